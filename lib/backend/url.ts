@@ -1,0 +1,78 @@
+/** Where the backend is and how to log in, as `DRAGONFLY_URL` says it. */
+export interface BackendAddress {
+  /** One node, or the nodes of a cluster to begin with. */
+  hosts: { host: string; port: number }[];
+  cluster: boolean;
+  tls: boolean;
+  username: string | undefined;
+  password: string | undefined;
+  /** Database number; always 0 on a cluster. */
+  db: number;
+}
+
+const DEFAULT_PORT = 6379;
+const SCHEMES: Record<string, { tls: boolean }> = {
+  dragonfly: { tls: false },
+  dragonflys: { tls: true },
+  redis: { tls: false },
+  rediss: { tls: true },
+  valkey: { tls: false },
+  valkeys: { tls: true },
+};
+const SHAPE = 'must look like dragonfly://[user:password@]host:port[/db]';
+
+/**
+ * Reads `dragonfly://[user:password@]host:port[/db]`; `dragonflys://` is TLS, `redis`, `rediss`, `valkey` and `valkeys` mean
+ * the same. `?cluster=true`, or several `host:port` with commas between them, speaks the cluster protocol.
+ *
+ * Not the platform's `URL`: that has no room for several hosts.
+ *
+ * @throws Error whose message says what is wrong and repeats nothing of the URL, which may hold a password
+ */
+export function parseBackendUrl(url: string): BackendAddress {
+  const match = /^([a-z]+):\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url);
+  if (!match) throw new Error(SHAPE);
+  const [, schemeName = '', login, hostList = '', path = '', query = ''] = match;
+  const scheme = SCHEMES[schemeName];
+  if (!scheme) throw new Error(`must begin with one of ${Object.keys(SCHEMES).join(', ')} and ://`);
+
+  const hosts = hostList.split(',').map(parseHost);
+  const cluster = parseQuery(query) || hosts.length > 1;
+  if (!/^\d{0,5}$/.test(path)) throw new Error('must end in a database number, if in anything, after the /');
+  const db = Number(path);
+  if (cluster && db !== 0) throw new Error('names a database, which a cluster does not have');
+  return { hosts, cluster, tls: scheme.tls, ...parseLogin(login), db };
+}
+
+function parseHost(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
+  if (host === undefined || port < 1 || port > 65_535) throw new Error(SHAPE);
+  return { host, port };
+}
+
+function parseLogin(login: string | undefined): Pick<BackendAddress, 'username' | 'password'> {
+  if (login === undefined) return { username: undefined, password: undefined };
+  const colon = login.indexOf(':');
+  const [user, password] = colon < 0 ? [login, ''] : [login.slice(0, colon), login.slice(colon + 1)];
+  try {
+    return {
+      username: decodeURIComponent(user) || undefined,
+      password: decodeURIComponent(password) || undefined,
+    };
+  } catch {
+    throw new Error('has a user or password that is not percent-encoded');
+  }
+}
+
+function parseQuery(query: string): boolean {
+  let cluster = false;
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (name !== 'cluster' || (value !== 'true' && value !== 'false')) {
+      throw new Error('takes no option but ?cluster=true');
+    }
+    cluster = value === 'true';
+  }
+  return cluster;
+}

@@ -1,0 +1,111 @@
+import { type BackendAddress, parseBackendUrl } from './backend/url.ts';
+
+/** Everything that can be set, from the environment, read and checked once. The README lists the names. */
+export interface Config {
+  serviceName: string;
+  /** Where the local server listens; 0 takes any free port. */
+  port: number;
+  /** Undefined: the embedded backend. */
+  backend: BackendAddress | undefined;
+  defaultTtlSeconds: number;
+  maxTtlSeconds: number;
+  /** Longest value in bytes of JSON text. */
+  maxValueBytes: number;
+  /** What the embedded backend may hold, in bytes. */
+  memoryMaxBytes: number;
+  /** Shards a tenant. */
+  shards: number;
+  /** Values of at least so many bytes are stored compressed; 0 compresses none. */
+  compressMinBytes: number;
+  logLevel: LogLevel;
+  /** True in a Lambda sandbox: one request at a time, and frozen in between. */
+  onLambda: boolean;
+}
+
+export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** A setting that cannot be used. Its message is one line that begins with the setting's name. */
+export class ConfigError extends Error {
+  constructor(name: string, problem: string) {
+    super(`${name} ${problem}`);
+    this.name = 'ConfigError';
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The number of shards that CACHE_SHARDS=auto stands for: the same everywhere, so that a move to a cluster changes nothing. */
+const AUTO_SHARDS = 16;
+
+/**
+ * Reads the settings.
+ *
+ * @throws ConfigError for the first one that does not parse
+ */
+export function readConfig(env: Environment): Config {
+  const maxTtlSeconds = integer(env, 'MAX_TTL_SECONDS', 30 * 24 * 3600, 1, 10 * 365 * 24 * 3600);
+  const defaultTtlSeconds = integer(env, 'DEFAULT_TTL_SECONDS', Math.min(300, maxTtlSeconds), 1, maxTtlSeconds);
+  refuseAbsentFeature(env, 'ENABLE_NATS', 'events');
+  refuseAbsentFeature(env, 'ENABLE_OTEL', 'traces');
+
+  return {
+    serviceName: text(env, 'SERVICE_NAME') ?? 'cache-service',
+    port: integer(env, 'SERVICE_PORT', 8080, 0, 65_535),
+    backend: backend(env),
+    defaultTtlSeconds,
+    maxTtlSeconds,
+    // 512 MiB is what one Redis string can hold, and near what one JavaScript string can.
+    maxValueBytes: integer(env, 'MAX_VALUE_BYTES', 5 * 1024 ** 2, 1, 512 * 1024 ** 2 - 1024),
+    memoryMaxBytes: integer(env, 'MEMORY_MAX_BYTES', 256 * 1024 ** 2, 1024, Number.MAX_SAFE_INTEGER),
+    shards: env.CACHE_SHARDS === 'auto' ? AUTO_SHARDS : integer(env, 'CACHE_SHARDS', AUTO_SHARDS, 1, 1024),
+    compressMinBytes: integer(env, 'COMPRESS_MIN_BYTES', 2048, 0, Number.MAX_SAFE_INTEGER),
+    logLevel: logLevel(env),
+    onLambda: text(env, 'AWS_LAMBDA_FUNCTION_NAME') !== undefined,
+  };
+}
+
+/** A variable that is set to nothing counts as not set, as in most shells' and templates' use. */
+function text(env: Environment, name: string): string | undefined {
+  return env[name]?.trim() || undefined;
+}
+
+function integer(env: Environment, name: string, fallback: number, min: number, max: number): number {
+  const given = text(env, name);
+  if (given === undefined) return fallback;
+  const value = /^\d{1,16}$/.test(given) ? Number(given) : Number.NaN;
+  if (!(value >= min && value <= max)) {
+    throw new ConfigError(name, `must be a whole number from ${min} to ${max}, not ${JSON.stringify(given)}`);
+  }
+  return value;
+}
+
+function boolean(env: Environment, name: string): boolean {
+  const given = text(env, name)?.toLowerCase();
+  if (given === undefined || given === 'false' || given === '0') return false;
+  if (given === 'true' || given === '1') return true;
+  throw new ConfigError(name, `must be true or false, not ${JSON.stringify(given)}`);
+}
+
+function logLevel(env: Environment): LogLevel {
+  const given = text(env, 'LOG_LEVEL')?.toUpperCase() ?? 'INFO';
+  const level = LOG_LEVELS.find((known) => known === given);
+  if (!level) throw new ConfigError('LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
+  return level;
+}
+
+function backend(env: Environment): BackendAddress | undefined {
+  const url = text(env, 'DRAGONFLY_URL');
+  if (url === undefined) return undefined;
+  try {
+    return parseBackendUrl(url);
+  } catch (error) {
+    // The URL may hold a password, so the message says what is wrong with it and never repeats it.
+    throw new ConfigError('DRAGONFLY_URL', (error as Error).message);
+  }
+}
+
+/** Better a start that fails than a service that only seems to send what it was asked to send. */
+function refuseAbsentFeature(env: Environment, name: string, feature: string): void {
+  if (boolean(env, name)) throw new ConfigError(name, `cannot be true: this version sends no ${feature} yet`);
+}

@@ -1,0 +1,37 @@
+/**
+ * The one table of routes. The stack, the local server and (by its names) the documentation are all made from it.
+ *
+ * To add an endpoint: one file in `functions/`, one row here.
+ */
+export interface Route {
+  /** The operation, and the name of its file in `functions/`. */
+  name: string;
+  method: 'GET' | 'POST' | 'DELETE' | 'ANY';
+  /** Paths as API Gateway's HTTP API writes them: `{name}` takes exactly one segment. */
+  paths: readonly string[];
+  /** False for what needs no tenant, and so no authorization either. */
+  tenant: boolean;
+}
+
+const API = '/api/v1/cache';
+
+export const routes = [
+  // The key as `?key=` is for keys that a path cannot carry: `/` and `?` do not survive API Gateway's decoding.
+  { name: 'get', method: 'GET', paths: [`${API}/{key}`, API], tenant: true },
+  { name: 'set', method: 'POST', paths: [API], tenant: true },
+  { name: 'delete', method: 'DELETE', paths: [`${API}/{key}`, API], tenant: true },
+  { name: 'invalidate', method: 'POST', paths: [`${API}/invalidate`], tenant: true },
+  { name: 'clear-tenant', method: 'DELETE', paths: [`${API}/tenant/{tenant_id}`], tenant: true },
+  { name: 'health', method: 'GET', paths: ['/health'], tenant: false },
+] as const satisfies readonly Route[];
+
+/** Answers what no route takes, so that an unknown path gets the contract's envelope and not the gateway's own. */
+export const fallback = {
+  name: 'not-found',
+  method: 'ANY',
+  paths: ['$default'],
+  tenant: false,
+} as const satisfies Route;
+
+/** The name of an endpoint, of its function file and of its operation in logs. */
+export type Operation = (typeof routes)[number]['name'] | (typeof fallback)['name'];
