@@ -45,7 +45,13 @@ const AUTO_SHARDS = 16;
  */
 export function readConfig(env: Environment): Config {
   const maxTtlSeconds = integer(env, 'MAX_TTL_SECONDS', 30 * 24 * 3600, 1, 10 * 365 * 24 * 3600);
-  const defaultTtlSeconds = integer(env, 'DEFAULT_TTL_SECONDS', Math.min(300, maxTtlSeconds), 1, maxTtlSeconds);
+  const defaultTtlSeconds = integer(
+    env,
+    'DEFAULT_TTL_SECONDS',
+    Math.min(300, maxTtlSeconds),
+    1,
+    maxTtlSeconds,
+  );
   refuseAbsentFeature(env, 'ENABLE_NATS', 'events');
   refuseAbsentFeature(env, 'ENABLE_OTEL', 'traces');
 

@@ -1,0 +1,56 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { ServiceError } from '../errors.ts';
+import type { RequestIds } from './ids.ts';
+import { toJson } from './json.ts';
+
+/** What an endpoint answers, before it becomes an HTTP response. */
+export type Answer =
+  /** `data` inside the contract's success envelope. */
+  | { status: 200 | 201; data: unknown; message?: string }
+  /** No body at all. */
+  | { status: 204 }
+  /** A document of its own, without the envelope. */
+  | { status: 200 | 503; document: unknown };
+
+/** An HTTP response in the form that API Gateway takes from a function. */
+export type HttpResponse = APIGatewayProxyStructuredResultV2 & {
+  statusCode: number;
+  headers: Record<string, string>;
+};
+
+/** The HTTP response for an answer. */
+export function success(answer: Answer, ids: RequestIds): HttpResponse {
+  if (answer.status === 204) return { statusCode: 204, headers: headers(ids) };
+  const body =
+    'document' in answer
+      ? toJson(answer.document)
+      : `{"success":true,"data":${toJson(answer.data)},"message":${JSON.stringify(answer.message ?? null)},${trailer(ids)},"metadata":{}}`;
+  return { statusCode: answer.status, headers: jsonHeaders(ids), body };
+}
+
+/** The HTTP response for a failure: the contract's failure envelope. */
+export function failure(error: ServiceError, ids: RequestIds): HttpResponse {
+  const { code, message, details } = error;
+  return {
+    statusCode: error.status,
+    headers: { ...jsonHeaders(ids), ...error.headers },
+    body: `{"success":false,"error":${toJson({ code, message, details })},${trailer(ids)}}`,
+  };
+}
+
+function trailer(ids: RequestIds): string {
+  return `"correlation_id":${JSON.stringify(ids.correlationId)},"request_id":${JSON.stringify(ids.requestId)},"timestamp":"${new Date().toISOString()}"`;
+}
+
+function headers(ids: RequestIds): Record<string, string> {
+  return {
+    'x-correlation-id': ids.correlationId,
+    'x-request-id': ids.requestId,
+    // An answer kept by anything in between would outlive the next invalidation.
+    'cache-control': 'no-store',
+  };
+}
+
+function jsonHeaders(ids: RequestIds): Record<string, string> {
+  return { 'content-type': 'application/json', ...headers(ids) };
+}

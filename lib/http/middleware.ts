@@ -1,0 +1,107 @@
+import type { MiddlewareObj } from '@middy/core';
+import {
+  InternalError,
+  MissingTenantError,
+  ServiceError,
+  UnsupportedMediaTypeError,
+  ValidationError,
+} from '../errors.ts';
+import { log } from '../settings.ts';
+import { type Answer, failure, type HttpResponse, success } from './envelope.ts';
+import type { CacheEvent } from './event.ts';
+import { requestIds } from './ids.ts';
+import type { Operation } from './routes.ts';
+import { tenantSchema, validate } from './schemas.ts';
+import { liftMember } from './verbatim.ts';
+
+type Middleware = MiddlewareObj<CacheEvent, Answer | HttpResponse>;
+
+/** Outermost: gives the request its identifiers, and turns what comes back, answer or error, into HTTP and a log line. */
+export function answering(operation: Operation): Middleware {
+  const finish = (event: CacheEvent, response: HttpResponse): HttpResponse => {
+    log.info('request', {
+      operation,
+      tenant: event.tenant || undefined,
+      user: event.headers['x-user-id'],
+      status: response.statusCode,
+      duration_ms: Math.round((performance.now() - event.startedAt) * 1000) / 1000,
+      correlation_id: event.ids.correlationId,
+      request_id: event.ids.requestId,
+    });
+    return response;
+  };
+  return {
+    before: ({ event }) => {
+      event.startedAt = performance.now();
+      event.headers ??= {};
+      event.ids = requestIds(event.headers);
+      event.tenant = '';
+      event.lifted = [];
+    },
+    after: (request) => {
+      const { event } = request;
+      request.response = finish(event, success(request.response as Answer, event.ids));
+    },
+    onError: (request) => {
+      const { event } = request;
+      const error = asServiceError(request.error);
+      if (error.status >= 500) {
+        log.error(error.code, { operation, correlation_id: event.ids.correlationId, cause: error.cause });
+      }
+      request.response = finish(event, failure(error, event.ids));
+    },
+  };
+}
+
+/** Whose request it is. */
+export function identifying(): Middleware {
+  return {
+    before: ({ event }) => {
+      const given = event.headers['x-tenant-id'];
+      if (!given) throw new MissingTenantError();
+      event.tenant = validate(tenantSchema, given, 'X-Tenant-ID');
+    },
+  };
+}
+
+const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Turns the body into text that the JSON parser can take, without the member called `lift`. */
+export function openingBody(lift: string | undefined): Middleware {
+  return {
+    before: ({ event }) => {
+      if (!JSON_MEDIA_TYPE.test(event.headers['content-type'] ?? '')) throw new UnsupportedMediaTypeError();
+      event.body = bodyText(event);
+      event.isBase64Encoded = false;
+      if (lift === undefined) return;
+      const { rest, texts } = liftMember(event.body as string, lift);
+      event.body = rest;
+      event.lifted = texts;
+    },
+  };
+}
+
+/** @throws ValidationError when there is no body, or it is not UTF-8 */
+function bodyText({ body, isBase64Encoded }: CacheEvent): string {
+  if (typeof body !== 'string' || body === '') {
+    throw new ValidationError([{ field: 'body', message: 'is required' }]);
+  }
+  try {
+    const text = isBase64Encoded ? utf8.decode(Buffer.from(body, 'base64')) : body;
+    if (text.isWellFormed()) return text;
+  } catch {
+    // Falls through to the same answer.
+  }
+  throw new ValidationError([{ field: 'body', message: 'must be UTF-8' }]);
+}
+
+/** The body parser throws errors of its own, which name their package as their cause. */
+function asServiceError(error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error;
+  const cause = error instanceof Error ? error.cause : undefined;
+  if ((cause as { package?: string } | undefined)?.package === '@middy/http-json-body-parser') {
+    return new ValidationError([{ field: 'body', message: 'must be valid JSON' }], { cause: error });
+  }
+  return new InternalError(error);
+}
