@@ -1,0 +1,54 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Preset } from './preset.ts';
+import type { BackendAddress } from './url.ts';
+
+/** A connection to one server, or to a cluster of them. */
+export type Client = Redis | Cluster;
+
+/** Makes a client that is not yet connected and never gives up reconnecting. */
+export function createClient(address: BackendAddress, preset: Preset): Client {
+  const { hosts, cluster, tls, username, password, db } = address;
+  const delay = (attempt: number) => reconnectDelay(preset, attempt);
+  const options: RedisOptions = {
+    username,
+    password,
+    db,
+    tls: tls ? {} : undefined,
+    connectTimeout: preset.connectTimeout,
+    socketTimeout: preset.socketTimeout,
+    commandTimeout: preset.commandTimeout,
+    // Some services refuse CLIENT SETINFO, and none of ours needs it.
+    disableClientInfo: true,
+  };
+  if (!cluster) {
+    return new Redis({
+      ...options,
+      ...hosts[0],
+      lazyConnect: true,
+      retryStrategy: delay,
+      // A command that loses its connection fails at once. Sending it again is the connection's decision, which knows how
+      // much time is left; a queue inside of the client would send it long after its caller was told that it had failed.
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      enableAutoPipelining: preset.autoPipelining,
+    });
+  }
+  return new Cluster(hosts, {
+    redisOptions: options,
+    lazyConnect: true,
+    clusterRetryStrategy: delay,
+    // With the queue on, commands wait past their timeout for a cluster that was unreachable from the start.
+    enableOfflineQueue: false,
+    slotsRefreshTimeout: preset.commandTimeout,
+    retryDelayOnFailover: 50,
+    // No automatic pipelines here: ioredis looks up the slots for them in a way that fails while some slots have no server.
+    // A TLS certificate names the host, so it must not be resolved to an address first.
+    ...(tls && { dnsLookup: (name, done) => done(null, name) }),
+  });
+}
+
+/** Grows with every attempt, with jitter so that a thousand functions do not knock at the same moment. */
+function reconnectDelay({ reconnectDelay: { first, most } }: Preset, attempt: number): number {
+  const longest = Math.min(most, first * 2 ** Math.min(attempt - 1, 16));
+  return longest * (0.5 + Math.random() / 2);
+}

@@ -1,0 +1,46 @@
+import { BackendUnavailableError } from '../errors.ts';
+
+/** What the backend answers when it cannot serve for now, and another try in a moment may find it well. */
+const PASSING = ['LOADING', 'CLUSTERDOWN', 'TRYAGAIN', 'MASTERDOWN', 'READONLY', 'UNKILLABLE', 'BUSY'];
+
+/** What the backend answers when it will not serve until somebody has done something about it. */
+const LASTING = [
+  'OOM',
+  'NOAUTH',
+  'WRONGPASS',
+  'NOPERM',
+  'MISCONF',
+  'NOREPLICAS',
+  'ERR max number of clients',
+];
+
+/** How ioredis says that a command met no connection, or lost it. None of these has a code. */
+const DISCONNECTED = [
+  'Connection is closed',
+  'Command aborted due to connection close',
+  "Stream isn't writeable",
+  "Cluster isn't ready",
+  'Cluster is ended',
+  'Failed to refresh slots cache',
+  'Too many Cluster redirections',
+  'Reached the max retries per request limit',
+  'Socket timeout',
+];
+
+const startsWithOneOf = (message: string, beginnings: string[]) =>
+  beginnings.some((beginning) => message.startsWith(beginning));
+
+/** Whether the same command, sent again in a moment, may well succeed. All of ours are safe to send twice. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const hasSystemCode = typeof (error as NodeJS.ErrnoException).code === 'string';
+  return hasSystemCode || startsWithOneOf(error.message, [...PASSING, ...DISCONNECTED]);
+}
+
+/** What to throw for an error of the client: a fault of ours stays what it is, everything else is the backend's. */
+export function asBackendError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof BackendUnavailableError) return error;
+  const known =
+    isPassing(error) || error.message === 'Command timed out' || startsWithOneOf(error.message, LASTING);
+  return known ? new BackendUnavailableError(error) : error;
+}

@@ -1,0 +1,33 @@
+import type { Client } from '../../backend/client.ts';
+import type { Script } from './scripts.ts';
+
+type Argument = string | Buffer | number;
+
+/** ioredis has these on every client and leaves them out of its types. */
+interface BufferScripting {
+  evalBuffer(lua: string, keyCount: number, ...keysAndArgs: Argument[]): Promise<unknown>;
+  evalshaBuffer(sha1: string, keyCount: number, ...keysAndArgs: Argument[]): Promise<unknown>;
+}
+
+/**
+ * Runs a script: one round trip, but for the first time after a server has started or forgotten its scripts.
+ *
+ * Not through ioredis's own script commands: inside of an automatic pipeline these do not recover when a server that has seen
+ * a script forgets it.
+ *
+ * @returns the reply with every string as a Buffer
+ */
+export async function evaluate(
+  client: Client,
+  { lua, sha1 }: Script,
+  keys: (string | Buffer)[],
+  args: Argument[],
+): Promise<unknown> {
+  const scripting = client as Client & BufferScripting;
+  try {
+    return await scripting.evalshaBuffer(sha1, keys.length, ...keys, ...args);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    return scripting.evalBuffer(lua, keys.length, ...keys, ...args);
+  }
+}
