@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inject } from 'vitest';
+import { EmbeddedStore } from '../../lib/cache/embedded.ts';
+import { openStore } from '../../lib/cache/open.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { type Config, readConfig } from '../../lib/config.ts';
+import { createLog } from '../../lib/telemetry/log.ts';
+
+/** A kind of store under test. */
+export interface Backend {
+  name: string;
+  /** Undefined for the embedded store. */
+  url: string | undefined;
+  open(settings?: Partial<Config>): Promise<OpenStore>;
+}
+
+export interface OpenStore {
+  store: CacheStore;
+  /** Lets time pass, in milliseconds: by the store's own clock, or really. */
+  pass(ms: number): Promise<void>;
+  /** The time by which entries expire, in epoch milliseconds. */
+  now(): number;
+}
+
+const embedded: Backend = {
+  name: 'embedded',
+  url: undefined,
+  open: async (settings = {}) => {
+    let ahead = 0;
+    const now = () => Date.now() + ahead;
+    return {
+      store: new EmbeddedStore({ ...readConfig({}), ...settings, now }),
+      now,
+      pass: async (ms) => {
+        ahead += ms;
+      },
+    };
+  },
+};
+
+/** Every store there is: embedded, and one for each server or cluster that this run tests on. */
+export const backends: Backend[] = [
+  embedded,
+  ...inject('targets').map(
+    ({ name, url }): Backend => ({ name, url, open: (settings) => open(url, settings) }),
+  ),
+];
+
+async function open(url: string, settings: Partial<Config> = {}): Promise<OpenStore> {
+  const config = { ...readConfig({ DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' }), ...settings };
+  return { store: await openStore(config, createLog(config)), pass: (ms) => sleep(ms), now: Date.now };
+}
+
+let tenants = 0;
+
+/** A tenant that nobody else has, so that tests can share a server. */
+export function newTenant(): string {
+  return `t${process.pid}-${Date.now().toString(36)}-${++tenants}`;
+}
+
+/** Far enough away for everything. */
+export const soon = (): number => Date.now() + 25_000;
+
+/** Side by side but not all at once: operations have deadlines, which a machine that is flooded does not meet. */
+export async function inBatches<T>(items: T[], action: (item: T) => Promise<unknown>): Promise<void> {
+  for (let at = 0; at < items.length; at += 250) await Promise.all(items.slice(at, at + 250).map(action));
+}

@@ -1,0 +1,96 @@
+import fc from 'fast-check';
+import type { Cluster, Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { compileGlob } from '../../lib/cache/glob.ts';
+import { infoFields, masters, rawClient } from '../engines/inspect.ts';
+import { newTenant } from './backends.ts';
+
+// Few letters, so that patterns and keys meet; two of more than one byte, since the engines match bytes.
+const LETTERS = ['a', 'b', 'c', 'é', '漢'];
+const SPECIAL = ['*', '?', '[', ']', '^', '-', '\\'];
+
+const letter = fc.constantFrom(...LETTERS);
+const ascii = fc.constantFrom('a', 'b', 'c');
+const key = fc.string({ unit: fc.constantFrom(...LETTERS, ...SPECIAL), minLength: 1, maxLength: 8 });
+
+/** A class that every engine reads alike: closed, its ranges of plain letters. */
+const tidyClass = fc
+  .tuple(
+    fc.constantFrom('', '^'),
+    fc.array(
+      fc.oneof(
+        letter,
+        fc.tuple(ascii, ascii).map(([a, b]) => `${a}-${b}`),
+        fc.constantFrom(...SPECIAL).map((c) => `\\${c}`),
+      ),
+      {
+        minLength: 1,
+        maxLength: 3,
+      },
+    ),
+  )
+  .map(([not, parts]) => `[${not}${parts.join('')}]`);
+const escaped = fc.constantFrom(...SPECIAL, 'a').map((c) => `\\${c}`);
+const tidy = fc
+  .array(fc.oneof({ weight: 3, arbitrary: letter }, fc.constantFrom('*', '?'), escaped, tidyClass), {
+    minLength: 1,
+    maxLength: 8,
+  })
+  .map((parts) => parts.join(''));
+const anything = fc.string({ unit: fc.constantFrom('a', 'b', 'c', ...SPECIAL), minLength: 1, maxLength: 10 });
+
+const cases = (pattern: fc.Arbitrary<string>) =>
+  fc.record({
+    patterns: fc.array(pattern, { minLength: 20, maxLength: 20 }),
+    keys: fc.uniqueArray(key, { minLength: 20, maxLength: 40 }),
+  });
+
+describe("the glob, beside the engine's own", () => {
+  let client: Redis | Cluster;
+  const hash = `{glob:${newTenant()}}`;
+
+  beforeAll(async () => {
+    client = await rawClient(inject('singleUrl'));
+  });
+  afterAll(async () => {
+    await client.del(hash);
+    await client.quit();
+  });
+
+  /** What the engine finds: it matches a hash's fields by the same code as keys, and a hash is nobody else's. */
+  async function matchedByEngine(pattern: string): Promise<string[]> {
+    const found: string[] = [];
+    let cursor = '0';
+    do {
+      const [next, pairs] = await client.hscan(hash, cursor, 'MATCH', pattern, 'COUNT', 1000);
+      found.push(...pairs.filter((_, i) => i % 2 === 0));
+      cursor = next;
+    } while (cursor !== '0');
+    return found.sort();
+  }
+
+  async function compare({ patterns, keys }: { patterns: string[]; keys: string[] }): Promise<void> {
+    await client.del(hash);
+    await client.hset(hash, Object.fromEntries(keys.map((name) => [name, '1'])));
+    const engine = await Promise.all(patterns.map(matchedByEngine));
+    const ours = patterns.map((pattern) => {
+      const glob = compileGlob(pattern);
+      return keys.filter((name) => glob.matches(Buffer.from(name))).sort();
+    });
+    expect(Object.fromEntries(patterns.map((pattern, i) => [pattern, ours[i]]))).toEqual(
+      Object.fromEntries(patterns.map((pattern, i) => [pattern, engine[i]])),
+    );
+  }
+
+  test('matches what the engine matches', async () => {
+    await fc.assert(fc.asyncProperty(cases(tidy), compare), { numRuns: 150 });
+  });
+
+  test('reads unclosed classes and stray specials as Redis does', async () => {
+    const [node] = masters(client);
+    const { dragonfly_version } = await infoFields(node as Redis, 'server');
+    // Dragonfly has a matcher of its own, which only agrees with Redis's where a pattern is well formed.
+    const patterns = dragonfly_version ? tidy : anything;
+    await fc.assert(fc.asyncProperty(cases(patterns), compare), { numRuns: 150 });
+  });
+});

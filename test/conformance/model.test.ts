@@ -1,0 +1,124 @@
+import fc from 'fast-check';
+import { describe, test } from 'vitest';
+import { type Backend, backends, newTenant } from './backends.ts';
+import { Model } from './model.ts';
+
+/** Parts of tenants' names, keys and patterns that try to be read as something else. */
+const TENANTS = ['a', 'a.b', 'A', '0', 'cache', 'a-e'];
+const KEYS = [
+  'k',
+  'kk',
+  'k:1',
+  'k:2',
+  'a:k',
+  '*',
+  '[k]',
+  '\\',
+  '?',
+  'é',
+  '漢',
+  '{cache:a:0}:gen',
+  '{cache:a:0}:e:k',
+  ':e:k',
+  '}',
+];
+const PATTERNS = [
+  '*',
+  'k*',
+  '*k',
+  'k:?',
+  'k:[12]',
+  '[^k]*',
+  '?',
+  '*:*',
+  '\\*',
+  '*e:*',
+  '{cache:*',
+  '*gen',
+  '??',
+  '漢*',
+  '*}*',
+  'k',
+  'a:k',
+];
+
+type Step = (model: Model, tenant: (name: string) => string) => Promise<void>;
+
+const step = (longestPassMs: number): fc.Arbitrary<Step> => {
+  const tenant = fc.constantFrom(...TENANTS);
+  const key = fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...KEYS) },
+    fc.string({ unit: 'grapheme', minLength: 1, maxLength: 5 }),
+  );
+  const value = fc.json();
+  // Half of the entries live long, the others expire while the test runs.
+  const ttl = fc.constantFrom(1, 1, 2, 1000, 1000, 1000);
+  const pattern = fc.oneof(
+    fc.constantFrom(...PATTERNS),
+    fc.constantFrom(...KEYS).map((text) => `${text.replace(/[*?[\]\\]/g, '\\$&')}*`),
+  );
+  return fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.tuple(tenant, key, value, ttl).map(named('set', (model, ...args) => model.set(...args))),
+    },
+    { weight: 5, arbitrary: fc.tuple(tenant, key).map(named('get', (model, ...args) => model.get(...args))) },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(tenant, key).map(named('delete', (model, ...args) => model.delete(...args))),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(tenant, pattern)
+        .map(named('invalidate', (model, ...args) => model.invalidate(...args))),
+    },
+    { weight: 1, arbitrary: fc.tuple(tenant).map(named('clear', (model, ...args) => model.clear(...args))) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: longestPassMs }).map(passing) },
+  );
+};
+
+/** A step that says what it is when a counterexample is printed. */
+function named<A extends [string, ...unknown[]]>(
+  name: string,
+  run: (model: Model, ...args: A) => Promise<void>,
+) {
+  return ([first, ...rest]: A): Step => {
+    const run_: Step = (model, tenant) => run(model, ...([tenant(first), ...rest] as unknown as A));
+    return Object.assign(run_, {
+      toString: () => `${name}(${[first, ...rest].map((arg) => JSON.stringify(arg)).join(', ')})`,
+    });
+  };
+}
+
+function passing(ms: number): Step {
+  const run: Step = (model) => model.pass(ms);
+  return Object.assign(run, { toString: () => `pass(${ms})` });
+}
+
+/** Sequences on a server wait in real time, so that several run side by side, each with tenants of its own. */
+function effort({ url }: Backend): { lanes: number; runs: number; longestPassMs: number } {
+  return url ? { lanes: 16, runs: 6, longestPassMs: 800 } : { lanes: 1, runs: 400, longestPassMs: 5000 };
+}
+
+describe.each(backends)('a store beside a map with a clock, $name', (backend) => {
+  test('answers any sequence of operations of any tenants alike', async () => {
+    const { lanes, runs, longestPassMs } = effort(backend);
+    const opened = await backend.open();
+    const property = fc.asyncProperty(
+      fc.array(step(longestPassMs), { minLength: 5, maxLength: 60 }),
+      async (steps) => {
+        const model = new Model(opened);
+        const run = newTenant();
+        for (const each of steps) await each(model, (name) => `${run}.${name}`);
+      },
+    );
+    try {
+      await Promise.all(
+        Array.from({ length: lanes }, () => fc.assert(property, { numRuns: runs, endOnFailure: lanes > 1 })),
+      );
+    } finally {
+      await opened.store.close();
+    }
+  }, 120_000);
+});

@@ -1,0 +1,72 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { compileGlob } from '../../lib/cache/glob.ts';
+import { openStore } from '../../lib/cache/open.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { readConfig } from '../../lib/config.ts';
+import { createLog } from '../../lib/telemetry/log.ts';
+import { startCluster, type TestCluster } from '../engines/cluster.ts';
+import { commandsDuring } from '../engines/inspect.ts';
+import { type Server, startServer } from '../engines/server.ts';
+import { inBatches, soon } from './backends.ts';
+
+// By the engine's own count. What a script calls counts too, so that of scripts it is their calls that are looked at.
+const keys = Array.from({ length: 300 }, (_, i) => `k:${i}`);
+
+describe.each(['single server', 'cluster'] as const)('what is sent to the backend, %s', (kind) => {
+  let engine: Server | TestCluster;
+  let store: CacheStore;
+  const during = (action: () => Promise<unknown>) => commandsDuring(engine.url, action);
+
+  beforeAll(async () => {
+    engine = kind === 'cluster' ? await startCluster() : await startServer();
+    const config = readConfig({ DRAGONFLY_URL: engine.url });
+    store = await openStore(config, createLog({ ...config, logLevel: 'ERROR' }));
+    // Connects every node, and makes each of them know the scripts.
+    await inBatches(keys, (key) => store.set('warm', key, '1', 60));
+    await inBatches(keys, (key) => store.delete('warm', key));
+  });
+  afterAll(async () => {
+    await store.close();
+    await engine.stop();
+  });
+
+  test('a set is one script', async () => {
+    const sent = await during(() => inBatches(keys, (key) => store.set('t', key, '"value"', 60)));
+    expect(sent).toMatchObject({ evalsha: 300, set: expect.any(Number) });
+    expect(Object.keys(sent)).not.toContain('eval');
+  });
+
+  test('a get is one MGET, hit or miss', async () => {
+    const hits = await during(() => inBatches(keys, (key) => store.get('t', key)));
+    expect(hits).toEqual({ mget: 300 });
+    const misses = await during(() => inBatches(keys, (key) => store.get('t', `absent ${key}`)));
+    expect(misses).toEqual({ mget: 300 });
+  });
+
+  test('a delete is one script', async () => {
+    const sent = await during(() => inBatches(keys.slice(0, 100), (key) => store.delete('t', key)));
+    expect(sent.evalsha).toBe(100);
+    expect(Object.keys(sent)).not.toContain('eval');
+  });
+
+  test('an invalidation is two scripts for each shard that has matches and one for each that has none', async () => {
+    await store.invalidate('t', compileGlob('k:*'), soon());
+    await inBatches(keys, (key) => store.set('t', key, '1', 60));
+    const many = await during(() => store.invalidate('t', compileGlob('k:*'), soon()));
+    expect(many.evalsha).toBe(32);
+    const none = await during(() => store.invalidate('t', compileGlob('k:*'), soon()));
+    expect(none.evalsha).toBe(16);
+    await store.set('t', 'k', '1', 60);
+    const literal = await during(() => store.invalidate('t', compileGlob('k'), soon()));
+    expect(literal.evalsha).toBe(1);
+  });
+
+  test('nothing looks at keys one by one or at all of them', async () => {
+    const sent = await during(async () => {
+      await inBatches(keys, (key) => store.set('t', key, '1', 60));
+      await store.invalidate('t', compileGlob('*7'), soon());
+      await store.clear('t', soon());
+    });
+    for (const command of ['scan', 'keys', 'flushall', 'flushdb']) expect(sent).not.toHaveProperty(command);
+  });
+});

@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { compileGlob } from '../../lib/cache/glob.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { backends, inBatches, newTenant, type OpenStore, soon } from './backends.ts';
+
+const VALUES = {
+  'a number with a fraction of nothing': '1.0',
+  'more digits than a double holds': '12345678901234567890',
+  'a negative zero': '-0.0',
+  'a number beyond a double': '1e400',
+  null: 'null',
+  'an empty string': '""',
+  escapes: String.raw`"\u00e9\/\ud800\n"`,
+  'any script': '"日本語 العربية 🎈 ñ"',
+  'an object with a name twice': '{"a":1,"a":2}',
+  'white space inside': '{ "a" : [ 1 ,\n 2 ] }',
+  'deep nesting': '['.repeat(100_000) + ']'.repeat(100_000),
+  'a long compressible text': JSON.stringify('lorem ipsum '.repeat(100_000)),
+  'a long text of all planes': JSON.stringify('a\u00e9\u6f22\u{1f388}'.repeat(50_000)),
+};
+
+/** Keys that a careless keyspace, protocol or path would mix up or trip over. */
+const KEYS = [
+  'user:1', 'user:10', 'user', 'USER:1', ' user:1', 'user:1 ', 'a/b', 'a//b', '..', '%2F', '%', 'a?b', '*', '[a]', '\\',
+  '{a}', '{', '}', '{cache:x:0}:gen', ':gen', ':e:', '__proto__', 'constructor', 'é', 'e\u0301', '日本', '\u{10ffff}',
+  '\uffff', "'\"", '0', '-inf', '(a', '+', 'x'.repeat(1024),
+]; // biome-ignore format: a list to look at as a whole
+
+describe.each(backends)('a store, $name', ({ open }) => {
+  let opened: OpenStore;
+  let store: CacheStore;
+  let tenant: string;
+  const glob = (pattern: string) => store.invalidate(tenant, compileGlob(pattern), soon());
+  const setAll = (keys: string[]) =>
+    inBatches(keys, (key) => store.set(tenant, key, JSON.stringify(key), 100));
+  const present = async (keys: string[]) => {
+    const hits = await Promise.all(keys.map((key) => store.get(tenant, key)));
+    return keys.filter((_, i) => hits[i]);
+  };
+
+  beforeAll(async () => {
+    opened = await open();
+    store = opened.store;
+  });
+  afterAll(() => store.close());
+  beforeEach(() => {
+    tenant = newTenant();
+  });
+
+  test('misses what was never set', async () => {
+    expect(await store.get(tenant, 'k')).toBeUndefined();
+    expect(await store.delete(tenant, 'k')).toBe(false);
+    expect(await glob('*')).toEqual({ count: 0, complete: true });
+    expect(await glob('k*')).toEqual({ count: 0, complete: true });
+    expect(await store.clear(tenant, soon())).toBe(0);
+  });
+
+  test.each(Object.entries(VALUES))('returns %s as it was set', async (_, text) => {
+    await store.set(tenant, 'k', text, 60);
+    const hit = await store.get(tenant, 'k');
+    // Compared before it is shown: a difference in a megabyte is no message.
+    expect(hit?.value === text).toBe(true);
+  });
+
+  test('tells the time to live in whole seconds, rounded up and never more than was set', async () => {
+    await store.set(tenant, 'k', '1', 60);
+    expect((await store.get(tenant, 'k'))?.ttl).toBe(60);
+    await opened.pass(1100);
+    expect((await store.get(tenant, 'k'))?.ttl).toSatisfy((ttl: number) => ttl === 59 || ttl === 58);
+  });
+
+  test('replaces value and time to live', async () => {
+    await store.set(tenant, 'k', '"long lived"', 1000);
+    await store.set(tenant, 'k', '"short lived"', 1);
+    expect(await store.get(tenant, 'k')).toEqual({ value: '"short lived"', ttl: 1 });
+    await opened.pass(1100);
+    expect(await store.get(tenant, 'k')).toBeUndefined();
+    await store.set(tenant, 'k', '"again"', 1000);
+    expect(await store.get(tenant, 'k')).toEqual({ value: '"again"', ttl: 1000 });
+  });
+
+  test('counts no entry that has expired', async () => {
+    await Promise.all(['a:1', 'a:2', 'b:1', 'c'].map((key) => store.set(tenant, key, '1', 1)));
+    await setAll(['a:live', 'b:live']);
+    await opened.pass(1100);
+    expect(await store.delete(tenant, 'c')).toBe(false);
+    expect(await glob('a:*')).toEqual({ count: 1, complete: true });
+    expect(await glob('*')).toEqual({ count: 1, complete: true });
+  });
+
+  test('keeps keys apart, whatever stands in them', async () => {
+    await setAll(KEYS);
+    for (const key of KEYS) expect((await store.get(tenant, key))?.value).toBe(JSON.stringify(key));
+    for (const key of KEYS) {
+      expect(await store.delete(tenant, key)).toBe(true);
+      expect(await store.get(tenant, key)).toBeUndefined();
+      expect(await store.delete(tenant, key)).toBe(false);
+    }
+  });
+
+  test.each([
+    ['user:*', ['user:1', 'user:10', 'user:'], ['user', 'xuser:1', 'USER:1']],
+    ['*:1', ['user:1', ':1'], ['user:10', '1']],
+    ['user:?', ['user:1', 'user:*'], ['user:', 'user:10']],
+    ['user:[12]', ['user:1', 'user:2'], ['user:3', 'user:12']],
+    ['user:[^12]*', ['user:3', 'user:31'], ['user:1', 'user:']],
+    ['user:[3-1]', ['user:1', 'user:2', 'user:3'], ['user:4']],
+    [String.raw`a\*b`, ['a*b'], ['axb', 'ab']],
+    [String.raw`a\[1]*`, ['a[1]', 'a[1]x'], ['a1']],
+    ['a*b*c', ['abc', 'a-b-c', 'abcbc'], ['acb', 'ab']],
+    ['日*', ['日', '日本'], ['本日', '\u65e4']],
+    ['\u{10ffff}*', ['\u{10ffff}', '\u{10ffff}x'], ['\u{10fffe}']],
+    ['k', ['k'], ['kk', 'K']],
+    ['**', ['a', 'b*'], []],
+  ])('invalidates by %s exactly what matches', async (pattern, matching, others) => {
+    await setAll([...matching, ...others]);
+    expect(await glob(pattern)).toEqual({ count: matching.length, complete: true });
+    expect(await present([...matching, ...others])).toEqual(others);
+    expect(await glob(pattern)).toEqual({ count: 0, complete: true });
+    await setAll(matching);
+    expect(await present(matching)).toEqual(matching);
+  });
+
+  test('invalidates more entries than fit in a page', async () => {
+    const keys = Array.from({ length: 6000 }, (_, i) => `k:${i}`);
+    await setAll([...keys, 'k', 'l:1']);
+    expect(await glob('k:*5')).toEqual({ count: 600, complete: true });
+    expect(await glob('k:*')).toEqual({ count: 5400, complete: true });
+    expect(await present([...keys, 'k', 'l:1'])).toEqual(['k', 'l:1']);
+  });
+
+  test('clears a tenant and counts what went', async () => {
+    const keys = Array.from({ length: 3000 }, (_, i) => `k:${i}`);
+    await setAll(keys);
+    expect(await store.clear(tenant, soon())).toBe(3000);
+    expect(await present(keys)).toEqual([]);
+    await store.set(tenant, 'k:1', '"new"', 60);
+    expect(await store.get(tenant, 'k:1')).toEqual({ value: '"new"', ttl: 60 });
+    expect(await store.clear(tenant, soon())).toBe(1);
+  });
+
+  test('clears at once when no time is left to give memory back', async () => {
+    const keys = Array.from({ length: 3000 }, (_, i) => `k:${i}`);
+    await setAll(keys);
+    expect(await store.clear(tenant, 0)).toBe(3000);
+    expect(await present(keys)).toEqual([]);
+    await setAll(['k:1', 'k:2']);
+    expect(await present(keys)).toEqual(['k:1', 'k:2']);
+    expect(await glob('k:*')).toEqual({ count: 2, complete: true });
+  });
+
+  test('keeps tenants apart', async () => {
+    const other = `${tenant}.x`;
+    await setAll(['a', 'b']);
+    await store.set(other, 'a', '"other"', 60);
+    expect((await store.get(tenant, 'a'))?.value).toBe('"a"');
+    expect(await store.delete(other, 'b')).toBe(false);
+    expect(await store.invalidate(other, compileGlob('?'), soon())).toEqual({ count: 1, complete: true });
+    expect(await store.clear(other, soon())).toBe(0);
+    expect(await present(['a', 'b'])).toEqual(['a', 'b']);
+  });
+
+  test('answers concurrent writers of one key with one of their values', async () => {
+    const values = Array.from({ length: 50 }, (_, i) => String(i));
+    await Promise.all(values.map((value) => store.set(tenant, 'k', value, 60)));
+    expect(values).toContain((await store.get(tenant, 'k'))?.value);
+    expect(await glob('*')).toEqual({ count: 1, complete: true });
+  });
+
+  test('answers the ping', async () => {
+    await store.ping();
+  });
+});
+
+describe.each(backends)('an invalidation that runs out of time, $name', ({ open }) => {
+  test('says how far it came, and goes on when it is asked again', async () => {
+    // One shard, so that it is known how much a page holds: 1,000 names on a server, 10,000 in memory.
+    const { store } = await open({ shards: 1 });
+    const tenant = newTenant();
+    const keys = Array.from({ length: 25_000 }, (_, i) => `k:${i}`);
+    await inBatches(keys, (key) => store.set(tenant, key, '1', 100));
+    const counts: number[] = [];
+    for (let complete = false; !complete; ) {
+      const step = await store.invalidate(tenant, compileGlob('k:*'), 0);
+      counts.push(step.count);
+      complete = step.complete;
+    }
+    expect(counts.length).toBeGreaterThanOrEqual(3);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(25_000);
+    expect(await store.clear(tenant, soon())).toBe(0);
+    await store.close();
+  });
+});

@@ -1,0 +1,240 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { presets } from '../../lib/backend/preset.ts';
+import { compileGlob } from '../../lib/cache/glob.ts';
+import { openStore } from '../../lib/cache/open.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { readConfig } from '../../lib/config.ts';
+import { BackendUnavailableError } from '../../lib/errors.ts';
+import { createLog } from '../../lib/telemetry/log.ts';
+import { newTenant, soon } from '../conformance/backends.ts';
+import { startCluster, type TestCluster } from '../engines/cluster.ts';
+import { withRawClient } from '../engines/inspect.ts';
+import { type Server, startServer } from '../engines/server.ts';
+import { type FaultProxy, startProxy } from './proxy.ts';
+
+const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
+
+/** How long the slowest failure may take: its own limit, and what a loaded machine adds. */
+const PATIENCE_MS = presets.server.operationTimeout + 2_000;
+
+type Environment = 'local server' | 'Lambda';
+
+function open(url: string, on: Environment): Promise<CacheStore> {
+  const env = { DRAGONFLY_URL: url, AWS_LAMBDA_FUNCTION_NAME: on === 'Lambda' ? 'get' : undefined };
+  return openStore(readConfig(env), log);
+}
+
+async function unavailable(operation: Promise<unknown>): Promise<void> {
+  const begun = performance.now();
+  await expect(operation).rejects.toThrow(BackendUnavailableError);
+  expect(performance.now() - begun).toBeLessThan(PATIENCE_MS);
+}
+
+async function healed(store: CacheStore, tenant: string): Promise<void> {
+  await expect
+    .poll(() => store.set(tenant, 'healed', '1', 60).then(() => store.get(tenant, 'healed')), {
+      timeout: 15_000,
+    })
+    .toBeDefined();
+}
+
+describe.each<Environment>(['local server', 'Lambda'])('a connection that fails, %s', (on) => {
+  let server: Server;
+  let proxy: FaultProxy;
+  let store: CacheStore;
+  let direct: CacheStore;
+  let tenant: string;
+
+  beforeAll(async () => {
+    server = await startServer();
+    direct = await open(server.url, on);
+  });
+  afterAll(async () => {
+    await direct.close();
+    await server.stop();
+  });
+  beforeEach(async () => {
+    tenant = newTenant();
+    proxy = await startProxy(server.port);
+    store = await open(proxy.url, on);
+    await store.set(tenant, 'k', '"before"', 60);
+  });
+  afterEach(async () => {
+    await store.close();
+    await proxy.stop();
+  });
+
+  test('costs no request when it was reset while idle', async () => {
+    for (let round = 0; round < 10; round++) {
+      proxy.reset();
+      // With and without time for the process to notice.
+      if (round % 2) await sleep(20);
+      expect((await store.get(tenant, 'k'))?.value).toBe('"before"');
+      await store.set(tenant, `k:${round}`, '1', 60);
+    }
+  });
+
+  test('costs no request when it was reset under load', async () => {
+    const requests = Array.from({ length: 200 }, async (_, i) => {
+      await sleep(i);
+      await store.set(tenant, `k:${i}`, '1', 60);
+      expect((await store.get(tenant, `k:${i}`))?.value).toBe('1');
+    });
+    for (let round = 0; round < 4; round++) {
+      await sleep(50);
+      proxy.reset();
+    }
+    await Promise.all(requests);
+  });
+
+  test('costs no request when it has gone dark, as after a freeze', async () => {
+    for (let round = 0; round < 2; round++) {
+      proxy.drop();
+      proxy.heal();
+      expect((await store.get(tenant, 'k'))?.value).toBe('"before"');
+    }
+    proxy.drop();
+    proxy.heal();
+    await store.set(tenant, 'k', '"after"', 60);
+    expect((await store.get(tenant, 'k'))?.value).toBe('"after"');
+  });
+
+  test('is told within its deadline when nothing answers, and made anew when something does', async () => {
+    await proxy.refuse();
+    proxy.reset();
+    await unavailable(store.get(tenant, 'k'));
+    await unavailable(store.set(tenant, 'k', '1', 60));
+    await unavailable(store.delete(tenant, 'k'));
+    await unavailable(store.invalidate(tenant, compileGlob('k*'), soon()));
+    await unavailable(store.clear(tenant, soon()));
+    await unavailable(store.ping());
+    await proxy.accept();
+    await healed(store, tenant);
+  });
+
+  test('is told within its deadline when the network swallows everything', async () => {
+    proxy.drop();
+    await unavailable(store.get(tenant, 'k'));
+    await unavailable(store.set(tenant, 'k', '1', 60));
+    proxy.heal();
+    await healed(store, tenant);
+  });
+
+  test('does not make a set appear that was answered with a failure and came late', async () => {
+    proxy.hold();
+    await unavailable(store.set(tenant, 'k', '"late"', 60));
+    expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
+    proxy.release();
+    await healed(store, tenant);
+    expect(await direct.get(tenant, 'k')).toBeUndefined();
+    expect((await direct.invalidate(tenant, compileGlob('*'), soon())).count).toBe(1);
+  });
+
+  test('does not make a set appear that met a stopped server', async () => {
+    server.pause();
+    await unavailable(store.set(tenant, 'k', '"late"', 60));
+    server.resume();
+    await healed(direct, tenant);
+    expect((await direct.get(tenant, 'k'))?.value).toBe('"before"');
+  });
+
+  test('finds its scripts forgotten and goes on', async () => {
+    await store.set(tenant, 'k', '1', 60);
+    await withRawClient(server.url, (client) => client.script('FLUSH'));
+    await Promise.all(['a', 'b', 'c'].map((key) => store.set(tenant, key, '1', 60)));
+    await withRawClient(server.url, (client) => client.script('FLUSH'));
+    expect(await store.delete(tenant, 'k')).toBe(true);
+    expect(await store.clear(tenant, soon())).toBe(3);
+  });
+
+  test('may be to a server that is not there yet', async () => {
+    await proxy.refuse();
+    proxy.reset();
+    const early = await open(proxy.url, on);
+    await unavailable(early.get(tenant, 'k'));
+    await proxy.accept();
+    await healed(early, tenant);
+    await early.close();
+  });
+});
+
+test('a server that lost all its data is a cache that is empty', async () => {
+  const server = await startServer();
+  const store = await open(server.url, 'Lambda');
+  await store.set('t', 'k', '1', 60);
+  await server.restart();
+  expect(await store.get('t', 'k')).toBeUndefined();
+  await store.set('t', 'k', '2', 60);
+  expect((await store.get('t', 'k'))?.value).toBe('2');
+  await store.close();
+  await server.stop();
+});
+
+test('a server whose clock is far from ours takes sets all the same', async () => {
+  const server = await startServer();
+  const store = await open(server.url, 'Lambda');
+  const { now } = Date;
+  try {
+    for (const offset of [-3_600_000, 3_600_000]) {
+      Date.now = () => now() + offset;
+      await store.set('t', 'k', String(offset), 60);
+      expect(await store.get('t', 'k')).toMatchObject({ value: String(offset) });
+    }
+  } finally {
+    Date.now = now;
+    await store.close();
+    await server.stop();
+  }
+});
+
+describe.each<Environment>(['local server', 'Lambda'])('a cluster that fails, %s', (on) => {
+  let cluster: TestCluster;
+  let store: CacheStore;
+
+  beforeAll(async () => {
+    cluster = await startCluster();
+    store = await open(cluster.url, on);
+  });
+  afterAll(async () => {
+    await store.close();
+    await cluster.stop();
+  });
+
+  test('is unavailable where a node is stopped, and well again when it goes on', async () => {
+    const tenant = newTenant();
+    const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
+    await Promise.all(keys.map((key) => store.set(tenant, key, '1', 60)));
+    cluster.nodes[1]?.pause();
+    const outcomes = await Promise.all(
+      keys.map((key) =>
+        store.get(tenant, key).then(
+          () => 'hit',
+          (error) => error,
+        ),
+      ),
+    );
+    cluster.nodes[1]?.resume();
+    expect(outcomes.filter((outcome) => outcome === 'hit').length).toBeGreaterThan(0);
+    const failures = outcomes.filter((outcome) => outcome !== 'hit');
+    expect(failures.length).toBeGreaterThan(0);
+    for (const failure of failures) expect(failure).toBeInstanceOf(BackendUnavailableError);
+    await expect
+      .poll(
+        () =>
+          Promise.all(keys.map((key) => store.get(tenant, key))).then((hits) => hits.filter(Boolean).length),
+        { timeout: 20_000 },
+      )
+      .toBe(64);
+  });
+
+  test('heals when it was unreachable from the start', async () => {
+    for (const node of cluster.nodes) node.pause();
+    const early = await open(cluster.url, on);
+    await unavailable(early.get('t', 'k'));
+    await unavailable(early.set('t', 'k', '1', 60));
+    for (const node of cluster.nodes) node.resume();
+    await healed(early, newTenant());
+    await early.close();
+  });
+});

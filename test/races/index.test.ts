@@ -1,0 +1,96 @@
+import type { Cluster, Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { type Shard, shardsOf } from '../../lib/cache/dragonfly/keyspace.ts';
+import { REAP_GRACE_MS, REAPED_PER_SET } from '../../lib/cache/dragonfly/scripts.ts';
+import { compileGlob } from '../../lib/cache/glob.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { inBatches, newTenant, soon } from '../conformance/backends.ts';
+import { rawClient } from '../engines/inspect.ts';
+import { openObserved } from './observed.ts';
+
+describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
+  let engine: Redis | Cluster;
+  let store: CacheStore;
+  let tenant: string;
+  let shard: Shard;
+
+  beforeAll(async () => {
+    engine = await rawClient(url);
+    store = await openObserved(url, { shards: 1 });
+  });
+  afterAll(async () => {
+    await store.close();
+    engine.disconnect();
+  });
+  beforeEach(() => {
+    tenant = newTenant();
+    shard = shardsOf(tenant, 1)[0] as Shard;
+  });
+
+  /** Makes an entry look as it does that long after its time, since a test cannot wait for minutes. */
+  async function age(key: string, pastExpiryMs: number): Promise<void> {
+    await engine.del(shard.entry(key) as string);
+    await engine.zadd(shard.expiryIndex, Date.now() - pastExpiryMs, key);
+  }
+  const indexed = async () => ({
+    names: await engine.zrangebylex(shard.nameIndex, '(', '+'),
+    expiring: (await engine.zrangebyscore(shard.expiryIndex, '(0', '+inf')).sort(),
+  });
+  const helpersLeft = async () => {
+    const { generation, expiryIndex, nameIndex } = shard;
+    return engine.exists(generation, expiryIndex, nameIndex);
+  };
+
+  test('lists nothing that expired 70 s and 16 sets ago', async () => {
+    await store.set(tenant, 'k', '1', 1);
+    await age('k', 70_000);
+    const others = Array.from({ length: 16 }, (_, i) => `other:${i}`).sort();
+    await inBatches(others, (key) => store.set(tenant, key, '1', 100));
+    expect(await indexed()).toEqual({ names: others, expiring: others });
+  });
+
+  test('lists what has just expired, since a replica may think otherwise', async () => {
+    await store.set(tenant, 'k', '1', 1);
+    await age('k', REAP_GRACE_MS - 20_000);
+    await store.set(tenant, 'other', '1', 100);
+    expect((await indexed()).names).toEqual(['k', 'other']);
+  });
+
+  test('shrinks its indexes faster than sets make them grow', async () => {
+    const keys = Array.from({ length: 400 }, (_, i) => `k:${i}`);
+    await inBatches(keys, (key) => store.set(tenant, key, '1', 1));
+    await inBatches(keys, (key) => age(key, 2 * REAP_GRACE_MS));
+    const sets = keys.length / REAPED_PER_SET;
+    for (let i = 0; i < sets; i++) await store.set(tenant, `new:${i}`, '1', 100);
+    expect((await indexed()).names).toHaveLength(sets);
+  });
+
+  test('all live at least as long as the entry that lives longest, and not for ever', async () => {
+    const { generation, expiryIndex, nameIndex } = shard;
+    for (const ttl of [1, 500, 20, 1000, 3]) await store.set(tenant, `k:${ttl}`, '1', ttl);
+    for (const helper of [generation, expiryIndex, nameIndex]) {
+      expect(await engine.pttl(helper)).toBeGreaterThan(999_000);
+      expect(await engine.pttl(helper)).toBeLessThanOrEqual(1_000_000 + REAP_GRACE_MS);
+    }
+  });
+
+  test.each([
+    ['a delete of the last entry', () => store.delete(tenant, 'k')],
+    ['an invalidation of all entries', () => store.invalidate(tenant, compileGlob('?'), soon())],
+    ['a clear', () => store.clear(tenant, soon())],
+  ])('are all gone after %s', async (_, empty) => {
+    await store.set(tenant, 'k', '1', 100);
+    expect(await helpersLeft()).toBe(3);
+    await empty();
+    expect(await helpersLeft()).toBe(0);
+    expect(await engine.exists(shard.entry('k') as string)).toBe(0);
+  });
+
+  test('give back the memory of every entry that a clear removed', async () => {
+    const keys = Array.from({ length: 2500 }, (_, i) => `k:${i}`);
+    await inBatches(keys, (key) => store.set(tenant, key, '1', 100));
+    await store.clear(tenant, soon());
+    const left = await Promise.all(keys.map((key) => engine.exists(shard.entry(key) as string)));
+    expect(left.filter(Boolean)).toEqual([]);
+  });
+});

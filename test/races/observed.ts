@@ -1,0 +1,37 @@
+import type { Client } from '../../lib/backend/client.ts';
+import { Connection } from '../../lib/backend/connection.ts';
+import { presets } from '../../lib/backend/preset.ts';
+import { parseBackendUrl } from '../../lib/backend/url.ts';
+import { DragonflyStore } from '../../lib/cache/dragonfly/store.ts';
+import { createLog } from '../../lib/telemetry/log.ts';
+
+type Settings = { shards?: number; compressMinBytes?: number };
+
+/** A store on a server that calls `afterRoundTrip` after every round trip, and waits for it. */
+export async function openObserved(
+  url: string,
+  settings: Settings,
+  afterRoundTrip: () => Promise<void> = async () => {},
+): Promise<DragonflyStore> {
+  let heard = true;
+  class Observed extends Connection {
+    override async run<T>(commands: (client: Client) => Promise<T>): Promise<T> {
+      const result = await super.run(commands);
+      // What the listener does with the store itself is not told.
+      if (!heard) return result;
+      heard = false;
+      await afterRoundTrip().finally(() => {
+        heard = true;
+      });
+      return result;
+    }
+  }
+  const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
+  const connection = new Observed(parseBackendUrl(url), presets.server, log);
+  const store = new DragonflyStore(
+    { shards: 16, compressMinBytes: 0, onLambda: false, ...settings },
+    connection,
+  );
+  await store.learnClock();
+  return store;
+}

@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { compileGlob } from '../../lib/cache/glob.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { backends, inBatches, newTenant, soon } from '../conformance/backends.ts';
+
+describe.each(backends)('operations that race, $name', ({ open }) => {
+  let store: CacheStore;
+  let tenant: string;
+  const glob = (pattern: string) => store.invalidate(tenant, compileGlob(pattern), soon());
+  const keys = Array.from({ length: 2000 }, (_, i) => `k:${i}`);
+  const setAll = (value: string) => inBatches(keys, (key) => store.set(tenant, key, value, 100));
+
+  beforeAll(async () => {
+    ({ store } = await open());
+  });
+  afterAll(() => store.close());
+  beforeEach(() => {
+    tenant = newTenant();
+  });
+
+  test('a set that was answered before an invalidation is a miss after it', async () => {
+    for (let round = 0; round < 50; round++) {
+      await store.set(tenant, 'k:1', String(round), 100);
+      await glob(round % 2 ? 'k:*' : '*:1');
+      expect(await store.get(tenant, 'k:1')).toBeUndefined();
+    }
+  });
+
+  test('a set during an invalidation leaves the new value or none, never the older one', async () => {
+    await setAll('"old"');
+    const invalidated = glob('k:*');
+    await inBatches(keys, async (key) => {
+      await store.set(tenant, key, '"new"', 100);
+      expect([undefined, '"new"']).toContain((await store.get(tenant, key))?.value);
+    });
+    await invalidated;
+    await inBatches(keys, async (key) => {
+      expect([undefined, '"new"']).toContain((await store.get(tenant, key))?.value);
+    });
+  });
+
+  test('a set after a clear was answered is a hit', async () => {
+    for (let round = 0; round < 20; round++) {
+      await store.set(tenant, 'k', String(round), 100);
+      await store.clear(tenant, soon());
+      expect(await store.get(tenant, 'k')).toBeUndefined();
+      await store.set(tenant, 'k', '"new"', 100);
+      expect((await store.get(tenant, 'k'))?.value).toBe('"new"');
+    }
+  });
+
+  test('what is set while the memory of a cleared tenant is given back stays', async () => {
+    await setAll('"old"');
+    let swept = false;
+    const cleared = store.clear(tenant, soon()).finally(() => {
+      swept = true;
+    });
+    // As soon as the old entries are out of sight, which is long before all of them are gone.
+    while (await store.get(tenant, 'k:1999')) await sleep(0);
+    const wasSwept = swept;
+    const fresh = new Set(keys.filter((_, i) => i % 20 === 19));
+    // The last of all shards may be cleared a moment later than the first, and take new entries with it.
+    await sleep(20);
+    await inBatches([...fresh], (key) => store.set(tenant, key, '"new"', 100));
+    await cleared;
+    expect(wasSwept).toBe(false);
+    await inBatches(keys, async (key) => {
+      expect((await store.get(tenant, key))?.value).toBe(fresh.has(key) ? '"new"' : undefined);
+    });
+  });
+
+  test('invalidations and clears side by side leave nothing', async () => {
+    for (let round = 0; round < 5; round++) {
+      await setAll('"old"');
+      await Promise.all([glob('k:*'), glob('*1'), store.clear(tenant, soon()), glob('*')]);
+      await inBatches(keys, async (key) => {
+        expect(await store.get(tenant, key)).toBeUndefined();
+      });
+    }
+  });
+});
