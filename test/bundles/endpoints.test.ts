@@ -1,0 +1,228 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { fallback, type Operation, routes } from '../../lib/http/routes.ts';
+import { type ApiRequest, eventFor } from './events.ts';
+import { type LambdaFunction, startFunction } from './lambda.ts';
+
+// The functions as they are deployed, each in a sandbox of its own, so that all they share is the backend.
+describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) => {
+  const functions = new Map<Operation, LambdaFunction>();
+  let tenant: string;
+
+  beforeAll(async () => {
+    const start = async (name: Operation) =>
+      functions.set(name, await startFunction(name, { DRAGONFLY_URL: url }));
+    await Promise.all([...routes, fallback].map(({ name }) => start(name)));
+  });
+
+  afterAll(async () => {
+    await Promise.all([...functions.values()].map((running) => running.stop()));
+  });
+
+  beforeEach(() => {
+    tenant = `bundles-${randomUUID()}`;
+  });
+
+  /** Calls an operation in the test's own tenant. */
+  async function call(operation: Operation, request: ApiRequest = {}) {
+    const event = eventFor(operation, { ...request, headers: { 'X-Tenant-ID': tenant, ...request.headers } });
+    const answer = await functions.get(operation)?.invoke(event);
+    if (!answer) throw new Error(`${operation} does not run`);
+    return { status: answer.statusCode, headers: answer.headers ?? {}, body: answer.body ?? '' };
+  }
+
+  /** Sets a value that is given as JSON text. */
+  const set = (key: string, value = '1', ttl: number | null = null) =>
+    call('set', { body: `{"key":${JSON.stringify(key)},"value":${value},"ttl":${ttl}}` });
+  const get = async (key: string) => {
+    const { body } = await call('get', { query: `key=${encodeURIComponent(key)}` });
+    return JSON.parse(body).data;
+  };
+
+  it('set and get a value', async () => {
+    const written = await set('greeting', '"hello"', 60);
+    expect(written.status).toBe(201);
+    expect(JSON.parse(written.body)).toMatchObject({
+      success: true,
+      data: { key: 'greeting', status: 'set', ttl: 60 },
+    });
+
+    const read = await call('get', { parameters: { key: 'greeting' } });
+    expect(read.status).toBe(200);
+    expect(read.headers).toMatchObject({ 'content-type': 'application/json' });
+    const { data } = JSON.parse(read.body);
+    expect(data).toMatchObject({ key: 'greeting', value: 'hello', found: true });
+    expect(data.ttl).toBeGreaterThan(0);
+    expect(data.ttl).toBeLessThanOrEqual(60);
+  });
+
+  it.each([
+    '1.0',
+    '-0.0',
+    '1e400',
+    '12345678901234567890',
+    '{"a":1,"a":2}',
+    '{"a": [1,  2.50], "b": null}',
+    '"\\u00e9\\/\\ud83d\\ude00"',
+    '"naïve 漢字 🙂"',
+    'null',
+    'false',
+    '""',
+    `[${'"a long value, stored compressed",'.repeat(500)}0.10]`,
+  ])('return the text of a value as it was sent: %.40s', async (value) => {
+    expect((await set('verbatim', value)).status).toBe(201);
+    const { body } = await call('get', { parameters: { key: 'verbatim' } });
+    expect(body).toContain(`"data":{"key":"verbatim","value":${value},"found":true,"ttl":`);
+  });
+
+  it('carry a value of 5 MiB there and back', async () => {
+    const value = JSON.stringify('x'.repeat(5 * 1024 ** 2 - 2));
+    expect((await set('large', value)).status).toBe(201);
+    const { status, body } = await call('get', { parameters: { key: 'large' } });
+    expect(status).toBe(200);
+    expect(body.includes(value)).toBe(true);
+  });
+
+  it('answer a miss with 200', async () => {
+    const { status, body } = await call('get', { parameters: { key: 'never set' } });
+    expect(status).toBe(200);
+    expect(JSON.parse(body)).toMatchObject({ success: true, data: { key: 'never set', found: false } });
+  });
+
+  it('delete a key, and one that was not there', async () => {
+    await set('short-lived');
+    for (let time = 0; time < 2; time++) {
+      expect(await call('delete', { parameters: { key: 'short-lived' } })).toMatchObject({
+        status: 204,
+        body: '',
+      });
+      expect(await get('short-lived')).toEqual({ key: 'short-lived', found: false });
+    }
+  });
+
+  it.each(['a/b', 'what?', '100%', '%2F', 'a b+c', '{key}', '*', 'ключ/🙂'])(
+    'get and delete the key %s by the query',
+    async (key) => {
+      await set(key, '"here"');
+      expect(await get(key)).toMatchObject({ key, value: 'here', found: true });
+      const { status } = await call('delete', { query: `key=${encodeURIComponent(key)}` });
+      expect(status).toBe(204);
+      expect(await get(key)).toEqual({ key, found: false });
+    },
+  );
+
+  it('decode nothing twice', async () => {
+    await set('50%25', '"as it is"');
+    const { body } = await call('get', { parameters: { key: '50%25' } });
+    expect(JSON.parse(body).data).toMatchObject({ key: '50%25', value: 'as it is' });
+  });
+
+  it('invalidate what matches a pattern and nothing else', async () => {
+    for (const key of ['user:1', 'user:2', 'users', 'order:1']) await set(key);
+    const { status, body } = await call('invalidate', { body: { pattern: 'user:*' } });
+    expect(status).toBe(200);
+    expect(JSON.parse(body).data).toEqual({ pattern: 'user:*', status: 'invalidated', count: 2 });
+    const found: Record<string, boolean> = {};
+    for (const key of ['user:1', 'user:2', 'users', 'order:1']) found[key] = (await get(key)).found;
+    expect(found).toEqual({ 'user:1': false, 'user:2': false, users: true, 'order:1': true });
+  });
+
+  it("clear the caller's tenant and no other", async () => {
+    await set('mine');
+    const mine = tenant;
+    tenant = `${mine}-neighbour`;
+    await set('theirs');
+    tenant = mine;
+    expect(await call('clear-tenant', { parameters: { tenant_id: mine } })).toMatchObject({
+      status: 204,
+      body: '',
+    });
+    expect(await get('mine')).toEqual({ key: 'mine', found: false });
+    tenant = `${mine}-neighbour`;
+    expect(await get('theirs')).toMatchObject({ found: true });
+  });
+
+  it('report the backend as healthy', async () => {
+    const answer = await functions.get('health')?.invoke(eventFor('health'));
+    expect(answer?.statusCode).toBe(200);
+    expect(JSON.parse(answer?.body ?? '')).toMatchObject({ status: 'healthy', backend: 'dragonfly' });
+  });
+
+  it('answer what no route takes with 404', async () => {
+    const { status, body } = await call('not-found', { method: 'PATCH', path: '/api/v1/cache/a/b' });
+    expect(status).toBe(404);
+    expect(JSON.parse(body)).toMatchObject({ success: false, error: { code: 'NOT_FOUND' } });
+  });
+
+  it('take a body that comes base64-encoded', async () => {
+    const { status } = await call('set', { body: { key: 'encoded', value: 'ü' }, base64: true });
+    expect(status).toBe(201);
+    expect(await get('encoded')).toMatchObject({ value: 'ü' });
+  });
+
+  it("echo the caller's identifiers", async () => {
+    const { headers, body } = await call('get', {
+      parameters: { key: 'any' },
+      headers: { 'X-Correlation-ID': 'corr-1', 'X-Request-ID': 'req-1' },
+    });
+    expect(headers).toMatchObject({ 'x-correlation-id': 'corr-1', 'x-request-id': 'req-1' });
+    expect(JSON.parse(body)).toMatchObject({ correlation_id: 'corr-1', request_id: 'req-1' });
+  });
+
+  it.each<[string, Operation, ApiRequest, number, string]>([
+    [
+      'no tenant',
+      'get',
+      { parameters: { key: 'k' }, headers: { 'X-Tenant-ID': '' } },
+      401,
+      'MISSING_TENANT_ID',
+    ],
+    [
+      'a malformed tenant',
+      'get',
+      { parameters: { key: 'k' }, headers: { 'X-Tenant-ID': '*' } },
+      400,
+      'VALIDATION_ERROR',
+    ],
+    ['no key', 'get', {}, 400, 'VALIDATION_ERROR'],
+    ['two keys', 'delete', { query: 'key=a&key=b' }, 400, 'VALIDATION_ERROR'],
+    ['no body', 'set', { headers: { 'Content-Type': 'application/json' } }, 400, 'VALIDATION_ERROR'],
+    ['broken JSON', 'set', { body: '{"key":"k","value":[1,}' }, 400, 'VALIDATION_ERROR'],
+    ['a TTL of zero', 'set', { body: { key: 'k', value: 1, ttl: 0 } }, 400, 'VALIDATION_ERROR'],
+    [
+      'another media type',
+      'set',
+      { body: 'k=1', headers: { 'Content-Type': 'text/plain' } },
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+    ],
+    [
+      'too long a value',
+      'set',
+      { body: { key: 'k', value: 'x'.repeat(5 * 1024 ** 2) } },
+      413,
+      'PAYLOAD_TOO_LARGE',
+    ],
+    ['an empty pattern', 'invalidate', { body: { pattern: '' } }, 400, 'VALIDATION_ERROR'],
+    ["another's tenant in the body", 'invalidate', { body: { tenant_id: 'other' } }, 403, 'TENANT_MISMATCH'],
+    [
+      "another's tenant in the path",
+      'clear-tenant',
+      { parameters: { tenant_id: 'other' } },
+      403,
+      'TENANT_MISMATCH',
+    ],
+  ])('refuse %s', async (_, operation, request, status, code) => {
+    const answer = await call(operation, request);
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.body)).toMatchObject({ success: false, error: { code } });
+  });
+
+  it('log one line of JSON a request, with neither key nor value', async () => {
+    const before = functions.get('set')?.output().length;
+    await set('secret key', '"secret value"');
+    const lines = functions.get('set')?.output().slice(before).trim().split('\n') ?? [];
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ operation: 'set', tenant, status: 201 }]);
+    expect(lines.join()).not.toMatch(/secret/);
+  });
+});

@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import { fallback, type Operation, routes } from '../../lib/http/routes.ts';
+
+/** What a caller sends, before API Gateway makes an event of it. */
+export interface ApiRequest {
+  /** The path's parameters as the function shall see them: decoded. */
+  parameters?: Record<string, string>;
+  /** The query as it stands in the URL, without the `?`: still percent-encoded. */
+  query?: string;
+  headers?: Record<string, string>;
+  /** A body; whatever is no string is sent as JSON. */
+  body?: unknown;
+  /** Sends the body as API Gateway sends bytes that are not text. */
+  base64?: boolean;
+  /** Only for the fallback: the method and path that no route takes. */
+  method?: string;
+  path?: string;
+}
+
+/** Who signed the request, as the IAM authorizer says it. */
+const SIGNER = {
+  accessKey: 'AKIAIOSFODNN7EXAMPLE',
+  accountId: '123456789012',
+  callerId: 'AIDACKCEVSQ6C2EXAMPLE',
+  cognitoIdentity: null,
+  principalOrgId: null,
+  userArn: 'arn:aws:iam::123456789012:user/caller',
+  userId: 'AIDACKCEVSQ6C2EXAMPLE',
+};
+
+/**
+ * The event, payload format 2.0, with which API Gateway calls an operation's function. The route table says by which method
+ * and path; of several paths, the first whose every parameter is given.
+ */
+export function eventFor(operation: Operation, request: ApiRequest = {}): APIGatewayProxyEventV2 {
+  const { method, path, routeKey, open } = locate(operation, request);
+  const { parameters, query = '', base64 = false } = request;
+  const text =
+    request.body === undefined || typeof request.body === 'string'
+      ? request.body
+      : JSON.stringify(request.body);
+  const headers = headersOf(request, text);
+  const now = new Date();
+  return {
+    version: '2.0',
+    routeKey,
+    rawPath: path,
+    rawQueryString: query,
+    headers,
+    ...(query && { queryStringParameters: queryParameters(query) }),
+    ...(parameters && { pathParameters: parameters }),
+    requestContext: {
+      accountId: '123456789012',
+      apiId: 'a1b2c3d4e5',
+      ...(!open && { authorizer: { iam: SIGNER } }),
+      domainName: headers.host ?? '',
+      domainPrefix: 'a1b2c3d4e5',
+      http: {
+        method,
+        path,
+        protocol: 'HTTP/1.1',
+        sourceIp: '203.0.113.7',
+        userAgent: headers['user-agent'] ?? '',
+      },
+      requestId: `${randomUUID().replaceAll('-', '').slice(0, 15)}=`,
+      routeKey,
+      stage: '$default',
+      time: accessLogTime(now),
+      timeEpoch: now.getTime(),
+    },
+    ...(text !== undefined && { body: base64 ? Buffer.from(text).toString('base64') : text }),
+    isBase64Encoded: base64,
+  };
+}
+
+function locate(operation: Operation, { parameters = {}, method, path }: ApiRequest) {
+  const route = [...routes, fallback].find(({ name }) => name === operation);
+  const template = route?.paths.find((candidate) =>
+    placeholders(candidate).every((name) => name in parameters),
+  );
+  if (!route || !template) throw new Error(`No path of ${operation} takes ${JSON.stringify(parameters)}`);
+  if (route.method === 'ANY')
+    return { method: method ?? 'GET', path: path ?? '/nowhere', routeKey: template, open: false };
+  const filled = template.replace(/\{(\w+)\}/g, (_, name: string) => parameters[name] ?? '');
+  return { method: route.method, path: filled, routeKey: `${route.method} ${template}`, open: !route.tenant };
+}
+
+function placeholders(template: string): string[] {
+  return [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+}
+
+function headersOf({ headers = {} }: ApiRequest, body: string | undefined): Record<string, string> {
+  const given = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
+  return {
+    accept: '*/*',
+    'content-length': String(Buffer.byteLength(body ?? '')),
+    ...(body !== undefined && { 'content-type': 'application/json' }),
+    host: 'a1b2c3d4e5.execute-api.eu-central-1.amazonaws.com',
+    'user-agent': 'curl/8.5.0',
+    'x-amzn-trace-id': 'Root=1-5759e988-bd862e3fe1be46a994272793',
+    'x-forwarded-for': '203.0.113.7',
+    'x-forwarded-port': '443',
+    'x-forwarded-proto': 'https',
+    ...Object.fromEntries(given),
+  };
+}
+
+/** Decoded, and several of one name joined by commas. */
+function queryParameters(query: string): Record<string, string> {
+  const names = new URLSearchParams(query);
+  return Object.fromEntries([...names.keys()].map((name) => [name, names.getAll(name).join(',')]));
+}
+
+/** `12/Mar/2026:19:03:58 +0000` */
+function accessLogTime(date: Date): string {
+  const [, day, month, year, time] = date.toUTCString().split(' ');
+  return `${day}/${month}/${year}:${time} +0000`;
+}

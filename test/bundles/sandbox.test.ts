@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { presets } from '../../lib/backend/preset.ts';
+import type { Operation } from '../../lib/http/routes.ts';
+import { infoFields, masters, withRawClient } from '../engines/inspect.ts';
+import { freePort, LOOPBACK } from '../engines/ports.ts';
+import { type Server, startServer } from '../engines/server.ts';
+import { startProxy } from '../faults/proxy.ts';
+import { eventFor } from './events.ts';
+import { type LambdaFunction, startFunction } from './lambda.ts';
+
+/** Longer than any timer that a request could have left behind. */
+const LONG_FREEZE_MS = presets.lambda.operationTimeout * 2;
+
+/** A busy machine may need more tries than one; a connection that is lost for good is not found again by any number. */
+const PATIENCE = { timeout: 15_000, interval: 100 };
+
+const running: { stop(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  for (const started of running.splice(0).reverse()) await started.stop();
+});
+
+/** Ends it after the test. */
+async function started<T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> {
+  const result = await starting;
+  running.push(result);
+  return result;
+}
+
+const sandbox = (operation: Operation, backend?: { url: string }): Promise<LambdaFunction> =>
+  started(startFunction(operation, backend ? { DRAGONFLY_URL: backend.url } : {}));
+
+const headers = { 'X-Tenant-ID': 'sandbox' };
+const setEvent = eventFor('set', { headers, body: { key: 'k', value: 'kept' } });
+const getEvent = eventFor('get', { headers, parameters: { key: 'k' } });
+
+const hit = { statusCode: 200, body: expect.stringContaining('"value":"kept"') };
+const miss = { statusCode: 200, body: expect.stringContaining('"found":false') };
+
+const connectionsMade = (server: Server): Promise<number> =>
+  withRawClient(server.url, async (client) => {
+    const [node] = masters(client);
+    if (!node) throw new Error('No server');
+    return Number((await infoFields(node, 'stats')).total_connections_received);
+  });
+
+describe('a function that was frozen', () => {
+  it('goes on with the connection it had', async () => {
+    const server = await started(startServer());
+    const set = await sandbox('set', server);
+    await set.invoke(setEvent);
+    const before = await connectionsMade(server);
+    for (let time = 0; time < 2; time++) {
+      await sleep(LONG_FREEZE_MS);
+      expect(await set.invoke(setEvent)).toMatchObject({ statusCode: 201 });
+    }
+    // The look itself makes one.
+    expect(await connectionsMade(server)).toBe(before + 1);
+  });
+
+  it('finds its way back when the connection went dark meanwhile', async () => {
+    const server = await started(startServer());
+    const proxy = await started(startProxy(server.port));
+    const [set, get] = await Promise.all([sandbox('set', server), sandbox('get', proxy)]);
+    await set.invoke(setEvent);
+    expect(await get.invoke(getEvent)).toMatchObject(hit);
+    proxy.drop();
+    proxy.heal();
+    await expect.poll(() => get.invoke(getEvent), PATIENCE).toMatchObject(hit);
+  });
+
+  it('finds its way back when the backend was restarted meanwhile', async () => {
+    const server = await started(startServer());
+    const [set, get] = await Promise.all([sandbox('set', server), sandbox('get', server)]);
+    await set.invoke(setEvent);
+    expect(await get.invoke(getEvent)).toMatchObject(hit);
+    await server.restart();
+    await expect.poll(() => get.invoke(getEvent), PATIENCE).toMatchObject(miss);
+  });
+});
+
+describe('a function whose backend is away', () => {
+  it('starts, answers 503 and serves as soon as the backend is there', async () => {
+    const server = await started(startServer());
+    await server.kill();
+    const [get, health] = await Promise.all([sandbox('get', server), sandbox('health', server)]);
+    expect(await get.invoke(getEvent)).toMatchObject({
+      statusCode: 503,
+      headers: { 'retry-after': '1' },
+      body: expect.stringContaining('"code":"BACKEND_UNAVAILABLE"'),
+    });
+    expect(await health.invoke(eventFor('health'))).toMatchObject({
+      statusCode: 503,
+      body: expect.stringContaining('"status":"unhealthy"'),
+    });
+    await server.restart();
+    await expect.poll(() => get.invoke(getEvent), PATIENCE).toMatchObject(miss);
+  });
+
+  it('tells callers nothing about it', async () => {
+    const port = await freePort();
+    const get = await sandbox('get', { url: `redis://user:secret@${LOOPBACK}:${port}` });
+    const answer = JSON.stringify(await get.invoke(getEvent));
+    expect(answer).not.toContain(LOOPBACK);
+    expect(answer).not.toContain(String(port));
+    expect(answer + get.output()).not.toContain('secret');
+  });
+});
+
+describe('a function without DRAGONFLY_URL', () => {
+  it('serves from a memory of its own and warns of it once, at its start', async () => {
+    const health = await sandbox('health');
+    const warnings = () =>
+      health
+        .output()
+        .split('\n')
+        .filter((line) => line.includes('"level":"WARN"'));
+    expect(warnings()).toEqual([expect.stringContaining('DRAGONFLY_URL is not set')]);
+    for (let time = 0; time < 2; time++) {
+      expect(await health.invoke(eventFor('health'))).toMatchObject({
+        statusCode: 200,
+        body: expect.stringContaining('"backend":"memory"'),
+      });
+    }
+    expect(warnings()).toHaveLength(1);
+  });
+
+  it.each<[Operation, object, number]>([
+    ['get', getEvent, 200],
+    ['set', setEvent, 201],
+    ['delete', eventFor('delete', { headers, parameters: { key: 'k' } }), 204],
+    ['invalidate', eventFor('invalidate', { headers, body: {} }), 200],
+    ['clear-tenant', eventFor('clear-tenant', { headers, parameters: { tenant_id: 'sandbox' } }), 204],
+  ])('answers a %s', async (operation, event, status) => {
+    const running = await sandbox(operation);
+    expect(await running.invoke(event)).toMatchObject({ statusCode: status });
+  });
+});
+
+describe('a function that cannot do its work', () => {
+  it.each(Object.entries({ MAX_TTL_SECONDS: 'long', DRAGONFLY_URL: 'http://cache', ENABLE_NATS: 'true' }))(
+    'does not start when %s is %s, and says so',
+    async (name, value) => {
+      await expect(startFunction('get', { [name]: value })).rejects.toThrow(
+        expect.objectContaining({ name: 'ConfigError', message: expect.stringContaining(name) }),
+      );
+    },
+  );
+
+  it('is ended when its time is up', async () => {
+    const server = await started(startServer());
+    const get = await sandbox('get', server);
+    server.pause();
+    await expect(get.invoke(getEvent, 100)).rejects.toThrow(
+      expect.objectContaining({ name: 'Sandbox.Timedout' }),
+    );
+    await expect(get.invoke(getEvent)).rejects.toThrow(/Ended with SIGKILL|timed out/);
+  });
+});

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Build, build } from '../../infra/build.ts';
+
+/** What a cold start may read, in bytes of minified code. */
+const MAX_START_BYTES = 260_000;
+
+let directory: string;
+let first: Build;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cache-build-'));
+  first = await build(join(directory, 'first'));
+});
+
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+/** Every file of a directory, with what is in it. */
+async function contents(of: string): Promise<Record<string, string>> {
+  const names = (await readdir(of)).sort();
+  const hashes = names.map(async (name) => [
+    name,
+    createHash('sha256')
+      .update(await readFile(join(of, name)))
+      .digest('hex'),
+  ]);
+  return Object.fromEntries(await Promise.all(hashes));
+}
+
+describe('the build', () => {
+  it('gives every function a file of its own', async () => {
+    expect(await readdir(first.outdir)).toEqual(
+      expect.arrayContaining([
+        'get.mjs',
+        'set.mjs',
+        'delete.mjs',
+        'invalidate.mjs',
+        'clear-tenant.mjs',
+        'health.mjs',
+        'not-found.mjs',
+      ]),
+    );
+  });
+
+  it('gives the same bytes each time, wherever it writes them', async () => {
+    const again = await build(join(directory, 'elsewhere', 'again'));
+    expect(await contents(again.outdir)).toEqual(await contents(first.outdir));
+  });
+
+  it('leaves nothing of an earlier build behind', async () => {
+    const outdir = join(directory, 'used');
+    await mkdir(outdir);
+    await writeFile(join(outdir, 'chunk-OLD.mjs'), 'export {};');
+    await build(outdir);
+    expect(await readdir(outdir)).toEqual(await readdir(first.outdir));
+  });
+
+  it('lets no function read more than 260 kB in a cold start', () => {
+    for (const { name, startBytes } of first.bundles) expect(startBytes, name).toBeLessThan(MAX_START_BYTES);
+  });
+
+  it('counts the whole of what a function reads', () => {
+    const sizeOf = (name: string) => first.bundles.find((bundle) => bundle.name === name);
+    // The Redis client is by far the largest part, and a function without a store has none of it.
+    expect(sizeOf('get')?.startBytes).toBeGreaterThan(100_000);
+    expect(sizeOf('not-found')?.startBytes).toBeLessThan(50_000);
+  });
+
+  it('packs what is imported, except for what the runtime brings', async () => {
+    const imported = new Set<string>();
+    for (const file of await readdir(first.outdir)) {
+      const code = await readFile(join(first.outdir, file), 'utf8');
+      for (const [, name = ''] of code.matchAll(/(?:\bfrom|\bimport\(?|\brequire\()\s*["']([^"']+)["']/g)) {
+        imported.add(name);
+      }
+    }
+    const own = /^\.\/[\w-]+\.mjs$/;
+    expect([...imported].filter((name) => !own.test(name) && !isBuiltin(name))).toEqual([]);
+    expect([...imported].filter((name) => own.test(name))).not.toEqual([]);
+  });
+});

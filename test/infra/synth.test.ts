@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+
+/** The PATH without this project's own executables: with the machine's Node, whichever that is. */
+const MACHINE_PATH = (process.env.PATH ?? '')
+  .split(delimiter)
+  .filter((entry) => !entry.includes('node_modules'))
+  .join(delimiter);
+
+interface Resource {
+  Type: string;
+  Metadata?: Record<string, unknown>;
+}
+
+let directory: string;
+let resources: Record<string, Resource>;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cache-synth-'));
+  const nowhere = 'http://127.0.0.1:9';
+  await promisify(execFile)('npx', ['--no-install', 'cdk', 'synth', '--quiet', '--output', directory], {
+    cwd: ROOT,
+    // No credentials, no home, and every way out leads to a port where nobody listens.
+    env: { PATH: MACHINE_PATH, HOME: directory, HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere },
+  });
+  const template = await readFile(join(directory, 'CacheService.template.json'), 'utf8');
+  resources = JSON.parse(template).Resources;
+}, 120_000);
+
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+describe('cdk synth', () => {
+  it('works with the Node of the machine on the PATH, without credentials and without a network', () => {
+    expect(Object.keys(resources)).toContain('GetFunction');
+  });
+
+  it('tells tools that run functions locally where each one is', () => {
+    const functions = Object.values(resources).filter(({ Type }) => Type === 'AWS::Lambda::Function');
+    expect(functions).not.toEqual([]);
+    for (const { Metadata } of functions) {
+      expect(Metadata).toMatchObject({
+        'aws:asset:path': expect.stringMatching(/^asset\./),
+        'aws:asset:property': 'Code',
+      });
+      expect(existsSync(join(directory, String(Metadata?.['aws:asset:path']), 'get.mjs'))).toBe(true);
+    }
+  });
+
+  it('puts nothing into the template that reports to anybody', () => {
+    expect(Object.values(resources).map(({ Type }) => Type)).not.toContain('AWS::CDK::Metadata');
+  });
+});
