@@ -1,5 +1,6 @@
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import type { RequestIds } from './ids.ts';
+import type { JsonPiece } from './verbatim.ts';
 
 /** An API Gateway event (payload format 2.0) and what the middleware has learned from it. */
 export type CacheEvent = Omit<APIGatewayProxyEventV2, 'body'> & {
@@ -8,8 +9,8 @@ export type CacheEvent = Omit<APIGatewayProxyEventV2, 'body'> & {
   ids: RequestIds;
   /** The tenant in whose name the request is made. Empty for endpoints that need none. */
   tenant: string;
-  /** JSON texts lifted out of the body, see `liftMember`. */
-  lifted: string[];
+  /** What was lifted out of the body, see `liftMember`. */
+  lifted: JsonPiece[];
   /** When the request came in, on the clock of `performance.now()`. */
   startedAt: number;
 };

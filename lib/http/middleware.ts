@@ -2,6 +2,7 @@ import type { MiddlewareObj } from '@middy/core';
 import {
   InternalError,
   MissingTenantError,
+  PayloadTooLargeError,
   ServiceError,
   UnsupportedMediaTypeError,
   ValidationError,
@@ -64,6 +65,12 @@ export function identifying(): Middleware {
   };
 }
 
+/**
+ * What a body may be, in bytes of text, beside what is lifted out of it. The longest key or pattern takes a tenth of this, and
+ * a parser a hundred times as much memory as the text that it is given.
+ */
+const MAX_REST_BYTES = 64 * 1024;
+
 const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -72,12 +79,14 @@ export function openingBody(lift: string | undefined): Middleware {
   return {
     before: ({ event }) => {
       if (!JSON_MEDIA_TYPE.test(event.headers['content-type'] ?? '')) throw new UnsupportedMediaTypeError();
-      event.body = bodyText(event);
-      event.isBase64Encoded = false;
-      if (lift === undefined) return;
-      const { rest, texts } = liftMember(event.body as string, lift);
+      const text = bodyText(event);
+      const { rest, taken } = lift === undefined ? { rest: text, taken: [] } : liftMember(text, lift);
+      if (Buffer.byteLength(rest) > MAX_REST_BYTES) {
+        throw new PayloadTooLargeError(lift ? `body beside its ${lift}` : 'body', MAX_REST_BYTES);
+      }
       event.body = rest;
-      event.lifted = texts;
+      event.isBase64Encoded = false;
+      event.lifted = taken;
     },
   };
 }

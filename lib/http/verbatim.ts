@@ -6,8 +6,16 @@
 export interface Lifted {
   /** The object's text with `0` in place of each text that was taken out. */
   rest: string;
-  /** The texts taken out, without white space around them; more than one if the name stands there more than once. */
-  texts: string[];
+  /** What was taken out, in order; more than one if the name stands there more than once. */
+  taken: JsonPiece[];
+}
+
+/** A piece of JSON text that nobody has parsed. */
+export interface JsonPiece {
+  /** Without white space around it. */
+  text: string;
+  /** How many arrays and objects it holds, itself included: what a parser of it would have to build. */
+  containers: number;
 }
 
 const QUOTE = 0x22;
@@ -18,15 +26,14 @@ const COMMA = 0x2c;
 /**
  * Lifts the value of every top-level member called `name` out of the text of a JSON object.
  *
- * It only finds where a value begins and ends, and judges nothing. But if `rest` and every one of `texts` are valid JSON, so
- * was the whole: JSON's grammar allows any value where it allows `0`.
+ * It only finds where a value begins and ends, and judges nothing. But if the rest and every piece are valid JSON, so was the
+ * whole: JSON's grammar allows any value where it allows `0`.
  */
 export function liftMember(json: string, name: string): Lifted {
-  const texts: string[] = [];
-  let rest = '';
+  const lifted: Lifted = { rest: '', taken: [] };
   let copied = 0;
   let at = skipSpace(json, 0);
-  if (json[at] !== '{') return { rest: json, texts };
+  if (json[at] !== '{') return { rest: json, taken: [] };
   do {
     const nameStart = skipSpace(json, at + 1);
     if (json.charCodeAt(nameStart) !== QUOTE) break;
@@ -34,14 +41,16 @@ export function liftMember(json: string, name: string): Lifted {
     const colon = skipSpace(json, nameEnd);
     if (json.charCodeAt(colon) !== COLON) break;
     const start = skipSpace(json, colon + 1);
-    at = valueEnd(json, start);
+    const { end, containers } = skipValue(json, start);
     if (memberName(json.slice(nameStart, nameEnd)) === name) {
-      texts.push(json.slice(start, at).trimEnd());
-      rest += `${json.slice(copied, start)}0`;
-      copied = at;
+      lifted.taken.push({ text: json.slice(start, spaceStart(json, start, end)), containers });
+      lifted.rest += `${json.slice(copied, start)}0`;
+      copied = end;
     }
+    at = end;
   } while (json.charCodeAt(at) === COMMA);
-  return { rest: rest + json.slice(copied), texts };
+  lifted.rest += json.slice(copied);
+  return lifted;
 }
 
 /** A name may be written with escapes; what is no valid string is left to the parser that reads the rest. */
@@ -60,6 +69,13 @@ function skipSpace(json: string, from: number): number {
   return at;
 }
 
+/** Where the white space before `end` begins. Not `trimEnd`, which takes more for white space than JSON does. */
+function spaceStart(json: string, start: number, end: number): number {
+  let at = end;
+  while (at > start && ' \t\n\r'.includes(json.charAt(at - 1))) at--;
+  return at;
+}
+
 /** The index after the closing quote of the string that begins at `start`, or the text's end. */
 function stringEnd(json: string, start: number): number {
   let quote = start;
@@ -72,9 +88,10 @@ function stringEnd(json: string, start: number): number {
   }
 }
 
-/** The index of the comma or bracket that follows the value at `start`, or the text's end. */
-function valueEnd(json: string, start: number): number {
+/** `end`: the index of the comma or bracket that follows the value at `start`, or the text's end. */
+function skipValue(json: string, start: number): { end: number; containers: number } {
   let depth = 0;
+  let containers = 0;
   let at = start;
   while (at < json.length) {
     switch (json.charCodeAt(at)) {
@@ -84,17 +101,18 @@ function valueEnd(json: string, start: number): number {
       case 0x5b: // [
       case 0x7b: // {
         depth++;
+        containers++;
         break;
       case 0x5d: // ]
       case 0x7d: // }
-        if (depth === 0) return at;
+        if (depth === 0) return { end: at, containers };
         depth--;
         break;
       case COMMA:
-        if (depth === 0) return at;
+        if (depth === 0) return { end: at, containers };
         break;
     }
     at++;
   }
-  return at;
+  return { end: at, containers };
 }

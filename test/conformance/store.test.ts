@@ -99,7 +99,7 @@ describe.each(backends)('a store, $name', ({ open }) => {
   });
 
   test.each([
-    ['user:*', ['user:1', 'user:10', 'user:'], ['user', 'xuser:1', 'USER:1']],
+    ['user:*', ['user:1', 'user:10', 'user:', 'user:\u{10ffff}'], ['user', 'xuser:1', 'USER:1']],
     ['*:1', ['user:1', ':1'], ['user:10', '1']],
     ['user:?', ['user:1', 'user:*'], ['user:', 'user:10']],
     ['user:[12]', ['user:1', 'user:2'], ['user:3', 'user:12']],

@@ -1,0 +1,111 @@
+/** What may come next. */
+type Expecting = 'value' | 'value or ]' | 'name' | 'name or }' | 'comma or end';
+
+const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+
+/**
+ * Whether a text is valid JSON (RFC 8259), in memory of one bit a level.
+ *
+ * `JSON.parse` says the same five times faster, but builds the value: five megabytes of nothing but brackets take it half a
+ * gigabyte, more than a function has.
+ */
+export function isJson(text: string): boolean {
+  const levels = new Levels();
+  let expecting: Expecting = 'value';
+  let at = skipSpace(text, 0);
+  while (at < text.length) {
+    const char = text[at];
+    if (expecting === 'comma or end') {
+      if (levels.depth === 0) return false;
+      if (char === ',') {
+        expecting = levels.inObject ? 'name' : 'value';
+      } else {
+        if (char !== (levels.inObject ? '}' : ']')) return false;
+        levels.leave();
+      }
+      at++;
+    } else if (expecting === 'name or }' && char === '}') {
+      levels.leave();
+      expecting = 'comma or end';
+      at++;
+    } else if (expecting === 'name' || expecting === 'name or }') {
+      const colon = skipSpace(text, stringEnd(text, at));
+      if (text[colon] !== ':') return false;
+      expecting = 'value';
+      at = colon + 1;
+    } else if (char === ']' && expecting === 'value or ]') {
+      levels.leave();
+      expecting = 'comma or end';
+      at++;
+    } else if (char === '[' || char === '{') {
+      levels.enter(char === '{');
+      expecting = char === '{' ? 'name or }' : 'value or ]';
+      at++;
+    } else {
+      at = char === '"' ? stringEnd(text, at) : match(SCALAR, text, at);
+      if (at === text.length + 1) return false;
+      expecting = 'comma or end';
+    }
+    at = skipSpace(text, at);
+  }
+  return expecting === 'comma or end' && levels.depth === 0;
+}
+
+/** The index after the string that begins at `start`; past the text's end if there is no valid one. */
+function stringEnd(text: string, start: number): number {
+  const invalid = text.length + 1;
+  if (text[start] !== '"') return invalid;
+  let at = start + 1;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) return at + 1;
+    if (code === 0x5c) at = match(ESCAPE, text, at);
+    else if (code >= 0x20) at++;
+    // A control character, or the end of the text, whose code is not a number.
+    else return invalid;
+  }
+}
+
+/** The index after what the expression matches at `start`; past the text's end if it does not. */
+function match(expression: RegExp, text: string, start: number): number {
+  expression.lastIndex = start;
+  return expression.test(text) ? expression.lastIndex : text.length + 1;
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from;
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
+    at++;
+  }
+}
+
+/** The brackets that are open, one bit each: whether it is an object's. */
+class Levels {
+  depth = 0;
+  #bits = new Uint8Array(1024);
+
+  get inObject(): boolean {
+    const level = this.depth - 1;
+    return (((this.#bits[level >> 3] ?? 0) >> (level & 7)) & 1) === 1;
+  }
+
+  enter(object: boolean): void {
+    const byte = this.depth >> 3;
+    if (byte === this.#bits.length) {
+      const larger = new Uint8Array(2 * byte);
+      larger.set(this.#bits);
+      this.#bits = larger;
+    }
+    const bit = 1 << (this.depth & 7);
+    const bits = this.#bits[byte] ?? 0;
+    this.#bits[byte] = object ? bits | bit : bits & ~bit;
+    this.depth++;
+  }
+
+  leave(): void {
+    this.depth--;
+  }
+}
