@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: 'test/engines/global-setup.ts',
+    pool: 'forks',
+    // Engines and services run beside the tests; more workers than this only make them wait for each other.
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    // What a test waits for comes when the machine gets to it; a second, which is the default, is little on a busy one.
+    expect: { poll: { timeout: 20_000, interval: 20 } },
+    // Hooks start servers, and one may have to be installed first.
+    hookTimeout: 120_000,
+    teardownTimeout: 10_000,
+  },
+});
