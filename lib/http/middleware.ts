@@ -11,6 +11,7 @@ import { log } from '../settings.ts';
 import { type Answer, failure, type HttpResponse, success } from './envelope.ts';
 import type { CacheEvent } from './event.ts';
 import { requestIds } from './ids.ts';
+import { isJson } from './json-grammar.ts';
 import type { Operation } from './routes.ts';
 import { tenantSchema, validate } from './schemas.ts';
 import { liftMember } from './verbatim.ts';
@@ -82,6 +83,7 @@ export function openingBody(lift: string | undefined): Middleware {
       const text = bodyText(event);
       const { rest, taken } = lift === undefined ? { rest: text, taken: [] } : liftMember(text, lift);
       if (Buffer.byteLength(rest) > MAX_REST_BYTES) {
+        if (!isJson(rest)) throw notJson();
         throw new PayloadTooLargeError(lift ? `body beside its ${lift}` : 'body', MAX_REST_BYTES);
       }
       event.body = rest;
@@ -110,7 +112,11 @@ function asServiceError(error: unknown): ServiceError {
   if (error instanceof ServiceError) return error;
   const cause = error instanceof Error ? error.cause : undefined;
   if ((cause as { package?: string } | undefined)?.package === '@middy/http-json-body-parser') {
-    return new ValidationError([{ field: 'body', message: 'must be valid JSON' }], { cause: error });
+    return notJson(error);
   }
   return new InternalError(error);
+}
+
+function notJson(cause?: unknown): ValidationError {
+  return new ValidationError([{ field: 'body', message: 'must be valid JSON' }], { cause });
 }

@@ -41,18 +41,24 @@ function ttlSchema({ maxTtlSeconds }: { maxTtlSeconds: number }) {
   );
 }
 
+/** Valibot takes an array for an object, whose members are then all absent: an invalidation of everything. */
+const jsonObject = v.custom<object>(
+  (body) => typeof body === 'object' && body !== null && !Array.isArray(body),
+  'must be a JSON object',
+);
+
 /** The body of a set, but for its value: that is lifted out as text and leaves a number in its place. */
 export function setSchema(limits: { maxTtlSeconds: number }) {
-  return v.object(
-    { key: keySchema, value: v.number('is required'), ttl: ttlSchema(limits) },
-    'must be a JSON object',
+  return v.pipe(
+    jsonObject,
+    v.object({ key: keySchema, value: v.number('is required'), ttl: ttlSchema(limits) }),
   );
 }
 
 /** The body of an invalidation. */
-export const invalidateSchema = v.object(
-  { pattern: v.nullish(patternSchema), tenant_id: v.nullish(v.string('must be a string')) },
-  'must be a JSON object',
+export const invalidateSchema = v.pipe(
+  jsonObject,
+  v.object({ pattern: v.nullish(patternSchema), tenant_id: v.nullish(v.string('must be a string')) }),
 );
 
 /**

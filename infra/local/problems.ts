@@ -1,0 +1,49 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { PayloadTooLargeError, type ServiceError, ValidationError } from '../../lib/errors.ts';
+import { failure } from '../../lib/http/envelope.ts';
+import { requestIds } from '../../lib/http/ids.ts';
+import type { Result } from './response.ts';
+
+/** API Gateway's limits, in bytes: the request line and the headers together, and the body. */
+export const MAX_HEAD_BYTES = 10_240;
+export const MAX_BODY_BYTES = 10 * 1024 ** 2;
+
+/** Why a request never reaches a function. */
+export interface Problem {
+  status: number;
+  error: ServiceError;
+}
+
+export const MALFORMED: Problem = invalid(400, 'request', 'must be well-formed HTTP/1.1');
+export const NO_HOST: Problem = invalid(400, 'Host', 'is required');
+export const UNREADABLE_PATH: Problem = invalid(400, 'path', 'must be percent-encoded UTF-8');
+export const UNENCODED_URL: Problem = invalid(400, 'request', 'must have a URL that is percent-encoded');
+export const TOO_SLOW: Problem = invalid(408, 'request', 'did not come in whole in time');
+export const HEAD_TOO_LARGE: Problem = invalid(
+  431,
+  'headers',
+  `must be at most ${MAX_HEAD_BYTES} bytes together with the request line`,
+);
+export const BODY_TOO_LARGE: Problem = {
+  status: 413,
+  error: new PayloadTooLargeError('body', MAX_BODY_BYTES),
+};
+
+/** The problem behind an error of Node's HTTP parser. */
+export function problemBehind({ code }: NodeJS.ErrnoException): Problem {
+  if (code === 'HPE_HEADER_OVERFLOW') return HEAD_TOO_LARGE;
+  // What a client sends that leaves other scripts than Latin as they are, as curl does: worth a message of its own.
+  if (code === 'HPE_INVALID_URL') return UNENCODED_URL;
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return TOO_SLOW;
+  return MALFORMED;
+}
+
+/** The contract's failure envelope for it. `headers`: of the request, where they could be read. */
+export function answerTo({ status, error }: Problem, headers: IncomingHttpHeaders = {}): Result {
+  const ids = requestIds(headers as Record<string, string | undefined>);
+  return { ...failure(error, ids), statusCode: status };
+}
+
+function invalid(status: number, field: string, message: string): Problem {
+  return { status, error: new ValidationError([{ field, message }]) };
+}
