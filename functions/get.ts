@@ -9,5 +9,5 @@ export const handler = endpoint({ operation: 'get', input: readKey }, async ({ t
   const data = hit
     ? { key, value: new JsonText(hit.value), found: true, ttl: hit.ttl }
     : { key, found: false };
-  return { status: 200, data };
+  return { status: 200, data, facts: { found: hit !== undefined } };
 });

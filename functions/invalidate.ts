@@ -10,6 +10,6 @@ export const handler = endpoint(
   async ({ tenant, input: pattern, deadline }) => {
     const { count, complete } = await store.invalidate(tenant, compileGlob(pattern), deadline);
     if (!complete) throw new InvalidationIncompleteError(count);
-    return { status: 200, data: { pattern, status: 'invalidated', count } };
+    return { status: 200, data: { pattern, status: 'invalidated', count }, facts: { count } };
   },
 );

@@ -5,8 +5,12 @@ export interface Config {
   serviceName: string;
   /** Where the local server listens; 0 takes any free port. */
   port: number;
-  /** Undefined: the embedded backend. */
+  /** Undefined: the embedded backend, unless there is a secret that names one. */
   backend: BackendAddress | undefined;
+  /** The ElastiCache Serverless cache to log in to by IAM. */
+  iamCache: string | undefined;
+  /** The Secrets Manager secret that has the backend's URL, login or private authority. */
+  secretArn: string | undefined;
   defaultTtlSeconds: number;
   maxTtlSeconds: number;
   /** Longest value in bytes of JSON text. */
@@ -18,6 +22,8 @@ export interface Config {
   /** Values of at least so many bytes are stored compressed; 0 compresses none. */
   compressMinBytes: number;
   logLevel: LogLevel;
+  /** The claim of the caller's JWT that names the tenant; undefined: the header does. */
+  tenantClaim: string | undefined;
   /** True in a Lambda sandbox: one request at a time, and frozen in between. */
   onLambda: boolean;
 }
@@ -58,7 +64,7 @@ export function readConfig(env: Environment): Config {
   return {
     serviceName: text(env, 'SERVICE_NAME') ?? 'cache-service',
     port: integer(env, 'SERVICE_PORT', 8080, 0, 65_535),
-    backend: backend(env),
+    ...backend(env),
     defaultTtlSeconds,
     maxTtlSeconds,
     // 512 MiB is what one Redis string can hold, and near what one JavaScript string can.
@@ -67,6 +73,7 @@ export function readConfig(env: Environment): Config {
     shards: env.CACHE_SHARDS === 'auto' ? AUTO_SHARDS : integer(env, 'CACHE_SHARDS', AUTO_SHARDS, 1, 1024),
     compressMinBytes: integer(env, 'COMPRESS_MIN_BYTES', 2048, 0, Number.MAX_SAFE_INTEGER),
     logLevel: logLevel(env),
+    tenantClaim: text(env, 'TENANT_CLAIM'),
     onLambda: text(env, 'AWS_LAMBDA_FUNCTION_NAME') !== undefined,
   };
 }
@@ -100,7 +107,25 @@ function logLevel(env: Environment): LogLevel {
   return level;
 }
 
-function backend(env: Environment): BackendAddress | undefined {
+function backend(env: Environment): Pick<Config, 'backend' | 'iamCache' | 'secretArn'> {
+  const address = backendAddress(env);
+  const iamCache = text(env, 'DRAGONFLY_IAM_CACHE');
+  const secretArn = text(env, 'DRAGONFLY_SECRET_ARN');
+  if (iamCache !== undefined) {
+    if (!address?.username)
+      throw new ConfigError('DRAGONFLY_IAM_CACHE', 'needs a DRAGONFLY_URL that names a user');
+    if (!address.tls) throw new ConfigError('DRAGONFLY_IAM_CACHE', 'needs a DRAGONFLY_URL that speaks TLS');
+    if (secretArn !== undefined) {
+      throw new ConfigError('DRAGONFLY_IAM_CACHE', 'cannot be set together with DRAGONFLY_SECRET_ARN');
+    }
+  }
+  if (secretArn !== undefined && !/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$/.test(secretArn)) {
+    throw new ConfigError('DRAGONFLY_SECRET_ARN', 'must be the ARN of a Secrets Manager secret');
+  }
+  return { backend: address, iamCache, secretArn };
+}
+
+function backendAddress(env: Environment): BackendAddress | undefined {
   const url = text(env, 'DRAGONFLY_URL');
   if (url === undefined) return undefined;
   try {

@@ -1,19 +1,20 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Access } from './access.ts';
 import type { Preset } from './preset.ts';
-import type { BackendAddress } from './url.ts';
 
 /** A connection to one server, or to a cluster of them. */
 export type Client = Redis | Cluster;
 
-/** Makes a client that is not yet connected and never gives up reconnecting. */
-export function createClient(address: BackendAddress, preset: Preset): Client {
-  const { hosts, cluster, tls, username, password, db } = address;
-  const delay = (attempt: number) => reconnectDelay(preset, attempt);
+/**
+ * Makes a client that is not yet connected and never gives up reconnecting. Each of its connections logs in with what
+ * `access.login()` says at that moment.
+ */
+export function createClient(access: Access, preset: Preset): Client {
+  const { hosts, cluster, tls, db } = access.address;
   const options: RedisOptions = {
-    username,
-    password,
+    ...access.login(),
     db,
-    tls: tls ? {} : undefined,
+    tls: tls ? { ca: access.ca } : undefined,
     connectTimeout: preset.connectTimeout,
     socketTimeout: preset.socketTimeout,
     commandTimeout: preset.commandTimeout,
@@ -21,22 +22,26 @@ export function createClient(address: BackendAddress, preset: Preset): Client {
     disableClientInfo: true,
   };
   if (!cluster) {
-    return new Redis({
+    const client: Redis = new Redis({
       ...options,
       ...hosts[0],
       lazyConnect: true,
-      retryStrategy: delay,
+      retryStrategy: (attempt) => {
+        Object.assign(client.options, access.login());
+        return reconnectDelay(preset, attempt);
+      },
       // A command that loses its connection fails at once. Sending it again is the connection's decision, which knows how
       // much time is left; a queue inside of the client would send it long after its caller was told that it had failed.
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
       enableAutoPipelining: preset.autoPipelining,
     });
+    return client;
   }
-  return new Cluster(hosts, {
+  const client = new Cluster(hosts, {
     redisOptions: options,
     lazyConnect: true,
-    clusterRetryStrategy: delay,
+    clusterRetryStrategy: (attempt) => reconnectDelay(preset, attempt),
     // With the queue on, commands wait past their timeout for a cluster that was unreachable from the start.
     enableOfflineQueue: false,
     slotsRefreshTimeout: preset.commandTimeout,
@@ -45,6 +50,14 @@ export function createClient(address: BackendAddress, preset: Preset): Client {
     // A TLS certificate names the host, so it must not be resolved to an address first.
     ...(tls && { dnsLookup: (name, done) => done(null, name) }),
   });
+  // Its nodes are told when they are made and connect later; what was given above is fixed for good.
+  client.on('+node', (node: Redis) => Object.assign(node.options, access.login()));
+  return client;
+}
+
+/** Every server that the client has a connection to, or will have. */
+export function serversOf(client: Client): Redis[] {
+  return client instanceof Redis ? [client] : client.nodes('master');
 }
 
 /** Grows with every attempt, with jitter so that a thousand functions do not knock at the same moment. */

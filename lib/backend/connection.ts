@@ -1,31 +1,40 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 import { BackendUnavailableError } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type Client, createClient } from './client.ts';
-import { asBackendError, isPassing } from './errors.ts';
+import type { Access, AccessSource } from './access.ts';
+import { type Client, createClient, serversOf } from './client.ts';
+import { asBackendError, isPassing, isRefusedLogin } from './errors.ts';
 import type { Preset } from './preset.ts';
-import type { BackendAddress } from './url.ts';
 
 /** Before a second try at an operation whose first one met a server that could not serve, in milliseconds. */
 const RETRY_PAUSE_MS = 25;
 
+/** Between two looks at where the access comes from, in milliseconds: it may be a service that counts requests. */
+const ACCESS_PAUSE_MS = 500;
+
 /**
  * The process's one connection to the backend. It survives what Lambda does to connections: a freeze during which the other
- * end hangs up, silently or not, and a backend that was not there when the process started.
+ * end hangs up, silently or not, a backend that was not there when the process started, and a password that is changed.
  */
 export class Connection {
-  readonly #address: BackendAddress;
+  readonly #source: AccessSource;
   readonly #preset: Preset;
   readonly #log: Log;
-  #client: Client;
+  /** Undefined until the access is known. */
+  #client: Client | undefined;
+  #access: Access | undefined;
+  #loggedInAt = 0;
+  #opening = false;
+  #openedAt = Number.NEGATIVE_INFINITY;
+  /** The last trouble that was logged, so that it is told once and not at every attempt. */
+  #told = '';
   #closed = false;
 
-  constructor(address: BackendAddress, preset: Preset, log: Log) {
-    this.#address = address;
+  constructor(source: AccessSource, preset: Preset, log: Log) {
+    this.#source = source;
     this.#preset = preset;
     this.#log = log;
-    this.#client = this.#create();
+    this.#open();
   }
 
   /**
@@ -38,7 +47,8 @@ export class Connection {
     const end = performance.now() + this.#preset.operationTimeout;
     for (;;) {
       try {
-        const client = this.#isReady() ? this.#client : await this.#ready(end);
+        const client = this.#readyClient() ?? (await this.#waitForClient(end));
+        if (this.#loginIsOld()) await bounded(this.#logInAgain(client), end);
         return await bounded(commands(client), end);
       } catch (error) {
         if (this.#closed || !isPassing(error) || end - performance.now() < RETRY_PAUSE_MS) {
@@ -58,42 +68,85 @@ export class Connection {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#client.disconnect();
+    this.#client?.disconnect();
   }
 
-  #create(): Client {
-    const client = createClient(this.#address, this.#preset);
-    let told = '';
-    client.on('error', ({ message }: Error) => {
-      // Once, not at every attempt; and the message alone, since errors of the client carry the command's arguments.
-      if (message !== told) this.#log.warn('backend connection', { error: message });
-      told = message;
-    });
+  /** Finds out how to get in, for as long as it takes, and makes a client that does. */
+  async #open(): Promise<void> {
+    if (this.#opening) return;
+    this.#opening = true;
+    try {
+      while (!this.#closed) {
+        await sleep(Math.max(0, this.#openedAt + ACCESS_PAUSE_MS - performance.now()));
+        this.#openedAt = performance.now();
+        try {
+          this.#access = await this.#source();
+          if (!this.#closed) this.#replaceClient(this.#access);
+          return;
+        } catch (error) {
+          this.#tell(`no access: ${(error as Error).message}`);
+        }
+      }
+    } finally {
+      this.#opening = false;
+    }
+  }
+
+  #replaceClient(access: Access): void {
+    const previous = this.#client;
+    const client = createClient(access, this.#preset);
+    this.#client = client;
+    previous?.disconnect();
+    const heard = ({ message }: Error) => {
+      this.#tell(message);
+      // Perhaps the password was changed.
+      if (isRefusedLogin(message) && this.#client === client) this.#open();
+    };
+    client.on('error', heard).on('node error', heard);
     client.on('ready', () => {
-      if (told) this.#log.info('backend connection restored');
-      told = '';
+      this.#loggedInAt = Date.now();
+      if (this.#told) this.#log.info('backend connection restored');
+      this.#told = '';
     });
     client.on('end', () => {
       // A client that has ended never connects again.
-      if (!this.#closed && this.#client === client) this.#client = this.#create();
+      if (!this.#closed && this.#client === client) this.#replaceClient(access);
     });
     client.connect().catch(() => {
       // Told by the error event, and tried again by the client itself.
     });
-    return client;
   }
 
-  #isReady(): boolean {
-    return this.#client.status === 'ready';
+  /** The message alone: errors of the client carry the command's arguments with them. */
+  #tell(trouble: string): void {
+    if (trouble !== this.#told) this.#log.warn('backend connection', { error: trouble });
+    this.#told = trouble;
   }
 
-  async #ready(end: number): Promise<Client> {
-    while (!this.#isReady()) {
+  #readyClient(): Client | undefined {
+    return this.#client?.status === 'ready' ? this.#client : undefined;
+  }
+
+  async #waitForClient(end: number): Promise<Client> {
+    for (;;) {
+      const client = this.#readyClient();
+      if (client) return client;
       if (this.#closed || performance.now() >= end) throw new BackendUnavailableError('not connected');
       // Polled, not awaited as an event, since the client itself may be replaced meanwhile.
       await sleep(5);
     }
-    return this.#client;
+  }
+
+  #loginIsOld(): boolean {
+    const lifetime = this.#access?.loginLifetime;
+    return lifetime !== undefined && Date.now() - this.#loggedInAt > lifetime;
+  }
+
+  async #logInAgain(client: Client): Promise<void> {
+    const { username, password } = this.#access?.login() ?? {};
+    if (password === undefined) return;
+    await Promise.all(serversOf(client).map((server) => server.auth(username ?? 'default', password)));
+    this.#loggedInAt = Date.now();
   }
 }
 
@@ -107,8 +160,4 @@ function bounded<T>(result: Promise<T>, end: number): Promise<T> {
     const timer = setTimeout(giveUp, Math.max(0, end - performance.now()));
     result.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-}
-
-function serversOf(client: Client): Redis[] {
-  return client instanceof Redis ? [client] : client.nodes('master');
 }

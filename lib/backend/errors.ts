@@ -27,6 +27,9 @@ const DISCONNECTED = [
   'Socket timeout',
 ];
 
+/** What the backend answers to a login that it does not accept. */
+const REFUSED_LOGIN = ['WRONGPASS', 'NOAUTH', 'ERR invalid password', 'ERR AUTH'];
+
 const startsWithOneOf = (message: string, beginnings: string[]) =>
   beginnings.some((beginning) => message.startsWith(beginning));
 
@@ -35,6 +38,11 @@ export function isPassing(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const hasSystemCode = typeof (error as NodeJS.ErrnoException).code === 'string';
   return hasSystemCode || startsWithOneOf(error.message, [...PASSING, ...DISCONNECTED]);
+}
+
+/** Whether a login was refused, by the message of the error. */
+export function isRefusedLogin(message: string): boolean {
+  return startsWithOneOf(message, REFUSED_LOGIN);
 }
 
 /** What to throw for an error of the client: a fault of ours stays what it is, everything else is the backend's. */

@@ -8,7 +8,7 @@ import type { CacheStore } from './store.ts';
  * A backend that cannot be reached does not fail the start: requests are answered 503 until it is there.
  */
 export async function openStore(config: Config, log: Log): Promise<CacheStore> {
-  if (!config.backend) {
+  if (!config.backend && !config.secretArn) {
     if (config.onLambda) {
       log.warn(
         'DRAGONFLY_URL is not set: this function instance caches in a memory of its own, shared with no other',
@@ -18,5 +18,5 @@ export async function openStore(config: Config, log: Log): Promise<CacheStore> {
     return new EmbeddedStore(config);
   }
   const { openDragonflyStore } = await import('./dragonfly/store.ts');
-  return openDragonflyStore(config, config.backend, log);
+  return openDragonflyStore(config, log);
 }

@@ -1,6 +1,7 @@
 import middy from '@middy/core';
 import jsonBodyParser from '@middy/http-json-body-parser';
 import type { Context } from 'aws-lambda';
+import { config } from '../settings.ts';
 import type { Answer, HttpResponse } from './envelope.ts';
 import { type CacheEvent, deadlineOf } from './event.ts';
 import { answering, identifying, openingBody } from './middleware.ts';
@@ -41,7 +42,7 @@ export function endpoint<Input>(
   // No early timeout: every operation has a deadline of its own, and one cut off here would leave commands behind whose
   // timers kill a healthy connection after the next thaw.
   const stack = middy({ timeoutEarlyInMillis: 0 }).use(answering(operation));
-  if (tenant !== false) stack.use(identifying());
+  if (tenant !== false) stack.use(identifying(config.tenantClaim));
   if (body) stack.use([openingBody(body.lift), jsonBodyParser({ disableContentTypeCheck: true })]);
   // middy types the answer of a handler and of its middleware as one; here the middleware turns one into the other.
   return stack.handler(call as never) as unknown as LambdaHandler;

@@ -6,11 +6,19 @@ import { toJson } from './json.ts';
 /** What an endpoint answers, before it becomes an HTTP response. */
 export type Answer =
   /** `data` inside the contract's success envelope. */
-  | { status: 200 | 201; data: unknown; message?: string }
+  | { status: 200 | 201; data: unknown; message?: string; facts?: Facts }
   /** No body at all. */
   | { status: 204 }
   /** A document of its own, without the envelope. */
   | { status: 200 | 503; document: unknown };
+
+/** What the log line of a request tells beside what all of them do. */
+export interface Facts {
+  /** Of a get: whether it was a hit. */
+  found?: boolean;
+  /** Of an invalidation: the live entries that went. */
+  count?: number;
+}
 
 /** An HTTP response in the form that API Gateway takes from a function. */
 export type HttpResponse = APIGatewayProxyStructuredResultV2 & {

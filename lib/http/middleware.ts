@@ -1,14 +1,16 @@
 import type { MiddlewareObj } from '@middy/core';
+import type { APIGatewayProxyEventV2WithJWTAuthorizer } from 'aws-lambda';
 import {
   InternalError,
   MissingTenantError,
   PayloadTooLargeError,
   ServiceError,
+  TenantMismatchError,
   UnsupportedMediaTypeError,
   ValidationError,
 } from '../errors.ts';
 import { log } from '../settings.ts';
-import { type Answer, failure, type HttpResponse, success } from './envelope.ts';
+import { type Answer, type Facts, failure, type HttpResponse, success } from './envelope.ts';
 import type { CacheEvent } from './event.ts';
 import { requestIds } from './ids.ts';
 import { isJson } from './json-grammar.ts';
@@ -20,12 +22,13 @@ type Middleware = MiddlewareObj<CacheEvent, Answer | HttpResponse>;
 
 /** Outermost: gives the request its identifiers, and turns what comes back, answer or error, into HTTP and a log line. */
 export function answering(operation: Operation): Middleware {
-  const finish = (event: CacheEvent, response: HttpResponse): HttpResponse => {
+  const finish = (event: CacheEvent, response: HttpResponse, facts: Facts = {}): HttpResponse => {
     log.info('request', {
       operation,
       tenant: event.tenant || undefined,
       user: event.headers['x-user-id'],
       status: response.statusCode,
+      ...facts,
       duration_ms: Math.round((performance.now() - event.startedAt) * 1000) / 1000,
       correlation_id: event.ids.correlationId,
       request_id: event.ids.requestId,
@@ -42,7 +45,12 @@ export function answering(operation: Operation): Middleware {
     },
     after: (request) => {
       const { event } = request;
-      request.response = finish(event, success(request.response as Answer, event.ids));
+      const answer = request.response as Answer;
+      request.response = finish(
+        event,
+        success(answer, event.ids),
+        'facts' in answer ? answer.facts : undefined,
+      );
     },
     onError: (request) => {
       const { event } = request;
@@ -55,16 +63,29 @@ export function answering(operation: Operation): Middleware {
   };
 }
 
-/** Whose request it is. */
-export function identifying(): Middleware {
+/**
+ * Whose request it is: the tenant that the header names, or, where callers bring a JWT, the one in its claim. Then the header
+ * is not needed, and may not say anything else.
+ */
+export function identifying(tenantClaim: string | undefined): Middleware {
   return {
     before: ({ event }) => {
       const given = event.headers['x-tenant-id'];
-      if (!given) throw new MissingTenantError();
-      event.tenant = validate(tenantSchema, given, 'X-Tenant-ID');
+      const claimed = tenantClaim === undefined ? given : claimOf(event, tenantClaim);
+      if (!claimed) throw new MissingTenantError();
+      if (given && given !== claimed) throw new TenantMismatchError();
+      event.tenant = validate(tenantSchema, claimed, tenantClaim ?? 'X-Tenant-ID');
     },
   };
 }
+
+/** API Gateway has verified the token; without one there is no claim, and so no tenant. */
+function claimOf({ requestContext }: CacheEvent, name: string): string | undefined {
+  const claim = (requestContext as Partial<JwtContext>)?.authorizer?.jwt?.claims[name];
+  return typeof claim === 'string' ? claim : undefined;
+}
+
+type JwtContext = APIGatewayProxyEventV2WithJWTAuthorizer['requestContext'];
 
 /**
  * What a body may be, in bytes of text, beside what is lifted out of it. The longest key or pattern takes a tenth of this, and

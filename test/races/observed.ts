@@ -1,8 +1,9 @@
+import { accessSource } from '../../lib/backend/access.ts';
 import type { Client } from '../../lib/backend/client.ts';
 import { Connection } from '../../lib/backend/connection.ts';
 import { presets } from '../../lib/backend/preset.ts';
-import { parseBackendUrl } from '../../lib/backend/url.ts';
 import { DragonflyStore } from '../../lib/cache/dragonfly/store.ts';
+import { readConfig } from '../../lib/config.ts';
 import { createLog } from '../../lib/telemetry/log.ts';
 
 type Settings = { shards?: number; compressMinBytes?: number };
@@ -27,11 +28,8 @@ export async function openObserved(
     }
   }
   const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
-  const connection = new Observed(parseBackendUrl(url), presets.server, log);
-  const store = new DragonflyStore(
-    { shards: 16, compressMinBytes: 0, onLambda: false, ...settings },
-    connection,
-  );
+  const connection = new Observed(accessSource(readConfig({ DRAGONFLY_URL: url })), presets.server, log);
+  const store = new DragonflyStore({ shards: 16, compressMinBytes: 0, ...settings }, connection);
   await store.learnClock();
   return store;
 }

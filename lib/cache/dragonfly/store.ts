@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { accessSource } from '../../backend/access.ts';
 import type { Client } from '../../backend/client.ts';
 import { Connection } from '../../backend/connection.ts';
 import { presets } from '../../backend/preset.ts';
-import type { BackendAddress } from '../../backend/url.ts';
 import type { Config } from '../../config.ts';
 import { BackendUnavailableError } from '../../errors.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -15,19 +15,15 @@ import { invalidateShard } from './invalidate.ts';
 import { type Shard, shardOf, shardsOf } from './keyspace.ts';
 import { GENERATION_BYTES, remove, set } from './scripts.ts';
 
-type Settings = Pick<Config, 'shards' | 'compressMinBytes' | 'onLambda'>;
+type Settings = Pick<Config, 'shards' | 'compressMinBytes'>;
 
 /** How long a set that nobody waits for any more may still take effect, in milliseconds. */
 const SET_WINDOW_MS = presets.lambda.operationTimeout;
 
 /** Connects to the backend; one that cannot be reached is tried again for as long as the store is open. */
-export async function openDragonflyStore(
-  settings: Settings,
-  address: BackendAddress,
-  log: Log,
-): Promise<DragonflyStore> {
-  const preset = settings.onLambda ? presets.lambda : presets.server;
-  const store = new DragonflyStore(settings, new Connection(address, preset, log));
+export async function openDragonflyStore(config: Config, log: Log): Promise<DragonflyStore> {
+  const preset = config.onLambda ? presets.lambda : presets.server;
+  const store = new DragonflyStore(config, new Connection(accessSource(config), preset, log));
   await store.learnClock().catch((error: unknown) => {
     if (!(error instanceof BackendUnavailableError)) throw error;
     log.warn('The backend cannot be reached; requests are answered 503 until it is', { cause: error.cause });

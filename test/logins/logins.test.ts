@@ -1,0 +1,282 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Access, accessSource } from '../../lib/backend/access.ts';
+import { Connection } from '../../lib/backend/connection.ts';
+import { presets } from '../../lib/backend/preset.ts';
+import { openStore } from '../../lib/cache/open.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { readConfig } from '../../lib/config.ts';
+import { createLog } from '../../lib/telemetry/log.ts';
+import { newTenant } from '../conformance/backends.ts';
+import { startCluster } from '../engines/cluster.ts';
+import { commandsDuring, masters, withRawClient } from '../engines/inspect.ts';
+import { type Server, startServer } from '../engines/server.ts';
+import { reference } from './reference.ts';
+import {
+  ARN,
+  CREDENTIALS,
+  environmentFor,
+  type SecretsManager,
+  startSecretsManager,
+} from './secrets-manager.ts';
+
+/** What the service logs in a test. */
+let logged: string;
+const log = createLog({ logLevel: 'INFO', serviceName: 'test' }, (line) => {
+  logged += line;
+});
+
+const open = (env: Record<string, string>): Promise<CacheStore> => openStore(readConfig(env), log);
+
+beforeEach(() => {
+  logged = '';
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+/** Does what a server's administrator does when a password is changed: the old one is void, whoever used it is thrown out. */
+async function changePassword(server: Server, user: string, password: string): Promise<void> {
+  await withRawClient(
+    server.url,
+    async (client) => {
+      for (const node of masters(client)) {
+        await node.call('ACL', 'SETUSER', user, 'resetpass', `>${password}`);
+        await node.call('CLIENT', 'KILL', 'USER', user);
+      }
+    },
+    { ca: server.ca },
+  );
+}
+
+describe('a login from a secret', () => {
+  let server: Server;
+  let manager: SecretsManager;
+  let store: CacheStore;
+
+  beforeAll(async () => {
+    server = await startServer({
+      tls: true,
+      password: 'root',
+      users: { cache: 'on >first ~{cache:* &* +@all' },
+    });
+  });
+  afterAll(() => server.stop());
+  beforeEach(async () => {
+    await changePassword(server, 'cache', 'first');
+    manager = await startSecretsManager(secretWith('first'));
+    for (const [name, value] of Object.entries(environmentFor(manager))) vi.stubEnv(name, value);
+  });
+  afterEach(async () => {
+    await store.close();
+    await manager.stop();
+  });
+
+  const address = () => ({
+    DRAGONFLY_URL: `dragonflys://${server.host}:${server.port}`,
+    DRAGONFLY_SECRET_ARN: ARN,
+  });
+  const secretWith = (password: string) => JSON.stringify({ username: 'cache', password, ca: server.ca });
+
+  test('is over TLS, trusting the authority in the secret', async () => {
+    store = await open(address());
+    await store.set('t', 'k', '1.0', 60);
+    expect((await store.get('t', 'k'))?.value).toBe('1.0');
+    expect(manager.requests).toBe(1);
+  });
+
+  test('may be told where the backend is, too', async () => {
+    const url = `rediss://cache:first@${server.host}:${server.port}`;
+    manager.secret = JSON.stringify({ url, ca: server.ca });
+    store = await open({ DRAGONFLY_SECRET_ARN: ARN });
+    await store.set('t', 'k', '2', 60);
+    expect((await store.get('t', 'k'))?.value).toBe('2');
+  });
+
+  test('does not trust an authority that nobody named', async () => {
+    manager.secret = JSON.stringify({ username: 'cache', password: 'first' });
+    store = await open(address());
+    await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    expect(logged).toMatch(/certificate/);
+  });
+
+  test('goes on when the password is changed, and no request fails', async () => {
+    store = await open(address());
+    const tenant = newTenant();
+    let running = true;
+    let done = 0;
+    const requests = Array.from({ length: 8 }, async (_, i) => {
+      for (let n = 0; running; n++) {
+        await store.set(tenant, `k:${i}`, String(n), 60);
+        expect((await store.get(tenant, `k:${i}`))?.value).toBe(String(n));
+        done++;
+      }
+    });
+    for (const password of ['second', 'third', 'fourth']) {
+      const before = done;
+      manager.secret = secretWith(password);
+      await changePassword(server, 'cache', password);
+      await expect.poll(() => done).toBeGreaterThan(before + 50);
+    }
+    running = false;
+    await Promise.all(requests);
+    // Asked when it was refused, and not at every attempt.
+    expect(manager.requests).toBeLessThanOrEqual(8);
+  });
+
+  test('waits for a secret that is changed later than the password', async () => {
+    store = await open(address());
+    await store.set('t', 'k', '1', 60);
+    await changePassword(server, 'cache', 'second');
+    await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    expect(logged).toContain('WRONGPASS');
+    for (const password of ['first', 'second']) expect(logged).not.toContain(password);
+    manager.secret = secretWith('second');
+    await expect.poll(() => store.get('t', 'k').catch(() => undefined)).toMatchObject({ value: '1' });
+    expect(logged).toContain('backend connection restored');
+  });
+
+  test('waits for a secret that cannot be read yet', async () => {
+    manager.secret = undefined;
+    store = await open(address());
+    await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    expect(logged).toContain('ResourceNotFoundException');
+    manager.secret = secretWith('first');
+    await expect
+      .poll(() =>
+        store.get('t', 'absent').then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
+  });
+
+  test.each([
+    ['not JSON', '{"password":"s3cr3t-text"'],
+    ['without an address', '{"password":"s3cr3t-text"}'],
+    ['with a number', '{"password":"s3cr3t-text","username":7}'],
+    ['with a URL of another kind', 'https://user:s3cr3t-text@example.com'],
+  ])('says what is wrong with a secret %s, and nothing of what is in it', async (_, secret) => {
+    manager.secret = secret;
+    store = await open({ DRAGONFLY_SECRET_ARN: ARN });
+    await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    expect(logged).toContain('no access');
+    expect(logged).not.toContain('s3cr3t-text');
+  });
+});
+
+test('a cluster is logged in to with the new password as well', async () => {
+  const cluster = await startCluster(3, { password: 'root' });
+  const [first] = cluster.nodes;
+  for (const node of cluster.nodes) {
+    await withRawClient(
+      node.url,
+      (client) =>
+        client.call('ACL', 'SETUSER', 'cache', 'on', '>first', '~*', '&*', '+@all') as Promise<unknown>,
+    );
+  }
+  const manager = await startSecretsManager(JSON.stringify({ username: 'cache', password: 'first' }));
+  for (const [name, value] of Object.entries(environmentFor(manager))) vi.stubEnv(name, value);
+  const store = await open({
+    DRAGONFLY_URL: `redis://${first?.host}:${first?.port}?cluster=true`,
+    DRAGONFLY_SECRET_ARN: ARN,
+  });
+  const keys = Array.from({ length: 32 }, (_, i) => `k:${i}`);
+  const setAll = () => Promise.all(keys.map((key) => store.set('t', key, '1', 60)));
+  try {
+    await setAll();
+    manager.secret = JSON.stringify({ username: 'cache', password: 'second' });
+    for (const node of cluster.nodes) await changePassword(node, 'cache', 'second');
+    await setAll();
+    expect((await Promise.all(keys.map((key) => store.get('t', key)))).every(Boolean)).toBe(true);
+  } finally {
+    await store.close();
+    await cluster.stop();
+    await manager.stop();
+  }
+});
+
+describe('a login by IAM', () => {
+  const env = {
+    DRAGONFLY_URL: 'valkeys://cache-user@127.0.0.1:6379?cluster=true',
+    DRAGONFLY_IAM_CACHE: 'My-Cache',
+  };
+
+  beforeEach(() => {
+    vi.stubEnv('AWS_REGION', 'eu-central-1');
+    vi.stubEnv('AWS_ACCESS_KEY_ID', CREDENTIALS.accessKeyId);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', CREDENTIALS.secretAccessKey);
+    vi.stubEnv('AWS_SESSION_TOKEN', CREDENTIALS.sessionToken);
+  });
+
+  test("is a token that AWS's own implementation signs alike", async () => {
+    vi.useFakeTimers({ now: Date.UTC(2026, 5, 1), toFake: ['Date'] });
+    try {
+      const { login } = await accessSource(readConfig(env))();
+      const { username, password } = login();
+      expect(username).toBe('cache-user');
+      const theirs = await reference('elasticache', 'eu-central-1', CREDENTIALS).presign(
+        {
+          method: 'GET',
+          protocol: 'http:',
+          hostname: 'my-cache',
+          path: '/',
+          headers: { host: 'my-cache' },
+          query: { Action: 'connect', User: 'cache-user', ResourceType: 'ServerlessCache' },
+        },
+        { expiresIn: 900 },
+      );
+      const ours = new URL(`http://${password}`);
+      expect(ours.host).toBe('my-cache');
+      expect(Object.fromEntries(ours.searchParams)).toEqual(theirs.query);
+      vi.setSystemTime(Date.UTC(2026, 5, 1, 12));
+      expect(login().password).not.toBe(password);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('is renewed before ElastiCache cuts the connection after twelve hours', async () => {
+    const { loginLifetime } = await accessSource(readConfig(env))();
+    expect(loginLifetime).toBeLessThan(12 * 3_600_000);
+  });
+
+  test('sends a new login on a connection whose login has become old, and only then', async () => {
+    const server = await startServer({ users: { cache: 'on >secret ~* &* +@all' } });
+    const { address } = await accessSource(readConfig({ DRAGONFLY_URL: server.url }))();
+    let logins = 0;
+    const access: Access = {
+      address,
+      ca: undefined,
+      loginLifetime: 300,
+      login: () => {
+        logins++;
+        return { username: 'cache', password: 'secret' };
+      },
+    };
+    const connection = new Connection(async () => access, presets.lambda, log);
+    const get = () => connection.run((client) => client.get('k'));
+    await get();
+    const young = await commandsDuring(server.url, () => Promise.all([get(), get(), get()]));
+    expect(young).toEqual({ get: 3 });
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    const before = logins;
+    const old = await commandsDuring(server.url, async () => {
+      await get();
+      await get();
+    });
+    expect(old).toEqual({ auth: 1, get: 2 });
+    expect(logins).toBe(before + 1);
+    await connection.close();
+    await server.stop();
+  });
+
+  test.each([
+    [{ ...env, DRAGONFLY_URL: 'valkeys://127.0.0.1:6379' }, 'user'],
+    [{ ...env, DRAGONFLY_URL: 'valkey://cache-user@127.0.0.1:6379' }, 'TLS'],
+    [{ DRAGONFLY_IAM_CACHE: 'c' }, 'user'],
+    [{ ...env, DRAGONFLY_SECRET_ARN: ARN }, 'DRAGONFLY_SECRET_ARN'],
+  ])('is refused at the start with %j', (settings, reason) => {
+    expect(() => readConfig(settings)).toThrow(new RegExp(`^DRAGONFLY_IAM_CACHE .*${reason}`));
+  });
+});

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { LOOPBACK } from '../engines/ports.ts';
+import { reference } from './reference.ts';
+
+export const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:cache/backend-AbCdEf';
+
+/** Temporary credentials, as a function has them. */
+export const CREDENTIALS = {
+  accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
+  secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+  sessionToken: 'IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCXVzLWVhc3QtMSJHMEUCIQ==',
+};
+
+export interface SecretsManager {
+  /** For AWS_ENDPOINT_URL_SECRETS_MANAGER. */
+  url: string;
+  /** What the secret is now; undefined: there is none. */
+  secret: string | undefined;
+  /** How often it was asked for. */
+  requests: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Secrets Manager on loopback, with one secret. Like the real one it answers only to a valid signature, which AWS's own
+ * implementation judges.
+ */
+export async function startSecretsManager(secret: string): Promise<SecretsManager> {
+  const server = createServer(async (request, response) => {
+    const body = await text(request);
+    manager.requests++;
+    const answer = (status: number, content: object) =>
+      response
+        .writeHead(status, { 'content-type': 'application/x-amz-json-1.1' })
+        .end(JSON.stringify(content));
+    const { authorization = '', 'x-amz-date': date = '' } = request.headers;
+    const names = /SignedHeaders=([^,]+)/.exec(authorization)?.[1]?.split(';') ?? [];
+    const signed = Object.fromEntries(
+      names
+        .filter((name) => name !== 'x-amz-date' && name !== 'x-amz-security-token')
+        .map((name) => [name, String(request.headers[name])]),
+    );
+    const expected = await reference('secretsmanager', 'eu-central-1', CREDENTIALS).sign(
+      {
+        method: 'POST',
+        protocol: 'http:',
+        hostname: LOOPBACK,
+        path: '/',
+        headers: signed,
+        body,
+        query: {},
+      },
+      { signingDate: parseDate(String(date)) },
+    );
+    if (!names.includes('host') || expected.headers.authorization !== authorization) {
+      answer(403, { __type: 'InvalidSignatureException' });
+    } else if (
+      request.headers['x-amz-target'] !== 'secretsmanager.GetSecretValue' ||
+      JSON.parse(body).SecretId !== ARN ||
+      manager.secret === undefined
+    ) {
+      answer(400, { __type: 'ResourceNotFoundException' });
+    } else {
+      answer(200, { ARN, SecretString: manager.secret });
+    }
+  });
+  server.listen(0, LOOPBACK);
+  await once(server, 'listening');
+  const manager: SecretsManager = {
+    url: `http://${LOOPBACK}:${(server.address() as AddressInfo).port}`,
+    secret,
+    requests: 0,
+    async stop() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+  return manager;
+}
+
+/** `20260312T190358Z` */
+function parseDate(text: string): Date {
+  return new Date(text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
+}
+
+/** The environment in which a function reads secrets from there. */
+export function environmentFor({ url }: SecretsManager): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: url,
+    AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+    AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
+  };
+}

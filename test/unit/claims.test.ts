@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import type { CacheEvent } from '../../lib/http/event.ts';
+import { identifying } from '../../lib/http/middleware.ts';
+
+/** The tenant of a request, with the claims that API Gateway has verified and the tenant that the header names. */
+function tenantOf(claims: Record<string, unknown> | undefined, header?: string): string {
+  const event = {
+    headers: { ...(header !== undefined && { 'x-tenant-id': header }) },
+    requestContext: claims ? { authorizer: { jwt: { claims, scopes: [] } } } : {},
+    tenant: '',
+  } as unknown as CacheEvent;
+  identifying('custom:tenant').before?.({ event } as never);
+  return event.tenant;
+}
+
+describe("where the tenant is a token's claim", () => {
+  test('the header is not needed', () => {
+    expect(tenantOf({ 'custom:tenant': 'acme' })).toBe('acme');
+  });
+
+  test('the header may say the same', () => {
+    expect(tenantOf({ 'custom:tenant': 'acme' }, 'acme')).toBe('acme');
+  });
+
+  test.each(['other', 'ACME', 'acme ', 'acme,acme', '*'])('a header that says %j is refused', (header) => {
+    expect(() => tenantOf({ 'custom:tenant': 'acme' }, header)).toThrow(
+      expect.objectContaining({ status: 403, code: 'TENANT_MISMATCH' }),
+    );
+  });
+
+  test.each([[{}], [undefined], [{ tenant: 'acme' }], [{ 'custom:tenant': '' }], [{ 'custom:tenant': 7 }]])(
+    'a request with the claims %j has no tenant, whatever its header says',
+    (claims) => {
+      for (const header of [undefined, 'acme']) {
+        expect(() => tenantOf(claims, header)).toThrow(
+          expect.objectContaining({ status: 401, code: 'MISSING_TENANT_ID' }),
+        );
+      }
+    },
+  );
+
+  test.each(['a b', '[acme other]', '{acme}', 'x'.repeat(129)])('a claim %j is no tenant', (claim) => {
+    expect(() => tenantOf({ 'custom:tenant': claim })).toThrow(expect.objectContaining({ status: 400 }));
+  });
+});
