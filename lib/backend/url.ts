@@ -11,14 +11,15 @@ export interface BackendAddress {
 }
 
 const DEFAULT_PORT = 6379;
-const SCHEMES: Record<string, { tls: boolean }> = {
-  dragonfly: { tls: false },
-  dragonflys: { tls: true },
-  redis: { tls: false },
-  rediss: { tls: true },
-  valkey: { tls: false },
-  valkeys: { tls: true },
-};
+/** Whether each speaks TLS. */
+const SCHEMES = new Map([
+  ['dragonfly', false],
+  ['dragonflys', true],
+  ['redis', false],
+  ['rediss', true],
+  ['valkey', false],
+  ['valkeys', true],
+]);
 const SHAPE = 'must look like dragonfly://[user:password@]host:port[/db]';
 
 /**
@@ -33,15 +34,15 @@ export function parseBackendUrl(url: string): BackendAddress {
   const match = /^([a-z]+):\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url);
   if (!match) throw new Error(SHAPE);
   const [, schemeName = '', login, hostList = '', path = '', query = ''] = match;
-  const scheme = SCHEMES[schemeName];
-  if (!scheme) throw new Error(`must begin with one of ${Object.keys(SCHEMES).join(', ')} and ://`);
+  const tls = SCHEMES.get(schemeName);
+  if (tls === undefined) throw new Error(`must begin with one of ${[...SCHEMES.keys()].join(', ')} and ://`);
 
   const hosts = hostList.split(',').map(parseHost);
   const cluster = parseQuery(query) || hosts.length > 1;
   if (!/^\d{0,5}$/.test(path)) throw new Error('must end in a database number, if in anything, after the /');
   const db = Number(path);
   if (cluster && db !== 0) throw new Error('names a database, which a cluster does not have');
-  return { hosts, cluster, tls: scheme.tls, ...parseLogin(login), db };
+  return { hosts, cluster, tls, ...parseLogin(login), db };
 }
 
 function parseHost(text: string): { host: string; port: number } {

@@ -18,8 +18,8 @@ export type CacheEvent = Omit<APIGatewayProxyEventV2, 'body'> & {
 /** What API Gateway gives a function to answer, in milliseconds, where nobody tells the time that is left. */
 const GATEWAY_TIMEOUT_MS = 30_000;
 
-/** Kept back from the time that is left, in milliseconds: enough to await what is under way and to answer. */
-const ANSWER_MARGIN_MS = 500;
+/** Kept back from the time that is left, in milliseconds: what is under way may take this long to fail, and then to answer. */
+const ANSWER_MARGIN_MS = 1000;
 
 /** Epoch milliseconds by which work for this request must have stopped. */
 export function deadlineOf(context: Partial<Context> | undefined): number {

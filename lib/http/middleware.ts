@@ -54,7 +54,7 @@ export function answering(operation: Operation): Middleware {
     },
     onError: (request) => {
       const { event } = request;
-      const error = asServiceError(request.error);
+      const error = asServiceError(request.error, event);
       if (error.status >= 500) {
         log.error(error.code, { operation, correlation_id: event.ids.correlationId, cause: error.cause });
       }
@@ -104,7 +104,7 @@ export function openingBody(lift: string | undefined): Middleware {
       const text = bodyText(event);
       const { rest, taken } = lift === undefined ? { rest: text, taken: [] } : liftMember(text, lift);
       if (Buffer.byteLength(rest) > MAX_REST_BYTES) {
-        if (!isJson(rest)) throw notJson();
+        if (!isJson(rest)) throw unreadable(rest);
         throw new PayloadTooLargeError(lift ? `body beside its ${lift}` : 'body', MAX_REST_BYTES);
       }
       event.body = rest;
@@ -129,15 +129,19 @@ function bodyText({ body, isBase64Encoded }: CacheEvent): string {
 }
 
 /** The body parser throws errors of its own, which name their package as their cause. */
-function asServiceError(error: unknown): ServiceError {
+function asServiceError(error: unknown, { body }: CacheEvent): ServiceError {
   if (error instanceof ServiceError) return error;
   const cause = error instanceof Error ? error.cause : undefined;
   if ((cause as { package?: string } | undefined)?.package === '@middy/http-json-body-parser') {
-    return notJson(error);
+    return unreadable(body, error);
   }
   return new InternalError(error);
 }
 
-function notJson(cause?: unknown): ValidationError {
-  return new ValidationError([{ field: 'body', message: 'must be valid JSON' }], { cause });
+/** The parser reads a body level by level, and refuses names by which objects have been attacked. */
+function unreadable(body: unknown, cause?: unknown): ValidationError {
+  const message = isJson(String(body))
+    ? 'must not nest thousands of levels deep, nor name a member __proto__ or constructor.prototype'
+    : 'must be valid JSON';
+  return new ValidationError([{ field: 'body', message }], { cause });
 }

@@ -41,18 +41,31 @@ export function encodeEntry(value: string, ttlSeconds: number, compressMinBytes:
   return { head, body };
 }
 
-/** Decodes an entry; undefined unless it belongs to the shard's generation. `now` is the reader's, in epoch milliseconds. */
+/**
+ * Decodes an entry. `now` is the reader's time in epoch milliseconds.
+ *
+ * @returns undefined unless it belongs to the shard's generation; also when it cannot be read, be it damaged or written by a
+ * later version: to this one it is a miss
+ */
 export function decodeEntry(raw: Buffer | null, generation: Buffer | null, now: number): Hit | undefined {
   if (!raw || !generation || raw.length < BODY_AT) return undefined;
   if (raw.compare(generation, 0, generation.length, 0, GENERATION_BYTES) !== 0) return undefined;
-  const flags = raw.readUInt8(FLAGS_AT);
-  // A later version may write entries that this one cannot read. To it they are misses.
-  if (flags !== PLAIN && flags !== ZSTD) return undefined;
-  const body = raw.subarray(BODY_AT);
+  const text = decodeBody(raw.readUInt8(FLAGS_AT), raw.subarray(BODY_AT));
+  if (!text) return undefined;
   const left = Math.ceil((Number(raw.toString('latin1', EXPIRY_AT, BODY_AT)) - now) / 1000);
   return {
-    value: (flags === ZSTD ? zstdDecompressSync(body) : body).toString(),
+    value: text.toString(),
     // That it is there at all means that by the server's clock it is live.
     ttl: Math.max(1, Math.min(left, raw.readUInt32BE(TTL_AT))),
   };
+}
+
+function decodeBody(flags: number, body: Buffer): Buffer | undefined {
+  if (flags === PLAIN) return body;
+  if (flags !== ZSTD) return undefined;
+  try {
+    return zstdDecompressSync(body);
+  } catch {
+    return undefined;
+  }
 }

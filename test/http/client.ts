@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { backends, newTenant } from '../conformance/backends.ts';
+import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
+import { type Environment, type Service, startService } from './service.ts';
+
+export const API = '/api/v1/cache';
+
+export const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** A caller of the service: its tenant's name goes with every request. */
+export class Client {
+  readonly port: number;
+  readonly tenant: string;
+
+  constructor({ port }: { port: number }, tenant = newTenant()) {
+    this.port = port;
+    this.tenant = tenant;
+  }
+
+  /** Sends a request as it stands, with the tenant's header, and as JSON if it has a body. Headers given go before these. */
+  send({ headers = [], ...request }: RawRequest): Promise<RawResponse> {
+    const all = [...headers];
+    const add = (name: string, value: string) => {
+      if (!headers.some((given, index) => index % 2 === 0 && given.toLowerCase() === name.toLowerCase())) {
+        all.push(name, value);
+      }
+    };
+    add('X-Tenant-ID', this.tenant);
+    if (request.body !== undefined) add('Content-Type', 'application/json');
+    return rawRequest(this.port, { ...request, headers: all });
+  }
+
+  /** A set whose whole body is given. */
+  post(body: string | Buffer, headers: string[] = []): Promise<RawResponse> {
+    return this.send({ method: 'POST', target: API, headers, body });
+  }
+
+  /** A set of a value that is given as JSON text, which goes out as it is. */
+  set(key: string, value: string, ttl?: number): Promise<RawResponse> {
+    const last = ttl === undefined ? '' : `,"ttl":${ttl}`;
+    return this.post(`{"key":${JSON.stringify(key)},"value":${value}${last}}`);
+  }
+
+  get(key: string): Promise<RawResponse> {
+    return this.send({ target: byQuery(key) });
+  }
+
+  delete(key: string): Promise<RawResponse> {
+    return this.send({ method: 'DELETE', target: byQuery(key) });
+  }
+
+  invalidate(body: string | object = {}): Promise<RawResponse> {
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    return this.send({ method: 'POST', target: `${API}/invalidate`, body: text });
+  }
+
+  clear(tenant = this.tenant): Promise<RawResponse> {
+    return this.send({ method: 'DELETE', target: `${API}/tenant/${tenant}` });
+  }
+
+  async holds(key: string): Promise<boolean> {
+    return dataOf(await this.get(key), 200).found === true;
+  }
+
+  /** Those of some keys that the tenant's cache holds. */
+  async held(keys: string[]): Promise<string[]> {
+    const found = await Promise.all(keys.map((key) => this.holds(key)));
+    return keys.filter((_, index) => found[index]);
+  }
+}
+
+/** The target that names a key by the query. */
+export function byQuery(key: string): string {
+  return `${API}?key=${encodeURIComponent(key)}`;
+}
+
+/**
+ * Declares a suite once for every backend. Its tests share a service, which runs as a process of its own; `connect` gives a
+ * client of it with a tenant that nobody else has.
+ */
+export function describeOnEveryBackend(
+  name: string,
+  env: Environment,
+  suite: (connect: (tenant?: string) => Client) => void,
+): void {
+  describe.each(backends)(`${name} ($name)`, ({ url }) => {
+    let service: Service;
+    beforeAll(async () => {
+      service = await startService(url === undefined ? env : { ...env, DRAGONFLY_URL: url });
+    });
+    afterAll(() => service.stop());
+    suite((tenant) => new Client(service, tenant));
+  });
+}
+
+/** The data of a success, whose status and whose envelope, to the last member, are the contract's. */
+export function dataOf(answer: RawResponse, status: 200 | 201): Record<string, unknown> {
+  const { data, message, metadata, ...rest } = envelope(answer, status);
+  expect(rest.success).toBe(true);
+  expect(Object.keys(rest).sort()).toEqual(['correlation_id', 'request_id', 'success', 'timestamp']);
+  expect(message === null || typeof message === 'string').toBe(true);
+  expect(metadata).toEqual({});
+  return data as Record<string, unknown>;
+}
+
+/** The details of a failure, whose status, code and envelope, to the last member, are the contract's. */
+export function detailsOf(answer: RawResponse, status: number, code: string): Record<string, unknown> {
+  const { error, ...rest } = envelope(answer, status);
+  expect(rest.success).toBe(false);
+  expect(Object.keys(rest).sort()).toEqual(['correlation_id', 'request_id', 'success', 'timestamp']);
+  const { details, ...described } = error as Record<string, unknown>;
+  expect(described).toEqual({ code, message: expect.stringMatching(/./) });
+  expect(details).toBeTypeOf('object');
+  return details as Record<string, unknown>;
+}
+
+/** Expects a 400 that names these fields, in any order, and no others. */
+export function expectInvalid(answer: RawResponse, ...fields: string[]): void {
+  const { issues } = detailsOf(answer, 400, 'VALIDATION_ERROR') as {
+    issues: { field: string; message: string }[];
+  };
+  expect(issues.map(({ field }) => field).sort()).toEqual(fields.sort());
+  for (const { message } of issues) expect(message).toMatch(/./);
+}
+
+/** Expects a 204, which has no body. */
+export function expectNoContent(answer: RawResponse): void {
+  expect([answer.status, answer.text]).toEqual([204, '']);
+  expect(answer.headers).not.toHaveProperty('content-type');
+}
+
+/** The text that stands for the value in the answer to a get, `length` characters of it, if it ends there. */
+export function valueText({ text }: RawResponse, length: number): string {
+  // Inside of any string these quotes would be escaped.
+  const value = text.slice(text.indexOf('"value":') + '"value":'.length).trimStart();
+  return /^\s*[,}]/.test(value.slice(length, length + 10)) ? value.slice(0, length) : value;
+}
+
+/** An answer's envelope, after what holds for all of them. */
+function envelope(answer: RawResponse, status: number): Record<string, unknown> {
+  expect(answer.status, answer.text.slice(0, 1000)).toBe(status);
+  expect(answer.headers['content-type']).toMatch(/^application\/json(;|$)/);
+  const members = answer.json() as Record<string, unknown>;
+  expect(members.correlation_id).toBe(answer.headers['x-correlation-id']);
+  expect(members.request_id).toBe(answer.headers['x-request-id']);
+  expect(members.timestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
+  expect(Math.abs(Date.parse(members.timestamp as string) - Date.now())).toBeLessThan(60_000);
+  return members;
+}

@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest';
+import {
+  API,
+  type Client,
+  dataOf,
+  describeOnEveryBackend,
+  detailsOf,
+  expectInvalid,
+  valueText,
+} from './client.ts';
+import { rawRequest } from './gateway-raw.ts';
+
+/** The endpoints that take a body, with one that they take. */
+const endpoints: [string, string, status: 200 | 201, body: string][] = [
+  ['set', API, 201, '{"key":"k","value":"new"}'],
+  ['invalidation', `${API}/invalidate`, 200, '{"pattern":"k"}'],
+];
+
+describeOnEveryBackend('a body', {}, (connect) => {
+  describe.each(endpoints)('of a %s', (_, target, status, body) => {
+    const send = (client: Client, sent: string | Buffer, type = 'application/json') =>
+      client.send({ method: 'POST', target, body: sent, headers: ['Content-Type', type] });
+
+    /** A tenant that holds what either request would change. */
+    async function connectWithEntry(): Promise<Client> {
+      const client = connect();
+      dataOf(await client.set('k', '"old"'), 201);
+      return client;
+    }
+
+    const expectUnchanged = async (client: Client) =>
+      expect(dataOf(await client.get('k'), 200)).toMatchObject({ found: true, value: 'old' });
+
+    test.each([
+      'application/json',
+      'application/json; charset=utf-8',
+      'application/json;charset=UTF-8',
+      'application/json ; charset="utf-8"',
+      'Application/JSON',
+      'APPLICATION/JSON; CHARSET=UTF-8',
+      'application/problem+json',
+      'application/vnd.api+json; version=1',
+      'application/ld+JSON',
+    ])('is taken as %s', async (type) => {
+      dataOf(await send(connect(), body, type), status);
+    });
+
+    test.each([
+      '',
+      'text/plain',
+      'text/html; charset=utf-8',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+      'application/octet-stream',
+      'application/xml',
+      'application/jsonx',
+      'application/json-seq',
+      'application/xjson',
+      'application/json+xml',
+      'application/x; type=application/json',
+      'json',
+      '*/*',
+    ])('is refused as %j', async (type) => {
+      const client = await connectWithEntry();
+      detailsOf(await send(client, body, type), 415, 'UNSUPPORTED_MEDIA_TYPE');
+      await expectUnchanged(client);
+    });
+
+    test('is refused without a type', async () => {
+      const client = await connectWithEntry();
+      const headers = ['X-Tenant-ID', client.tenant];
+      const answer = await rawRequest(client.port, { method: 'POST', target, headers, body });
+      detailsOf(answer, 415, 'UNSUPPORTED_MEDIA_TYPE');
+      await expectUnchanged(client);
+    });
+
+    test.each(['[]', `[${body}]`, '"k"', JSON.stringify(body), '1', 'true', 'null', '', ' ', '[[]]'])(
+      'that is no object is refused: %s',
+      async (sent) => {
+        const client = await connectWithEntry();
+        expectInvalid(await send(client, sent), 'body');
+        await expectUnchanged(client);
+      },
+    );
+
+    test.each([
+      ['base64 of JSON', Buffer.from(body).toString('base64')],
+      ['a form', 'key=k&value=1&pattern=k'],
+      ['JSON in UTF-16', Buffer.from(body, 'utf16le')],
+      ['a byte that is not UTF-8', damaged(body, [0xff])],
+      ['half a character of UTF-8', damaged(body, [0xc3])],
+      ['a surrogate in UTF-8', damaged(body, [0xed, 0xa0, 0x80])],
+      ['a slash in two bytes', damaged(body, [0xc0, 0xaf])],
+      ['a byte order mark', `\ufeff${body}`],
+    ])('that is %s is refused', async (_, sent) => {
+      const client = await connectWithEntry();
+      expectInvalid(await send(client, sent), 'body');
+      await expectUnchanged(client);
+    });
+
+    test('may hold other members, whatever they are called', async () => {
+      const more =
+        '"other":[{}],"Key":1,"toString":null,"valueOf":1,"constructor":2,"found":false,"status":{}';
+      dataOf(await send(connect(), body.replace('{', `{${more},`)), status);
+      dataOf(await send(connect(), body.replace(/}$/, `,${more}}`)), status);
+    });
+
+    test('with members that a parser could stumble over does no harm', async () => {
+      const client = connect();
+      const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+      for (const more of ['"__proto__":{"ttl":1}', '"constructor":{"prototype":{}}', `"deep":${deep}`]) {
+        const answer = await send(client, body.replace('{', `{${more},`));
+        // It may take such a member for what it does not know, or for what it refuses.
+        expect([status, 400]).toContain(answer.status);
+      }
+      dataOf(await send(client, body), status);
+    });
+  });
+
+  test('of a set names every field that is not of its form', async () => {
+    const client = connect();
+    expectInvalid(await client.post('{}'), 'key', 'value');
+    expectInvalid(await client.post('{"key":"","value":1,"ttl":0}'), 'key', 'ttl');
+    expectInvalid(await client.post('{"key":1,"ttl":"1"}'), 'key', 'ttl', 'value');
+    expectInvalid(await client.post('{"ttl":null}'), 'key', 'value');
+  });
+
+  test('of an invalidation names every field that is not of its form', async () => {
+    expectInvalid(await connect().invalidate({ pattern: '', tenant_id: 1 }), 'pattern', 'tenant_id');
+  });
+
+  test('goes to the store in the text that it has, whatever its script', async () => {
+    const client = connect();
+    const value = '"ключ 鍵 🔑 e\u0301"';
+    dataOf(await client.post(Buffer.from(`{"key":"k","value":${value}}`)), 201);
+    expect(valueText(await client.get('k'), value.length)).toBe(value);
+  });
+});
+
+/** The text in UTF-8 with these bytes after its second quote. */
+function damaged(text: string, bytes: number[]): Buffer {
+  const at = text.indexOf('"', text.indexOf('":"') + 2) + 1;
+  return Buffer.concat([Buffer.from(text.slice(0, at)), Buffer.from(bytes), Buffer.from(text.slice(at))]);
+}

@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { API, dataOf, describeOnEveryBackend, expectNoContent } from './client.ts';
+
+describeOnEveryBackend('an entry', {}, (connect) => {
+  test('is a miss before it is set, a hit afterwards, and a miss when it is deleted', async () => {
+    const client = connect();
+    expect(dataOf(await client.get('k'), 200)).toEqual({ key: 'k', found: false });
+    expect(dataOf(await client.set('k', '{"a":[1,null]}', 60), 201)).toEqual({
+      key: 'k',
+      status: 'set',
+      ttl: 60,
+    });
+    expect(dataOf(await client.get('k'), 200)).toEqual({
+      key: 'k',
+      value: { a: [1, null] },
+      found: true,
+      ttl: expect.any(Number),
+    });
+    expectNoContent(await client.delete('k'));
+    expect(dataOf(await client.get('k'), 200)).toEqual({ key: 'k', found: false });
+  });
+
+  test('is deleted with 204, also when there was none', async () => {
+    const client = connect();
+    expectNoContent(await client.delete('k'));
+    expectNoContent(await client.send({ method: 'DELETE', target: `${API}/k` }));
+  });
+
+  test('is the same by its path and by the query', async () => {
+    const client = connect();
+    dataOf(await client.set('k', '1'), 201);
+    expect(dataOf(await client.send({ target: `${API}/k` }), 200)).toMatchObject({ found: true, value: 1 });
+    expect(dataOf(await client.send({ target: `${API}?key=k` }), 200)).toMatchObject({
+      found: true,
+      value: 1,
+    });
+    expectNoContent(await client.send({ method: 'DELETE', target: `${API}/k` }));
+    expect(await client.holds('k')).toBe(false);
+    dataOf(await client.set('k', '2'), 201);
+    expectNoContent(await client.send({ method: 'DELETE', target: `${API}?key=k` }));
+    expect(dataOf(await client.send({ target: `${API}/k` }), 200)).toEqual({ key: 'k', found: false });
+  });
+
+  test('takes the value and the time to live that were set last', async () => {
+    const client = connect();
+    dataOf(await client.set('k', '"first"', 1000), 201);
+    dataOf(await client.set('k', '"second"', 10), 201);
+    const { value, ttl } = dataOf(await client.get('k'), 200);
+    expect(value).toBe('second');
+    expect(ttl).toBeLessThanOrEqual(10);
+    dataOf(await client.set('k', '"third"', 1000), 201);
+    expect(dataOf(await client.get('k'), 200).ttl).toBeGreaterThan(10);
+  });
+
+  test('can be set anew after it was deleted', async () => {
+    const client = connect();
+    dataOf(await client.set('k', '1'), 201);
+    expectNoContent(await client.delete('k'));
+    dataOf(await client.set('k', '2'), 201);
+    expect(dataOf(await client.get('k'), 200)).toMatchObject({ value: 2 });
+  });
+});

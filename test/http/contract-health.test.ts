@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Server, startServer } from '../engines/server.ts';
+import { Client, dataOf, describeOnEveryBackend, detailsOf, expectNoContent, UUID_V4 } from './client.ts';
+import { type RawResponse, rawRequest } from './gateway-raw.ts';
+import { type Service, startService } from './service.ts';
+
+/** Generous: a request is given up after less than a second. */
+const ANSWER_MS = 3000;
+
+const health = ({ port }: { port: number }, headers: string[] = []) =>
+  rawRequest(port, { target: '/health', headers });
+
+function expectHealth(answer: RawResponse, status: 'healthy' | 'unhealthy', service = 'cache-service'): void {
+  expect(answer.status).toBe(status === 'healthy' ? 200 : 503);
+  expect(answer.headers['content-type']).toMatch(/^application\/json(;|$)/);
+  expect(answer.headers['x-correlation-id']).toMatch(UUID_V4);
+  expect(answer.headers['x-request-id']).toMatch(UUID_V4);
+  expect(answer.json()).toMatchObject({ status, service });
+}
+
+describeOnEveryBackend('the health check', {}, (connect) => {
+  test('says that the service is well, and needs no tenant', async () => {
+    const client = connect();
+    expectHealth(await health(client), 'healthy');
+    expectHealth(await health(client, ['X-Tenant-ID', '*']), 'healthy');
+    expectHealth(await health(client, ['X-Tenant-ID', client.tenant]), 'healthy');
+  });
+});
+
+describeOnEveryBackend('the health check', { SERVICE_NAME: 'my cache' }, (connect) => {
+  test('names the service as it is set', async () => {
+    expectHealth(await health(connect()), 'healthy', 'my cache');
+  });
+});
+
+/** Every operation that needs the backend. */
+const operations: [name: string, send: (client: Client) => Promise<RawResponse>][] = [
+  ['a get', (client) => client.get('secret-key')],
+  ['a set', (client) => client.set('secret-key', '"secret-value"')],
+  ['a delete', (client) => client.delete('secret-key')],
+  ['an invalidation of one key', (client) => client.invalidate({ pattern: 'secret-key' })],
+  ['an invalidation by a pattern', (client) => client.invalidate({ pattern: 'secret-*' })],
+  ['an invalidation of all', (client) => client.invalidate()],
+  ['a clear', (client) => client.clear()],
+];
+
+describe('while the backend', () => {
+  let server: Server;
+  let service: Service;
+  let client: Client;
+
+  beforeAll(async () => {
+    server = await startServer();
+    service = await startService({ DRAGONFLY_URL: server.url });
+    client = new Client(service);
+  });
+  afterAll(async () => {
+    await service.stop();
+    await server.stop();
+  });
+
+  /** Requests side by side, since each of them waits for its time to run out. */
+  async function expectUnavailable(): Promise<void> {
+    const from = performance.now();
+    const unhealthy = health(service);
+    const answers = await Promise.all(operations.map(([, send]) => send(client)));
+    expectHealth(await unhealthy, 'unhealthy');
+    expect(performance.now() - from).toBeLessThan(ANSWER_MS);
+    for (const answer of answers) {
+      detailsOf(answer, 503, 'BACKEND_UNAVAILABLE');
+      expect(answer.headers['retry-after']).toBe('1');
+      for (const inside of [server.host, String(server.port), '{cache:', 'secret', 'ioredis', '    at ']) {
+        expect(answer.text).not.toContain(inside);
+      }
+    }
+  }
+
+  async function expectWell(): Promise<void> {
+    dataOf(await client.set('secret-key', '"secret-value"'), 201);
+    expect(dataOf(await client.get('secret-key'), 200)).toMatchObject({ value: 'secret-value' });
+    expect(dataOf(await client.invalidate({ pattern: 'secret-*' }), 200).count).toBe(1);
+    expectNoContent(await client.delete('secret-key'));
+    expectNoContent(await client.clear());
+    expectHealth(await health(service), 'healthy');
+  }
+
+  async function untilHealthy(): Promise<void> {
+    while ((await health(service)).status !== 200) await sleep(50);
+  }
+
+  test('is there, all is well', expectWell);
+
+  test('is gone, the service is unhealthy and all that needs the backend is answered with 503', async () => {
+    await server.kill();
+    await expectUnavailable();
+  });
+
+  test('is gone, what needs no backend is answered as ever', async () => {
+    detailsOf(await client.set('k', '1', 0), 400, 'VALIDATION_ERROR');
+    detailsOf(await client.clear('other'), 403, 'TENANT_MISMATCH');
+    detailsOf(await client.send({ target: '/nowhere' }), 404, 'NOT_FOUND');
+  });
+
+  test('is back, all is well again by itself', async () => {
+    await server.restart();
+    await untilHealthy();
+    await expectWell();
+  });
+
+  test('is there but answers nothing, all that needs it is answered with 503', async () => {
+    server.pause();
+    await expectUnavailable();
+  });
+
+  test('answers again, all is well again by itself', async () => {
+    server.resume();
+    await untilHealthy();
+    await expectWell();
+  });
+
+  test('was away, the log holds no key and no value', async () => {
+    await service.stop();
+    expect(service.stdout()).toContain('"BACKEND_UNAVAILABLE"');
+    expect(service.stdout() + service.stderr()).not.toContain('secret');
+  });
+});

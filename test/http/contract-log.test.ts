@@ -1,0 +1,107 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { backends } from '../conformance/backends.ts';
+import { API, Client } from './client.ts';
+import { type Service, startService } from './service.ts';
+
+const KEY = 'secret-key';
+const VALUE = '"secret-value"';
+
+interface LogLine {
+  level: string;
+  message: string;
+  operation: string;
+  status: number;
+  tenant: string;
+  user?: string;
+  correlation_id: string;
+  request_id: string;
+}
+
+/** Requests of every kind that a log could give something away about. */
+const requests: [operation: string, status: number, send: (client: Client, headers: string[]) => unknown][] =
+  [
+    ['set', 201, (client, headers) => client.post(`{"key":"${KEY}","value":${VALUE}}`, headers)],
+    ['get', 200, (client, headers) => client.send({ target: `${API}/${KEY}`, headers })],
+    ['get', 200, (client, headers) => client.send({ target: `${API}?key=${KEY}2`, headers })],
+    [
+      'set',
+      400,
+      (client, headers) => client.post(`{"key":"${KEY}","value":${VALUE},"ttl":"secret"}`, headers),
+    ],
+    ['set', 400, (client, headers) => client.post(`{"key":"${KEY}","value":${VALUE}`, headers)],
+    ['set', 400, (client, headers) => client.post(`{"key":"${KEY}","value":[${VALUE},]}`, headers)],
+    ['set', 413, (client, headers) => client.post(`{"key":"${KEY}","value":[${VALUE.repeat(9)}]}`, headers)],
+    ['set', 415, (client, headers) => client.post(KEY, [...headers, 'Content-Type', 'text/plain'])],
+    ['get', 400, (client, headers) => client.send({ target: `${API}?key=${KEY}&key=${KEY}`, headers })],
+    ['get', 400, (client, headers) => client.send({ target: `${API}?key=${KEY}%FF`, headers })],
+    [
+      'invalidate',
+      200,
+      (client, headers) =>
+        client.send({ method: 'POST', target: `${API}/invalidate`, headers, body: `{"pattern":"${KEY}*"}` }),
+    ],
+    ['delete', 204, (client, headers) => client.send({ method: 'DELETE', target: `${API}/${KEY}`, headers })],
+    ['not-found', 404, (client, headers) => client.send({ target: `${API}/${KEY}/${KEY}`, headers })],
+  ];
+
+const started: Service[] = [];
+
+async function start(env: Record<string, string>): Promise<Service> {
+  const service = await startService(env);
+  started.push(service);
+  return service;
+}
+
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((service) => service.stop()));
+});
+
+/** What the service has logged about requests, once it has ended and nothing more can come. */
+async function requestsIn(service: Service): Promise<LogLine[]> {
+  await service.stop();
+  expect(service.stderr()).toBe('');
+  const lines = service.stdout().split('\n');
+  const logged: LogLine[] = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+  return logged.filter(({ message }) => message === 'request');
+}
+
+describe.each(backends)('the log ($name)', ({ url }) => {
+  const env: Record<string, string> = url === undefined ? {} : { DRAGONFLY_URL: url };
+
+  test('has one line of JSON a request, with its identifiers and neither key nor value', async () => {
+    const service = await start({ ...env, MAX_VALUE_BYTES: '100' });
+    const client = new Client(service);
+    for (const [index, [, , send]] of requests.entries()) {
+      await send(client, ['X-Correlation-ID', `chain-${index}`, 'X-Request-ID', `link-${index}`]);
+    }
+    const lines = await requestsIn(service);
+    expect(lines).toHaveLength(requests.length);
+    for (const [index, [operation, status]] of requests.entries()) {
+      expect(lines[index]).toMatchObject({
+        level: 'INFO',
+        operation,
+        status,
+        correlation_id: `chain-${index}`,
+        request_id: `link-${index}`,
+      });
+    }
+    expect(service.stdout()).not.toContain('secret');
+  });
+
+  test('names the tenant, and the user where there is one', async () => {
+    const service = await start(env);
+    const client = new Client(service);
+    await client.send({ target: `${API}/k`, headers: ['X-User-ID', 'someone "quoted"'] });
+    await client.get('k');
+    const [named, unnamed] = await requestsIn(service);
+    expect(named).toMatchObject({ tenant: client.tenant, user: 'someone "quoted"' });
+    expect(unnamed).toMatchObject({ tenant: client.tenant });
+    expect(unnamed).not.toHaveProperty('user');
+  });
+
+  test('has no lines below the level that is set', async () => {
+    const service = await start({ ...env, LOG_LEVEL: 'WARN' });
+    await new Client(service).get('k');
+    expect(await requestsIn(service)).toEqual([]);
+  });
+});

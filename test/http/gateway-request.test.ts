@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { routes } from '../../lib/http/routes.ts';
+import { type Echoed, echo, startTestGateway, type TestGateway } from './gateway-echo.ts';
+import type { RawRequest } from './gateway-raw.ts';
+
+const API = '/api/v1/cache';
+const MAX_BODY_BYTES = 10 * 1024 ** 2;
+
+let gateway: TestGateway;
+
+beforeAll(async () => {
+  gateway = await startTestGateway(routes, Object.fromEntries(routes.map(({ name }) => [name, echo])));
+});
+afterAll(() => gateway.stop(0));
+
+/** What the function was invoked with that a request reached. */
+async function invoked(request: RawRequest): Promise<Echoed> {
+  const answer = await gateway.send(request);
+  expect(answer.status).toBe(200);
+  return answer.json() as Echoed;
+}
+
+const eventOf = async (request: RawRequest) => (await invoked(request)).event;
+
+describe('the function of a request', () => {
+  test.each([
+    ['GET', `${API}/user:1`, 'get', `GET ${API}/{key}`],
+    ['GET', `${API}?key=a`, 'get', `GET ${API}`],
+    ['POST', `${API}/invalidate`, 'invalidate', `POST ${API}/invalidate`],
+    ['PUT', API, 'not-found', '$default'],
+    ['OPTIONS', API, 'not-found', '$default'],
+    ['OPTIONS', '*', 'not-found', '$default'],
+    ['GET', `${API}/`, 'not-found', '$default'],
+    ['GET', '/', 'not-found', '$default'],
+  ])('%s %s is %s', async (method, target, name, routeKey) => {
+    const { event, context } = await invoked({ method, target });
+    expect(context.functionName).toBe(name);
+    expect(event).toMatchObject({ routeKey, requestContext: { routeKey, http: { method } } });
+  });
+
+  test('is told its request and the time it has left, of thirty seconds', async () => {
+    const { event, context } = await invoked({ target: '/health' });
+    expect(context.awsRequestId).toBe(event.requestContext.requestId);
+    expect(context.remainingMs).toBeGreaterThan(0);
+    expect(context.remainingMs).toBeLessThanOrEqual(30_000);
+  });
+
+  test('of HEAD is the fallback, and its answer has no body', async () => {
+    const answer = await gateway.send({ method: 'HEAD', target: '/health' });
+    expect(answer.status).toBe(200);
+    expect(answer.body).toHaveLength(0);
+  });
+});
+
+describe('the event of a request', () => {
+  test('has a path that is decoded once and a query that is not', async () => {
+    const event = await eventOf({ target: `${API}/a%20b%252F+%E6%97%A5?key=%2Fa+b&key=c` });
+    expect(event).toMatchObject({
+      rawPath: `${API}/a b%2F+日`,
+      pathParameters: { key: 'a b%2F+日' },
+      rawQueryString: 'key=%2Fa+b&key=c',
+      queryStringParameters: { key: '/a b,c' },
+      requestContext: { http: { path: `${API}/a b%2F+日` } },
+    });
+  });
+
+  test('has no path parameters, query parameters, cookies or body where there are none', async () => {
+    const event = await eventOf({ target: '/health' });
+    expect(Object.keys(event).sort()).toEqual([
+      'headers',
+      'isBase64Encoded',
+      'rawPath',
+      'rawQueryString',
+      'requestContext',
+      'routeKey',
+      'version',
+    ]);
+  });
+
+  test('keeps a path that a browser would tidy', async () => {
+    expect(await eventOf({ target: '/a/../b//./c' })).toMatchObject({ rawPath: '/a/../b//./c' });
+  });
+
+  test('an encoded slash makes another path of it', async () => {
+    expect(await eventOf({ target: `${API}/a%2Fb` })).toMatchObject({
+      routeKey: '$default',
+      rawPath: `${API}/a/b`,
+    });
+    expect(await eventOf({ target: `${API}%2Fa` })).toMatchObject({ pathParameters: { key: 'a' } });
+  });
+
+  test('an encoded question mark ends its path', async () => {
+    expect(await eventOf({ target: `${API}/a%3Fb?key=c` })).toMatchObject({
+      rawPath: `${API}/a`,
+      pathParameters: { key: 'a' },
+      rawQueryString: 'key=c',
+    });
+    expect(await eventOf({ target: `${API}/%3Fb` })).toMatchObject({
+      routeKey: '$default',
+      rawPath: `${API}/`,
+    });
+  });
+
+  test('has headers in lower case, with duplicates joined by commas', async () => {
+    const headers = ['X-Tenant-ID', 'a', 'X-TENANT-ID', 'b', 'User-Agent', 'one', 'User-Agent', 'two'];
+    const event = await eventOf({ target: '/health', headers });
+    expect(event.headers).toMatchObject({ 'x-tenant-id': 'a,b', 'user-agent': 'one,two' });
+    expect(event.requestContext.http.userAgent).toBe('one,two');
+  });
+
+  test('has its cookies in a list and not in its headers', async () => {
+    const event = await eventOf({ target: '/health', headers: ['Cookie', 'a=1; b=2', 'Cookie', 'c=3'] });
+    expect(event.cookies).toEqual(['a=1', 'b=2', 'c=3']);
+    expect(event.headers).not.toHaveProperty('cookie');
+  });
+
+  test('says where it came from and by which protocol', async () => {
+    const { requestContext } = await eventOf({
+      target: '/health',
+      headers: ['Host', 'cache.example.org:80'],
+    });
+    expect(requestContext).toMatchObject({
+      domainName: 'cache.example.org',
+      domainPrefix: 'cache',
+      stage: '$default',
+      http: { sourceIp: '127.0.0.1', protocol: 'HTTP/1.1' },
+    });
+    expect(requestContext.requestId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(Math.abs(requestContext.timeEpoch - Date.now())).toBeLessThan(60_000);
+  });
+
+  test('has another identifier for each request', async () => {
+    const [one, two] = [await eventOf({ target: '/health' }), await eventOf({ target: '/health' })];
+    expect(one.requestContext.requestId).not.toBe(two.requestContext.requestId);
+  });
+});
+
+describe('the body of a request', () => {
+  const post = (body: string | Buffer, headers: string[] = []) =>
+    eventOf({ method: 'POST', target: API, headers, body });
+
+  test('is text where it is UTF-8', async () => {
+    expect(await post('{"é":"日"}')).toMatchObject({ body: '{"é":"日"}', isBase64Encoded: false });
+  });
+
+  test('is base64 where it is not', async () => {
+    const bytes = Buffer.from([0x22, 0xff, 0x00, 0x22]);
+    expect(await post(bytes)).toMatchObject({ body: bytes.toString('base64'), isBase64Encoded: true });
+  });
+
+  test('is absent where it is empty, with and without a length', async () => {
+    expect(await post('')).not.toHaveProperty('body');
+    expect(await post('', ['Transfer-Encoding', 'chunked'])).not.toHaveProperty('body');
+    expect(await eventOf({ method: 'POST', target: API })).not.toHaveProperty('body');
+  });
+
+  test('comes whole in chunks as well', async () => {
+    const body = '日本'.repeat(100_000);
+    expect((await post(body, ['Transfer-Encoding', 'chunked'])).body).toBe(body);
+  });
+
+  test('reaches the function whatever the method', async () => {
+    expect(await eventOf({ method: 'DELETE', target: `${API}/a`, body: 'x' })).toMatchObject({ body: 'x' });
+  });
+
+  test('may have 10 MB', async () => {
+    expect((await post('x'.repeat(MAX_BODY_BYTES))).body).toHaveLength(MAX_BODY_BYTES);
+  });
+});

@@ -1,0 +1,170 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type Config, ConfigError, LOG_LEVELS, readConfig } from '../../lib/config.ts';
+
+/** The message with which the settings are refused; undefined when they are not. */
+function problemWith(env: Record<string, string>): string | undefined {
+  try {
+    readConfig(env);
+    return undefined;
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    return (error as Error).message;
+  }
+}
+
+/** The settings that are whole numbers: their limits, and what they are when they are not set. */
+const numbers: [name: string, member: keyof Config, fallback: number, min: number, max: number][] = [
+  ['SERVICE_PORT', 'port', 8080, 0, 65_535],
+  ['DEFAULT_TTL_SECONDS', 'defaultTtlSeconds', 300, 1, 2_592_000],
+  ['MAX_TTL_SECONDS', 'maxTtlSeconds', 2_592_000, 1, 315_360_000],
+  ['MAX_VALUE_BYTES', 'maxValueBytes', 5 * 1024 ** 2, 1, 512 * 1024 ** 2 - 1024],
+  ['MEMORY_MAX_BYTES', 'memoryMaxBytes', 256 * 1024 ** 2, 1024, Number.MAX_SAFE_INTEGER],
+  ['CACHE_SHARDS', 'shards', 16, 1, 1024],
+  ['COMPRESS_MIN_BYTES', 'compressMinBytes', 2048, 0, Number.MAX_SAFE_INTEGER],
+];
+
+describe('settings of which none is given', () => {
+  test('are the defaults', () => {
+    expect(readConfig({})).toEqual({
+      serviceName: 'cache-service',
+      port: 8080,
+      backend: undefined,
+      defaultTtlSeconds: 300,
+      maxTtlSeconds: 2_592_000,
+      maxValueBytes: 5_242_880,
+      memoryMaxBytes: 268_435_456,
+      shards: 16,
+      compressMinBytes: 2048,
+      logLevel: 'INFO',
+      onLambda: false,
+    } satisfies Partial<Config>);
+  });
+
+  test.each(['', ' ', '\t\n'])('are the same as those that are set to %j', (nothing) => {
+    const names = [
+      ...numbers.map(([name]) => name),
+      'SERVICE_NAME',
+      'DRAGONFLY_URL',
+      'LOG_LEVEL',
+      'ENABLE_NATS',
+    ];
+    const env = Object.fromEntries(
+      [...names, 'ENABLE_OTEL', 'AWS_LAMBDA_FUNCTION_NAME'].map((name) => [name, nothing]),
+    );
+    expect(readConfig(env)).toEqual(readConfig({}));
+  });
+});
+
+describe.each(numbers)('%s', (name, member, fallback, min, max) => {
+  test('has its default', () => {
+    expect(readConfig({})[member]).toBe(fallback);
+  });
+
+  test('takes its least and its greatest value, and white space around it', () => {
+    for (const value of [min, max]) {
+      expect(readConfig({ [name]: String(value) })[member]).toBe(value);
+      expect(readConfig({ [name]: ` ${value}\n` })[member]).toBe(value);
+    }
+  });
+
+  test('takes nothing else', () => {
+    const wrong = [
+      'one',
+      '1.5',
+      '-1',
+      '+1',
+      '1e3',
+      '0x10',
+      '1_000',
+      '1,000',
+      '5 MB',
+      'NaN',
+      'Infinity',
+      'true',
+      '١',
+    ];
+    for (const value of [...wrong, String(max + 1), '9'.repeat(40), ...(min > 0 ? [String(min - 1)] : [])]) {
+      expect(problemWith({ [name]: value })).toBe(
+        `${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(value)}`,
+      );
+    }
+  });
+});
+
+describe('the default time to live', () => {
+  test('is never longer than the longest one', () => {
+    expect(readConfig({ MAX_TTL_SECONDS: '60' })).toMatchObject({ defaultTtlSeconds: 60, maxTtlSeconds: 60 });
+    expect(readConfig({ MAX_TTL_SECONDS: '60', DEFAULT_TTL_SECONDS: '60' }).defaultTtlSeconds).toBe(60);
+    expect(problemWith({ MAX_TTL_SECONDS: '60', DEFAULT_TTL_SECONDS: '61' })).toMatch(
+      /^DEFAULT_TTL_SECONDS /,
+    );
+  });
+});
+
+describe('other settings', () => {
+  test('CACHE_SHARDS may be auto', () => {
+    expect(readConfig({ CACHE_SHARDS: 'auto' }).shards).toBe(16);
+  });
+
+  test('SERVICE_NAME may be any text', () => {
+    expect(readConfig({ SERVICE_NAME: ' my "cache" ' }).serviceName).toBe('my "cache"');
+  });
+
+  test('LOG_LEVEL takes every level in any case', () => {
+    for (const level of LOG_LEVELS) {
+      expect(readConfig({ LOG_LEVEL: level }).logLevel).toBe(level);
+      expect(readConfig({ LOG_LEVEL: level.toLowerCase() }).logLevel).toBe(level);
+    }
+    for (const other of ['LOUD', 'INFO,WARN', '1', 'toString']) {
+      expect(problemWith({ LOG_LEVEL: other })).toMatch(
+        /^LOG_LEVEL must be one of DEBUG, INFO, WARN, ERROR$/,
+      );
+    }
+  });
+
+  test.each(['ENABLE_NATS', 'ENABLE_OTEL'])('%s is true or false', (name) => {
+    for (const off of ['false', 'FALSE', '0']) expect(problemWith({ [name]: off })).toBeUndefined();
+    for (const other of ['yes', 'no', 'on', '2', 'tru']) {
+      expect(problemWith({ [name]: other })).toBe(
+        `${name} must be true or false, not ${JSON.stringify(other)}`,
+      );
+    }
+  });
+
+  test('a process on Lambda is known by the name of its function', () => {
+    expect(readConfig({ AWS_LAMBDA_FUNCTION_NAME: 'get' }).onLambda).toBe(true);
+  });
+});
+
+describe('DRAGONFLY_URL', () => {
+  test('names the backend', () => {
+    expect(readConfig({ DRAGONFLY_URL: ' dragonfly://:secret@h:1/2 ' }).backend).toEqual({
+      hosts: [{ host: 'h', port: 1 }],
+      cluster: false,
+      tls: false,
+      username: undefined,
+      password: 'secret',
+      db: 2,
+    });
+  });
+
+  test('that does not parse is named, in one line that holds nothing of it', () => {
+    const part = fc.string({
+      unit: fc.constantFrom('/', '?', '#', '@', ':', '%', ',', '[', '\n', 'x'),
+      maxLength: 4,
+    });
+    fc.assert(
+      fc.property(part, part, part, (a, b, c) => {
+        const problem = problemWith({ DRAGONFLY_URL: `dragonfly:/${a}/hunter1:hunter2${b}@hunter3${c}` });
+        if (problem === undefined) return;
+        expect(problem).toMatch(/^DRAGONFLY_URL .+$/);
+        expect(problem).not.toMatch(/hunter|\n/);
+      }),
+      { numRuns: 500 },
+    );
+    expect(problemWith({ DRAGONFLY_URL: 'dragonfly://user:100%@h' })).toMatch(
+      /^DRAGONFLY_URL has a user or password/,
+    );
+  });
+});

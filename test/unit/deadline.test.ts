@@ -1,0 +1,18 @@
+import { describe, expect, test } from 'vitest';
+import { deadlineOf } from '../../lib/http/event.ts';
+
+describe('the deadline of a request', () => {
+  test.each([
+    ['a second before its time is up', 10_000, 9000],
+    ["never after the gateway's own limit", 900_000, 29_000],
+    ["by the gateway's limit where nobody tells the time", undefined, 29_000],
+    ['at once where no time is left', 0, 0],
+    ['at once where less than a second is left', 999, 0],
+  ])('is %s', (_, left, expected) => {
+    const before = Date.now();
+    const deadline = deadlineOf(left === undefined ? undefined : { getRemainingTimeInMillis: () => left });
+    const after = Date.now();
+    expect(deadline).toBeGreaterThanOrEqual(before + expected);
+    expect(deadline).toBeLessThanOrEqual(after + expected);
+  });
+});

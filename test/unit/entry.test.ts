@@ -1,0 +1,115 @@
+import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decodeEntry, encodeEntry } from '../../lib/cache/dragonfly/entry.ts';
+
+const NOW = 1_800_000_000_000;
+const MAX_TTL = 315_360_000;
+const generation = randomBytes(8);
+
+const FLAGS_AT = 8;
+/** Where the value begins. */
+const BODY_AT = 26;
+
+/** An entry as the server writes it: the generation, then the head, when it expires, and the body. */
+function written(value: string, ttl: number, compressMinBytes = 0): Buffer {
+  const { head, body } = encodeEntry(value, ttl, compressMinBytes);
+  return Buffer.concat([generation, head, Buffer.from(String(NOW + ttl * 1000).padStart(13, '0')), body]);
+}
+
+const ttls = fc.integer({ min: 1, max: MAX_TTL });
+const texts = fc.oneof(
+  fc.json(),
+  fc.string({ unit: 'binary', size: 'large' }),
+  fc
+    .tuple(fc.string({ unit: 'grapheme', maxLength: 5 }), fc.nat({ max: 5000 }))
+    .map(([unit, n]) => unit.repeat(n)),
+);
+
+describe('an entry', () => {
+  test('gives back its value and its time to live, compressed or not', () => {
+    fc.assert(
+      fc.property(texts, ttls, fc.constantFrom(0, 1, 100, 2048), (value, ttl, compressMinBytes) => {
+        expect(decodeEntry(written(value, ttl, compressMinBytes), generation, NOW)).toEqual({ value, ttl });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('is compressed from the given length on, where that makes it smaller', () => {
+    const value = 'x'.repeat(1000);
+    const lengthOf = (text: string, compressMinBytes: number) =>
+      encodeEntry(text, 1, compressMinBytes).body.length;
+    expect(lengthOf(value, 1001)).toBe(1000);
+    expect(lengthOf(value, 1000)).toBeLessThan(100);
+    expect(lengthOf('é'.repeat(500), 1000)).toBeLessThan(100);
+    expect(lengthOf(value, 0)).toBe(1000);
+    expect(lengthOf('q7ZrT0xK', 1)).toBe(8);
+  });
+
+  test('tells the seconds that are left, rounded up', () => {
+    const left = (ms: number) => decodeEntry(written('1', 10), generation, NOW + ms)?.ttl;
+    expect([0, 1, 999, 1000, 1001, 8999, 9000, 9001, 9999].map(left)).toEqual([10, 10, 10, 9, 9, 2, 1, 1, 1]);
+  });
+
+  test("tells 1 to its time to live, however wrong the reader's clock", () => {
+    fc.assert(
+      fc.property(ttls, fc.integer({ min: -(10 ** 12), max: 10 ** 12 }), (ttl, error) => {
+        const told = decodeEntry(written('1', ttl), generation, NOW + error)?.ttl;
+        expect(told).toSatisfy(Number.isInteger);
+        expect(told).toBeGreaterThanOrEqual(1);
+        expect(told).toBeLessThanOrEqual(ttl);
+      }),
+    );
+  });
+});
+
+describe('there is no entry', () => {
+  const entry = written('"value"', 60);
+
+  test('where nothing is stored, or there is no generation', () => {
+    expect(decodeEntry(null, generation, NOW)).toBeUndefined();
+    expect(decodeEntry(entry, null, NOW)).toBeUndefined();
+    expect(decodeEntry(null, null, NOW)).toBeUndefined();
+  });
+
+  test('of another generation', () => {
+    for (let byte = 0; byte < 8; byte++) {
+      const other = Buffer.from(generation);
+      other[byte] = (other[byte] as number) ^ 1;
+      expect(decodeEntry(entry, other, NOW)).toBeUndefined();
+    }
+    for (const other of [
+      Buffer.alloc(0),
+      generation.subarray(0, 7),
+      Buffer.concat([generation, generation]),
+    ]) {
+      expect(decodeEntry(entry, other, NOW)).toBeUndefined();
+    }
+  });
+
+  test('that this version can read, where the flags are of another one', () => {
+    for (let flags = 2; flags < 256; flags++) {
+      const other = Buffer.from(entry);
+      other[FLAGS_AT] = flags;
+      expect(decodeEntry(other, generation, NOW)).toBeUndefined();
+    }
+  });
+
+  test('before its value begins', () => {
+    for (let length = 0; length < BODY_AT; length++) {
+      expect(decodeEntry(entry.subarray(0, length), generation, NOW)).toBeUndefined();
+    }
+  });
+
+  test('where a compressed value is cut off or damaged', () => {
+    const value = JSON.stringify(Array.from({ length: 500 }, (_, index) => ({ index })));
+    const whole = written(value, 60, 1);
+    expect(whole[FLAGS_AT]).toBe(1);
+    for (const length of [BODY_AT, BODY_AT + 1, BODY_AT + 10, whole.length - 100, whole.length - 1]) {
+      expect(decodeEntry(whole.subarray(0, length), generation, NOW)).toBeUndefined();
+    }
+    const damaged = Buffer.concat([whole.subarray(0, BODY_AT), Buffer.alloc(100, 0x55)]);
+    expect(decodeEntry(damaged, generation, NOW)).toBeUndefined();
+  });
+});

@@ -1,0 +1,103 @@
+import { describe, expect, test } from 'vitest';
+import { createRouter } from '../../infra/local/router.ts';
+import { fallback, type Route, routes } from '../../lib/http/routes.ts';
+
+const API = '/api/v1/cache';
+
+describe('the routes of the service', () => {
+  const route = createRouter(routes, fallback);
+
+  test.each([
+    ['GET', `${API}/user:1`, 'get', { key: 'user:1' }],
+    ['DELETE', `${API}/user:1`, 'delete', { key: 'user:1' }],
+    ['GET', API, 'get', undefined],
+    ['DELETE', API, 'delete', undefined],
+    ['POST', API, 'set', undefined],
+    ['POST', `${API}/invalidate`, 'invalidate', undefined],
+    ['DELETE', `${API}/tenant/acme`, 'clear-tenant', { tenant_id: 'acme' }],
+    ['GET', '/health', 'health', undefined],
+  ])('%s %s goes to %s', (method, path, name, pathParameters) => {
+    expect(route(method, path)).toMatchObject({ name });
+    expect(route(method, path).pathParameters).toEqual(pathParameters);
+  });
+
+  test('every row of the table is reached by its own paths', () => {
+    for (const { name, method, paths } of routes as readonly Route[]) {
+      for (const path of paths) {
+        const found = route(method, path.replaceAll(/\{\w+\}/g, 'x'));
+        expect(found).toMatchObject({ name, routeKey: `${method} ${path}` });
+      }
+    }
+  });
+
+  test('a key may be called like a literal segment of another method', () => {
+    expect(route('GET', `${API}/invalidate`)).toMatchObject({
+      name: 'get',
+      pathParameters: { key: 'invalidate' },
+    });
+    expect(route('DELETE', `${API}/tenant`)).toMatchObject({
+      name: 'delete',
+      pathParameters: { key: 'tenant' },
+    });
+  });
+
+  test.each([
+    ['a method that no route has', 'PUT', API],
+    ['HEAD, which is not GET', 'HEAD', '/health'],
+    ['OPTIONS', 'OPTIONS', API],
+    ['a method in lower case', 'get', '/health'],
+    ['a method of another route of the same path', 'POST', '/health'],
+    ['a trailing slash', 'GET', '/health/'],
+    ['an empty parameter', 'GET', `${API}/`],
+    ['two segments for one parameter', 'GET', `${API}/a/b`],
+    ['a trailing slash after a parameter', 'GET', `${API}/a/`],
+    ['a doubled slash', 'GET', '/api/v1//cache'],
+    ['other capitals', 'GET', '/Health'],
+    ['the beginning of a path', 'GET', '/api'],
+    ['more than a path', 'GET', '/health/live'],
+    ['the root', 'GET', '/'],
+    ['no path', 'OPTIONS', '*'],
+    ['the name of an inherited member', 'constructor', 'constructor'],
+  ])('%s goes to the fallback', (_, method, path) => {
+    expect(route(method, path)).toEqual({ name: 'not-found', routeKey: '$default' });
+  });
+});
+
+describe('any table', () => {
+  const table: Route[] = [
+    { name: 'any', method: 'ANY', paths: ['/things/{id}'], tenant: false },
+    { name: 'inner', method: 'GET', paths: ['/{kind}/{id}'], tenant: false },
+    { name: 'outer', method: 'GET', paths: ['/things/{id}/parts/{part}', '/things/{id}'], tenant: false },
+    { name: 'literal', method: 'GET', paths: ['/things/new'], tenant: false },
+  ];
+  const route = createRouter(table, fallback);
+
+  test('a literal path goes before one with parameters', () => {
+    expect(route('GET', '/things/new').name).toBe('literal');
+  });
+
+  test('a path whose parameter stands later goes before one whose parameter stands earlier', () => {
+    expect(route('GET', '/things/7')).toMatchObject({ name: 'outer', pathParameters: { id: '7' } });
+    expect(route('GET', '/parts/7')).toMatchObject({
+      name: 'inner',
+      pathParameters: { kind: 'parts', id: '7' },
+    });
+  });
+
+  test('a path may have several parameters', () => {
+    const { pathParameters } = route('GET', '/things/7/parts/8');
+    expect(pathParameters).toEqual({ id: '7', part: '8' });
+  });
+
+  test('a route of the method goes before a route of any method', () => {
+    expect(route('GET', '/things/7').name).toBe('outer');
+    expect(route('PATCH', '/things/7')).toMatchObject({ name: 'any', routeKey: 'ANY /things/{id}' });
+  });
+
+  test('the order of the rows does not matter', () => {
+    const reversed = createRouter(table.toReversed(), fallback);
+    for (const path of ['/things/new', '/things/7', '/parts/7', '/things/7/parts/8', '/nothing']) {
+      expect(reversed('GET', path)).toEqual(route('GET', path));
+    }
+  });
+});
