@@ -1,9 +1,23 @@
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
+import { ConfigError } from '../lib/config.ts';
 import { build } from './build.ts';
-import { CacheStack } from './stack.ts';
+import { type DeploymentSettings, readSettings } from './settings.ts';
+import { CacheStack, stackId } from './stack.ts';
 
 const app = new App();
+const settings = settingsOrExit();
 // Beside the template, so that synthesizing depends on no earlier build and disturbs none.
 const { outdir } = await build(join(app.outdir, 'bundles'));
-new CacheStack(app, 'CacheService', { bundles: outdir });
+new CacheStack(app, stackId(settings), { bundles: outdir, settings });
+
+function settingsOrExit(): DeploymentSettings {
+  try {
+    return readSettings(app.node.getAllContext());
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    // A fault of whoever gave it, not of ours: its one line says all that a stack trace would hide.
+    console.error(error.message);
+    process.exit(1);
+  }
+}

@@ -1,30 +1,39 @@
 import { readConfig } from '../lib/config.ts';
 
-/**
- * The settings that the functions' template declares. A function on Lambda has no other variables, and tools that run one
- * locally override only what is declared.
- */
-export const FUNCTION_SETTINGS = [
-  'DRAGONFLY_URL',
+/** The settings of the service that a deployment may choose, by their own names. */
+export const SERVICE_SETTINGS = [
   'DEFAULT_TTL_SECONDS',
   'MAX_TTL_SECONDS',
   'MAX_VALUE_BYTES',
   'MEMORY_MAX_BYTES',
   'CACHE_SHARDS',
   'COMPRESS_MIN_BYTES',
-  'ENABLE_NATS',
-  'ENABLE_OTEL',
   'LOG_LEVEL',
   'SERVICE_NAME',
 ] as const;
 
 /**
- * The functions' variables. A setting is given to the CDK under its own name, as in `cdk deploy -c LOG_LEVEL=DEBUG`; the
- * others are declared empty, which the service takes as not set, so that its defaults stand in one place.
+ * The settings that the functions' template declares. A function on Lambda has no other variables, and tools that run one
+ * locally override only what is declared.
+ */
+export const FUNCTION_SETTINGS = [
+  // From the endpoint: where the cache is, and how to log in to it.
+  'DRAGONFLY_URL',
+  'DRAGONFLY_IAM_CACHE',
+  'DRAGONFLY_SECRET_ARN',
+  // From the authorization: which claim of a token names the tenant.
+  'TENANT_CLAIM',
+  ...SERVICE_SETTINGS,
+  'ENABLE_NATS',
+  'ENABLE_OTEL',
+] as const;
+
+/**
+ * The functions' variables: all of them declared, those that are not given as empty, which the service takes as not set, so
+ * that its defaults stand in one place.
  *
- * What is given so can be read in the template and in the functions' configuration: a password in DRAGONFLY_URL too.
+ * What is given so can be read in the template and in the functions' configuration.
  *
- * @param given the CDK's context
  * @throws ConfigError for a setting that the service would not start with: better here than in every function
  */
 export function functionEnvironment(given: (name: string) => unknown): Record<string, string> {

@@ -1,4 +1,5 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   ApplicationLogLevel,
   Architecture,
@@ -7,15 +8,22 @@ import {
   Function as LambdaFunction,
   LoggingFormat,
   Runtime,
+  Tracing,
 } from 'aws-cdk-lib/aws-lambda';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import type { Operation } from '../lib/http/routes.ts';
+import { fallback, type Operation } from '../lib/http/routes.ts';
 import { operations } from './build.ts';
+import type { CacheEndpoint } from './endpoint/index.ts';
+import { functionEnvironment } from './environment.ts';
+import type { DeploymentSettings } from './settings.ts';
 
 export interface CacheFunctionsProps {
   /** The directory that holds `<operation>.mjs` for every operation. */
   bundles: string;
+  endpoint: CacheEndpoint;
+  settings: Pick<DeploymentSettings, 'logRetentionDays' | 'reservedConcurrency' | 'service' | 'tracing'>;
+  /** Further variables of every function, by the names that the service knows. */
   environment: Record<string, string>;
 }
 
@@ -31,15 +39,17 @@ const TIMEOUT = Duration.seconds(5);
  */
 const MEMORY_MB = 512;
 
-/** One Lambda function for each row of the route table, and the one for what no row takes. */
+/**
+ * One Lambda function for each row of the route table, and the one for what no row takes. That one needs no cache: it is in no
+ * network and may do nothing but log.
+ */
 export class CacheFunctions extends Construct {
   readonly #functions = new Map<Operation, LambdaFunction>();
 
-  constructor(scope: Construct, id: string, { bundles, environment }: CacheFunctionsProps) {
+  constructor(scope: Construct, id: string, props: CacheFunctionsProps) {
     super(scope, id);
-    const code = Code.fromAsset(bundles);
-    for (const operation of operations)
-      this.#functions.set(operation, this.#create(operation, code, environment));
+    const code = Code.fromAsset(props.bundles);
+    for (const operation of operations) this.#functions.set(operation, this.#create(operation, code, props));
   }
 
   /** The function of an operation. */
@@ -49,10 +59,12 @@ export class CacheFunctions extends Construct {
     return found;
   }
 
-  #create(operation: Operation, code: Code, environment: Record<string, string>): LambdaFunction {
+  #create(operation: Operation, code: Code, props: CacheFunctionsProps): LambdaFunction {
+    const { settings } = props;
     const name = functionId(operation);
+    const endpoint = operation === fallback.name ? undefined : props.endpoint;
     const logGroup = new LogGroup(this, `${name}Logs`, {
-      retention: RetentionDays.ONE_MONTH,
+      retention: settings.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const created = new LambdaFunction(this, name, {
@@ -63,17 +75,50 @@ export class CacheFunctions extends Construct {
       handler: `${operation}.handler`,
       timeout: WALKS.includes(operation) ? WALK_TIMEOUT : TIMEOUT,
       memorySize: MEMORY_MB,
-      environment,
+      reservedConcurrentExecutions: settings.reservedConcurrency,
+      environment: {
+        ...functionEnvironment((setting) => settings.service[setting] ?? props.environment[setting]),
+        ...endpoint?.environment,
+      },
+      role: this.#role(`${name}Role`, logGroup, { inVpc: endpoint?.network !== undefined, ...settings }),
+      ...endpoint?.network,
       logGroup,
       loggingFormat: LoggingFormat.JSON,
       // LOG_LEVEL decides what is written; the platform shall not drop any of it a second time.
       applicationLogLevelV2: ApplicationLogLevel.TRACE,
+      tracing: settings.tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     });
     // A name to type: `sam local invoke GetFunction`. It also keeps the function when constructs are moved about.
     (created.node.defaultChild as CfnFunction).overrideLogicalId(name);
+    endpoint?.grantTo(created);
     return created;
   }
+
+  /** A role of the function's own, which allows less than the ready-made policies for functions do. */
+  #role(id: string, logGroup: LogGroup, { inVpc, tracing }: { inVpc: boolean; tracing: boolean }): Role {
+    const role = new Role(this, id, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    logGroup.grantWrite(role);
+    if (inVpc) role.addToPolicy(new PolicyStatement({ actions: NETWORK_INTERFACES, resources: ['*'] }));
+    if (inVpc || tracing) {
+      Validations.of(role).acknowledge({
+        id: 'AwsSolutions-IAM5[Resource::*]',
+        reason:
+          'Lambda makes, finds and removes the network interfaces of functions in a VPC by the right of their role, and X-Ray takes segments; neither has a resource that could be named beforehand.',
+      });
+    }
+    return role;
+  }
 }
+
+/** What Lambda asks of the role of a function that is in a VPC. */
+const NETWORK_INTERFACES = [
+  'ec2:CreateNetworkInterface',
+  'ec2:DescribeNetworkInterfaces',
+  'ec2:DescribeSubnets',
+  'ec2:DeleteNetworkInterface',
+  'ec2:AssignPrivateIpAddresses',
+  'ec2:UnassignPrivateIpAddresses',
+];
 
 /** `clear-tenant` becomes `ClearTenantFunction`. */
 function functionId(operation: Operation): string {

@@ -1,23 +1,46 @@
 import { Stack, type StackProps } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { CacheApi } from './api.ts';
-import { functionEnvironment } from './environment.ts';
+import { CacheAlarms } from './alarms.ts';
+import { authorizationEnvironment, CacheApi } from './api.ts';
+import { CacheDashboard } from './dashboard.ts';
+import { createEndpoint } from './endpoint/create.ts';
+import type { CacheEndpoint } from './endpoint/index.ts';
 import { CacheFunctions } from './functions.ts';
+import { LogMetrics } from './log-metrics.ts';
+import type { DeploymentSettings } from './settings.ts';
 
 export interface CacheStackProps extends StackProps {
   /** The directory that `build` has filled. */
   bundles: string;
+  settings: DeploymentSettings;
 }
 
 /** The whole service on AWS: one construct for each concern, put together here. */
 export class CacheStack extends Stack {
-  constructor(scope: Construct, id: string, { bundles, ...props }: CacheStackProps) {
+  readonly endpoint: CacheEndpoint;
+  readonly functions: CacheFunctions;
+  readonly api: CacheApi;
+
+  constructor(scope: Construct, id: string, { bundles, settings, ...props }: CacheStackProps) {
     super(scope, id, { description: 'A multi-tenant cache behind a REST interface', ...props });
 
-    const functions = new CacheFunctions(this, 'Functions', {
+    this.endpoint = createEndpoint(this, settings);
+    this.functions = new CacheFunctions(this, 'Functions', {
       bundles,
-      environment: functionEnvironment((name) => this.node.tryGetContext(name)),
+      endpoint: this.endpoint,
+      settings,
+      environment: authorizationEnvironment(settings),
     });
-    new CacheApi(this, 'Api', { functions });
+    this.api = new CacheApi(this, 'Api', { functions: this.functions, settings });
+
+    const observed = { api: this.api, functions: this.functions, endpoint: this.endpoint, settings };
+    new LogMetrics(this, 'LogMetrics', observed);
+    const { alarms } = new CacheAlarms(this, 'Alarms', observed);
+    new CacheDashboard(this, 'Dashboard', { ...observed, alarms });
   }
+}
+
+/** What the stack of a stage is called. The one that most people have has the short name. */
+export function stackId({ stage }: Pick<DeploymentSettings, 'stage'>): string {
+  return stage === 'prod' ? 'CacheService' : `CacheService-${stage}`;
 }

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type Build, build } from '../../infra/build.ts';
 import { functionEnvironment } from '../../infra/environment.ts';
+import { BOOTSTRAP, InvocationError, RuntimeApi } from '../../infra/lambda/runtime-api.ts';
+import { runtimeEnvironment } from '../../infra/lambda/runtime-environment.ts';
 import type { Operation } from '../../lib/http/routes.ts';
-import { InvocationError, RuntimeApi } from './runtime-api.ts';
 
 /** A function in a sandbox of its own: one process, one event at a time, frozen in between. */
 export interface LambdaFunction {
@@ -67,9 +68,17 @@ export async function startFunction(
 
   const api = new RuntimeApi({ freeze: () => child.kill('SIGSTOP'), thaw: () => child.kill('SIGCONT') });
   const log = openSync(logFile, 'a');
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'bootstrap.ts')], {
+  const facts = {
+    api: await api.listen(),
+    functionName: name,
+    handler: `${operation}.handler`,
+    root: outdir,
+    memoryMb: 1024,
+    region: 'eu-central-1',
+  };
+  const child = spawn(process.execPath, [BOOTSTRAP], {
     cwd: outdir,
-    env: { ...declared, ...settings, ...runtimeEnvironment(operation, name, outdir, await api.listen()) },
+    env: { ...declared, ...settings, ...runtimeEnvironment(facts) },
     stdio: ['ignore', log, log],
   });
   closeSync(log);
@@ -135,32 +144,6 @@ function afterUs(line: string, argument: string): ChildProcess {
   });
   watchdog.unref();
   return watchdog;
-}
-
-function runtimeEnvironment(
-  operation: Operation,
-  name: string,
-  root: string,
-  api: string,
-): Record<string, string> {
-  return {
-    AWS_LAMBDA_RUNTIME_API: api,
-    AWS_LAMBDA_FUNCTION_NAME: name,
-    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
-    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '1024',
-    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
-    AWS_LAMBDA_LOG_FORMAT: 'JSON',
-    AWS_LAMBDA_LOG_LEVEL: 'TRACE',
-    AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${name}`,
-    AWS_LAMBDA_LOG_STREAM_NAME: '2026/03/12/[$LATEST]5e1f8a3c',
-    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
-    AWS_REGION: 'eu-central-1',
-    AWS_DEFAULT_REGION: 'eu-central-1',
-    LAMBDA_TASK_ROOT: root,
-    _HANDLER: `${operation}.handler`,
-    LANG: 'en_US.UTF-8',
-    TZ: ':UTC',
-  };
 }
 
 function checkSize(payload: string, errorType: string): void {

@@ -1,67 +1,68 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build } from '../../infra/build.ts';
-import { CacheStack } from '../../infra/stack.ts';
+import { readSettings } from '../../infra/settings.ts';
+import { CacheStack, stackId } from '../../infra/stack.ts';
 import { readConfig } from '../../lib/config.ts';
-import { fallback, type Operation, routes } from '../../lib/http/routes.ts';
-
-/** Which function serves which operation: names that people type, so they stand here a second time. */
-const FUNCTIONS: Record<string, Operation> = {
-  GetFunction: 'get',
-  SetFunction: 'set',
-  DeleteFunction: 'delete',
-  InvalidateFunction: 'invalidate',
-  ClearTenantFunction: 'clear-tenant',
-  HealthFunction: 'health',
-  NotFoundFunction: 'not-found',
-};
+import { fallback, routes } from '../../lib/http/routes.ts';
+import { AUTHORIZATIONS, BACKENDS, resources } from './synthesize.ts';
+import {
+  attributeOf,
+  FUNCTIONS,
+  ourFunctions,
+  type Statement,
+  statementsOf,
+  variablesOf,
+  WITH_STORE,
+} from './template.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'cache-stack-'));
 let bundles: string;
+/** One template for each backend, as the command line makes them: with the real bundles and all flags of `cdk.json`. */
+const templates: Record<string, Template> = {};
 let template: Template;
 
-function synthesize(context: Record<string, unknown> = {}): Template {
-  const app = new App({ outdir: join(directory, 'cdk.out'), context });
-  return Template.fromStack(new CacheStack(app, 'CacheService', { bundles }));
+function synthesize(context: Record<string, unknown>, outdir: string): Template {
+  const flags = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../cdk.json'), 'utf8')).context;
+  const app = new App({ outdir: join(directory, outdir), context: { ...flags, ...context } });
+  const settings = readSettings(app.node.getAllContext());
+  return Template.fromStack(new CacheStack(app, stackId(settings), { bundles, settings }));
 }
 
 beforeAll(async () => {
   bundles = (await build(join(directory, 'bundles'))).outdir;
-  template = synthesize();
+  for (const [name, context] of Object.entries(BACKENDS)) templates[name] = synthesize(context, name);
+  template = templates.elasticache as Template;
 });
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** The properties of every resource of a type, by logical id. */
-function resources(type: string, from = template): Record<string, Record<string, unknown>> {
-  return Object.fromEntries(
-    Object.entries(from.findResources(type)).map(([id, { Properties }]) => [id, Properties]),
-  );
-}
-
-const functions = (from = template) => resources('AWS::Lambda::Function', from);
+const every = (check: (template: Template, backend: string) => void) => {
+  expect(Object.keys(templates)).toEqual(['elasticache', 'dragonfly', 'external', 'memory']);
+  for (const [backend, of] of Object.entries(templates)) check(of, backend);
+};
 
 describe('the functions', () => {
   it('are one for each operation of the route table, each with its own handler', () => {
-    const handlers = Object.entries(functions()).map(([id, { Handler }]) => [id, Handler]);
+    const handlers = Object.entries(ourFunctions(template)).map(([id, { Handler }]) => [id, Handler]);
     const expected = Object.entries(FUNCTIONS).map(([id, operation]) => [id, `${operation}.handler`]);
     expect(Object.fromEntries(handlers)).toEqual(Object.fromEntries(expected));
     expect(Object.values(FUNCTIONS).sort()).toEqual([...routes, fallback].map(({ name }) => name).sort());
   });
 
   it('run on Node 24 on arm64', () => {
-    for (const [id, { Runtime, Architectures }] of Object.entries(functions())) {
+    for (const [id, { Runtime, Architectures }] of Object.entries(ourFunctions(template))) {
       expect({ Runtime, Architectures }, id).toEqual({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
     }
   });
 
   it('end before API Gateway stops waiting, also those that walk through a tenant', () => {
-    const timeouts = Object.entries(functions()).map(([id, { Timeout }]) => [id, Timeout]);
+    const timeouts = Object.entries(ourFunctions(template)).map(([id, { Timeout }]) => [id, Timeout]);
     expect(Object.fromEntries(timeouts)).toEqual({
       GetFunction: 5,
       SetFunction: 5,
@@ -73,22 +74,45 @@ describe('the functions', () => {
     });
   });
 
-  it('log JSON, none of it dropped by the platform, into groups that forget after a month', () => {
-    const groups = resources('AWS::Logs::LogGroup');
-    const used = Object.values(functions()).map(({ LoggingConfig }) => {
+  it('log JSON, none of it dropped by the platform, each into a group of its own', () => {
+    const groups = Object.values(ourFunctions(template)).map(({ LoggingConfig }) => {
       const { LogGroup, ...format } = LoggingConfig as { LogGroup: { Ref: string } };
       expect(format).toEqual({ LogFormat: 'JSON', ApplicationLogLevel: 'TRACE' });
       return LogGroup.Ref;
     });
-    expect(used.sort()).toEqual(Object.keys(groups).sort());
-    for (const { RetentionInDays } of Object.values(groups)) expect(RetentionInDays).toBe(30);
+    expect(new Set(groups).size).toBe(Object.keys(FUNCTIONS).length);
+    expect(Object.keys(resources(template, 'AWS::Logs::LogGroup'))).toEqual(expect.arrayContaining(groups));
+  });
+
+  it('are in the network of the cache, but for the one that has no store', () => {
+    every((of, backend) => {
+      for (const [id, { VpcConfig }] of Object.entries(ourFunctions(of))) {
+        const inside = ['elasticache', 'dragonfly'].includes(backend) && WITH_STORE.includes(id);
+        expect(VpcConfig !== undefined, `${backend} ${id}`).toBe(inside);
+      }
+    });
+  });
+
+  it('are traced only when tracing is on, and have reserved sandboxes only when that is said', () => {
+    const chosen = synthesize({ tracing: 'true', reservedConcurrency: '7' }, 'chosen');
+    for (const id of Object.keys(FUNCTIONS)) {
+      const { [id]: plain } = ourFunctions(template);
+      expect(plain).not.toHaveProperty('TracingConfig');
+      expect(plain).not.toHaveProperty('ReservedConcurrentExecutions');
+      expect(JSON.stringify(statementsOf(template, id))).not.toContain('xray');
+      expect(ourFunctions(chosen)[id]).toMatchObject({
+        TracingConfig: { Mode: 'Active' },
+        ReservedConcurrentExecutions: 7,
+      });
+      expect(JSON.stringify(statementsOf(chosen, id))).toContain('xray:PutTraceSegments');
+    }
   });
 
   it('are packed in an asset that holds and exports every handler', () => {
-    const keys = Object.values(functions()).map(({ Code }) => (Code as { S3Key: string }).S3Key);
+    const keys = Object.values(ourFunctions(template)).map(({ Code }) => (Code as { S3Key: string }).S3Key);
     const [key, ...others] = new Set(keys);
     expect(others).toEqual([]);
-    const asset = join(directory, 'cdk.out', `asset.${key?.replace(/\.zip$/, '')}`);
+    const asset = join(directory, 'elasticache', `asset.${key?.replace(/\.zip$/, '')}`);
     const load = `
       const types = {};
       for (const name of ${JSON.stringify(Object.values(FUNCTIONS))}) {
@@ -102,77 +126,131 @@ describe('the functions', () => {
   });
 });
 
-describe('the settings', () => {
-  const environmentOf = (from: Template) =>
-    Object.values(functions(from)).map(
-      ({ Environment }) => (Environment as { Variables: Record<string, string> }).Variables,
-    );
+describe('what a function may do', () => {
+  it('is to write its own log', () => {
+    every((of) => {
+      for (const [id, { LoggingConfig }] of Object.entries(ourFunctions(of))) {
+        const { Ref } = (LoggingConfig as { LogGroup: { Ref: string } }).LogGroup;
+        expect(statementsOf(of, id).filter(({ Action }) => String(Action).includes('logs:'))).toEqual([
+          {
+            Effect: 'Allow',
+            Action: ['logs:CreateLogStream', 'logs:PutLogEvents'],
+            Resource: { 'Fn::GetAtt': [Ref, 'Arn'] },
+          },
+        ]);
+      }
+    });
+  });
 
+  it('is on named resources, but for the network interfaces that Lambda gives it', () => {
+    every((of, backend) => {
+      for (const id of Object.keys(FUNCTIONS)) {
+        const onAll = statementsOf(of, id).filter(({ Resource }) => JSON.stringify(Resource).includes('*'));
+        const actions = onAll.flatMap(({ Action }: Statement) => Action);
+        const inVpc = ourFunctions(of)[id]?.VpcConfig !== undefined;
+        expect(actions.length > 0, `${backend} ${id}`).toBe(inVpc);
+        for (const action of actions)
+          expect(action).toMatch(/^ec2:\w+(NetworkInterfaces?|Subnets|PrivateIpAddresses)$/);
+      }
+    });
+  });
+
+  it('is never all of something', () => {
+    every((of) => {
+      for (const { PolicyDocument } of Object.values(resources(of, 'AWS::IAM::Policy'))) {
+        for (const { Action } of (PolicyDocument as { Statement: Statement[] }).Statement) {
+          for (const action of [Action].flat()) expect(action).not.toContain('*');
+        }
+      }
+    });
+  });
+
+  it('is nothing but to log for the one without a store', () => {
+    every((of) => expect(statementsOf(of, 'NotFoundFunction')).toHaveLength(1));
+  });
+
+  it('is its own: no two functions share a role', () => {
+    every((of) => {
+      const roles = Object.values(ourFunctions(of)).map(({ Role }) => attributeOf(Role));
+      expect(new Set(roles).size).toBe(roles.length);
+    });
+  });
+});
+
+describe('every log', () => {
+  it('is forgotten after a month, unless the settings say otherwise, and goes with the stack', () => {
+    const short = synthesize({ ...BACKENDS.dragonfly, logRetentionDays: '7' }, 'short');
+    for (const [of, days] of [
+      ...Object.values(templates).map((of) => [of, 30] as const),
+      [short, 7] as const,
+    ]) {
+      const groups = Object.values(of.findResources('AWS::Logs::LogGroup'));
+      expect(groups.length).toBeGreaterThanOrEqual(Object.keys(FUNCTIONS).length);
+      for (const { Properties, DeletionPolicy } of groups) {
+        expect(Properties.RetentionInDays).toBe(days);
+        expect(DeletionPolicy).toBe('Delete');
+      }
+    }
+  });
+});
+
+describe('the variables', () => {
   it('are declared to be every one that a function reads, so that tools can override them', () => {
     const read = new Set<string>();
     const recorder = new Proxy<Record<string, string>>({}, { get: (_, name) => void read.add(String(name)) });
     readConfig(recorder);
     read.delete('SERVICE_PORT');
     read.delete('AWS_LAMBDA_FUNCTION_NAME');
-    for (const variables of environmentOf(template)) {
-      expect(Object.keys(variables).sort()).toEqual([...read].sort());
-    }
+    every((of) => {
+      for (const id of Object.keys(FUNCTIONS)) {
+        expect(Object.keys(variablesOf(of, id)).sort()).toEqual([...read].sort());
+      }
+    });
   });
 
   it('are left to the defaults of the service unless they are given', () => {
-    for (const variables of environmentOf(template)) {
-      expect(Object.values(variables).filter((value) => value !== '')).toEqual([]);
-      expect(readConfig(variables)).toEqual(readConfig({}));
-    }
+    const variables = variablesOf(templates.memory as Template, 'GetFunction') as Record<string, string>;
+    expect(Object.values(variables).filter((value) => value !== '')).toEqual([]);
+    expect(readConfig(variables)).toEqual(readConfig({}));
   });
 
-  it('reach every function when the context gives them under their own names', () => {
-    const given = { DRAGONFLY_URL: 'dragonflys://cache.internal:6379', CACHE_SHARDS: 4 };
-    for (const variables of environmentOf(synthesize(given))) {
-      expect(variables).toMatchObject({
-        DRAGONFLY_URL: 'dragonflys://cache.internal:6379',
+  it('are those of the settings in every function, and the token’s claim with jwt', () => {
+    const context = { CACHE_SHARDS: 4, LOG_LEVEL: 'DEBUG', ...AUTHORIZATIONS.jwt };
+    const given = synthesize(context, 'given');
+    for (const id of Object.keys(FUNCTIONS)) {
+      expect(variablesOf(given, id)).toMatchObject({
         CACHE_SHARDS: '4',
+        LOG_LEVEL: 'DEBUG',
+        TENANT_CLAIM: 'tenant_id',
       });
     }
   });
 
-  it('that no function could start with stop the synthesis, by their name', () => {
-    expect(() => synthesize({ MAX_TTL_SECONDS: 'long' })).toThrow(/^MAX_TTL_SECONDS /);
+  it('tell the one without a store of no cache', () => {
+    every((of) => {
+      expect(variablesOf(of, 'NotFoundFunction')).toMatchObject({
+        DRAGONFLY_URL: '',
+        DRAGONFLY_IAM_CACHE: '',
+        DRAGONFLY_SECRET_ARN: '',
+      });
+    });
+  });
+
+  it('hold no password', () => {
+    every((of) => {
+      for (const id of WITH_STORE) {
+        const { DRAGONFLY_URL } = variablesOf(of, id);
+        expect(JSON.stringify(DRAGONFLY_URL)).not.toMatch(/:\/\/[^"/]*:[^"/]*@/);
+        expect(JSON.stringify(variablesOf(of, id))).not.toContain('{{resolve:');
+      }
+    });
   });
 });
 
-describe('the HTTP API', () => {
-  const table = [
-    ...routes.flatMap(({ name, method, paths }) => paths.map((path) => [`${method} ${path}`, name])),
-    ...fallback.paths.map((path) => [path, fallback.name]),
-  ];
-
-  it('has every route of the table and nothing else, each to its own function', () => {
-    const integrations = resources('AWS::ApiGatewayV2::Integration');
-    const served = Object.values(resources('AWS::ApiGatewayV2::Route')).map(({ RouteKey, Target }) => {
-      const integrationId = (Target as { 'Fn::Join': [string, [string, { Ref: string }]] })['Fn::Join'][1][1]
-        .Ref;
-      const { IntegrationUri, PayloadFormatVersion } = integrations[integrationId] ?? {};
-      expect(PayloadFormatVersion).toBe('2.0');
-      return [RouteKey, FUNCTIONS[(IntegrationUri as { 'Fn::GetAtt': [string] })['Fn::GetAtt'][0]]];
-    });
-    expect(served.sort()).toEqual(table.sort());
-    expect(Object.keys(resources('AWS::ApiGatewayV2::Api'))).toHaveLength(1);
-  });
-
-  it('is closed to unsigned requests, except for the health check', () => {
-    const authorization = Object.values(resources('AWS::ApiGatewayV2::Route')).map(
-      ({ RouteKey, AuthorizationType }) => [RouteKey, AuthorizationType],
-    );
-    const expected = table.map(([routeKey]) => [routeKey, routeKey === 'GET /health' ? 'NONE' : 'AWS_IAM']);
-    expect(authorization.sort()).toEqual(expected.sort());
-  });
-
+describe('the API', () => {
   it('may invoke every function, and nobody else may', () => {
-    const permissions = Object.values(resources('AWS::Lambda::Permission'));
-    const invocable = permissions.map(
-      ({ FunctionName }) => (FunctionName as { 'Fn::GetAtt': [string] })['Fn::GetAtt'][0],
-    );
+    const permissions = Object.values(resources(template, 'AWS::Lambda::Permission'));
+    const invocable = permissions.map(({ FunctionName }) => attributeOf(FunctionName));
     expect([...new Set(invocable)].sort()).toEqual(Object.keys(FUNCTIONS).sort());
     for (const permission of permissions) {
       expect(permission).toMatchObject({
@@ -181,5 +259,23 @@ describe('the HTTP API', () => {
       });
       expect(permission).toHaveProperty('SourceArn');
     }
+  });
+
+  it('has every route of the table and nothing else, each to its own function', () => {
+    const table = [
+      ...routes.flatMap(({ name, method, paths }) => paths.map((path) => [`${method} ${path}`, name])),
+      ...fallback.paths.map((path) => [path, fallback.name]),
+    ];
+    const integrations = resources(template, 'AWS::ApiGatewayV2::Integration');
+    const served = Object.values(resources(template, 'AWS::ApiGatewayV2::Route')).map(
+      ({ RouteKey, Target }) => {
+        const [, { Ref }] = (Target as { 'Fn::Join': [string, [string, { Ref: string }]] })['Fn::Join'][1];
+        const { IntegrationUri, PayloadFormatVersion } = integrations[Ref] ?? {};
+        expect(PayloadFormatVersion).toBe('2.0');
+        return [RouteKey, FUNCTIONS[attributeOf(IntegrationUri)]];
+      },
+    );
+    expect(served.sort()).toEqual(table.sort());
+    expect(Object.keys(resources(template, 'AWS::ApiGatewayV2::Api'))).toHaveLength(1);
   });
 });

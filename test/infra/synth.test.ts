@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FUNCTIONS } from './template.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -42,9 +43,8 @@ describe('cdk synth', () => {
   });
 
   it('tells tools that run functions locally where each one is', () => {
-    const functions = Object.values(resources).filter(({ Type }) => Type === 'AWS::Lambda::Function');
-    expect(functions).not.toEqual([]);
-    for (const { Metadata } of functions) {
+    const functions = Object.keys(FUNCTIONS).map((id) => resources[id]);
+    for (const { Metadata } of functions as Resource[]) {
       expect(Metadata).toMatchObject({
         'aws:asset:path': expect.stringMatching(/^asset\./),
         'aws:asset:property': 'Code',

@@ -1,6 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+
+/** The runtime: run it by Node with `AWS_LAMBDA_RUNTIME_API`, `LAMBDA_TASK_ROOT` and `_HANDLER` in its environment. */
+export const BOOTSTRAP = join(import.meta.dirname, 'bootstrap.ts');
 
 /** What Lambda reports in place of an answer: the error's type is its name. */
 export class InvocationError extends Error {
@@ -35,7 +39,8 @@ export class RuntimeApi {
   /** The runtime's request for its next event, while that has not come. */
   #next: ServerResponse | undefined;
 
-  constructor(sandbox: Freezable) {
+  /** @param sandbox is frozen and thawed between events; without one, the runtime just waits */
+  constructor(sandbox: Freezable = { freeze: () => {}, thaw: () => {} }) {
     this.#sandbox = sandbox;
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error) => response.destroy(error));

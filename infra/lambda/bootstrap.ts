@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 
 /**
  * What Lambda's Node runtime does in a sandbox: loads the handler that `_HANDLER` names, then asks the Runtime API for one
- * event after another. Runs as a process of its own; see `lambda.ts`.
+ * event after another. Runs as a process of its own, which ends when the Runtime API does.
  */
 
 const { AWS_LAMBDA_RUNTIME_API: api = '', LAMBDA_TASK_ROOT: root = '', _HANDLER = '' } = process.env;

@@ -1,0 +1,205 @@
+import { ConfigError } from '../lib/config.ts';
+import { functionEnvironment, SERVICE_SETTINGS } from './environment.ts';
+import { readAuthorization, readBackend } from './settings-choices.ts';
+import { SettingsReader } from './settings-reader.ts';
+
+/** Everything that can be chosen about a deployment, read and checked once. The README lists the names. */
+export interface DeploymentSettings {
+  /** Tells deployments in one account and region apart: lower-case letters, digits and hyphens, 16 at most. */
+  stage: string;
+  backend: BackendSettings;
+  authorization: AuthorizationSettings;
+  /** One of those that CloudWatch knows. */
+  logRetentionDays: number;
+  /** Who is told of alarms; undefined: alarms are there, and nobody is told. */
+  alarmEmail: string | undefined;
+  /** How many sandboxes each function may have, and always can have. Undefined: what the account has left. */
+  reservedConcurrency: number | undefined;
+  /** Of each route but those below. */
+  throttle: Throttle;
+  /** Of the routes that walk through a tenant's entries: invalidate and clear. */
+  sweepThrottle: Throttle;
+  /** Origins whose pages may call the API from a browser; empty: none. */
+  corsOrigins: readonly string[];
+  /** Whether X-Ray traces requests. */
+  tracing: boolean;
+  /** The service's own settings by their own names; an empty one is not set. Checked as the service itself checks them. */
+  service: Readonly<Record<string, string>>;
+}
+
+export interface Throttle {
+  /** Requests a second. */
+  rate: number;
+  /** Requests at one moment, over the rate. */
+  burst: number;
+}
+
+export type BackendSettings = ElastiCacheSettings | DragonflySettings | ExternalSettings | { kind: 'memory' };
+
+export interface ElastiCacheSettings {
+  kind: 'elasticache';
+  /** Most data stored, in gigabytes as ElastiCache counts them; past it entries are evicted. */
+  maxGiB: number;
+  /** Most ElastiCache processing units a second; past it commands are refused for a moment. */
+  maxEcpuPerSecond: number;
+}
+
+export interface DragonflySettings {
+  kind: 'dragonfly';
+  /** Of the task, in virtual processors. */
+  cpu: number;
+  /** Of the task, in GiB, of which Dragonfly takes its share. */
+  memoryGiB: number;
+  /** An image in the account's own ECR: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG`. Undefined: copied there by the CDK. */
+  image: string | undefined;
+}
+
+export interface ExternalSettings {
+  kind: 'external';
+  /** Complete ARN of the secret that holds the address. */
+  secretArn: string;
+  /** The VPC from which the address is reached; undefined: from outside any VPC. */
+  network: ExternalNetwork | undefined;
+}
+
+export interface ExternalNetwork {
+  vpcId: string;
+  subnetIds: readonly string[];
+  securityGroupId: string;
+}
+
+export type AuthorizationSettings =
+  | { kind: 'iam' }
+  | {
+      kind: 'jwt';
+      /** URL of the issuer, as tokens name it. */
+      issuer: string;
+      /** One of these a token must be made for. */
+      audience: readonly string[];
+      /** The claim that names the tenant. */
+      tenantClaim: string;
+    }
+  | { kind: 'none' };
+
+/** It becomes part of names that take a hyphen only between two others. */
+const STAGE = /^(?=.{1,16}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/** What CloudWatch Logs takes for a retention, in days. */
+const RETENTIONS = [
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+];
+
+/** Settings that belong to one choice. With another they would have no effect, which nobody who gives them expects. */
+const ONLY_WITH: Record<string, `${'backend' | 'authorization'}=${string}`> = {
+  cacheMaxGiB: 'backend=elasticache',
+  cacheMaxEcpuPerSecond: 'backend=elasticache',
+  dragonflyCpu: 'backend=dragonfly',
+  dragonflyMemoryGiB: 'backend=dragonfly',
+  dragonflyImage: 'backend=dragonfly',
+  externalSecretArn: 'backend=external',
+  vpcId: 'backend=external',
+  subnetIds: 'backend=external',
+  securityGroupId: 'backend=external',
+  MEMORY_MAX_BYTES: 'backend=memory',
+  jwtIssuer: 'authorization=jwt',
+  jwtAudience: 'authorization=jwt',
+  jwtTenantClaim: 'authorization=jwt',
+};
+
+const NAMES: readonly string[] = [
+  'stage',
+  'backend',
+  'authorization',
+  'logRetentionDays',
+  'alarmEmail',
+  'reservedConcurrency',
+  'throttleRate',
+  'throttleBurst',
+  'sweepThrottleRate',
+  'sweepThrottleBurst',
+  'corsOrigins',
+  'tracing',
+  ...Object.keys(ONLY_WITH),
+  ...SERVICE_SETTINGS.filter((name) => !(name in ONLY_WITH)),
+];
+
+const NO_EVENTS = 'cannot be given: this version publishes no events yet';
+const NO_TRACES = 'cannot be given: this version sends no traces to a collector yet; tracing=true has X-Ray';
+
+/** What somebody may well give, and why it is not taken. */
+const REFUSED: Record<string, string> = {
+  DRAGONFLY_URL:
+    'cannot be given, since a password in it would stand in the template: choose a backend, or give backend=external and externalSecretArn',
+  natsUrl: NO_EVENTS,
+  ENABLE_NATS: NO_EVENTS,
+  otelEndpoint: NO_TRACES,
+  ENABLE_OTEL: NO_TRACES,
+  perTenantSandboxes:
+    'cannot be true: Lambda takes calls of tenant-isolated functions from REST APIs only, and this is an HTTP API',
+};
+
+/**
+ * Reads the settings of a deployment from the CDK's context: from `cdk.json`, or from `-c name=value`, by which every value is
+ * text. A value that is empty is not given.
+ *
+ * @throws ConfigError for the first one that is unknown, malformed, missing, or without effect beside the others
+ */
+export function readSettings(context: Record<string, unknown>): DeploymentSettings {
+  const read = new SettingsReader(context);
+  refuse(context, read);
+  const backend = readBackend(read);
+  const authorization = readAuthorization(read);
+  refuseUnused(read, [`backend=${backend.kind}`, `authorization=${authorization.kind}`]);
+  return {
+    stage: read.text('stage', STAGE, 'a letter and up to 15 of a-z, 0-9 and single hyphens') ?? 'prod',
+    backend,
+    authorization,
+    logRetentionDays: Number(read.oneOf('logRetentionDays', RETENTIONS.map(String), '30')),
+    alarmEmail: read.text('alarmEmail', /^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address'),
+    reservedConcurrency: read.optionalInteger('reservedConcurrency', 1, 100_000),
+    // A new account's functions do a thousand requests at once, all of them together.
+    throttle: readThrottle(read, 'throttle', 1000),
+    sweepThrottle: readThrottle(read, 'sweepThrottle', 10),
+    corsOrigins: read.list(
+      'corsOrigins',
+      /^(\*|https?:\/\/[^\s/,?#]+)$/,
+      'origins as https://app.example.com',
+    ),
+    tracing: read.boolean('tracing'),
+    service: readService(context),
+  };
+}
+
+function refuse(context: Record<string, unknown>, read: SettingsReader): void {
+  for (const name of Object.keys(context).filter(isOurs)) {
+    const refusal = REFUSED[name];
+    if (refusal !== undefined) {
+      const off = !read.has(name) || String(context[name]).trim().toLowerCase() === 'false';
+      if (!off) throw new ConfigError(name, refusal);
+    } else if (!NAMES.includes(name)) {
+      throw new ConfigError(name, `is not a setting; these are: ${NAMES.join(', ')}`);
+    }
+  }
+}
+
+/** The CDK keeps its feature flags, its look-ups and what its command line says beside our settings. */
+function isOurs(name: string): boolean {
+  return !/[@:/]/.test(name) && name !== 'cli-telemetry';
+}
+
+function refuseUnused(read: SettingsReader, choices: string[]): void {
+  for (const [name, choice] of Object.entries(ONLY_WITH)) {
+    if (read.has(name) && !choices.includes(choice)) throw new ConfigError(name, `is only for ${choice}`);
+  }
+}
+
+function readThrottle(read: SettingsReader, name: 'throttle' | 'sweepThrottle', fallback: number): Throttle {
+  const rate = read.integer(`${name}Rate`, fallback, 1, 1_000_000);
+  return { rate, burst: read.integer(`${name}Burst`, 2 * rate, 1, 1_000_000) };
+}
+
+function readService(context: Record<string, unknown>): Record<string, string> {
+  const names: readonly string[] = SERVICE_SETTINGS;
+  const all = functionEnvironment((name) => (names.includes(name) ? context[name] : undefined));
+  return Object.fromEntries(SERVICE_SETTINGS.map((name) => [name, all[name] ?? '']));
+}

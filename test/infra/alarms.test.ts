@@ -1,0 +1,166 @@
+import type { Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import { BACKENDS, only, resources, synthesize } from './synthesize.ts';
+import { FUNCTIONS } from './template.ts';
+
+interface Alarm {
+  AlarmName: string;
+  AlarmDescription: string;
+  AlarmActions: { Ref: string }[];
+  OKActions: { Ref: string }[];
+  Namespace?: string;
+  MetricName?: string;
+  Dimensions?: { Name: string; Value: unknown }[];
+  Metrics?: { Expression?: string; MetricStat?: { Metric: { Namespace: string; MetricName: string } } }[];
+}
+
+const { template } = synthesize();
+const memory = synthesize(BACKENDS.memory).template;
+
+/** By title, which is the name without the stack's. */
+function alarmsOf(from: Template): Record<string, Alarm> {
+  const alarms = Object.values(resources(from, 'AWS::CloudWatch::Alarm')) as unknown as Alarm[];
+  return Object.fromEntries(alarms.map((alarm) => [alarm.AlarmName.replace(/^\S+ /, ''), alarm]));
+}
+
+const SERVICE = [
+  'Server errors',
+  'Slow answers',
+  'Requests throttled',
+  'Functions throttled',
+  'Backend errors',
+  'Internal errors',
+  'Function errors',
+];
+
+describe('the alarms', () => {
+  it('are these, and of the cache where it can be watched', () => {
+    expect(Object.keys(alarmsOf(template)).sort()).toEqual(
+      [...SERVICE, 'Cache memory', 'Cache throttled'].sort(),
+    );
+    expect(Object.keys(alarmsOf(synthesize(BACKENDS.dragonfly).template))).toEqual(
+      expect.arrayContaining([...SERVICE, 'Cache memory']),
+    );
+    expect(Object.keys(alarmsOf(synthesize(BACKENDS.external).template)).sort()).toEqual([...SERVICE].sort());
+    expect(Object.keys(alarmsOf(memory)).sort()).toEqual([...SERVICE].sort());
+  });
+
+  it('say what to do first, and where the rest stands', () => {
+    for (const [title, { AlarmDescription }] of Object.entries(alarmsOf(template))) {
+      const [firstLook = '', runbook] = AlarmDescription.split(' Runbook: ');
+      expect(firstLook, title).toMatch(/^[A-Z].{50,}\.$/);
+      expect(firstLook.split(/\.\s/).length, title).toBeLessThanOrEqual(2);
+      expect(runbook).toBe(`README, «Runbook», «${title}».`);
+    }
+  });
+
+  it('tell the topic when it is bad and when it is good again', () => {
+    const [topic] = Object.keys(resources(template, 'AWS::SNS::Topic'));
+    for (const [title, { AlarmActions, OKActions }] of Object.entries(alarmsOf(template))) {
+      expect({ AlarmActions, OKActions }, title).toEqual({
+        AlarmActions: [{ Ref: topic }],
+        OKActions: [{ Ref: topic }],
+      });
+    }
+  });
+
+  it('are silent when there is no traffic', () => {
+    for (const [title, alarm] of Object.entries(alarmsOf(template))) {
+      expect(alarm, title).toMatchObject({ TreatMissingData: 'notBreaching' });
+    }
+  });
+
+  it('are told apart by stage', () => {
+    const names = Object.values(alarmsOf(synthesize({ ...BACKENDS.memory, stage: 'test' }).template)).map(
+      ({ AlarmName }) => AlarmName,
+    );
+    for (const name of names) expect(name).toMatch(/^CacheService-test /);
+  });
+
+  it('look at the rate of server errors only when there are requests enough for one', () => {
+    const { Metrics = [] } = alarmsOf(template)['Server errors'] ?? {};
+    expect(Metrics.map(({ Expression }) => Expression)).toContain(
+      'IF(requests >= 20, 100 * FILL(failures, 0) / requests, 0)',
+    );
+    expect(Metrics.flatMap(({ MetricStat }) => MetricStat?.Metric.MetricName ?? []).sort()).toEqual([
+      '5xx',
+      'Count',
+    ]);
+  });
+
+  it('look at the slowest hundredth of the answers, and not at a handful of answers', () => {
+    expect(alarmsOf(template)['Slow answers']).toMatchObject({
+      ExtendedStatistic: 'p99',
+      MetricName: 'Latency',
+      EvaluateLowSampleCountPercentile: 'ignore',
+      Threshold: 1000,
+    });
+  });
+
+  it.each(['Functions throttled', 'Function errors'])('count %s over every function', (title) => {
+    const { Metrics = [] } = alarmsOf(template)[title] ?? {};
+    const counted = Metrics.flatMap(({ MetricStat }) => (MetricStat ? [MetricStat.Metric] : []));
+    expect(counted).toHaveLength(Object.keys(FUNCTIONS).length);
+    expect(new Set(counted.map(({ Namespace }) => Namespace))).toEqual(new Set(['AWS/Lambda']));
+  });
+});
+
+describe('the topic', () => {
+  const statements = (policy: Record<string, unknown>) =>
+    (policy.PolicyDocument ?? policy.KeyPolicy) as { Statement: Record<string, unknown>[] };
+  const ofThisAccount = {
+    StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } },
+    ArnLike: { 'aws:SourceArn': expect.anything() },
+  };
+
+  it('is encrypted with a key that changes every year', () => {
+    const [key] = Object.entries(resources(template, 'AWS::KMS::Key'));
+    expect(key?.[1]).toMatchObject({ EnableKeyRotation: true });
+    expect(only(template, 'AWS::SNS::Topic')).toMatchObject({
+      KmsMasterKeyId: { 'Fn::GetAtt': [key?.[0], 'Arn'] },
+    });
+  });
+
+  it('takes nothing without TLS', () => {
+    expect(statements(only(template, 'AWS::SNS::TopicPolicy')).Statement).toContainEqual(
+      expect.objectContaining({
+        Effect: 'Deny',
+        Principal: '*',
+        Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+      }),
+    );
+  });
+
+  it('takes what the alarms of this account publish, and nothing else', () => {
+    const allowed = statements(only(template, 'AWS::SNS::TopicPolicy')).Statement.filter(
+      ({ Effect }) => Effect === 'Allow',
+    );
+    expect(allowed).toEqual([
+      expect.objectContaining({
+        Action: 'sns:Publish',
+        Principal: { Service: 'cloudwatch.amazonaws.com' },
+        Condition: ofThisAccount,
+      }),
+    ]);
+  });
+
+  it('lets them use its key, without which their messages are lost', () => {
+    expect(statements(only(template, 'AWS::KMS::Key')).Statement).toContainEqual(
+      expect.objectContaining({
+        Effect: 'Allow',
+        Action: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+        Principal: { Service: 'cloudwatch.amazonaws.com' },
+        Condition: ofThisAccount,
+      }),
+    );
+  });
+
+  it('tells the address that is given, and without one nobody', () => {
+    const told = synthesize({ ...BACKENDS.memory, alarmEmail: 'oncall@example.com' }).template;
+    expect(only(told, 'AWS::SNS::Subscription')).toMatchObject({
+      Protocol: 'email',
+      Endpoint: 'oncall@example.com',
+    });
+    expect(resources(memory, 'AWS::SNS::Subscription')).toEqual({});
+  });
+});

@@ -1,0 +1,256 @@
+import type { Template } from 'aws-cdk-lib/assertions';
+import { Annotations, Match } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import { authorizationEnvironment } from '../../infra/api.ts';
+import { fallback, type Operation, routes } from '../../lib/http/routes.ts';
+import { AUTHORIZATIONS, BACKENDS, only, resources, synthesize } from './synthesize.ts';
+
+const variants = Object.entries(AUTHORIZATIONS).map(([authorization, context]) => ({
+  authorization,
+  ...synthesize({ ...BACKENDS.memory, ...context }),
+}));
+const [iam, jwt, none] = variants as [Variant, Variant, Variant];
+type Variant = (typeof variants)[number];
+
+/** The keys of routes, as API Gateway writes them. */
+const keysOf = (which: (route: (typeof routes)[number]) => boolean) =>
+  routes.filter(which).flatMap(({ method, paths }) => paths.map((path) => `${method} ${path}`));
+const OPEN = keysOf(({ tenant }) => !tenant);
+const CLOSED = [...keysOf(({ tenant }) => tenant), ...fallback.paths];
+const SWEEPS: Operation[] = ['invalidate', 'clear-tenant'];
+
+const routesOf = (template: Template) =>
+  Object.values(resources(template, 'AWS::ApiGatewayV2::Route')) as {
+    RouteKey: string;
+    AuthorizationType: string;
+    AuthorizerId?: { Ref: string };
+  }[];
+const stageOf = (template: Template) => only(template, 'AWS::ApiGatewayV2::Stage');
+const outputsOf = (template: Template) => Object.keys(template.findOutputs('*'));
+
+function accessLogOf(template: Template): { fields: Record<string, string>; group: Record<string, unknown> } {
+  const { Format, DestinationArn } = stageOf(template).AccessLogSettings as {
+    Format: string;
+    DestinationArn: { 'Fn::GetAtt': [string] };
+  };
+  const group = resources(template, 'AWS::Logs::LogGroup')[DestinationArn['Fn::GetAtt'][0]];
+  return { fields: JSON.parse(Format), group: group ?? {} };
+}
+
+describe('authorization', () => {
+  it('knows open and closed routes, or nothing below would say anything', () => {
+    expect(OPEN).toEqual(['GET /health']);
+    expect(CLOSED).toContain('$default');
+    expect(CLOSED.length).toBeGreaterThan(6);
+  });
+
+  it('is by a signature, on every route with a tenant and on what no route takes, unless something else is chosen', () => {
+    const { template } = synthesize(BACKENDS.memory);
+    const closed = routesOf(template).filter(({ AuthorizationType }) => AuthorizationType === 'AWS_IAM');
+    expect(closed.map(({ RouteKey }) => RouteKey).sort()).toEqual([...CLOSED].sort());
+  });
+
+  it('is by a token on the same routes with jwt', () => {
+    const [id] = Object.keys(resources(jwt.template, 'AWS::ApiGatewayV2::Authorizer'));
+    const closed = routesOf(jwt.template).filter(({ AuthorizationType }) => AuthorizationType === 'JWT');
+    expect(closed.map(({ RouteKey }) => RouteKey).sort()).toEqual([...CLOSED].sort());
+    for (const { RouteKey, AuthorizerId } of closed) expect(AuthorizerId, RouteKey).toEqual({ Ref: id });
+  });
+
+  it('takes the tokens of the issuer, made for one of the audiences, from the Authorization header', () => {
+    expect(only(jwt.template, 'AWS::ApiGatewayV2::Authorizer')).toMatchObject({
+      AuthorizerType: 'JWT',
+      IdentitySource: ['$request.header.Authorization'],
+      JwtConfiguration: { Audience: ['cache', 'other'], Issuer: 'https://login.example.com/' },
+    });
+  });
+
+  it.each(variants)(
+    'leaves nothing open but the health check with $authorization, except with none',
+    (variant) => {
+      const open = routesOf(variant.template).filter(({ AuthorizationType }) => AuthorizationType === 'NONE');
+      const expected = variant.authorization === 'none' ? [...OPEN, ...CLOSED] : OPEN;
+      expect(open.map(({ RouteKey }) => RouteKey).sort()).toEqual(expected.sort());
+    },
+  );
+
+  it('warns of an open API at every synthesis, and of no other', () => {
+    const warnings = ({ stack }: Variant) =>
+      Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('anybody who knows the address'));
+    expect(warnings(none)).toHaveLength(1);
+    expect(warnings(iam)).toEqual([]);
+    expect(warnings(jwt)).toEqual([]);
+  });
+
+  it.each(variants)(
+    'tells the functions which claim names the tenant with jwt only: $authorization',
+    (variant) => {
+      const claim = variant.authorization === 'jwt' ? 'tenant_id' : '';
+      const functions = Object.values(resources(variant.template, 'AWS::Lambda::Function'));
+      const variables = functions.map(
+        ({ Environment }) => (Environment as { Variables: Record<string, string> }).Variables,
+      );
+      expect(variables).toHaveLength(routes.length + 1);
+      for (const { TENANT_CLAIM } of variables) expect(TENANT_CLAIM).toBe(claim);
+    },
+  );
+
+  it('takes the name of the claim from the settings', () => {
+    const authorization = {
+      kind: 'jwt',
+      issuer: 'https://a',
+      audience: ['b'],
+      tenantClaim: 'custom:org',
+    } as const;
+    expect(authorizationEnvironment({ authorization })).toEqual({ TENANT_CLAIM: 'custom:org' });
+  });
+
+  it('gives callers by IAM the resource that their policies need', () => {
+    const outputs = Object.entries(iam.template.findOutputs('*'));
+    const [, output] = outputs.find(([name]) => name.startsWith('ApiInvokeArn')) ?? [];
+    expect(JSON.stringify(output?.Value)).toMatch(/:execute-api:.*\/\*\/\*\/\*"/);
+    expect(outputsOf(jwt.template).filter((name) => name.startsWith('ApiInvokeArn'))).toEqual([]);
+  });
+});
+
+describe('the access log', () => {
+  it.each(variants)(
+    'has one line of JSON a request, each field a variable of API Gateway: $authorization',
+    ({ template }) => {
+      const { fields } = accessLogOf(template);
+      for (const [name, value] of Object.entries(fields)) {
+        expect(value, name).toMatch(/^\$context\.[a-zA-Z]+(\.\w+)*$/);
+      }
+      expect(fields).toMatchObject({
+        request_id: '$context.requestId',
+        route: '$context.routeKey',
+        status: '$context.status',
+        response_bytes: '$context.responseLength',
+        integration_latency_ms: '$context.integration.latency',
+        error: '$context.error.message',
+        source_ip: '$context.identity.sourceIp',
+      });
+    },
+  );
+
+  it('names the caller that signed, or the tenant and the subject of the token', () => {
+    expect(accessLogOf(iam.template).fields).toMatchObject({ caller: '$context.identity.userArn' });
+    expect(accessLogOf(jwt.template).fields).toMatchObject({
+      tenant: '$context.authorizer.claims.tenant_id',
+      subject: '$context.authorizer.claims.sub',
+    });
+    expect(accessLogOf(none.template).fields).not.toHaveProperty('caller');
+    expect(accessLogOf(none.template).fields).not.toHaveProperty('tenant');
+  });
+
+  it('leaves the tenant out when its claim is no name that a variable can have', () => {
+    const { template } = synthesize({
+      ...BACKENDS.memory,
+      ...AUTHORIZATIONS.jwt,
+      jwtTenantClaim: 'https://example.com/tenant',
+    });
+    expect(JSON.stringify(accessLogOf(template).fields)).not.toContain('example.com');
+  });
+
+  it('is forgotten after the time that the settings say, also when the stack is gone', () => {
+    const { template } = synthesize({ ...BACKENDS.memory, logRetentionDays: 7 });
+    expect(accessLogOf(template).group).toMatchObject({ RetentionInDays: 7 });
+    for (const { DeletionPolicy } of Object.values(template.findResources('AWS::Logs::LogGroup'))) {
+      expect(DeletionPolicy).toBe('Delete');
+    }
+  });
+
+  it('has a name of those that API Gateway needs no entry in the policy of the account for', () => {
+    expect(accessLogOf(iam.template).group).toMatchObject({
+      LogGroupName: '/aws/vendedlogs/apigateway/CacheService',
+    });
+  });
+});
+
+describe('throttling', () => {
+  const context = {
+    ...BACKENDS.memory,
+    throttleRate: 500,
+    throttleBurst: 800,
+    sweepThrottleRate: 5,
+    sweepThrottleBurst: 6,
+  };
+  const { template } = synthesize(context);
+
+  const limits = (keys: string[], limit: object) => Object.fromEntries(keys.map((key) => [key, limit]));
+
+  it('is for all routes what the settings say', () => {
+    expect(stageOf(template).DefaultRouteSettings).toEqual({
+      ThrottlingRateLimit: 500,
+      ThrottlingBurstLimit: 800,
+    });
+  });
+
+  it('is lower for those that walk through a tenant and for those that anybody may call, and for no others', () => {
+    const sweeps = keysOf(({ name }) => SWEEPS.includes(name));
+    expect(sweeps).toHaveLength(2);
+    expect(stageOf(template).RouteSettings).toEqual({
+      ...limits(sweeps, { ThrottlingRateLimit: 5, ThrottlingBurstLimit: 6 }),
+      ...limits(OPEN, { ThrottlingRateLimit: 10, ThrottlingBurstLimit: 20 }),
+    });
+  });
+
+  it('is lower for them by default as well', () => {
+    const { DefaultRouteSettings, RouteSettings } = stageOf(iam.template) as {
+      DefaultRouteSettings: { ThrottlingRateLimit: number };
+      RouteSettings: Record<string, { ThrottlingRateLimit: number }>;
+    };
+    for (const { ThrottlingRateLimit } of Object.values(RouteSettings)) {
+      expect(ThrottlingRateLimit).toBeLessThan(DefaultRouteSettings.ThrottlingRateLimit / 10);
+    }
+  });
+
+  it('is set up after the routes that it names, which API Gateway insists on', () => {
+    const [stage] = Object.values(template.findResources('AWS::ApiGatewayV2::Stage'));
+    const first: string[] = stage?.DependsOn ?? [];
+    const keys = Object.entries(resources(template, 'AWS::ApiGatewayV2::Route'))
+      .filter(([id]) => first.includes(id))
+      .map(([, { RouteKey }]) => RouteKey);
+    expect(keys.sort()).toEqual(Object.keys(stageOf(template).RouteSettings as object).sort());
+  });
+});
+
+describe('the API', () => {
+  it.each(variants)(
+    'answers at its own address, deployed as soon as it is changed: $authorization',
+    ({ template }) => {
+      expect(only(template, 'AWS::ApiGatewayV2::Api')).not.toHaveProperty('DisableExecuteApiEndpoint', true);
+      expect(stageOf(template)).toMatchObject({ AutoDeploy: true, StageName: '$default' });
+      expect(outputsOf(template).filter((name) => name.startsWith('ApiUrl'))).toHaveLength(1);
+    },
+  );
+
+  it('may be called by no page of a browser', () => {
+    expect(only(iam.template, 'AWS::ApiGatewayV2::Api')).not.toHaveProperty('CorsConfiguration');
+  });
+
+  it('may be called by pages of the origins that are given, with all that a request needs', () => {
+    const { template } = synthesize({
+      ...BACKENDS.memory,
+      corsOrigins: 'https://a.example,https://b.example',
+    });
+    const { CorsConfiguration } = only(template, 'AWS::ApiGatewayV2::Api') as {
+      CorsConfiguration: Record<string, string[]>;
+    };
+    expect(CorsConfiguration).toMatchObject({
+      AllowOrigins: ['https://a.example', 'https://b.example'],
+      AllowMethods: ['GET', 'POST', 'DELETE'],
+    });
+    expect(CorsConfiguration.AllowHeaders).toEqual(
+      expect.arrayContaining([
+        'authorization',
+        'content-type',
+        'x-tenant-id',
+        'x-correlation-id',
+        'x-request-id',
+      ]),
+    );
+    const methods = new Set(routes.map(({ method }) => method));
+    expect(CorsConfiguration.AllowMethods?.toSorted()).toEqual([...methods].sort());
+  });
+});

@@ -1,0 +1,139 @@
+import type { Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import { operations } from '../../infra/build.ts';
+import { FAULT_CODES } from '../../infra/metrics.ts';
+import { BACKENDS, only, synthesize } from './synthesize.ts';
+
+interface Widget {
+  type: string;
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  properties: {
+    title?: string;
+    markdown?: string;
+    alarms?: string[];
+    metrics?: unknown[][];
+    yAxis?: { left?: { label?: string; min?: number } };
+  };
+}
+
+/** The widgets, with the names of resources in place of what they will be called. */
+function widgetsOf(template: Template): Widget[] {
+  const { DashboardBody } = only(template, 'AWS::CloudWatch::Dashboard') as {
+    DashboardBody: { 'Fn::Join': [string, (string | object)[]] };
+  };
+  const text = DashboardBody['Fn::Join'][1].map((part) =>
+    typeof part === 'string' ? part : String(Object.values(part).flat()[0]),
+  );
+  return JSON.parse(text.join('')).widgets;
+}
+
+const { template } = synthesize();
+const widgets = widgetsOf(template);
+const graphs = widgets.filter(({ type }) => type === 'metric');
+
+function graph(title: string, among = graphs): Widget {
+  const found = among.find(({ properties }) => properties.title?.startsWith(title));
+  if (!found) throw new Error(`There is no graph ${title}`);
+  return found;
+}
+
+/** What is drawn, as text: names, dimensions, expressions and labels. */
+const drawn = (widget: Widget) => JSON.stringify(widget.properties.metrics);
+
+describe('the dashboard', () => {
+  it('fits on a page: few graphs, each in its place', () => {
+    expect(widgets.length).toBeLessThanOrEqual(18);
+    for (const { x, y, width, height } of widgets) {
+      expect(x + width).toBeLessThanOrEqual(24);
+      const inside = widgets.filter(
+        (other) =>
+          other.x < x + width &&
+          x < other.x + other.width &&
+          other.y < y + height &&
+          y < other.y + other.height,
+      );
+      expect(inside).toHaveLength(1);
+    }
+  });
+
+  it('gives each graph a title of its own, a unit and a scale from zero', () => {
+    const titles = graphs.map(({ properties }) => properties.title ?? '');
+    expect(new Set(titles).size).toBe(graphs.length);
+    for (const { properties } of graphs) {
+      expect(properties.title).toMatch(/^[A-Z]/);
+      expect(properties.yAxis?.left?.label, properties.title).toMatch(/\S/);
+      expect(properties.yAxis?.left?.min, properties.title).toBe(0);
+    }
+  });
+
+  it('says what is normal, with the limits of this deployment', () => {
+    const settings = { ...BACKENDS.memory, throttleRate: 123, sweepThrottleRate: 4 };
+    const [text] = widgetsOf(synthesize(settings).template);
+    expect(text?.properties.markdown).toMatch(/Normal:/);
+    expect(text?.properties.markdown).toMatch(
+      /above 123 requests a second to one route, invalidate and clear above 4\./,
+    );
+    expect(text?.properties.markdown).toMatch(/Runbook/);
+  });
+
+  it('says that there is no hit rate where the log has no line for a request, and only there', () => {
+    const textWith = (level: string) =>
+      widgetsOf(synthesize({ ...BACKENDS.memory, LOG_LEVEL: level }).template)[0]?.properties.markdown;
+    expect(textWith('WARN')).toMatch(/no hit rate/);
+    expect(textWith('INFO')).not.toMatch(/no hit rate/);
+  });
+
+  it('has every alarm on it', () => {
+    const shown = widgets.flatMap(({ properties }) => properties.alarms ?? []);
+    expect(shown.toSorted()).toEqual(Object.keys(template.findResources('AWS::CloudWatch::Alarm')).sort());
+  });
+
+  it.each(['Requests by operation', 'Time in the function, p50', 'Time in the function, p99'])(
+    'shows every operation: %s',
+    (title) => {
+      const { metrics = [] } = graph(title).properties;
+      const labels = metrics.map((metric) => (metric.at(-1) as { label: string }).label);
+      expect(labels).toEqual(operations);
+    },
+  );
+
+  it('shows the rate of hits among gets', () => {
+    expect(drawn(graph('Hit rate'))).toMatch(
+      /100 \* FILL\(hits, 0\) \/ \(FILL\(hits, 0\) \+ FILL\(misses, 0\)\)/,
+    );
+  });
+
+  it('shows every status of failures that has been counted, and every code of our own', () => {
+    expect(drawn(graph('Answers by status'))).toContain(
+      `SEARCH('{\\"CacheService/prod\\",status} MetricName=`,
+    );
+    expect(drawn(graph('Answers by status'))).toContain(`PROP('Dim.status')`);
+    for (const code of FAULT_CODES) expect(drawn(graph('Answers of 500 and above by code'))).toContain(code);
+  });
+
+  it('shows what the bill is made of', () => {
+    expect(drawn(graph('Cost: requests'))).toMatch(/"Count".*"DataProcessed"/);
+    // 512 MB is half a GB, and durations are in milliseconds.
+    expect(drawn(graph('Cost: time of functions'))).toContain(`d0 * ${0.5 / 1000}`);
+    expect(drawn(graph('Cost: processing units'))).toMatch(/ElastiCacheProcessingUnits.*BytesUsedForCache/);
+  });
+
+  it('shows memory, evictions and connections of a cache on AWS', () => {
+    expect(graph('Cache: memory')).toBeDefined();
+    expect(drawn(graph('Cache: evictions'))).toMatch(/Evictions.*ThrottledCmds/);
+    expect(drawn(graph('Cache: connections'))).toContain('CurrConnections');
+  });
+
+  it.each(['external', 'memory'] as const)(
+    'has no empty graphs of a cache that CloudWatch does not know: %s',
+    (backend) => {
+      const titles = widgetsOf(synthesize(BACKENDS[backend]).template).map(
+        ({ properties }) => properties.title ?? '',
+      );
+      expect(titles.filter((title) => title.startsWith('Cache'))).toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ACCESS_STRING } from '../../infra/endpoint/access-string.ts';
+import { compileGlob } from '../../lib/cache/glob.ts';
+import { openStore } from '../../lib/cache/open.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { readConfig } from '../../lib/config.ts';
+import { createLog } from '../../lib/telemetry/log.ts';
+import { inBatches, soon } from '../conformance/backends.ts';
+import { startCluster, type TestCluster } from '../engines/cluster.ts';
+import { findClusterEngine } from '../engines/find.ts';
+import { type CommandStats, commandStats, masters, withRawClient } from '../engines/inspect.ts';
+import { type Server, startServer } from '../engines/server.ts';
+
+const USER = 'cache-service-prod';
+const PASSWORD = 'secret';
+
+/** The commands that the user is given one by one. Those about a cluster are for its client alone, as a cluster shows. */
+const GRANTED = [...ACCESS_STRING.matchAll(/\+([a-z]+)(?= |$)/g)].map(([, command = '']) => command);
+
+// Not ElastiCache, whose access strings are these servers' own language.
+describe.each(['single server', 'cluster'] as const)('the user of the cache, %s', (kind) => {
+  let engine: Server | TestCluster;
+  let url: string;
+  let store: CacheStore;
+  let used: CommandStats;
+
+  beforeAll(async () => {
+    engine =
+      kind === 'cluster' ? await startCluster() : await startServer({ engine: await findClusterEngine() });
+    await withRawClient(engine.url, async (client) => {
+      for (const node of masters(client)) {
+        await node.call('ACL', 'SETUSER', USER, ...ACCESS_STRING.split(' '), `>${PASSWORD}`);
+      }
+    });
+    url = engine.url.replace('://', `://${USER}:${PASSWORD}@`);
+    const config = readConfig({ DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' });
+    store = await openStore(config, createLog(config));
+  });
+
+  afterAll(async () => {
+    await store?.close();
+    await engine?.stop();
+  });
+
+  it('may do all that the service does', async () => {
+    const keys = Array.from({ length: 3_000 }, (_, index) => `user:${index}`);
+    await inBatches(keys, (key) => store.set('acme', key, '"value"', 60));
+    // Of a longer life than what its shard holds, and of one so short that its name is removed again.
+    await store.set('acme', 'user:0', '1.0', 600);
+    expect(await store.get('acme', 'user:0')).toMatchObject({ value: '1.0' });
+    expect(await store.get('acme', 'other')).toBeUndefined();
+    expect(await store.delete('acme', 'user:0')).toBe(true);
+    expect(await store.invalidate('acme', compileGlob('user:1*'), soon())).toEqual({
+      count: 1111,
+      complete: true,
+    });
+    expect(await store.clear('acme', soon())).toBe(3_000 - 1 - 1111);
+    expect(await store.get('acme', 'user:2')).toBeUndefined();
+    await store.ping();
+    // What a clear asks of an entry that somebody has set anew before its memory was given back.
+    await withRawClient(url, (client) => client.getrange('{cache:acme:0}:e:key', 0, 7));
+    used = await commandStats(engine.url);
+  });
+
+  it('reaches no keys but those of the service', async () => {
+    await withRawClient(url, async (client) => {
+      await expect(client.set('other', '1')).rejects.toThrow(/^NOPERM/);
+      await expect(client.get('cache:acme')).rejects.toThrow(/^NOPERM/);
+      await expect(client.mget('{cache:acme:0}:gen', '{acme}')).rejects.toThrow(/^NOPERM|CROSSSLOT/);
+      await expect(client.rename('{cache:acme:0}:gen', '{cach:acme:0}:gen')).rejects.toThrow(
+        /^NOPERM|CROSSSLOT/,
+      );
+      const script = "return redis.call('GET', KEYS[1])";
+      await expect(client.eval(script, 1, 'other')).rejects.toThrow(/NOPERM|can't access/i);
+      expect(await client.get('{cache:acme:0}:gen')).toBeNull();
+    });
+  });
+
+  it('reaches nothing from inside of a script that it does not reach itself', async () => {
+    const key = '{cache:acme:0}:gen';
+    await withRawClient(url, async (client) => {
+      for (const call of ["'FLUSHALL'", "'KEYS', '*'", "'CONFIG', 'GET', '*'", "'GET', 'other'"]) {
+        await expect(client.eval(`return redis.call(${call})`, 1, key), call).rejects.toThrow();
+      }
+    });
+  });
+
+  it.each([
+    'FLUSHALL',
+    'FLUSHDB',
+    'KEYS *',
+    'SCAN 0',
+    'RANDOMKEY',
+    'DBSIZE',
+    'CONFIG GET *',
+    'ACL LIST',
+    'ACL SETUSER cache-service-prod +@all',
+    'CLIENT LIST',
+    'CLIENT KILL TYPE normal',
+    'CLUSTER RESET',
+    'LATENCY RESET',
+    'MONITOR',
+    'SHUTDOWN NOSAVE',
+    'SCRIPT FLUSH',
+    'FUNCTION LIST',
+    'SUBSCRIBE news',
+    'PUBLISH news now',
+    'DUMP {cache:acme:0}:gen',
+    'LPUSH {cache:acme:0}:gen 1',
+  ])('may not %s', async (line) => {
+    const [command = '', ...args] = line.split(' ');
+    await withRawClient(url, async (client) => {
+      for (const node of masters(client))
+        await expect(node.call(command, ...args)).rejects.toThrow(/^NOPERM/);
+    });
+  });
+
+  it('is given no command that nothing uses', () => {
+    expect(GRANTED).toContain('zadd');
+    expect(GRANTED.filter((command) => !(command in used))).toEqual([]);
+  });
+});

@@ -1,0 +1,206 @@
+import { execFile } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, createServer as createTlsServer } from 'node:tls';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { issue } from '../../infra/endpoint/certificate/issue.ts';
+import { makeCertificate, type Secrets } from '../../infra/endpoint/certificate/make.ts';
+import { type ResourceRequest, respond } from '../../infra/endpoint/certificate/respond.ts';
+import { BACKENDS, resources, synthesize } from './synthesize.ts';
+
+const HOST = 'dragonfly.cache-service-prod.internal';
+
+/** Whether a client that trusts `ca` gets a connection to a server with the certificate, asked for by a name. */
+async function handshake(
+  server: { certificate: string; key: string },
+  client: { ca?: string; servername: string },
+): Promise<string> {
+  const listening = createTlsServer({ cert: server.certificate, key: server.key }, (socket) => socket.end());
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  const { port } = listening.address() as AddressInfo;
+  try {
+    return await new Promise((resolve) => {
+      const socket = connect({ port, host: '127.0.0.1', ...client }, () => {
+        resolve('connected');
+        socket.destroy();
+      });
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)));
+    });
+  } finally {
+    listening.close();
+  }
+}
+
+describe('the certificate', () => {
+  it('is trusted by clients that are given it, for its name', async () => {
+    const issued = await issue(HOST);
+    const ca = issued.certificate;
+    expect(await handshake(issued, { ca, servername: HOST })).toBe('connected');
+    expect(await handshake(issued, { ca, servername: `other.${HOST}` })).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
+    expect(await handshake(issued, { servername: HOST })).toBe('DEPTH_ZERO_SELF_SIGNED_CERT');
+  });
+
+  it('is another one each time, and trust in one is no trust in the other', async () => {
+    const [first, second] = await Promise.all([issue(HOST), issue(HOST)]);
+    expect(first.fingerprint).toMatch(/^[0-9a-f]{40,}$/i);
+    expect(second.fingerprint).not.toBe(first.fingerprint);
+    expect(await handshake(second, { ca: first.certificate, servername: HOST })).not.toBe('connected');
+  });
+
+  it('is good from now on and for ten years', async () => {
+    const ca = (await issue(HOST, new Date('2020-01-01T00:00:00Z'))).certificate;
+    const { validFrom, validTo } = new X509Certificate(ca);
+    expect(new Date(validFrom).toISOString()).toBe('2020-01-01T00:00:00.000Z');
+    expect(new Date(validTo).toISOString()).toBe('2030-01-01T00:00:00.000Z');
+  });
+
+  it('is no authority for other certificates', async () => {
+    expect(new X509Certificate((await issue(HOST)).certificate).ca).toBe(false);
+  });
+});
+
+describe('making one', () => {
+  it('puts the key where the server looks, and what to trust beside the password', async () => {
+    const kept: Record<string, Record<string, string>> = { client: { password: 'generated' }, server: {} };
+    const secrets: Secrets = {
+      read: async (arn) => ({ ...kept[arn] }),
+      write: async (arn, secret) => {
+        kept[arn] = secret;
+      },
+    };
+    const told = await makeCertificate(secrets, {
+      hostName: HOST,
+      serverSecret: 'server',
+      clientSecret: 'client',
+    });
+    const { certificate = '', key = '' } = kept.server ?? {};
+    expect(kept.client).toEqual({ password: 'generated', ca: certificate });
+    expect(await handshake({ certificate, key }, { ca: kept.client?.ca, servername: HOST })).toBe(
+      'connected',
+    );
+    expect(Object.keys(told)).toEqual(['Fingerprint']);
+  });
+});
+
+describe('the answer to CloudFormation', () => {
+  const received: { method: string | undefined; body: Record<string, unknown> }[] = [];
+  let cloudFormation: Server;
+  let request: ResourceRequest;
+  let status = 200;
+
+  beforeAll(async () => {
+    cloudFormation = createServer(async (incoming, outgoing) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of incoming) chunks.push(chunk);
+      received.push({ method: incoming.method, body: JSON.parse(Buffer.concat(chunks).toString()) });
+      outgoing.writeHead(status).end();
+    });
+    await new Promise<void>((resolve) => cloudFormation.listen(0, '127.0.0.1', resolve));
+    request = {
+      RequestType: 'Create',
+      ResponseURL: `http://127.0.0.1:${(cloudFormation.address() as AddressInfo).port}/answer?signature=x`,
+      StackId: 'arn:aws:cloudformation:us-east-1:123456789012:stack/CacheService/1',
+      RequestId: 'request-1',
+      LogicalResourceId: 'CacheCertificate',
+      ResourceProperties: {},
+    };
+  });
+
+  afterAll(() => new Promise((resolve) => cloudFormation.close(resolve)));
+
+  it('says what was made, and keeps the name that the resource has', async () => {
+    await respond(request, async () => ({ Fingerprint: 'ab' }));
+    await respond({ ...request, RequestType: 'Update', PhysicalResourceId: 'named' }, async () => ({}));
+    expect(received.splice(0)).toMatchObject([
+      {
+        method: 'PUT',
+        body: {
+          Status: 'SUCCESS',
+          RequestId: 'request-1',
+          LogicalResourceId: 'CacheCertificate',
+          PhysicalResourceId: 'CacheCertificate',
+          Data: { Fingerprint: 'ab' },
+        },
+      },
+      { body: { Status: 'SUCCESS', PhysicalResourceId: 'named' } },
+    ]);
+  });
+
+  it('says why nothing was made', async () => {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
+    await respond(request, () => Promise.reject(new Error('no such secret')));
+    expect(logged).toHaveBeenCalledWith('Error: no such secret');
+    logged.mockRestore();
+    expect(received.splice(0)).toMatchObject([
+      { body: { Status: 'FAILED', Reason: 'Error: no such secret' } },
+    ]);
+  });
+
+  it('that is not taken is an error, so that the function is tried again', async () => {
+    status = 403;
+    await expect(respond(request, async () => ({}))).rejects.toThrow(/403/);
+  });
+});
+
+describe('the function', () => {
+  const { app, template } = synthesize(BACKENDS.dragonfly);
+  const directory = mkdtempSync(join(tmpdir(), 'cache-certificate-'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it('runs as it is packed, with nothing but what the runtime brings', async () => {
+    const [code] = Object.values(resources(template, 'AWS::Lambda::Function'))
+      .filter(({ Description }) => /certificate/.test(String(Description)))
+      .map(({ Code }) => Code as { S3Key: string });
+    const asset = code?.S3Key.replace(/\.zip$/, '');
+    cpSync(join(app.outdir, `asset.${asset}`), directory, { recursive: true });
+    // In place of the runtime's own, which nobody has but Lambda: secrets as files.
+    const sdk = join(directory, 'node_modules/@aws-sdk/client-secrets-manager');
+    mkdirSync(sdk, { recursive: true });
+    writeFileSync(join(sdk, 'package.json'), '{"type":"module","exports":"./index.js"}');
+    writeFileSync(
+      join(sdk, 'index.js'),
+      `import { readFileSync, writeFileSync } from 'node:fs';
+       export class GetSecretValueCommand { constructor(input) { this.input = input; } }
+       export class PutSecretValueCommand extends GetSecretValueCommand {}
+       export class SecretsManagerClient {
+         async send({ input: { SecretId, SecretString } }) {
+           if (SecretString === undefined) return { SecretString: readFileSync(SecretId, 'utf8') };
+           writeFileSync(SecretId, SecretString);
+           return {};
+         }
+       }`,
+    );
+    writeFileSync(join(directory, 'client'), '{"password":"generated"}');
+
+    let answer = '';
+    const cloudFormation = createServer(async (incoming, outgoing) => {
+      for await (const chunk of incoming) answer += chunk;
+      outgoing.end();
+    });
+    await new Promise<void>((resolve) => cloudFormation.listen(0, '127.0.0.1', resolve));
+    const event = {
+      RequestType: 'Create',
+      ResponseURL: `http://127.0.0.1:${(cloudFormation.address() as AddressInfo).port}/`,
+      LogicalResourceId: 'CacheCertificate',
+      ResourceProperties: { HostName: HOST, ServerSecret: 'server', ClientSecret: 'client' },
+    };
+    const run = `require('./index.js').handler(${JSON.stringify(event)})`;
+    await promisify(execFile)(process.execPath, ['--eval', run], { cwd: directory, env: {} });
+    cloudFormation.close();
+
+    expect(JSON.parse(answer)).toMatchObject({
+      Status: 'SUCCESS',
+      Data: { Fingerprint: expect.any(String) },
+    });
+    const secret = (name: string) => JSON.parse(readFileSync(join(directory, name), 'utf8'));
+    const { certificate, key } = secret('server');
+    expect(secret('client')).toEqual({ password: 'generated', ca: certificate });
+    expect(answer).not.toContain(key.split('\n')[1]);
+    expect(await handshake({ certificate, key }, { ca: certificate, servername: HOST })).toBe('connected');
+  });
+});

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { ACCESS_STRING } from '../../infra/endpoint/access-string.ts';
+import { only, resources, synthesize } from './synthesize.ts';
+import {
+  attributeOf,
+  FUNCTIONS,
+  rulesOf,
+  securityGroupOf,
+  statementsOf,
+  variablesOf,
+  WITH_STORE,
+} from './template.ts';
+
+const { template } = synthesize();
+const cache = only(template, 'AWS::ElastiCache::ServerlessCache');
+const functionsGroup = securityGroupOf(template, 'GetFunction');
+const [cacheId] = Object.keys(resources(template, 'AWS::ElastiCache::ServerlessCache'));
+const [userId] = Object.keys(resources(template, 'AWS::ElastiCache::User'));
+
+describe('the cache', () => {
+  it('is Valkey 8, in the isolated subnets and behind a security group of its own', () => {
+    expect(cache).toMatchObject({ Engine: 'valkey', MajorEngineVersion: '8' });
+    expect(cache.SubnetIds).toEqual(
+      Object.keys(resources(template, 'AWS::EC2::Subnet')).map((id) => ({ Ref: id })),
+    );
+    expect(cache.SecurityGroupIds).toHaveLength(1);
+  });
+
+  it('has limits to what it may cost', () => {
+    expect(cache.CacheUsageLimits).toEqual({
+      DataStorage: { Maximum: 5, Unit: 'GB' },
+      ECPUPerSecond: { Maximum: 10_000 },
+    });
+    const { template: other } = synthesize({ cacheMaxGiB: '40', cacheMaxEcpuPerSecond: '90000' });
+    expect(only(other, 'AWS::ElastiCache::ServerlessCache').CacheUsageLimits).toEqual({
+      DataStorage: { Maximum: 40, Unit: 'GB' },
+      ECPUPerSecond: { Maximum: 90_000 },
+    });
+  });
+
+  it('keeps no snapshots', () => {
+    expect(cache.SnapshotRetentionLimit).toBe(0);
+    expect(cache).not.toHaveProperty('DailySnapshotTime');
+  });
+
+  it('is reached by the functions alone, at its ports alone', () => {
+    const [group] = cache.SecurityGroupIds as unknown[];
+    const { ingress, egress } = rulesOf(template, attributeOf(group));
+    expect(egress).toEqual([]);
+    expect(ingress.map(({ port }) => port).sort()).toEqual([6379, 6380]);
+    const [functions, ...others] = new Set(ingress.map(({ peer }) => peer));
+    expect(others).toEqual([]);
+    for (const id of WITH_STORE) {
+      const { VpcConfig } = resources(template, 'AWS::Lambda::Function')[id] ?? {};
+      expect(VpcConfig).toMatchObject({ SecurityGroupIds: [{ 'Fn::GetAtt': [functions, 'GroupId'] }] });
+    }
+  });
+
+  it('is all that the functions reach, and nothing reaches them', () => {
+    const { ingress, egress } = rulesOf(template, functionsGroup);
+    expect(ingress).toEqual([]);
+    const [group] = cache.SecurityGroupIds as unknown[];
+    expect(egress.sort((a, b) => Number(a.port) - Number(b.port))).toEqual([
+      { peer: attributeOf(group), port: 6379 },
+      { peer: attributeOf(group), port: 6380 },
+    ]);
+    // The rule without which it would be everything leads nowhere.
+    expect(resources(template, 'AWS::EC2::SecurityGroup')[functionsGroup]?.SecurityGroupEgress).toMatchObject(
+      [{ CidrIp: '127.0.0.1/32' }],
+    );
+  });
+});
+
+describe('the login', () => {
+  it('is by IAM, as a user that may do what the service does and no more', () => {
+    expect(only(template, 'AWS::ElastiCache::User')).toEqual({
+      Engine: 'valkey',
+      UserId: 'cache-service-prod',
+      UserName: 'cache-service-prod',
+      AuthenticationMode: { Type: 'iam' },
+      AccessString: ACCESS_STRING,
+    });
+  });
+
+  it('is open to that user alone', () => {
+    const group = only(template, 'AWS::ElastiCache::UserGroup');
+    expect(group).toMatchObject({ Engine: 'valkey', UserIds: [{ Ref: userId }] });
+    const [groupId] = Object.keys(resources(template, 'AWS::ElastiCache::UserGroup'));
+    expect(cache.UserGroupId).toEqual({ Ref: groupId });
+  });
+
+  it('is granted to every function that has a store, for this cache and this user, and not to the other', () => {
+    const expected = {
+      Effect: 'Allow',
+      Action: 'elasticache:Connect',
+      Resource: [{ 'Fn::GetAtt': [cacheId, 'ARN'] }, { 'Fn::GetAtt': [userId, 'Arn'] }],
+    };
+    for (const id of Object.keys(FUNCTIONS)) {
+      const connects = statementsOf(template, id).filter(({ Action }) => /elasticache/.test(String(Action)));
+      expect(connects, id).toEqual(WITH_STORE.includes(id) ? [expected] : []);
+    }
+  });
+
+  it('needs no password, and there is no secret', () => {
+    expect(resources(template, 'AWS::SecretsManager::Secret')).toEqual({});
+    expect(JSON.stringify(template.toJSON())).not.toMatch(/"Passwords"|NoPasswordRequired/);
+  });
+
+  it('is told to the functions, with the address: TLS, cluster, user, cache', () => {
+    expect(variablesOf(template, 'GetFunction')).toMatchObject({
+      DRAGONFLY_URL: {
+        'Fn::Join': [
+          '',
+          [
+            'valkeys://cache-service-prod@',
+            { 'Fn::GetAtt': [cacheId, 'Endpoint.Address'] },
+            ':',
+            { 'Fn::GetAtt': [cacheId, 'Endpoint.Port'] },
+            '?cluster=true',
+          ],
+        ],
+      },
+      DRAGONFLY_IAM_CACHE: 'cache-service-prod',
+      DRAGONFLY_SECRET_ARN: '',
+    });
+    expect(cache.ServerlessCacheName).toBe('cache-service-prod');
+  });
+});
+
+it('has names of its own in every stage, which fit into what ElastiCache takes', () => {
+  const stage = 'a-stage-of-16-ab';
+  const { template: other } = synthesize({ stage });
+  const name = `cache-service-${stage}`;
+  expect(name.length).toBeLessThanOrEqual(40);
+  expect(only(other, 'AWS::ElastiCache::ServerlessCache').ServerlessCacheName).toBe(name);
+  expect(only(other, 'AWS::ElastiCache::User').UserId).toBe(name);
+  expect(only(other, 'AWS::ElastiCache::UserGroup').UserGroupId).toBe(name);
+});

@@ -1,0 +1,247 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { App } from 'aws-cdk-lib';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { build, operations } from '../../infra/build.ts';
+import { layOut } from '../../infra/lambda/json-layout.ts';
+import { overridden, parseOverrides } from '../../infra/lambda/overrides.ts';
+import { findTemplate, readFunction } from '../../infra/lambda/template.ts';
+import { readSettings } from '../../infra/settings.ts';
+import { CacheStack, stackId } from '../../infra/stack.ts';
+import { AUTHORIZATIONS, BACKENDS } from './synthesize.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const workspace = mkdtempSync(join(tmpdir(), 'cache-invoke-'));
+afterAll(() => rmSync(workspace, { recursive: true, force: true }));
+
+let bundles: string;
+/** A directory as `cdk synth` leaves it, of functions that cache in their own memory. */
+let inMemory: string;
+
+/** Synthesizes as the CDK's command line does, which asks for the paths of assets; several stages into one directory. */
+function synthesize(...contexts: Record<string, unknown>[]): string {
+  const outdir = mkdtempSync(join(workspace, 'cdk.out-'));
+  for (const context of contexts) {
+    const app = new App({ outdir, context: { ...context, 'aws:cdk:enable-asset-metadata': true } });
+    const settings = readSettings(context);
+    new CacheStack(app, stackId(settings), { bundles, settings });
+    app.synth();
+  }
+  return outdir;
+}
+
+beforeAll(async () => {
+  bundles = (await build(join(workspace, 'bundles'))).outdir;
+  inMemory = synthesize({ ...BACKENDS.memory, SERVICE_NAME: 'from-the-template' });
+});
+
+interface Run {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** `npm run invoke -- …`, but for npm. */
+async function invoke(args: string[], env: Record<string, string> = {}): Promise<Run> {
+  const child = spawn(process.execPath, ['infra/invoke.ts', ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise<number | null>((done) => child.once('close', done));
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await ended, stdout, stderr };
+}
+
+const sample = (operation: string) => `test/events/${operation}.json`;
+
+function fileWith(content: unknown): string {
+  const file = join(mkdtempSync(join(workspace, 'file-')), 'given.json');
+  writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
+  return file;
+}
+
+/** The lines of the function's log. */
+const logOf = ({ stderr }: Run): Record<string, unknown>[] =>
+  stderr
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line));
+
+describe('npm run invoke', () => {
+  it('runs the bundle of the template with its variables, and prints answer and log apart', async () => {
+    // From here, as `cdk.out` is.
+    const directory = relative(ROOT, inMemory);
+    const run = await invoke(['set', sample('set'), '--output', directory]);
+    expect(JSON.parse(run.stdout)).toMatchObject({
+      statusCode: 201,
+      headers: { 'content-type': 'application/json' },
+      body: { success: true, data: { key: 'user:123', status: 'set' } },
+    });
+    expect(logOf(run)).toContainEqual(
+      expect.objectContaining({ service: 'from-the-template', message: 'request', operation: 'set' }),
+    );
+    expect(run.code).toBe(0);
+  });
+
+  it('lets a file override what the template declares, as for a cache on this machine', async () => {
+    const url = { DRAGONFLY_URL: inject('singleUrl') };
+    const file = fileWith({ Parameters: url });
+    const event = JSON.parse(readFileSync(join(ROOT, sample('set')), 'utf8'));
+    const body = '{"key": "user:123", "value": [1.0, 12345678901234567890], "ttl": 60}';
+    const given = fileWith({ ...event, body });
+    const set = await invoke(['set', given, '--output', inMemory, '--env-vars', file]);
+    expect(set.stdout).toContain('"statusCode": 201');
+    const get = await invoke(['get', sample('get'), '--output', inMemory, '--env-vars', file]);
+    expect(get.stdout).toContain('"found": true');
+    // As it was sent, where a parse would have changed both.
+    expect(get.stdout).toMatch(/\[\s+1\.0,\s+12345678901234567890\s+\]/);
+  });
+
+  it('lets what is for one function go before what is for all, and says what the template does not declare', async () => {
+    const file = fileWith({
+      Parameters: { SERVICE_NAME: 'all', ANOTHER: 'x' },
+      HealthFunction: { SERVICE_NAME: 'health' },
+      GetFunction: { SERVICE_NAME: 'get' },
+    });
+    const run = await invoke(['health', sample('health'), '--output', inMemory, '--env-vars', file]);
+    expect(JSON.parse(run.stdout).body).toMatchObject({ service: 'health' });
+    expect(run.stderr).toMatch(/declares no such variables: ANOTHER\n/);
+  });
+
+  it('gives the function nothing of the environment that it is called in', async () => {
+    const run = await invoke(['health', sample('health'), '--output', inMemory], {
+      SERVICE_NAME: 'from-the-shell',
+      DRAGONFLY_URL: 'not a url',
+    });
+    expect(JSON.parse(run.stdout).body).toMatchObject({ status: 'healthy', service: 'from-the-template' });
+  });
+
+  it('prints a refusal like any other answer', async () => {
+    const event = JSON.parse(readFileSync(join(ROOT, sample('get')), 'utf8'));
+    const run = await invoke(['get', fileWith({ ...event, headers: {} }), '--output', inMemory]);
+    expect(JSON.parse(run.stdout)).toMatchObject({ statusCode: 401, body: { success: false } });
+    expect(run.code).toBe(0);
+  });
+
+  it('fails with what the function said when it does not start', async () => {
+    const file = fileWith({ Parameters: { MAX_TTL_SECONDS: 'long' } });
+    const run = await invoke(['get', sample('get'), '--output', inMemory, '--env-vars', file]);
+    expect(run.stderr).toMatch(/^ConfigError: MAX_TTL_SECONDS /m);
+    expect(run).toMatchObject({ code: 1, stdout: '' });
+  });
+
+  it('names the variables that nobody knows before the deployment, and says what to do', async () => {
+    const run = await invoke(['get', sample('get'), '--output', synthesize(BACKENDS.elasticache)]);
+    expect(run.stderr).toMatch(
+      /only once it is deployed: DRAGONFLY_URL.*--env-vars.*test\/events\/local\.env\.json/,
+    );
+    expect(run).toMatchObject({ code: 1, stdout: '' });
+  });
+
+  it('runs the stack that is named where there are several, and asks for the name', async () => {
+    const directory = synthesize(
+      { ...BACKENDS.memory, SERVICE_NAME: 'one' },
+      { ...BACKENDS.memory, SERVICE_NAME: 'two', stage: 'test' },
+    );
+    const args = ['health', sample('health'), '--output', directory];
+    const asked = await invoke(args);
+    expect(asked.stderr).toMatch(/name one by --stack: CacheService, CacheService-test/);
+    expect(asked.code).toBe(1);
+    const named = await invoke([...args, '--stack', 'CacheService-test']);
+    expect(JSON.parse(named.stdout).body).toMatchObject({ service: 'two' });
+  });
+
+  it('synthesizes where that has not been done', async () => {
+    const local = { DRAGONFLY_URL: inject('singleUrl'), DRAGONFLY_IAM_CACHE: '' };
+    const file = fileWith({ Parameters: local });
+    const nothing = join(mkdtempSync(join(workspace, 'nothing-')), 'cdk.out');
+    const run = await invoke(['health', sample('health'), '--output', nothing, '--env-vars', file]);
+    expect(run.stderr).toMatch(/running cdk synth/);
+    expect(JSON.parse(run.stdout).body).toMatchObject({ status: 'healthy', backend: 'dragonfly' });
+  }, 120_000);
+
+  it.each([
+    ['long ago', new Date(0), true],
+    ['just now', new Date(Date.now() + 3_600_000), false],
+  ])('says whether the code is newer than a template of %s', async (_, synthesized, warned) => {
+    const directory = synthesize(BACKENDS.memory);
+    utimesSync(findTemplate(directory) ?? '', synthesized, synthesized);
+    const { stderr } = await invoke(['health', sample('health'), '--output', directory]);
+    expect(stderr.includes('The code has changed since it was synthesized')).toBe(warned);
+  });
+
+  it.each([
+    ['an operation that there is not', ['take', sample('get')], /no operation take.*OPERATION/s],
+    ['no event', ['get'], /two arguments.*EVENT/s],
+    ['an event that is not there', ['get', 'nowhere.json'], /Cannot read nowhere\.json/],
+    ['an event that is not JSON', ['get', 'LICENSE'], /LICENSE is not JSON/],
+    ['variables that are not', ['get', sample('get'), '--env-vars', sample('get')], /must be like/],
+    ['an option that there is not', ['get', sample('get'), '--verbose'], /--verbose.*OPERATION/s],
+  ])('refuses %s in words', async (_, args, words) => {
+    const run = await invoke(args);
+    expect(run.stderr).toMatch(words);
+    expect(run.stderr).not.toMatch(/^\s+at /m);
+    expect(run).toMatchObject({ code: 1, stdout: '' });
+  });
+});
+
+describe('the files with variables for a cache on this machine', () => {
+  const read = (name: string) => {
+    const file = join(ROOT, 'test/events', name);
+    return parseOverrides(readFileSync(file, 'utf8'), file);
+  };
+
+  const variants = Object.entries(BACKENDS).flatMap(([backend, chosen]) =>
+    Object.entries(AUTHORIZATIONS).map(([authorization, authorized]) => [
+      backend,
+      authorization,
+      { ...chosen, ...authorized },
+    ]),
+  ) as [string, string, Record<string, unknown>][];
+
+  it.each(variants)(
+    'let every function of a stack with %s and %s start',
+    (_backend, _authorization, context) => {
+      const directory = synthesize(context);
+      const template = findTemplate(directory) ?? '';
+      for (const operation of operations) {
+        const described = readFunction(directory, template, `${operation}.handler`);
+        const { environment, undeclared } = overridden(described, read('local.env.json'));
+        expect(undeclared, operation).toEqual([]);
+        expect(environment, operation).toMatchObject({
+          DRAGONFLY_URL: 'redis://127.0.0.1:6379',
+          DRAGONFLY_IAM_CACHE: '',
+          DRAGONFLY_SECRET_ARN: '',
+          TENANT_CLAIM: '',
+        });
+      }
+    },
+  );
+
+  it('are the same for SAM, but for the name that the host has in a container', () => {
+    const { Parameters: local } = read('local.env.json');
+    const { Parameters: sam } = read('sam.env.json');
+    expect(sam).toEqual({ ...local, DRAGONFLY_URL: 'redis://host.docker.internal:6379' });
+  });
+});
+
+describe('the layout of an answer', () => {
+  it('puts each member on a line and leaves what is written as it is', () => {
+    expect(layOut('{"a":[1.0,{"b":{}}],"c":"x, [y]: \\"z\\"","d":[]}')).toBe(
+      '{\n  "a": [\n    1.0,\n    {\n      "b": {}\n    }\n  ],\n  "c": "x, [y]: \\"z\\"",\n  "d": []\n}',
+    );
+  });
+
+  it('is that of JSON.stringify for what JSON.stringify writes', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(layOut(JSON.stringify(value))).toBe(JSON.stringify(value, null, 2));
+      }),
+    );
+  });
+});

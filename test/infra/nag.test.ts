@@ -1,0 +1,83 @@
+import { Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import type { IConstruct } from 'constructs';
+import { describe, expect, it } from 'vitest';
+import { AUTHORIZATIONS, BACKENDS, synthesize } from './synthesize.ts';
+
+interface Finding {
+  rule: string;
+  path: string;
+}
+
+const variants = Object.entries(BACKENDS).flatMap(([backend, chosen]) =>
+  Object.entries(AUTHORIZATIONS).map(([authorization, authorized]) => ({
+    backend,
+    authorization,
+    context: { ...chosen, ...authorized },
+  })),
+);
+
+/** What the rules find in a tree. */
+function findings(root: IConstruct, checks = new AwsSolutionsChecks(root)): Finding[] {
+  return checks
+    .validateScope(root)
+    .violations.flatMap(({ ruleName, violatingResources }) =>
+      violatingResources.map(({ constructPath = '' }) => ({ rule: ruleName, path: constructPath })),
+    );
+}
+
+/** The same when nothing had been acknowledged. */
+function allFindings(root: IConstruct): Finding[] {
+  return findings(root, Object.assign(new AwsSolutionsChecks(root), { isAcknowledged: () => false }));
+}
+
+/** Every acknowledgement of one of the rules, with the path of the construct that it is for, and below. */
+function acknowledgements(root: IConstruct): (Finding & { reason: string })[] {
+  return root.node.findAll().flatMap(({ node }) =>
+    node.metadata
+      .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
+      .flatMap(({ data }) => Object.entries(data as Record<string, string>))
+      .map(([id, reason]) => ({ rule: id.replace(/^annotation::/i, ''), path: node.path, reason }))
+      .filter(({ rule }) => rule.startsWith('AwsSolutions-')),
+  );
+}
+
+const isAbout = (acknowledged: Finding, { rule, path }: Finding) =>
+  rule === acknowledged.rule && `${path}/`.startsWith(`${acknowledged.path}/`);
+
+describe.each(variants)('the stack with $backend and $authorization', ({ context }) => {
+  const { app } = synthesize(context);
+
+  it('has nothing that the rules of AWS Solutions find and nobody has given a reason for', () => {
+    expect(findings(app)).toEqual([]);
+  });
+
+  it('acknowledges nothing that is not there', () => {
+    const found = allFindings(app);
+    const idle = acknowledgements(app).filter((one) => !found.some((finding) => isAbout(one, finding)));
+    expect(idle).toEqual([]);
+  });
+
+  it('gives each acknowledgement a reason of a sentence, on less than the whole stack', () => {
+    for (const { rule, path, reason } of acknowledgements(app)) {
+      expect(reason.length, rule).toBeGreaterThan(40);
+      expect(path.split('/').length, rule).toBeGreaterThan(1);
+    }
+  });
+});
+
+describe('the check', () => {
+  const { app } = synthesize({ ...BACKENDS.memory, ...AUTHORIZATIONS.none });
+  const open = { rule: 'AwsSolutions-APIG4', path: expect.stringContaining('/Api') };
+
+  it('finds what is wrong, or it would prove nothing', () => {
+    expect(allFindings(app)).toContainEqual(open);
+  });
+
+  it('sees what is acknowledged', () => {
+    expect(acknowledgements(app)).toContainEqual({
+      ...open,
+      reason: expect.stringContaining('authorization=none'),
+    });
+  });
+});

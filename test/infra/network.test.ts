@@ -1,0 +1,82 @@
+import { App, Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import { CacheNetwork } from '../../infra/network.ts';
+import { BACKENDS, resources, synthesize } from './synthesize.ts';
+
+const types = (template: Template) =>
+  Object.values(template.toJSON().Resources as Record<string, { Type: string }>).map(({ Type }) => Type);
+
+const IN_OUR_NETWORK = { elasticache: BACKENDS.elasticache, dragonfly: BACKENDS.dragonfly };
+const OUTSIDE = { external: BACKENDS.external, memory: BACKENDS.memory };
+
+describe.each(Object.entries(IN_OUR_NETWORK))('the network of %s', (_, context) => {
+  const { template } = synthesize(context);
+
+  it('has no way to the internet or from it', () => {
+    for (const type of [
+      'AWS::EC2::InternetGateway',
+      'AWS::EC2::VPCGatewayAttachment',
+      'AWS::EC2::EgressOnlyInternetGateway',
+      'AWS::EC2::NatGateway',
+      'AWS::EC2::EIP',
+      'AWS::EC2::Route',
+      'AWS::EC2::TransitGatewayAttachment',
+      'AWS::EC2::VPCPeeringConnection',
+    ]) {
+      expect(types(template)).not.toContain(type);
+    }
+  });
+
+  it('gives nothing a public address', () => {
+    const subnets = Object.values(resources(template, 'AWS::EC2::Subnet'));
+    expect(subnets).toHaveLength(2);
+    for (const subnet of subnets) expect(subnet).toMatchObject({ MapPublicIpOnLaunch: false });
+  });
+
+  it('leaves the default security group with no rules', () => {
+    expect(types(template)).toContain('Custom::VpcRestrictDefaultSG');
+  });
+
+  it('has no security group that may reach everything for want of a rule', () => {
+    const groups = Object.values(resources(template, 'AWS::EC2::SecurityGroup'));
+    expect(groups.length).toBeGreaterThanOrEqual(2);
+    for (const { SecurityGroupEgress } of groups) {
+      expect(SecurityGroupEgress).toContainEqual(expect.objectContaining({ CidrIp: '127.0.0.1/32' }));
+    }
+  });
+
+  it('lets nothing in but from a security group and at a port', () => {
+    for (const group of Object.values(resources(template, 'AWS::EC2::SecurityGroup'))) {
+      expect(group).not.toHaveProperty('SecurityGroupIngress');
+    }
+    const rules = Object.values(resources(template, 'AWS::EC2::SecurityGroupIngress'));
+    expect(rules).not.toEqual([]);
+    for (const rule of rules) {
+      expect(rule).toMatchObject({
+        IpProtocol: 'tcp',
+        SourceSecurityGroupId: expect.anything(),
+        FromPort: rule.ToPort,
+      });
+    }
+  });
+});
+
+describe.each(Object.entries(OUTSIDE))('the stack of %s', (_, context) => {
+  it('has no network of its own', () => {
+    const found = types(synthesize(context).template);
+    expect(found.filter((type) => type.startsWith('AWS::EC2::'))).toEqual([]);
+  });
+});
+
+describe('the network of an account and region that are known', () => {
+  it.each([3, 2])('spreads over %d zones', (zones) => {
+    const app = new App({
+      context: { 'availability-zones:account=123456789012:region=eu-west-1': ['a', 'b', 'c', 'd'] },
+    });
+    const stack = new Stack(app, 'Stack', { env: { account: '123456789012', region: 'eu-west-1' } });
+    new CacheNetwork(stack, 'Network', { zones });
+    const subnets = Object.values(resources(Template.fromStack(stack), 'AWS::EC2::Subnet'));
+    expect(subnets.map(({ AvailabilityZone }) => AvailabilityZone)).toEqual(['a', 'b', 'c'].slice(0, zones));
+  });
+});

@@ -1,0 +1,216 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { readSettings } from '../../infra/settings.ts';
+import { stackId } from '../../infra/stack.ts';
+import { ConfigError } from '../../lib/config.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:dragonfly-AbCdEf';
+const EXTERNAL = { backend: 'external', externalSecretArn: SECRET };
+const VPC = {
+  vpcId: 'vpc-0123456789abcdef0',
+  subnetIds: 'subnet-0123456789abcdef0, subnet-12345678',
+  securityGroupId: 'sg-0123456789abcdef0',
+};
+const JWT = {
+  authorization: 'jwt',
+  jwtIssuer: 'https://login.example.com/',
+  jwtAudience: 'cache, other',
+};
+
+describe('the settings of a deployment', () => {
+  it('can all be left out', () => {
+    expect(readSettings({})).toEqual({
+      stage: 'prod',
+      backend: { kind: 'elasticache', maxGiB: 5, maxEcpuPerSecond: 10_000 },
+      authorization: { kind: 'iam' },
+      logRetentionDays: 30,
+      alarmEmail: undefined,
+      reservedConcurrency: undefined,
+      throttle: { rate: 1000, burst: 2000 },
+      sweepThrottle: { rate: 10, burst: 20 },
+      corsOrigins: [],
+      tracing: false,
+      service: {
+        DEFAULT_TTL_SECONDS: '',
+        MAX_TTL_SECONDS: '',
+        MAX_VALUE_BYTES: '',
+        MEMORY_MAX_BYTES: '',
+        CACHE_SHARDS: '',
+        COMPRESS_MIN_BYTES: '',
+        LOG_LEVEL: '',
+        SERVICE_NAME: '',
+      },
+    });
+  });
+
+  it.each<[string, Record<string, unknown>, object]>([
+    ['a stage', { stage: 'team-a2' }, { stage: 'team-a2' }],
+    [
+      'the limits of ElastiCache',
+      { cacheMaxGiB: '50', cacheMaxEcpuPerSecond: '250000' },
+      { backend: { kind: 'elasticache', maxGiB: 50, maxEcpuPerSecond: 250_000 } },
+    ],
+    [
+      'Dragonfly',
+      { backend: 'dragonfly' },
+      { backend: { kind: 'dragonfly', cpu: 1, memoryGiB: 4, image: undefined } },
+    ],
+    [
+      'the size of Dragonfly',
+      { backend: 'dragonfly', dragonflyCpu: '8', dragonflyMemoryGiB: '24' },
+      { backend: { kind: 'dragonfly', cpu: 8, memoryGiB: 24, image: undefined } },
+    ],
+    [
+      'the least memory of a large Dragonfly',
+      { backend: 'dragonfly', dragonflyCpu: 16 },
+      { backend: { kind: 'dragonfly', cpu: 16, memoryGiB: 32, image: undefined } },
+    ],
+    [
+      'a cache that is there',
+      EXTERNAL,
+      { backend: { kind: 'external', secretArn: SECRET, network: undefined } },
+    ],
+    [
+      'a cache that is there, in a VPC',
+      { ...EXTERNAL, ...VPC },
+      {
+        backend: {
+          kind: 'external',
+          secretArn: SECRET,
+          network: { ...VPC, subnetIds: ['subnet-0123456789abcdef0', 'subnet-12345678'] },
+        },
+      },
+    ],
+    ['no cache', { backend: 'memory' }, { backend: { kind: 'memory' } }],
+    [
+      'tokens',
+      JWT,
+      {
+        authorization: {
+          kind: 'jwt',
+          issuer: 'https://login.example.com/',
+          audience: ['cache', 'other'],
+          tenantClaim: 'tenant_id',
+        },
+      },
+    ],
+    ['another claim', { ...JWT, jwtTenantClaim: 'org' }, { authorization: { tenantClaim: 'org' } }],
+    ['no authorization', { authorization: 'none' }, { authorization: { kind: 'none' } }],
+    ['a retention', { logRetentionDays: 365 }, { logRetentionDays: 365 }],
+    ['an address for alarms', { alarmEmail: 'on-call@example.com' }, { alarmEmail: 'on-call@example.com' }],
+    ['reserved sandboxes', { reservedConcurrency: '20' }, { reservedConcurrency: 20 }],
+    ['a rate', { throttleRate: '50' }, { throttle: { rate: 50, burst: 100 } }],
+    [
+      'a burst',
+      { sweepThrottleRate: '1', sweepThrottleBurst: '9' },
+      { sweepThrottle: { rate: 1, burst: 9 } },
+    ],
+    [
+      'origins',
+      { corsOrigins: ['https://a.example', 'http://localhost:3000'] },
+      { corsOrigins: ['https://a.example', 'http://localhost:3000'] },
+    ],
+    ['tracing', { tracing: 'true' }, { tracing: true }],
+    [
+      'the settings of the service',
+      { CACHE_SHARDS: 4, LOG_LEVEL: 'DEBUG' },
+      { service: { CACHE_SHARDS: '4', LOG_LEVEL: 'DEBUG' } },
+    ],
+    ['nothing by an empty value', { alarmEmail: '', backend: ' ', natsUrl: '' }, { alarmEmail: undefined }],
+    ['nothing by a feature that is off', { ENABLE_NATS: 'false', perTenantSandboxes: false }, {}],
+  ])('give %s', (_, context, expected) => {
+    expect(readSettings(context)).toMatchObject(expected);
+  });
+
+  it.each<[name: string, problem: RegExp, context: Record<string, unknown>]>([
+    ['stag', /is not a setting; these are: stage, /, { stag: 'dev' }],
+    ['Stage', /is not a setting/, { Stage: 'dev' }],
+    ['stage', /not "Prod"/, { stage: 'Prod' }],
+    ['stage', /single hyphens/, { stage: 'a--b' }],
+    ['stage', /single hyphens/, { stage: 'dev-' }],
+    ['stage', /up to 15/, { stage: 'a'.repeat(17) }],
+    ['stage', /not an object/, { stage: { name: 'dev' } }],
+    ['backend', /one of elasticache, dragonfly, external, memory, not "redis"/, { backend: 'redis' }],
+    ['authorization', /one of iam, jwt, none/, { authorization: 'open' }],
+    ['cacheMaxGiB', /whole number from 1 to 5000/, { cacheMaxGiB: '0' }],
+    ['cacheMaxGiB', /whole number/, { cacheMaxGiB: '1.5' }],
+    ['cacheMaxEcpuPerSecond', /from 1000 /, { cacheMaxEcpuPerSecond: '999' }],
+    ['cacheMaxGiB', /only for backend=elasticache/, { backend: 'memory', cacheMaxGiB: '1' }],
+    ['dragonflyCpu', /one of 1, 2, 4, 8, 16/, { backend: 'dragonfly', dragonflyCpu: '3' }],
+    ['dragonflyMemoryGiB', /from 2 to 8/, { backend: 'dragonfly', dragonflyMemoryGiB: '9' }],
+    [
+      'dragonflyMemoryGiB',
+      /multiple of 4/,
+      { backend: 'dragonfly', dragonflyCpu: 8, dragonflyMemoryGiB: 17 },
+    ],
+    ['dragonflyImage', /dkr\.ecr/, { backend: 'dragonfly', dragonflyImage: 'dragonfly:latest' }],
+    ['dragonflyImage', /only for backend=dragonfly/, { dragonflyImage: 'x' }],
+    ['externalSecretArn', /must be given with backend=external/, { backend: 'external' }],
+    ['externalSecretArn', /complete ARN/, { ...EXTERNAL, externalSecretArn: SECRET.slice(0, -7) }],
+    ['externalSecretArn', /complete ARN/, { ...EXTERNAL, externalSecretArn: 'redis://:pw@host:6379' }],
+    ['subnetIds', /go together/, { ...EXTERNAL, ...VPC, subnetIds: undefined }],
+    ['subnetIds', /ids of subnets/, { ...EXTERNAL, ...VPC, subnetIds: 'subnet-1' }],
+    ['vpcId', /only for backend=external/, VPC],
+    ['MEMORY_MAX_BYTES', /only for backend=memory/, { MEMORY_MAX_BYTES: '1048576' }],
+    ['jwtIssuer', /must be given with authorization=jwt/, { ...JWT, jwtIssuer: undefined }],
+    ['jwtIssuer', /https:/, { ...JWT, jwtIssuer: 'http://login.example.com' }],
+    ['jwtAudience', /must be given with authorization=jwt/, { ...JWT, jwtAudience: '' }],
+    ['jwtTenantClaim', /claim/, { ...JWT, jwtTenantClaim: 'a claim' }],
+    ['jwtIssuer', /only for authorization=jwt/, { ...JWT, authorization: 'iam' }],
+    ['logRetentionDays', /one of 1, 3, 5, 7/, { logRetentionDays: '31' }],
+    ['alarmEmail', /e-mail/, { alarmEmail: 'on-call' }],
+    ['reservedConcurrency', /whole number/, { reservedConcurrency: '0' }],
+    ['throttleRate', /whole number/, { throttleRate: '-1' }],
+    ['sweepThrottleBurst', /whole number/, { sweepThrottleBurst: 'many' }],
+    ['corsOrigins', /origins/, { corsOrigins: 'https://a.example/path' }],
+    ['tracing', /one of true, false/, { tracing: 'yes' }],
+    ['MAX_TTL_SECONDS', /whole number/, { MAX_TTL_SECONDS: 'long' }],
+    ['DRAGONFLY_URL', /externalSecretArn/, { DRAGONFLY_URL: 'redis://:pw@host:6379' }],
+    ['natsUrl', /no events yet/, { natsUrl: 'nats://host:4222' }],
+    ['ENABLE_NATS', /no events yet/, { ENABLE_NATS: 'true' }],
+    ['otelEndpoint', /no traces/, { otelEndpoint: 'https://host:4318' }],
+    ['ENABLE_OTEL', /no traces/, { ENABLE_OTEL: true }],
+    ['perTenantSandboxes', /HTTP API/, { perTenantSandboxes: 'true' }],
+  ])('refuse %s, by its name and in one line: %s', (name, problem, context) => {
+    const read = () => readSettings(context);
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(problem);
+    expect(read).toThrow(new RegExp(`^${name} [^\\n]+$`));
+  });
+
+  it('repeat no password that somebody gave in the wrong place', () => {
+    const url = 'redis://user:hunter2@host:6379';
+    expect(() => readSettings({ DRAGONFLY_URL: url })).not.toThrow(/hunter2/);
+    expect(() => readSettings({ ...EXTERNAL, externalSecretArn: url })).not.toThrow(/hunter2/);
+  });
+
+  it('are read beside what the CDK keeps in its context', () => {
+    const { context } = JSON.parse(readFileSync(join(ROOT, 'cdk.json'), 'utf8'));
+    const looks = { 'aws:cdk:enable-path-metadata': true, 'availability-zones:account=1:region=x': ['x1'] };
+    expect(readSettings({ ...context, ...looks })).toEqual(readSettings({}));
+  });
+
+  it('give the stack its name, the short one for prod', () => {
+    expect(stackId({ stage: 'prod' })).toBe('CacheService');
+    expect(stackId({ stage: 'dev' })).toBe('CacheService-dev');
+  });
+
+  it('stop the synthesis with one line when they cannot be used', async () => {
+    const outdir = mkdtempSync(join(tmpdir(), 'cache-settings-'));
+    const run = promisify(execFile)(process.execPath, [join(ROOT, 'infra/app.ts')], {
+      env: { CDK_CONTEXT_JSON: JSON.stringify({ cacheMaxGb: 3 }), CDK_OUTDIR: outdir },
+    });
+    await expect(run).rejects.toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^cacheMaxGb is not a setting; [^\n]+\n$/),
+    });
+    expect(existsSync(join(outdir, 'manifest.json'))).toBe(false);
+    rmSync(outdir, { recursive: true });
+  });
+});

@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { afterAll } from 'vitest';
+import { readSettings } from '../../infra/settings.ts';
+import { CacheStack, stackId } from '../../infra/stack.ts';
+
+/** Settings as somebody gives them to the CDK: the choice itself, and what has to be given with it. */
+type Context = Record<string, unknown>;
+
+export const BACKENDS = {
+  elasticache: { backend: 'elasticache' },
+  dragonfly: { backend: 'dragonfly' },
+  external: {
+    backend: 'external',
+    externalSecretArn: 'arn:aws:secretsmanager:us-east-1:123456789012:secret:dragonfly-AbCdEf',
+  },
+  memory: { backend: 'memory' },
+} as const satisfies Record<string, Context>;
+
+export const AUTHORIZATIONS = {
+  iam: { authorization: 'iam' },
+  jwt: {
+    authorization: 'jwt',
+    jwtIssuer: 'https://login.example.com/',
+    jwtAudience: 'cache,other',
+    jwtTenantClaim: 'tenant_id',
+  },
+  none: { authorization: 'none' },
+} as const satisfies Record<string, Context>;
+
+const workspace = mkdtempSync(join(tmpdir(), 'cache-synthesize-'));
+afterAll(() => rmSync(workspace, { recursive: true, force: true }));
+
+/** What a template says does not depend on what is in the code. */
+const bundles = mkdtempSync(join(workspace, 'bundles-'));
+writeFileSync(join(bundles, 'get.mjs'), 'export const handler = () => {};');
+
+export interface Synthesized {
+  app: App;
+  stack: CacheStack;
+  template: Template;
+}
+
+/** Synthesizes the stack in this process, in a directory that is gone after the test file. */
+export function synthesize(context: Context = {}): Synthesized {
+  const app = new App({ outdir: mkdtempSync(join(workspace, 'out-')), context });
+  const settings = readSettings(app.node.getAllContext());
+  const stack = new CacheStack(app, stackId(settings), { bundles, settings });
+  // Synthesizes all of it, so that what is decided only then is there as well.
+  return { app, stack, template: Template.fromStack(stack) };
+}
+
+/** The properties of every resource of a type, by logical id. */
+export function resources(template: Template, type: string): Record<string, Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(template.findResources(type)).map(([id, { Properties }]) => [id, Properties]),
+  );
+}
+
+/** The only resource of a type. */
+export function only(template: Template, type: string): Record<string, unknown> {
+  const [found, ...more] = Object.values(resources(template, type));
+  if (!found || more.length > 0) throw new Error(`${found ? more.length + 1 : 0} resources are a ${type}`);
+  return found;
+}
