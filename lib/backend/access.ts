@@ -21,7 +21,7 @@ export interface Access {
 }
 
 /**
- * Finds out how to get to the backend; called again after a login was refused, since a password may have been changed.
+ * Finds out how to get to the backend; called again when a login or a certificate was refused, since they may have been renewed.
  *
  * @throws Error when it cannot be found out now
  */

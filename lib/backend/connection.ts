@@ -3,7 +3,7 @@ import { BackendUnavailableError } from '../errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Access, AccessSource } from './access.ts';
 import { type Client, createClient, serversOf } from './client.ts';
-import { asBackendError, isPassing, isRefusedLogin } from './errors.ts';
+import { asBackendError, isEstranged, isPassing } from './errors.ts';
 import type { Preset } from './preset.ts';
 
 /** Before a second try at an operation whose first one met a server that could not serve, in milliseconds. */
@@ -99,8 +99,7 @@ export class Connection {
     previous?.disconnect();
     const heard = ({ message }: Error) => {
       this.#tell(message);
-      // Perhaps the password was changed.
-      if (isRefusedLogin(message) && this.#client === client) this.#open();
+      if (isEstranged(message) && this.#client === client) this.#open();
     };
     client.on('error', heard).on('node error', heard);
     client.on('ready', () => {

@@ -40,9 +40,12 @@ export function isPassing(error: unknown): boolean {
   return hasSystemCode || startsWithOneOf(error.message, [...PASSING, ...DISCONNECTED]);
 }
 
-/** Whether a login was refused, by the message of the error. */
-export function isRefusedLogin(message: string): boolean {
-  return startsWithOneOf(message, REFUSED_LOGIN);
+/**
+ * Whether a connection failed, by the message of its error, because we and the backend do not know each other: it refused our
+ * password, or we its certificate. Either may have been renewed.
+ */
+export function isEstranged(message: string): boolean {
+  return startsWithOneOf(message, REFUSED_LOGIN) || /\bcertificate\b/i.test(message);
 }
 
 /** What to throw for an error of the client: a fault of ours stays what it is, everything else is the backend's. */

@@ -32,6 +32,8 @@ export function answering(operation: Operation): Middleware {
       duration_ms: Math.round((performance.now() - event.startedAt) * 1000) / 1000,
       correlation_id: event.ids.correlationId,
       request_id: event.ids.requestId,
+      // By which this line and the gateway's own about the same request find each other.
+      gateway_request_id: event.requestContext?.requestId,
     });
     return response;
   };

@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { App } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readSettings } from '../../infra/settings.ts';
+import { CacheStack } from '../../infra/stack.ts';
 import { readConfig } from '../../lib/config.ts';
 import { routes } from '../../lib/http/routes.ts';
 import { type Service, startService } from './service.ts';
@@ -63,6 +67,15 @@ describe("the README's session", () => {
   });
 });
 
+function problemWith(context: Record<string, unknown>): string {
+  try {
+    readSettings(context);
+    return '';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 describe('the README', () => {
   test('lists every setting, with the default that it has', () => {
     const read = new Set<string>();
@@ -80,6 +93,27 @@ describe('the README', () => {
         const known = path.endsWith('}') || method === 'POST' || path === '/health' ? path : `${path}?key=…`;
         expect(readme).toContain(`\`${method} ${known}\``);
       }
+    }
+  });
+
+  test('lists every setting of a deployment', () => {
+    // The settings themselves are told by what is said of one that there is not.
+    const [, names = ''] = /these are: (.*)/.exec(problemWith({ noSuchSetting: '1' })) ?? [];
+    expect(names.split(', ').length).toBeGreaterThan(20);
+    for (const name of names.split(', ')) expect(readme).toContain(`\`${name}\``);
+  });
+
+  test('has a section in its runbook for every alarm', () => {
+    const app = new App();
+    const stack = new CacheStack(app, 'CacheService', {
+      bundles: import.meta.dirname,
+      settings: readSettings({}),
+    });
+    const alarms = Object.values(Template.fromStack(stack).findResources('AWS::CloudWatch::Alarm'));
+    expect(alarms.length).toBeGreaterThan(5);
+    for (const { Properties } of alarms) {
+      const [, title] = /«Runbook», «(.*)»/.exec(Properties.AlarmDescription) ?? [];
+      expect(readme).toContain(`\n### ${title}\n`);
     }
   });
 

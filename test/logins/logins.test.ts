@@ -92,11 +92,20 @@ describe('a login from a secret', () => {
     expect((await store.get('t', 'k'))?.value).toBe('2');
   });
 
-  test('does not trust an authority that nobody named', async () => {
+  test('does not trust an authority that nobody named, until somebody does', async () => {
     manager.secret = JSON.stringify({ username: 'cache', password: 'first' });
     store = await open(address());
     await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
     expect(logged).toMatch(/certificate/);
+    manager.secret = secretWith('first');
+    await expect
+      .poll(() =>
+        store.set('t', 'k', '3', 60).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
   });
 
   test('goes on when the password is changed, and no request fails', async () => {
