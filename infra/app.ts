@@ -9,7 +9,19 @@ const app = new App();
 const settings = settingsOrExit();
 // Beside the template, so that synthesizing depends on no earlier build and disturbs none.
 const { outdir } = await build(join(app.outdir, 'bundles'));
-new CacheStack(app, stackId(settings), { bundles: outdir, settings });
+new CacheStack(app, stackId(settings), {
+  bundles: outdir,
+  settings,
+  ...environment(process.env),
+});
+
+/**
+ * The account and region that the command line has credentials for. Only where both are known are there three zones; without
+ * them the template is one for any account and region.
+ */
+function environment({ CDK_DEFAULT_ACCOUNT: account, CDK_DEFAULT_REGION: region }: NodeJS.ProcessEnv) {
+  return account && region ? { env: { account, region } } : {};
+}
 
 function settingsOrExit(): DeploymentSettings {
   try {

@@ -6,6 +6,8 @@ import type { EndpointNetwork } from './endpoint/index.ts';
 export interface CacheNetworkProps {
   /** Availability zones at most. A stack that is tied to no account and region sees two, whatever is asked for. */
   zones: number;
+  /** Their names, if it matters which: not every service is in all of them. Empty: the first ones. */
+  names: readonly string[];
 }
 
 /**
@@ -17,10 +19,10 @@ export class CacheNetwork extends Construct {
   /** The functions' security group. It lets nothing in, and out what {@link allowTo} says. */
   readonly functions: SecurityGroup;
 
-  constructor(scope: Construct, id: string, { zones }: CacheNetworkProps) {
+  constructor(scope: Construct, id: string, { zones, names }: CacheNetworkProps) {
     super(scope, id);
     this.vpc = new Vpc(this, 'Vpc', {
-      maxAzs: zones,
+      ...(names.length > 0 ? { availabilityZones: names.slice(0, zones) } : { maxAzs: zones }),
       natGateways: 0,
       subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 22 }],
       // Nothing of ours is in the default group; what somebody puts there by mistake reaches nothing.

@@ -9,6 +9,8 @@ export interface DeploymentSettings {
   stage: string;
   backend: BackendSettings;
   authorization: AuthorizationSettings;
+  /** The zones that a network of its own is in, by name; empty: the first ones of the account. */
+  availabilityZones: readonly string[];
   /** One of those that CloudWatch knows. */
   logRetentionDays: number;
   /** Who is told of alarms; undefined: alarms are there, and nobody is told. */
@@ -89,8 +91,11 @@ const RETENTIONS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
+type Choice = `${'backend' | 'authorization'}=${string}`;
+
 /** Settings that belong to one choice. With another they would have no effect, which nobody who gives them expects. */
-const ONLY_WITH: Record<string, `${'backend' | 'authorization'}=${string}`> = {
+const ONLY_WITH: Record<string, Choice | Choice[]> = {
+  availabilityZones: ['backend=elasticache', 'backend=dragonfly'],
   cacheMaxGiB: 'backend=elasticache',
   cacheMaxEcpuPerSecond: 'backend=elasticache',
   dragonflyCpu: 'backend=dragonfly',
@@ -154,6 +159,11 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
     stage: read.text('stage', STAGE, 'a letter and up to 15 of a-z, 0-9 and single hyphens') ?? 'prod',
     backend,
     authorization,
+    availabilityZones: read.list(
+      'availabilityZones',
+      /^[a-z]{2}(-[a-z]+)+-\d[a-z]$/,
+      'names of zones as eu-central-1a',
+    ),
     logRetentionDays: Number(read.oneOf('logRetentionDays', RETENTIONS.map(String), '30')),
     alarmEmail: read.text('alarmEmail', /^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address'),
     reservedConcurrency: read.optionalInteger('reservedConcurrency', 1, 100_000),
@@ -188,8 +198,11 @@ function isOurs(name: string): boolean {
 }
 
 function refuseUnused(read: SettingsReader, choices: string[]): void {
-  for (const [name, choice] of Object.entries(ONLY_WITH)) {
-    if (read.has(name) && !choices.includes(choice)) throw new ConfigError(name, `is only for ${choice}`);
+  for (const [name, only] of Object.entries(ONLY_WITH)) {
+    const allowed = [only].flat();
+    if (read.has(name) && !allowed.some((choice) => choices.includes(choice))) {
+      throw new ConfigError(name, `is only for ${allowed.join(' or ')}`);
+    }
   }
 }
 

@@ -10,17 +10,22 @@ import { MemoryEndpoint } from './memory.ts';
 /** The endpoint of the chosen backend, and the network that it is in if it needs one. */
 export function createEndpoint(
   scope: Construct,
-  { backend, stage, logRetentionDays }: Pick<DeploymentSettings, 'backend' | 'stage' | 'logRetentionDays'>,
+  {
+    backend,
+    stage,
+    availabilityZones: names,
+    logRetentionDays,
+  }: Pick<DeploymentSettings, 'availabilityZones' | 'backend' | 'stage' | 'logRetentionDays'>,
 ): CacheEndpoint {
   switch (backend.kind) {
     case 'elasticache': {
       // As many as ElastiCache Serverless takes.
-      const network = new CacheNetwork(scope, 'Network', { zones: 3 });
+      const network = new CacheNetwork(scope, 'Network', { zones: 3, names });
       return new ElastiCacheEndpoint(scope, 'Cache', { network, settings: backend, stage });
     }
     case 'dragonfly': {
       // One task runs in one of them; the second is where it goes when the first fails. Each further one would be paid for.
-      const network = new CacheNetwork(scope, 'Network', { zones: 2 });
+      const network = new CacheNetwork(scope, 'Network', { zones: 2, names });
       return new DragonflyEndpoint(scope, 'Cache', { network, settings: backend, stage, logRetentionDays });
     }
     case 'external':

@@ -75,8 +75,14 @@ describe('the network of an account and region that are known', () => {
       context: { 'availability-zones:account=123456789012:region=eu-west-1': ['a', 'b', 'c', 'd'] },
     });
     const stack = new Stack(app, 'Stack', { env: { account: '123456789012', region: 'eu-west-1' } });
-    new CacheNetwork(stack, 'Network', { zones });
+    new CacheNetwork(stack, 'Network', { zones, names: [] });
     const subnets = Object.values(resources(Template.fromStack(stack), 'AWS::EC2::Subnet'));
     expect(subnets.map(({ AvailabilityZone }) => AvailabilityZone)).toEqual(['a', 'b', 'c'].slice(0, zones));
+  });
+
+  it('is in the zones that are named', () => {
+    const { template } = synthesize({ availabilityZones: 'us-east-1b, us-east-1d' });
+    const subnets = Object.values(resources(template, 'AWS::EC2::Subnet'));
+    expect(subnets.map(({ AvailabilityZone }) => AvailabilityZone)).toEqual(['us-east-1b', 'us-east-1d']);
   });
 });

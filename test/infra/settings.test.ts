@@ -26,6 +26,7 @@ describe('the settings of a deployment', () => {
   it('can all be left out', () => {
     expect(readSettings({})).toEqual({
       stage: 'prod',
+      availabilityZones: [],
       backend: { kind: 'elasticache', maxGiB: 5, maxEcpuPerSecond: 10_000 },
       authorization: { kind: 'iam' },
       logRetentionDays: 30,

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { readSettings } from '../../infra/settings.ts';
 import { CacheStack, stackId } from '../../infra/stack.ts';
 import { readConfig } from '../../lib/config.ts';
 import { fallback, routes } from '../../lib/http/routes.ts';
-import { AUTHORIZATIONS, BACKENDS, resources } from './synthesize.ts';
+import { AUTHORIZATIONS, BACKENDS, flags, resources } from './synthesize.ts';
 import {
   attributeOf,
   FUNCTIONS,
@@ -28,7 +28,6 @@ const templates: Record<string, Template> = {};
 let template: Template;
 
 function synthesize(context: Record<string, unknown>, outdir: string): Template {
-  const flags = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../cdk.json'), 'utf8')).context;
   const app = new App({ outdir: join(directory, outdir), context: { ...flags, ...context } });
   const settings = readSettings(app.node.getAllContext());
   return Template.fromStack(new CacheStack(app, stackId(settings), { bundles, settings }));

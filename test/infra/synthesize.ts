@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
@@ -34,6 +34,11 @@ export const AUTHORIZATIONS = {
 const workspace = mkdtempSync(join(tmpdir(), 'cache-synthesize-'));
 afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
+/** The flags with which the CDK's command line synthesizes. */
+export const flags: Context = JSON.parse(
+  readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8'),
+).context;
+
 /** What a template says does not depend on what is in the code. */
 const bundles = mkdtempSync(join(workspace, 'bundles-'));
 writeFileSync(join(bundles, 'get.mjs'), 'export const handler = () => {};');
@@ -46,7 +51,7 @@ export interface Synthesized {
 
 /** Synthesizes the stack in this process, in a directory that is gone after the test file. */
 export function synthesize(context: Context = {}): Synthesized {
-  const app = new App({ outdir: mkdtempSync(join(workspace, 'out-')), context });
+  const app = new App({ outdir: mkdtempSync(join(workspace, 'out-')), context: { ...flags, ...context } });
   const settings = readSettings(app.node.getAllContext());
   const stack = new CacheStack(app, stackId(settings), { bundles, settings });
   // Synthesizes all of it, so that what is decided only then is there as well.
