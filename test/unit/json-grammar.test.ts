@@ -1,15 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isJson } from '../../lib/http/json-grammar.ts';
-
-function parses(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
+import { parses } from './parses.ts';
 
 /** Valid JSON into which something was put, or from which something was taken: most of it is not valid any more. */
 const damaged = fc

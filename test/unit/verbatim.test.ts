@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { liftMember } from '../../lib/http/verbatim.ts';
+import { parses } from './parses.ts';
 
 const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 2 });
 
@@ -92,15 +93,6 @@ const object = fc
   }));
 
 const textsIn = (json: string, name = 'value') => liftMember(json, name).taken.map(({ text }) => text);
-
-function parses(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const parsesInParts = (json: string) => [liftMember(json, 'value').rest, ...textsIn(json)].every(parses);
 
