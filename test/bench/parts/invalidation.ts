@@ -1,0 +1,99 @@
+import { compileGlob } from '../../../lib/cache/glob.ts';
+import { type BenchOptions, type Comparison, type Part, takeTurns } from '../part.ts';
+import { type Populated, populate, type Tenant } from '../populated.ts';
+
+const SCAN = 'SCAN MATCH + UNLINK';
+const KEYS = 'KEYS + UNLINK';
+
+/** What it costs to invalidate some of a tenant's keys, in stores of growing size. */
+export const invalidation: Part = {
+  name: 'invalidation',
+  async run(options) {
+    return [...(await underPrefix(options)), ...(await withoutPrefix(options))];
+  },
+};
+
+async function underPrefix(options: BenchOptions): Promise<Comparison[]> {
+  const tiny = options.size === 'tiny';
+  const keys = groups(tiny ? 250 : 2_500, tiny ? 100 : 1_000);
+  const tenant = { name: 'measured', keys, ...patternOf('user:1:*') };
+  const count = keys.filter((key) => tenant.glob.matches(Buffer.from(key))).length;
+  const totals = tiny ? [2_000, 4_000] : [10_000, 100_000, 1_000_000];
+  const what = (total: number) => `invalidate ${inWords(count)} keys in a store of ${inWords(total)}`;
+  return inStores(options, tenant, totals, async (stores) => {
+    const { rounds } = options;
+    const [[leastTotal, least], ...larger] = stores as [[number, Populated], ...[number, Populated][]];
+    const comparisons: Comparison[] = [];
+    for (const [index, [total, store]] of larger.entries()) {
+      const goal = index === larger.length - 1 ? { atMost: 1.5 } : undefined;
+      const anchor = `ours in a store of ${inWords(leastTotal)}`;
+      const samples = await takeTurns(rounds, store.ours, least.ours);
+      comparisons.push({ what: what(total), anchor, unit: 'ms', ...samples, goal });
+    }
+    for (const [total, store] of stores) {
+      const goal = total === 1_000_000 ? { atMost: 0.01 } : undefined;
+      const scanned = await takeTurns(rounds, store.ours, store.scan);
+      comparisons.push({ what: what(total), anchor: SCAN, unit: 'ms', ...scanned, goal });
+      const listed = await takeTurns(rounds, store.ours, store.keys);
+      comparisons.push({ what: what(total), anchor: KEYS, unit: 'ms', ...listed });
+    }
+    return comparisons;
+  });
+}
+
+async function withoutPrefix(options: BenchOptions): Promise<Comparison[]> {
+  const tiny = options.size === 'tiny';
+  const keys = groups(tiny ? 500 : 10_000, 100);
+  const tenant = { name: 'measured', keys, ...patternOf('*:7?') };
+  // The bare keys of the anchor make the least store twice as large as the tenant.
+  const totals = [2 * keys.length, tiny ? 4_000 : 1_000_000];
+  const what = (total: number) =>
+    `invalidate *:7? of ${inWords(keys.length)} keys in a store of ${inWords(total)}`;
+  return inStores(options, tenant, totals, async (stores) => {
+    const { rounds } = options;
+    const [[leastTotal, least], [total, store]] = stores as [[number, Populated], [number, Populated]];
+    const flat = await takeTurns(rounds, store.ours, least.ours);
+    const scanned = await takeTurns(rounds, store.ours, store.scan);
+    const anchor = `ours in a store of ${inWords(leastTotal)}`;
+    return [
+      { what: what(total), anchor, unit: 'ms', ...flat, goal: { atMost: 1.5 } },
+      { what: what(total), anchor: SCAN, unit: 'ms', ...scanned },
+    ];
+  });
+}
+
+/** Stores of all the sizes stand side by side, so that they can take turns. */
+async function inStores(
+  { say }: BenchOptions,
+  tenant: Tenant,
+  totals: number[],
+  measure: (stores: [total: number, store: Populated][]) => Promise<Comparison[]>,
+): Promise<Comparison[]> {
+  const stores: [number, Populated][] = [];
+  try {
+    for (const total of totals) {
+      say(`fills a store of ${inWords(total)}`);
+      stores.push([total, await populate(tenant, total)]);
+    }
+    return await measure(stores);
+  } finally {
+    for (const [, store] of stores) await store.stop();
+  }
+}
+
+function patternOf(pattern: string): Pick<Tenant, 'pattern' | 'glob'> {
+  return { pattern, glob: compileGlob(pattern) };
+}
+
+/** Key names `user:<group>:<two digits or more>`, so many a group. */
+function groups(count: number, ofEach: number): string[] {
+  return Array.from({ length: count }, (_, i) => {
+    const item = String(i % ofEach).padStart(2, '0');
+    return `user:${Math.floor(i / ofEach)}:${item}`;
+  });
+}
+
+function inWords(count: number): string {
+  if (count >= 1_000_000) return `${count / 1_000_000} M`;
+  return count >= 10_000 ? `${count / 1_000} k` : count.toLocaleString('en-US');
+}

@@ -1,0 +1,149 @@
+import { isDeepStrictEqual } from 'node:util';
+import { eventFor } from '../../bundles/events.ts';
+import { bundles } from '../../bundles/lambda.ts';
+import { startServer } from '../../engines/server.ts';
+import { bundle } from '../bundle.ts';
+import { type BenchOptions, type Comparison, type Part, takeTurns } from '../part.ts';
+import { type Cost, type Sandbox, startSandbox } from '../sandbox.ts';
+import { embeddingsJson, recordsJson } from '../values.ts';
+
+type Operation = 'get' | 'set';
+
+interface Case {
+  /** How long the value is, in words. */
+  size: string;
+  value: string;
+  /** Calls between two looks at the clocks: some tens of milliseconds. */
+  batch: number;
+  /** At most ours to the anchor's; undefined: only reported. */
+  goals: Record<Operation, Partial<Cost>>;
+}
+
+/** A handler, and an event for it. */
+interface Side {
+  sandbox: Sandbox;
+  event: unknown;
+  /** That it answers with. */
+  status: number;
+}
+
+type Samples = Pick<Comparison, 'ours' | 'theirs'>;
+
+const KEY = 'user:4711:profile';
+const TTL_SECONDS = 3600;
+
+const ANCHORS: Record<Operation, string> = {
+  get: 'bare ioredis GET, the text passed through',
+  set: 'bare ioredis SET … PX, the text passed through',
+};
+
+/**
+ * A warm function, event in to answer out. Both sides are bundles in processes of their own, which log at INFO to /dev/null,
+ * and send to the same server what it takes.
+ */
+export const invocation: Part = {
+  name: 'invocation',
+  async run(options) {
+    const cases: Case[] = [
+      {
+        size: '1 kB',
+        value: recordsJson(1000),
+        batch: 200,
+        goals: { get: { wall: 1.25, cpu: 1.5 }, set: { wall: 1.6 } },
+      },
+      {
+        size: '700 kB',
+        value: embeddingsJson(700_000),
+        batch: 5,
+        goals: { get: { wall: 1.5 }, set: { wall: 2.5 } },
+      },
+    ];
+    const { outdir } = await bundles();
+    const anchors = await bundle({ get: 'anchors/get.ts', set: 'anchors/set.ts' });
+    try {
+      const comparisons: Comparison[] = [];
+      for (const each of cases) comparisons.push(...(await measure(each, outdir, anchors.outdir, options)));
+      return comparisons;
+    } finally {
+      await anchors.remove();
+    }
+  },
+};
+
+/** Measures one case on functions and a server that have seen no other. */
+async function measure(
+  { size, value, batch, goals }: Case,
+  oursIn: string,
+  theirsIn: string,
+  options: BenchOptions,
+): Promise<Comparison[]> {
+  const server = await startServer();
+  const sandboxes: Sandbox[] = [];
+  const side = async (operation: Operation, outdir: string, event: unknown): Promise<Side> => {
+    const sandbox = await startSandbox(operation, outdir, server.url);
+    sandboxes.push(sandbox);
+    return { sandbox, event, status: operation === 'get' ? 200 : 201 };
+  };
+  try {
+    const headers = { 'X-Tenant-ID': 'tenant_123' };
+    const get = eventFor('get', { parameters: { key: KEY }, headers });
+    const body = `{"key":${JSON.stringify(KEY)},"value":${value},"ttl":${TTL_SECONDS}}`;
+    const set = eventFor('set', { body, headers });
+    const plainSet = eventFor('set', { body: value, query: `key=${KEY}&ttl=${TTL_SECONDS}`, headers });
+    const pairs = {
+      set: { ours: await side('set', oursIn, set), theirs: await side('set', theirsIn, plainSet) },
+      get: { ours: await side('get', oursIn, get), theirs: await side('get', theirsIn, get) },
+    };
+    await once(pairs.set.ours);
+    await once(pairs.set.theirs);
+    const found = JSON.parse((await once(pairs.get.ours)) ?? '').data.value;
+    if (!isDeepStrictEqual(found, JSON.parse(value))) throw new Error('Our get answers something else');
+    if ((await once(pairs.get.theirs)) !== value) throw new Error("The anchor's get answers something else");
+
+    const comparisons: Comparison[] = [];
+    for (const operation of ['get', 'set'] as const) {
+      options.say(`${operation} of ${size}`);
+      const { ours, theirs } = pairs[operation];
+      const { wall, cpu } = await compare(ours, theirs, batch, options);
+      const row = { anchor: ANCHORS[operation], unit: 'µs' };
+      const goal = (atMost: number | undefined) => (atMost === undefined ? {} : { goal: { atMost } });
+      comparisons.push(
+        { what: `warm ${operation} of ${size}, time`, ...row, ...wall, ...goal(goals[operation].wall) },
+        { what: `warm ${operation} of ${size}, CPU`, ...row, ...cpu, ...goal(goals[operation].cpu) },
+      );
+    }
+    return comparisons;
+  } finally {
+    await Promise.all(sandboxes.map((sandbox) => sandbox.stop()));
+    await server.stop();
+  }
+}
+
+function once({ sandbox, event, status }: Side): Promise<string | undefined> {
+  return sandbox.once(event, status);
+}
+
+async function compare(
+  ours: Side,
+  theirs: Side,
+  batch: number,
+  { size, rounds }: BenchOptions,
+): Promise<Record<keyof Cost, Samples>> {
+  const [warmUpMs, sampleMs] = size === 'tiny' ? [100, 150] : [3000, 2000];
+  for (const { sandbox, event, status } of [ours, theirs]) {
+    await sandbox.loop(event, status, warmUpMs, batch);
+  }
+  const cpu: Samples = { ours: [], theirs: [] };
+  /** The CPU's samples are of the same calls as the clock's. */
+  const turn = async ({ sandbox, event, status }: Side, cpuSamples: number[]) => {
+    const cost = await sandbox.loop(event, status, sampleMs, batch);
+    cpuSamples.push(cost.cpu);
+    return cost.wall;
+  };
+  const wall = await takeTurns(
+    rounds,
+    () => turn(ours, cpu.ours),
+    () => turn(theirs, cpu.theirs),
+  );
+  return { wall, cpu };
+}

@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { shardOf } from '../../../lib/cache/dragonfly/keyspace.ts';
+import { infoFields } from '../../engines/inspect.ts';
+import { type Backend, inBatches, startBackend, TTL_SECONDS } from '../backend.ts';
+import { type Comparison, type Part, takeTurns } from '../part.ts';
+import { embeddingsJson, recordsJson } from '../values.ts';
+
+const TENANT = 'measured';
+
+/** The same each time but for some bytes, so that further rounds would only take time. */
+const MOST_ROUNDS = 2;
+
+/** What an entry takes of the server's memory, indexes included. */
+export const memory: Part = {
+  name: 'memory',
+  async run({ size, rounds, say }) {
+    const count = size === 'tiny' ? 500 : 20_000;
+    const values = [
+      { what: 'an entry of 100 B', text: recordsJson(100) },
+      { what: 'an entry of 1 kB', text: recordsJson(1_000) },
+      { what: 'an entry of 17 kB of embeddings', text: embeddingsJson(17_000), goal: { atMost: 1 } },
+    ];
+    const backend = await startBackend();
+    try {
+      // What the server keeps for good once it has been used, scripts and buffers, is no entry's.
+      await ours(backend, values[0]?.text ?? '', 100);
+      const comparisons: Comparison[] = [];
+      for (const { what, text, goal } of values) {
+        say(what);
+        const samples = await takeTurns(
+          Math.min(rounds, MOST_ROUNDS),
+          () => ours(backend, text, count),
+          () => bare(backend, text, count),
+        );
+        comparisons.push({
+          what: `memory of ${what}`,
+          anchor: 'bare SET of the same text, key as long',
+          unit: 'bytes',
+          ...samples,
+          goal,
+        });
+      }
+      return comparisons;
+    } finally {
+      await backend.stop();
+    }
+  },
+};
+
+const nameOf = (index: number) => `item:${String(index).padStart(5, '0')}`;
+
+function ours({ raw, store }: Backend, text: string, count: number): Promise<number> {
+  return bytesEach(raw, count, (i) => store.set(TENANT, nameOf(i), text, TTL_SECONDS));
+}
+
+function bare({ raw }: Backend, text: string, count: number): Promise<number> {
+  return bytesEach(raw, count, (i) => {
+    const key = String(shardOf(TENANT, nameOf(i), 16).entry(nameOf(i))).replace('cache', 'plain');
+    return raw.set(key, text, 'EX', TTL_SECONDS);
+  });
+}
+
+async function bytesEach(
+  raw: Redis,
+  count: number,
+  load: (index: number) => Promise<unknown>,
+): Promise<number> {
+  await raw.flushall();
+  const before = await settledMemory(raw);
+  await inBatches(count, load);
+  return ((await settledMemory(raw)) - before) / count;
+}
+
+/** Bytes in use once nothing changes any more: some servers give memory back, or count it, with a delay. */
+async function settledMemory(raw: Redis): Promise<number> {
+  let last = Number.NaN;
+  for (;;) {
+    const used = Number((await infoFields(raw, 'memory')).used_memory);
+    if (Math.abs(used - last) < 10_000) return used;
+    last = used;
+    await sleep(200);
+  }
+}

@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { eventFor } from '../../bundles/events.ts';
+import { bundles } from '../../bundles/lambda.ts';
+import { startServer } from '../../engines/server.ts';
+import { bundle } from '../bundle.ts';
+import { type Comparison, median, type Part, takeTurns } from '../part.ts';
+import { deployedEnvironment } from '../sandbox-environment.ts';
+import type { Start } from '../starter.ts';
+
+const EVENT = JSON.stringify(
+  eventFor('get', { parameters: { key: 'nothing' }, headers: { 'X-Tenant-ID': 'tenant_123' } }),
+);
+
+/** What all that a function reads may come to, in bytes of minified code. */
+const MAX_START_BYTES = 260_000;
+
+/** A cold start: from the start of the process until the handler is there and connected to a server. */
+export const start: Part = {
+  name: 'start',
+  async run({ size, rounds, say }) {
+    const build = await bundles();
+    const anchor = await bundle({ starter: 'starter.ts', start: 'anchors/start.ts' });
+    const server = await startServer();
+    const starts = size === 'tiny' ? 1 : 15;
+    try {
+      const starter = join(anchor.outdir, 'starter.mjs');
+      const loading: Pick<Comparison, 'ours' | 'theirs'> = { ours: [], theirs: [] };
+      const turn = async (name: string, outdir: string, loadingSamples: number[]) => {
+        const times: Times[] = [];
+        while (times.length < starts) times.push(await timeStart(starter, name, outdir, server.url));
+        loadingSamples.push(median(times.map(({ loading }) => loading)));
+        return median(times.map(({ whole }) => whole));
+      };
+      const ours = (samples: number[]) => turn('get', build.outdir, samples);
+      const theirs = (samples: number[]) => turn('start', anchor.outdir, samples);
+      // The first ones find files that the system has not read yet.
+      await ours([]);
+      await theirs([]);
+      const whole = await takeTurns(
+        rounds,
+        () => ours(loading.ours),
+        () => theirs(loading.theirs),
+      );
+
+      say(`most of the code: ${build.largest.map(({ module, bytes }) => `${module} ${bytes}`).join(', ')}`);
+      const bytesOf = (name: string) => build.bundles.find((each) => each.name === name)?.startBytes ?? 0;
+      const anchorText = 'middy + ioredis, an empty handler';
+      return [
+        {
+          what: 'cold start of get, connected',
+          anchor: anchorText,
+          unit: 'ms',
+          ...whole,
+          goal: { atMost: 1.1 },
+        },
+        { what: 'of it, after Node itself has started', anchor: anchorText, unit: 'ms', ...loading },
+        {
+          what: 'code that a cold start of get reads',
+          anchor: anchorText,
+          unit: 'bytes',
+          ours: [bytesOf('get')],
+          theirs: [anchor.bytes.start ?? 0],
+        },
+        {
+          what: 'code that a cold start reads, at most',
+          anchor: 'what is allowed',
+          unit: 'bytes',
+          ours: [Math.max(...build.bundles.map(({ startBytes }) => startBytes))],
+          theirs: [MAX_START_BYTES],
+          goal: { atMost: 1 },
+        },
+      ];
+    } finally {
+      await server.stop();
+      await anchor.remove();
+    }
+  },
+};
+
+/** In milliseconds. */
+interface Times {
+  /** From the start of the process until the handler is there. */
+  whole: number;
+  /** From when Node runs code. */
+  loading: number;
+}
+
+async function timeStart(starter: string, name: string, outdir: string, backendUrl: string): Promise<Times> {
+  const spawned = process.hrtime.bigint();
+  const child = spawn(process.execPath, [starter, join(outdir, `${name}.mjs`), EVENT], {
+    cwd: outdir,
+    env: deployedEnvironment(name, outdir, backendUrl),
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  });
+  const [told, [code]] = await Promise.all([text(child.stdio[3] as Readable), once(child, 'exit')]);
+  if (code !== 0) throw new Error(`The start of ${name} ended with ${code}`);
+  const { began, ready, status } = JSON.parse(told) as Start;
+  if (status !== 200) throw new Error(`${name} has started without a connection: it answers ${status}`);
+  const milliseconds = (from: bigint) => Number(BigInt(ready) - from) / 1e6;
+  return { whole: milliseconds(spawned), loading: milliseconds(BigInt(began)) };
+}

@@ -1,0 +1,55 @@
+import { cpus } from 'node:os';
+import { type Comparison, median, ratioOf } from './part.ts';
+
+/** A comparison and what came of it. */
+export interface Result extends Comparison {
+  part: string;
+  ratio: number;
+  /** Undefined where there is no goal. */
+  met: boolean | undefined;
+}
+
+export function judge(part: string, comparison: Comparison): Result {
+  const ratio = ratioOf(comparison);
+  const { goal } = comparison;
+  const met = goal && ('atMost' in goal ? ratio <= goal.atMost : ratio >= goal.atLeast);
+  return { ...comparison, part, ratio, met };
+}
+
+/** What the figures were measured on. */
+export function machine(): Record<string, string> {
+  const [cpu] = cpus();
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    node: process.version,
+    cpu: `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}`,
+  };
+}
+
+/** The results as a table that is both plain text and Markdown. */
+export function table(results: Result[]): string {
+  const head = ['what', 'ours', 'anchor', '', 'ratio', 'goal'];
+  const rows = results.map(({ what, anchor, unit, ours, theirs, ratio, goal, met }) => [
+    what,
+    amount(median(ours), unit),
+    amount(median(theirs), unit),
+    anchor,
+    `${significant(ratio)}×`,
+    goal ? `${'atMost' in goal ? `≤ ${goal.atMost}` : `≥ ${goal.atLeast}`} ${met ? '✓' : '✗'}` : '',
+  ]);
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (cells: string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}
+
+function amount(value: number, unit: string): string {
+  return `${significant(value)} ${unit}`;
+}
+
+/** Three digits say what a measurement can; thousands are kept apart. */
+function significant(value: number): string {
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));
+  return value.toLocaleString('en-US', { maximumFractionDigits: Math.min(digits, 3) });
+}

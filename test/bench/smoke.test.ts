@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { parts } from './parts/index.ts';
+import type { Result } from './report.ts';
+
+const MAIN = join(import.meta.dirname, 'main.ts');
+
+/** Where the run may leave what it needs while it goes on. */
+let temporary: string;
+let directory: string;
+let group = Number.NaN;
+let code: number;
+let printed: string;
+let results: Result[];
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cache-smoke-'));
+  temporary = join(directory, 'tmp');
+  await mkdir(temporary);
+  const json = join(directory, 'bench.json');
+  // In a group of its own, to which all belongs that it starts.
+  const child = spawn(process.execPath, [MAIN, '--tiny', '--json', json], {
+    cwd: directory,
+    env: { ...process.env, TMPDIR: temporary },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  if (child.pid === undefined) throw new Error('It could not be started');
+  group = child.pid;
+  const [out, errors, [exitCode]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ]);
+  [code, printed] = [exitCode, out];
+  if (code !== 0) throw new Error(`It ended with ${code}:\n${errors}`);
+  ({ results } = JSON.parse(await readFile(json, 'utf8')));
+}, 180_000);
+
+afterAll(async () => {
+  if (isAlive()) process.kill(-group, 'SIGKILL');
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Whether anything of the run is still there. */
+function isAlive(): boolean {
+  try {
+    return process.kill(-group, 0);
+  } catch {
+    return false;
+  }
+}
+
+it('a tiny run of the benchmarks has a finite, positive ratio for every comparison of every part', () => {
+  expect(new Set(results.map(({ part }) => part))).toEqual(new Set(parts.map(({ name }) => name)));
+  for (const { what, ratio } of results) {
+    expect(ratio, what).toBeGreaterThan(0);
+    expect(ratio, what).toBeLessThan(Number.POSITIVE_INFINITY);
+  }
+});
+
+it('a tiny run of the benchmarks prints what it compared', () => {
+  for (const { what } of results) expect(printed).toContain(what);
+});
+
+it('the benchmarks leave neither a process nor a file behind', async () => {
+  await expect.poll(isAlive).toBe(false);
+  await expect.poll(() => readdir(temporary)).toEqual([]);
+});

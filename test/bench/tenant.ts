@@ -1,0 +1,61 @@
+import { encodeEntry } from '../../lib/cache/dragonfly/entry.ts';
+import { shardOf } from '../../lib/cache/dragonfly/keyspace.ts';
+import { GENERATION_BYTES } from '../../lib/cache/dragonfly/scripts.ts';
+import { type Backend, inBatches, TTL_SECONDS } from './backend.ts';
+
+/** The shards that the store has unless it is told otherwise. */
+const SHARDS = 16;
+
+/** Entries a pipeline. */
+const PAGE = 1000;
+
+const VALUE = JSON.stringify('x'.repeat(98));
+
+export const nameOf = (index: number) => `item:${index}`;
+
+/** Of `count` entries one name in every shard that has any. */
+export function oneOfEachShard(tenant: string, count: number): string[] {
+  const byShard = Map.groupBy(
+    Array.from({ length: Math.min(count, 1_000) }, (_, i) => nameOf(i)),
+    (name) => shardOf(tenant, name, SHARDS).generation,
+  );
+  return [...byShard.values()].map(([first]) => first as string);
+}
+
+/**
+ * Loads a tenant with `count` entries named by {@link nameOf}: one a shard by the store itself, which makes the indexes, and
+ * the others as the store writes them but with many of them in one command.
+ *
+ * @throws Error unless the store finds them
+ */
+export async function loadTenant({ store, raw }: Backend, tenant: string, count: number): Promise<void> {
+  const names = Map.groupBy(
+    Array.from({ length: count }, (_, i) => nameOf(i)),
+    (name) => shardOf(tenant, name, SHARDS).generation,
+  );
+  const { head, body } = encodeEntry(VALUE, TTL_SECONDS, 0);
+  for (const [generationKey, [first = '', ...others]] of names) {
+    await store.set(tenant, first, VALUE, TTL_SECONDS);
+    if (others.length === 0) continue;
+    const { nameIndex, expiryIndex, entry } = shardOf(tenant, first, SHARDS);
+    const generation = await raw.getBuffer(generationKey);
+    if (generation?.length !== GENERATION_BYTES) throw new Error('The store has written no generation');
+    const expiry = String(Date.now() + TTL_SECONDS * 1000);
+    const stored = Buffer.concat([generation, head, Buffer.from(expiry), body]);
+    for (let from = 0; from < others.length; from += PAGE) {
+      const page = others.slice(from, from + PAGE);
+      const pipeline = raw.pipeline();
+      pipeline.zadd(expiryIndex, ...page.flatMap((name) => [expiry, name]));
+      pipeline.zadd(nameIndex, ...page.flatMap((name) => ['0', name]));
+      for (const name of page) pipeline.set(entry(name), stored, 'EX', TTL_SECONDS);
+      for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
+    }
+    const last = others[others.length - 1] as string;
+    if ((await store.get(tenant, last))?.value !== VALUE) throw new Error(`The store does not find ${last}`);
+  }
+}
+
+/** The same entries as bare keys that begin with `<prefix>`. */
+export async function loadBare({ raw }: Backend, prefix: string, count: number): Promise<void> {
+  await inBatches(count, (i) => raw.set(`${prefix}${nameOf(i)}`, VALUE, 'EX', TTL_SECONDS));
+}

@@ -1,0 +1,50 @@
+/** Values to measure with, as JSON text: the same text for the same size, in every run. */
+
+/** About `bytes` bytes of embeddings: an object with an array of vectors of floats, as a model's API gives them. */
+export function embeddingsJson(bytes: number): string {
+  const random = pseudoRandom(bytes);
+  const vectors: string[] = [];
+  const head = '{"model":"text-embedding","embeddings":[';
+  let length = head.length + 2;
+  while (length < bytes) {
+    const floats: string[] = [];
+    while (floats.length < 1536 && length < bytes) {
+      const float = String(Number(((random() - 0.5) / 10).toPrecision(8)));
+      floats.push(float);
+      length += float.length + 1;
+    }
+    vectors.push(`[${floats.join(',')}]`);
+    length += 2;
+  }
+  return `${head}${vectors.join(',')}]}`;
+}
+
+/** About `bytes` bytes of a list of small records, such as an application keeps about its users. */
+export function recordsJson(bytes: number): string {
+  const random = pseudoRandom(bytes);
+  const records: string[] = [];
+  let length = 2;
+  while (length < bytes) {
+    const id = Math.floor(random() * 1e9);
+    const record = JSON.stringify({
+      id,
+      name: `user ${id.toString(36)}`,
+      active: random() < 0.5,
+      score: random(),
+    });
+    records.push(record);
+    length += record.length + 1;
+  }
+  return `[${records.join(',')}]`;
+}
+
+/** Numbers from 0 to 1 (mulberry32). */
+function pseudoRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
