@@ -29,6 +29,8 @@ export class Connection {
   /** The last trouble that was logged, so that it is told once and not at every attempt. */
   #told = '';
   #closed = false;
+  /** Who waits for a connection: called when there is one. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(source: AccessSource, preset: Preset, log: Log) {
     this.#source = source;
@@ -77,7 +79,8 @@ export class Connection {
     this.#opening = true;
     try {
       while (!this.#closed) {
-        await sleep(Math.max(0, this.#openedAt + ACCESS_PAUSE_MS - performance.now()));
+        const pause = this.#openedAt + ACCESS_PAUSE_MS - performance.now();
+        if (pause > 0) await sleep(pause);
         this.#openedAt = performance.now();
         try {
           this.#access = await this.#source();
@@ -106,6 +109,7 @@ export class Connection {
       this.#loggedInAt = Date.now();
       if (this.#told) this.#log.info('backend connection restored');
       this.#told = '';
+      for (const look of this.#waiting) look();
     });
     client.on('end', () => {
       // A client that has ended never connects again.
@@ -126,14 +130,27 @@ export class Connection {
     return this.#client?.status === 'ready' ? this.#client : undefined;
   }
 
-  async #waitForClient(end: number): Promise<Client> {
-    for (;;) {
-      const client = this.#readyClient();
-      if (client) return client;
-      if (this.#closed || performance.now() >= end) throw new BackendUnavailableError('not connected');
-      // Polled, not awaited as an event, since the client itself may be replaced meanwhile.
-      await sleep(5);
-    }
+  /** Waits for a client that is connected, be it this one or one that takes its place. */
+  #waitForClient(end: number): Promise<Client> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const client = this.#readyClient();
+        if (!client) return;
+        stop();
+        resolve(client);
+      };
+      const giveUp = () => {
+        stop();
+        reject(new BackendUnavailableError('not connected'));
+      };
+      const timer = setTimeout(giveUp, Math.max(0, end - performance.now()));
+      const stop = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+      };
+      this.#waiting.add(look);
+      look();
+    });
   }
 
   #loginIsOld(): boolean {

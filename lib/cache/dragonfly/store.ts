@@ -17,8 +17,11 @@ import { GENERATION_BYTES, remove, set } from './scripts.ts';
 
 type Settings = Pick<Config, 'shards' | 'compressMinBytes'>;
 
-/** How long a set that nobody waits for any more may still take effect, in milliseconds. */
-const SET_WINDOW_MS = presets.lambda.operationTimeout;
+/**
+ * How long after its call a set may still take effect, in milliseconds: less than its caller waits, so that one that was
+ * answered with a failure cannot come true a moment later, whatever timers and clocks round.
+ */
+const SET_WINDOW_MS = presets.lambda.operationTimeout - 50;
 
 /** Connects to the backend; one that cannot be reached is tried again for as long as the store is open. */
 export async function openDragonflyStore(config: Config, log: Log): Promise<DragonflyStore> {
