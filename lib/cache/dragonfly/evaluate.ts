@@ -12,8 +12,8 @@ interface BufferScripting {
 /**
  * Runs a script: one round trip, but for the first time after a server has started or forgotten its scripts.
  *
- * Not through ioredis's own script commands: inside of an automatic pipeline these do not recover when a server that has seen
- * a script forgets it.
+ * Not through ioredis's own script commands: these send the whole text on the first call of every connection, which for a
+ * function is every cold start, though the server nearly always has it.
  *
  * @returns the reply with every string as a Buffer
  */
