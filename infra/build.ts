@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { STATUS_CODES } from 'node:http';
 import { basename, dirname, join, resolve } from 'node:path';
-import { build as esbuild, type ImportKind, type Metafile, type Plugin } from 'esbuild';
+import { type BuildOptions, build as esbuild, type ImportKind, type Metafile, type Plugin } from 'esbuild';
 import { fallback, type Operation, routes } from '../lib/http/routes.ts';
 
 const ROOT = dirname(import.meta.dirname);
@@ -40,26 +40,10 @@ export async function build(outdir: string = join(ROOT, 'dist')): Promise<Build>
     entryPoints: operations.map((name) => `functions/${name}.ts`),
     outdir: resolve(outdir),
     outExtension: { '.js': '.mjs' },
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
+    ...bundling,
     // All functions are one package, which Lambda fetches whole before a cold start. With shared chunks it is about a
     // sixth of what self-contained files add up to, and a function still reads little more than it runs.
     splitting: true,
-    minify: true,
-    // Errors and log lines carry the names of classes and functions. There are no source maps: with them the package would
-    // be some four times as large, and Node reads them only under a flag that slows every look at a stack.
-    keepNames: true,
-    // The runtime brings its own.
-    external: ['@aws-sdk/*'],
-    // ioredis is CommonJS and requires Node's modules, which an ES module cannot do without this.
-    banner: {
-      js: "import{createRequire as createRequireHere}from'node:module';const require=createRequireHere(import.meta.url);",
-    },
-    plugins: [statusCodesAlone],
-    metafile: true,
-    logLevel: 'warning',
   });
   return { outdir: resolve(outdir), bundles: measure(metafile.outputs), largest: largest(metafile.outputs) };
 }
@@ -80,6 +64,27 @@ const statusCodesAlone: Plugin = {
     }));
   },
 };
+
+/** How code is bundled for the runtime; what benchmarks hold the functions against is bundled alike. */
+export const bundling = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  minify: true,
+  // Errors and log lines carry the names of classes and functions. There are no source maps: with them the package would
+  // be some four times as large, and Node reads them only under a flag that slows every look at a stack.
+  keepNames: true,
+  // The runtime brings its own.
+  external: ['@aws-sdk/*'],
+  // ioredis is CommonJS and requires Node's modules, which an ES module cannot do without this.
+  banner: {
+    js: "import{createRequire as createRequireHere}from'node:module';const require=createRequireHere(import.meta.url);",
+  },
+  plugins: [statusCodesAlone],
+  metafile: true,
+  logLevel: 'warning',
+} satisfies BuildOptions & { metafile: true };
 
 type Outputs = Metafile['outputs'];
 

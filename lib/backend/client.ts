@@ -46,7 +46,8 @@ export function createClient(access: Access, preset: Preset): Client {
     enableOfflineQueue: false,
     slotsRefreshTimeout: preset.commandTimeout,
     retryDelayOnFailover: 50,
-    // No automatic pipelines here: ioredis looks up the slots for them in a way that fails while some slots have no server.
+    // ioredis looks up the slots for automatic pipelines in a way that fails while some slots have no server.
+    enableAutoPipelining: false,
     // A TLS certificate names the host, so it must not be resolved to an address first.
     ...(tls && { dnsLookup: (name, done) => done(null, name) }),
   });

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build as esbuild } from 'esbuild';
+import { bundling } from '../../infra/build.ts';
 
 /** Sources bundled in the way of the functions. */
 export interface Bundled {
@@ -24,17 +25,7 @@ export async function bundle(files: Record<string, string>): Promise<Bundled> {
     const { metafile } = await esbuild({
       entryPoints: [join(import.meta.dirname, path)],
       outfile,
-      bundle: true,
-      format: 'esm',
-      platform: 'node',
-      target: 'node24',
-      minify: true,
-      keepNames: true,
-      banner: {
-        js: "import{createRequire as createRequireHere}from'node:module';const require=createRequireHere(import.meta.url);",
-      },
-      metafile: true,
-      logLevel: 'warning',
+      ...bundling,
     });
     const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
     return [name, bytes] as const;
