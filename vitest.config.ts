@@ -5,8 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: 'test/engines/global-setup.ts',
     pool: 'forks',
-    // Engines and services run beside the tests; more workers than this only make them wait for each other.
-    maxWorkers: 2,
+    // Engines and services run beside the tests, on few processors; but what breaks on purpose is mostly waited for.
+    maxWorkers: 3,
     testTimeout: 30_000,
     // What a test waits for comes when the machine gets to it; a second, which is the default, is little on a busy one.
     expect: { poll: { timeout: 20_000, interval: 20 } },

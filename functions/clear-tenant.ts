@@ -1,12 +1,14 @@
 import { endpoint } from '../lib/http/endpoint.ts';
-import { requireOwnTenant } from '../lib/http/input.ts';
+import { requireOwnTenant } from '../lib/http/tenant.ts';
 import { store } from '../lib/service.ts';
+import { announce } from '../lib/telemetry/channels.ts';
 
 /** DELETE /api/v1/cache/tenant/{tenant_id}: empties the caller's own tenant. */
 export const handler = endpoint(
   { operation: 'clear-tenant', input: (event) => requireOwnTenant(event, event.pathParameters?.tenant_id) },
-  async ({ tenant, deadline }) => {
-    await store.clear(tenant, deadline);
-    return { status: 204 };
+  async (call) => {
+    const count = await store.clear(call.tenant, call.deadline);
+    announce(call, { type: 'cleared', count });
+    return { status: 204, facts: { count } };
   },
 );

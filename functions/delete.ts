@@ -1,9 +1,12 @@
 import { endpoint } from '../lib/http/endpoint.ts';
-import { readKey } from '../lib/http/input.ts';
+import { readKey } from '../lib/http/key.ts';
 import { store } from '../lib/service.ts';
+import { announce } from '../lib/telemetry/channels.ts';
 
 /** DELETE /api/v1/cache/{key} and DELETE /api/v1/cache?key=…: gone afterwards, whether or not it was there. */
-export const handler = endpoint({ operation: 'delete', input: readKey }, async ({ tenant, input: key }) => {
+export const handler = endpoint({ operation: 'delete', input: readKey }, async (call) => {
+  const { tenant, input: key } = call;
   await store.delete(tenant, key);
+  announce(call, { type: 'deleted', key });
   return { status: 204 };
 });

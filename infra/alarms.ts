@@ -12,22 +12,23 @@ import { Construct } from 'constructs';
 import { BackendUnavailableError, InternalError } from '../lib/errors.ts';
 import { AlarmTopic } from './alarm-topic.ts';
 import type { CacheApi } from './api.ts';
-import { operations } from './build.ts';
 import type { CacheEndpoint } from './endpoint/index.ts';
 import type { CacheFunctions } from './functions.ts';
-import { logMetric, MINUTE } from './metrics.ts';
+import { MINUTE, serviceMetric } from './metrics.ts';
 import type { DeploymentSettings } from './settings.ts';
 
 export interface CacheAlarmsProps {
   api: CacheApi;
   functions: CacheFunctions;
   endpoint: Pick<CacheEndpoint, 'metrics'>;
-  settings: Pick<DeploymentSettings, 'alarmEmail' | 'stage'>;
+  settings: Pick<DeploymentSettings, 'alarmEmail' | 'service' | 'stage'>;
 }
 
 interface AlarmSpec {
   /** Also the heading of its section in the README's runbook. */
   title: string;
+  /** Tells it apart from others of its title. */
+  part?: string;
   /** What to do first, in a sentence or two. */
   firstLook: string;
   metric: IMetric;
@@ -53,10 +54,10 @@ export class CacheAlarms extends Construct {
     this.alarms = [...serviceAlarms(props), ...cacheAlarms(props)].map((spec) => this.#create(spec));
   }
 
-  #create({ title, firstLook, metric, threshold, bad, percentile }: AlarmSpec): Alarm {
+  #create({ title, part = '', firstLook, metric, threshold, bad, percentile }: AlarmSpec): Alarm {
     const [datapointsToAlarm, evaluationPeriods] = bad;
-    const alarm = new Alarm(this, title.replaceAll(/\W/g, ''), {
-      alarmName: `${Stack.of(this).stackName} ${title}`,
+    const alarm = new Alarm(this, `${title}${part}`.replaceAll(/\W/g, ''), {
+      alarmName: `${Stack.of(this).stackName} ${title}${part}`,
       alarmDescription: `${firstLook} Runbook: README, «Runbook», «${title}».`,
       metric,
       threshold,
@@ -73,24 +74,10 @@ export class CacheAlarms extends Construct {
   }
 }
 
-function serviceAlarms({ api, functions, settings: { stage } }: CacheAlarmsProps): AlarmSpec[] {
+function serviceAlarms({ api, functions, settings }: CacheAlarmsProps): AlarmSpec[] {
   const requests = api.stage.metricCount({ period: MINUTE });
   const failures = api.stage.metricServerError({ period: MINUTE });
-  const faults = (code: string) => logMetric(stage, 'faults', { dimensionsMap: { code } });
-  /** A metric of Lambda's, over all functions. */
-  const ofAll = (label: string, metricName: string) =>
-    new MathExpression({
-      label,
-      // Unlike a plus sign, it takes a function without a call in that minute for none and not for unknown.
-      expression: `SUM([${operations.map((_, index) => `m${index}`).join(', ')}])`,
-      usingMetrics: Object.fromEntries(
-        operations.map((operation, index) => [
-          `m${index}`,
-          functions.of(operation).metric(metricName, { statistic: 'Sum', period: MINUTE }),
-        ]),
-      ),
-      period: MINUTE,
-    });
+  const faults = (code: string) => serviceMetric(settings, 'failures', { by: { code } });
 
   return [
     {
@@ -120,18 +107,17 @@ function serviceAlarms({ api, functions, settings: { stage } }: CacheAlarmsProps
       title: 'Requests throttled',
       firstLook:
         'Find the route and the caller of the answers with 429 in the access log. If the traffic is wanted, raise throttleRate, or sweepThrottleRate for invalidate and clear.',
-      metric: logMetric(stage, 'errors', { dimensionsMap: { status: '429' } }),
+      metric: serviceMetric(settings, 'errors', { by: { status: '429' } }),
       threshold: 10,
       bad: [3, 5],
     },
-    {
+    ...overFunctions(functions, 'Throttles', {
       title: 'Functions throttled',
+      label: 'Invocations throttled',
       firstLook:
         "Compare the account's concurrent executions with its quota in this region, and reservedConcurrency with the traffic.",
-      metric: ofAll('Invocations throttled', 'Throttles'),
-      threshold: 1,
       bad: [2, 5],
-    },
+    }),
     {
       title: 'Backend errors',
       firstLook:
@@ -148,15 +134,46 @@ function serviceAlarms({ api, functions, settings: { stage } }: CacheAlarmsProps
       threshold: 1,
       bad: [1, 1],
     },
-    {
+    ...overFunctions(functions, 'Errors', {
       title: 'Function errors',
+      label: 'Invocations that ended without an answer',
       firstLook:
         "Look in the function's log for a timeout, memory at its limit, or a start that failed: the service answers everything else itself.",
-      metric: ofAll('Invocations that ended without an answer', 'Errors'),
-      threshold: 1,
       bad: [1, 1],
-    },
+    }),
   ];
+}
+
+/** CloudWatch takes no alarm whose expression is made of more metrics than these. */
+const METRICS_AN_ALARM = 10;
+
+/** Alarms that one of Lambda's counts is not zero for all functions: several, since there are more than one alarm may look at. */
+function overFunctions(
+  { all }: CacheFunctions,
+  metricName: 'Errors' | 'Throttles',
+  { label, ...spec }: Pick<AlarmSpec, 'bad' | 'firstLook' | 'title'> & { label: string },
+): AlarmSpec[] {
+  const parts = Array.from({ length: Math.ceil(all.length / METRICS_AN_ALARM) }, (_, part) =>
+    all.slice(part * METRICS_AN_ALARM, (part + 1) * METRICS_AN_ALARM),
+  );
+  return parts.map((functions, part) => {
+    const counts = functions.map(
+      (counted, index) =>
+        [`m${index}`, counted.metric(metricName, { statistic: 'Sum', period: MINUTE })] as const,
+    );
+    return {
+      ...spec,
+      part: part === 0 ? '' : ` ${part + 1}`,
+      metric: new MathExpression({
+        label,
+        // Unlike a plus sign, it takes a function without a call in that minute for none and not for unknown.
+        expression: `SUM([${counts.map(([name]) => name).join(', ')}])`,
+        usingMetrics: Object.fromEntries(counts),
+        period: MINUTE,
+      }),
+      threshold: 1,
+    };
+  });
 }
 
 function cacheAlarms({ endpoint }: CacheAlarmsProps): AlarmSpec[] {

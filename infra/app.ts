@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
-import { ConfigError } from '../lib/config.ts';
+import { ConfigError } from '../lib/env.ts';
 import { build } from './build.ts';
 import { type DeploymentSettings, readSettings } from './settings.ts';
 import { CacheStack, stackId } from './stack.ts';

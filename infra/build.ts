@@ -1,17 +1,25 @@
 import { rm } from 'node:fs/promises';
-import { STATUS_CODES } from 'node:http';
 import { basename, dirname, join, resolve } from 'node:path';
-import { type BuildOptions, build as esbuild, type ImportKind, type Metafile, type Plugin } from 'esbuild';
+import { type BuildOptions, build as esbuild, type ImportKind, type Metafile } from 'esbuild';
 import { fallback, type Operation, routes } from '../lib/http/routes.ts';
+import { lean } from './lean.ts';
 
 const ROOT = dirname(import.meta.dirname);
 
 /** The functions of the route table, by the names of their files. */
 export const operations: readonly Operation[] = [...routes, fallback].map(({ name }) => name);
 
+/** Those behind no route, which a schedule calls. */
+export const scheduled = ['measure-backend'] as const;
+
+/** The name of a function's file in `functions/`. */
+export type FunctionName = Operation | (typeof scheduled)[number];
+
+const names: readonly FunctionName[] = [...operations, ...scheduled];
+
 /** What one function reads in a cold start, in bytes of minified code. */
 export interface Bundle {
-  name: Operation;
+  name: FunctionName;
   /** Its own file and all that file imports before the handler is there. */
   ownBytes: number;
   /** And with the larger of the backends, of which it imports the one that it uses. */
@@ -27,7 +35,7 @@ export interface Build {
 }
 
 /**
- * Bundles every function of the route table into `<name>.mjs`, from which Lambda runs `<name>.handler`.
+ * Bundles every function into `<name>.mjs`, from which Lambda runs `<name>.handler`.
  *
  * The same sources give the same bytes, so that unchanged code is not deployed again.
  *
@@ -37,10 +45,11 @@ export async function build(outdir: string = join(ROOT, 'dist')): Promise<Build>
   await rm(outdir, { recursive: true, force: true });
   const { metafile } = await esbuild({
     absWorkingDir: ROOT,
-    entryPoints: operations.map((name) => `functions/${name}.ts`),
+    entryPoints: names.map((name) => `functions/${name}.ts`),
     outdir: resolve(outdir),
     outExtension: { '.js': '.mjs' },
     ...bundling,
+    plugins: lean,
     // All functions are one package, which Lambda fetches whole before a cold start. With shared chunks it is about a
     // sixth of what self-contained files add up to, and a function still reads little more than it runs.
     splitting: true,
@@ -48,24 +57,7 @@ export async function build(outdir: string = join(ROOT, 'dist')): Promise<Build>
   return { outdir: resolve(outdir), bundles: measure(metafile.outputs), largest: largest(metafile.outputs) };
 }
 
-/**
- * Middy's helpers take the names of HTTP's statuses from `node:http`, for which a function that speaks no HTTP would load
- * Node's server, clients and workers: a seventh of its cold start. They get the names alone.
- */
-const statusCodesAlone: Plugin = {
-  name: 'status-codes-alone',
-  setup({ onResolve, onLoad }) {
-    const namespace = 'status-codes';
-    onResolve({ filter: /^node:http$/ }, ({ path, importer }) =>
-      importer.includes(join('@middy', 'util')) ? { path, namespace } : undefined,
-    );
-    onLoad({ filter: /./, namespace }, () => ({
-      contents: `export const STATUS_CODES = ${JSON.stringify(STATUS_CODES)};`,
-    }));
-  },
-};
-
-/** How code is bundled for the runtime; what benchmarks hold the functions against is bundled alike. */
+/** How code is bundled for the runtime; what benchmarks hold the functions against is bundled alike, as it comes. */
 export const bundling = {
   bundle: true,
   format: 'esm',
@@ -81,7 +73,6 @@ export const bundling = {
   banner: {
     js: "import{createRequire as createRequireHere}from'node:module';const require=createRequireHere(import.meta.url);",
   },
-  plugins: [statusCodesAlone],
   metafile: true,
   logLevel: 'warning',
 } satisfies BuildOptions & { metafile: true };
@@ -91,7 +82,7 @@ type Outputs = Metafile['outputs'];
 function measure(outputs: Outputs): Bundle[] {
   const bytesOf = (paths: Set<string>) =>
     [...paths].reduce((sum, path) => sum + (outputs[path]?.bytes ?? 0), 0);
-  return operations.map((name) => {
+  return names.map((name) => {
     const entry = Object.keys(outputs).find((path) => basename(path) === `${name}.mjs`);
     if (entry === undefined) throw new Error(`functions/${name}.ts gave no bundle`);
     const own = closure(outputs, [entry]);

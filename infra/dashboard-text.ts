@@ -1,14 +1,7 @@
 import type { DeploymentSettings } from './settings.ts';
 
 /** What stands at the top of the dashboard: what is normal, and where to go from what is not. Markdown. */
-export function dashboardText({
-  stage,
-  backend,
-  throttle,
-  sweepThrottle,
-  service,
-}: DeploymentSettings): string {
-  const quiet = service.LOG_LEVEL === 'WARN' || service.LOG_LEVEL === 'ERROR';
+export function dashboardText({ stage, backend, throttle, sweepThrottle }: DeploymentSettings): string {
   return [
     `# cache-service, stage ${stage}, backend ${backend.kind}`,
     '**Normal:**',
@@ -18,9 +11,6 @@ export function dashboardText({
     '- No answers of 500 and above, no invocation without an answer. 400, 401, 403 and 404 are mistakes of callers.',
     `- Throttled with 429: above ${throttle.rate} requests a second to one route, invalidate and clear above ${sweepThrottle.rate}.`,
     '- Memory may stay near its limit: the cache evicts what is used least. It is short when evictions rise and the hit rate falls.',
-    ...(quiet
-      ? [`- There is no hit rate: with LOG_LEVEL=${service.LOG_LEVEL} the functions write no line a request.`]
-      : []),
     '',
     "**Not normal:** the alarm's description says what to look at first, the README's «Runbook» what to do then.",
   ].join('\n');

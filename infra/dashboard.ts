@@ -14,12 +14,14 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { type Operation, routes } from '../lib/http/routes.ts';
+import { METRICS, type MetricKey } from '../lib/telemetry/metric-names.ts';
 import type { CacheApi } from './api.ts';
 import { operations } from './build.ts';
 import { dashboardText } from './dashboard-text.ts';
 import type { CacheEndpoint } from './endpoint/index.ts';
 import type { CacheFunctions } from './functions.ts';
-import { FAULT_CODES, LOG_METRICS, logMetric, MINUTE, namespaceOf } from './metrics.ts';
+import { FAULT_CODES, MINUTE, namespaceOf, serviceMetric } from './metrics.ts';
 import type { DeploymentSettings } from './settings.ts';
 
 export interface CacheDashboardProps {
@@ -34,6 +36,8 @@ export interface CacheDashboardProps {
 const FULL_WIDTH = 24;
 const THIRD = { width: FULL_WIDTH / 3, height: 6 };
 const HOUR = Duration.hours(1);
+/** What carries values. */
+const VALUE_OPERATIONS: readonly Operation[] = ['get', 'set', 'batch-get', 'batch-set'];
 const PERCENT = { label: '%', min: 0, max: 100, showUnits: false };
 
 /** What a person on call looks at first: one page, from what callers see, over why, to what it costs. */
@@ -50,7 +54,8 @@ export class CacheDashboard extends Construct {
       new TextWidget({ markdown: dashboardText(props.settings), width: 16, height: 7 }),
       new AlarmStatusWidget({ title: 'Alarms', alarms: [...props.alarms], width: 8, height: 7 }),
     );
-    for (const row of [traffic(props), latency(props), errors(props), cache(props), cost(props)]) {
+    const rows = [traffic(props), latency(props), changes(props), errors(props), cache(props), cost(props)];
+    for (const row of rows) {
       if (row.length > 0) dashboard.addWidgets(...row);
     }
   }
@@ -67,9 +72,9 @@ function graph(title: string, unit: string, left: IMetric[], options: GraphWidge
   });
 }
 
-function traffic({ api, functions, settings: { stage } }: CacheDashboardProps): IWidget[] {
-  const hits = logMetric(stage, 'hits');
-  const misses = logMetric(stage, 'misses');
+function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
+  const hits = serviceMetric(settings, 'hits');
+  const misses = serviceMetric(settings, 'misses');
   const hitRate = new MathExpression({
     label: 'gets that found their key',
     expression: '100 * FILL(hits, 0) / (FILL(hits, 0) + FILL(misses, 0))',
@@ -93,33 +98,60 @@ function traffic({ api, functions, settings: { stage } }: CacheDashboardProps): 
   ];
 }
 
-function latency({ functions }: CacheDashboardProps): IWidget[] {
+function latency({ settings }: CacheDashboardProps): IWidget[] {
   const duration = (statistic: string) =>
-    operations.map((operation) =>
-      functions.of(operation).metricDuration({ label: operation, statistic, period: MINUTE }),
+    routes.map(({ name: operation }) =>
+      serviceMetric(settings, 'latency', { label: operation, statistic, by: { operation } }),
     );
+  const backend = ['p50', 'p99'].map((statistic) =>
+    serviceMetric(settings, 'backendTime', { label: statistic, statistic }),
+  );
+  return [
+    graph('Time in the function, p50', 'ms', duration('p50')),
+    graph('Time in the function, p99', 'ms', duration('p99')),
+    graph('Time of a backend call, and reconnects a minute', 'ms', backend, {
+      right: [serviceMetric(settings, 'reconnects', { label: 'reconnects' })],
+      rightYAxis: { label: 'reconnects', min: 0, showUnits: false },
+    }),
+  ];
+}
+
+/** What callers change, how large it is, and how many sandboxes are at it. */
+function changes({ functions, settings }: CacheDashboardProps): IWidget[] {
+  const counted = ([key, label]: [MetricKey, string]) => serviceMetric(settings, key, { label });
+  const keys: [MetricKey, string][] = [
+    ['sets', 'set'],
+    ['deletes', 'deleted'],
+    ['entriesInvalidated', 'invalidated or cleared'],
+  ];
+  const sizes = VALUE_OPERATIONS.map((operation) =>
+    serviceMetric(settings, 'valueBytes', { label: operation, by: { operation } }),
+  );
   const concurrent = operations.map((operation) =>
     functions
       .of(operation)
       .metric('ConcurrentExecutions', { label: operation, statistic: 'Maximum', period: MINUTE }),
   );
   return [
-    graph('Time in the function, p50', 'ms', duration('p50')),
-    graph('Time in the function, p99', 'ms', duration('p99')),
+    graph('Keys changed, a minute', 'keys', keys.map(counted)),
+    graph('Values got and set, and saved by compression, a minute', 'bytes', [
+      ...sizes,
+      counted(['compressionSaved', 'saved']),
+    ]),
     graph('Functions at work at once', 'sandboxes', concurrent, { stacked: true }),
   ];
 }
 
-function errors({ functions, settings: { stage } }: CacheDashboardProps): IWidget[] {
+function errors({ functions, settings }: CacheDashboardProps): IWidget[] {
   // The statuses need not be known here: whatever has been counted is drawn.
   const byStatus = new SearchExpression({
-    expression: `SEARCH('{"${namespaceOf(stage)}",status} MetricName="${LOG_METRICS.errors}"', 'Sum', 60)`,
+    expression: `SEARCH('{"${namespaceOf(settings.stage)}",status} MetricName="${METRICS.errors.name}"', 'Sum', 60)`,
     // biome-ignore lint/suspicious/noTemplateCurlyInString: CloudWatch puts the status there.
     label: "${PROP('Dim.status')}",
     period: MINUTE,
   });
   const faults = FAULT_CODES.map((code) =>
-    logMetric(stage, 'faults', { label: code, dimensionsMap: { code } }),
+    serviceMetric(settings, 'failures', { label: code, by: { code } }),
   );
   const lambda = (metricName: 'Errors' | 'Throttles', what: string) =>
     operations.map((operation) =>

@@ -8,6 +8,7 @@ export const SERVICE_SETTINGS = [
   'MEMORY_MAX_BYTES',
   'CACHE_SHARDS',
   'COMPRESS_MIN_BYTES',
+  'WAIT_REPLICAS',
   'LOG_LEVEL',
   'SERVICE_NAME',
 ] as const;
@@ -23,9 +24,20 @@ export const FUNCTION_SETTINGS = [
   'DRAGONFLY_SECRET_ARN',
   // From the authorization: which claim of a token names the tenant.
   'TENANT_CLAIM',
+  // From the stage: where its metrics are.
+  'METRICS_NAMESPACE',
   ...SERVICE_SETTINGS,
+  // From the events: where the broker is, and how to log in to it.
   'ENABLE_NATS',
+  'NATS_URL',
+  'NATS_CREDS',
+  'NATS_SECRET_ARN',
+  // From the telemetry: where the collector is. Headers, which may hold a password, are never in a template.
   'ENABLE_OTEL',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_TRACES_SAMPLER_ARG',
+  'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
 ] as const;
 
 /**

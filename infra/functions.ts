@@ -12,23 +12,26 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { fallback, type Operation } from '../lib/http/routes.ts';
-import { operations } from './build.ts';
+import { fallback } from '../lib/http/routes.ts';
+import { type FunctionName, operations, scheduled } from './build.ts';
 import type { CacheEndpoint } from './endpoint/index.ts';
 import { functionEnvironment } from './environment.ts';
+import type { CacheEvents } from './events.ts';
 import type { DeploymentSettings } from './settings.ts';
 
 export interface CacheFunctionsProps {
-  /** The directory that holds `<operation>.mjs` for every operation. */
+  /** The directory that holds `<name>.mjs` for every function. */
   bundles: string;
   endpoint: CacheEndpoint;
+  /** Undefined: none are published. */
+  events: CacheEvents | undefined;
   settings: Pick<DeploymentSettings, 'logRetentionDays' | 'reservedConcurrency' | 'service' | 'tracing'>;
   /** Further variables of every function, by the names that the service knows. */
   environment: Record<string, string>;
 }
 
 /** What walks through a tenant's entries goes on until just before API Gateway gives up, after 30 seconds. */
-const WALKS: readonly Operation[] = ['invalidate', 'clear-tenant'];
+const WALKS: readonly FunctionName[] = ['invalidate', 'clear-tenant'];
 const WALK_TIMEOUT = Duration.seconds(29);
 
 /** The others are done in one round trip, or have given up on the backend after about a second. */
@@ -41,46 +44,55 @@ const MEMORY_MB = 512;
 
 /**
  * One Lambda function for each row of the route table, and the one for what no row takes. That one needs no cache: it is in no
- * network and may do nothing but log.
+ * network and may do nothing but log. And the one that measures the cache, where nobody else does.
  */
 export class CacheFunctions extends Construct {
-  readonly #functions = new Map<Operation, LambdaFunction>();
+  readonly #functions = new Map<FunctionName, LambdaFunction>();
 
   constructor(scope: Construct, id: string, props: CacheFunctionsProps) {
     super(scope, id);
     const code = Code.fromAsset(props.bundles);
-    for (const operation of operations) this.#functions.set(operation, this.#create(operation, code, props));
+    const names = [...operations, ...(props.endpoint.measured ? scheduled : [])];
+    for (const name of names) this.#functions.set(name, this.#create(name, code, props));
   }
 
-  /** The function of an operation. */
-  of(operation: Operation): LambdaFunction {
-    const found = this.#functions.get(operation);
-    if (!found) throw new Error(`There is no function for ${operation}`);
+  /** All functions that there are. */
+  get all(): LambdaFunction[] {
+    return [...this.#functions.values()];
+  }
+
+  /** The function of an operation, or one that a schedule calls. */
+  of(name: FunctionName): LambdaFunction {
+    const found = this.#functions.get(name);
+    if (!found) throw new Error(`There is no function for ${name}`);
     return found;
   }
 
-  #create(operation: Operation, code: Code, props: CacheFunctionsProps): LambdaFunction {
+  #create(name: FunctionName, code: Code, props: CacheFunctionsProps): LambdaFunction {
     const { settings } = props;
-    const name = functionId(operation);
-    const endpoint = operation === fallback.name ? undefined : props.endpoint;
-    const logGroup = new LogGroup(this, `${name}Logs`, {
+    const id = functionId(name);
+    const operation = operations.find((known) => known === name);
+    const endpoint = name === fallback.name ? undefined : props.endpoint;
+    const logGroup = new LogGroup(this, `${id}Logs`, {
       retention: settings.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    const created = new LambdaFunction(this, name, {
-      description: `cache-service: ${operation}`,
+    const created = new LambdaFunction(this, id, {
+      description: `cache-service: ${name}`,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       code,
-      handler: `${operation}.handler`,
-      timeout: WALKS.includes(operation) ? WALK_TIMEOUT : TIMEOUT,
+      handler: `${name}.handler`,
+      timeout: WALKS.includes(name) ? WALK_TIMEOUT : TIMEOUT,
       memorySize: MEMORY_MB,
-      reservedConcurrentExecutions: settings.reservedConcurrency,
+      // What a schedule calls never runs twice at once.
+      reservedConcurrentExecutions: operation && settings.reservedConcurrency,
       environment: {
         ...functionEnvironment((setting) => settings.service[setting] ?? props.environment[setting]),
         ...endpoint?.environment,
+        ...(operation && props.events?.environmentOf(operation)),
       },
-      role: this.#role(`${name}Role`, logGroup, { inVpc: endpoint?.network !== undefined, ...settings }),
+      role: this.#role(`${id}Role`, logGroup, { inVpc: endpoint?.network !== undefined, ...settings }),
       ...endpoint?.network,
       logGroup,
       loggingFormat: LoggingFormat.JSON,
@@ -89,8 +101,9 @@ export class CacheFunctions extends Construct {
       tracing: settings.tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     });
     // A name to type: `sam local invoke GetFunction`. It also keeps the function when constructs are moved about.
-    (created.node.defaultChild as CfnFunction).overrideLogicalId(name);
+    (created.node.defaultChild as CfnFunction).overrideLogicalId(id);
     endpoint?.grantTo(created);
+    if (operation) props.events?.grantTo(created, operation);
     return created;
   }
 
@@ -121,7 +134,7 @@ const NETWORK_INTERFACES = [
 ];
 
 /** `clear-tenant` becomes `ClearTenantFunction`. */
-function functionId(operation: Operation): string {
-  const words = operation.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1));
+function functionId(name: FunctionName): string {
+  const words = name.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1));
   return `${words.join('')}Function`;
 }

@@ -1,28 +1,11 @@
 import { Duration } from 'aws-cdk-lib';
 import { Metric, type MetricOptions, Unit } from 'aws-cdk-lib/aws-cloudwatch';
+import { readConfig } from '../lib/config.ts';
 import { BackendUnavailableError, InternalError, InvalidationIncompleteError } from '../lib/errors.ts';
+import { METRICS, type MetricKey, type Unit as MetricUnit } from '../lib/telemetry/metric-names.ts';
+import type { DeploymentSettings } from './settings.ts';
 
-/**
- * Every metric that this stack makes itself, from lines of its logs. All else that alarms and the dashboard show comes from
- * API Gateway, Lambda and the cache.
- */
-export const LOG_METRICS = {
-  /** Gets that found their key. */
-  hits: 'Hits',
-  /** Gets that did not. */
-  misses: 'Misses',
-  /** Requests that failed and were not the caller's fault, by `code`. */
-  faults: 'Faults',
-  /** Answers with a status of 400 and above, the gateway's own among them, by `status`. */
-  errors: 'Errors',
-} as const;
-
-export type LogMetric = keyof typeof LOG_METRICS;
-
-/** The dimensions by which metrics are told apart, each with the field of the log line that its value comes from. */
-export const DIMENSIONS = { faults: { code: '$.message' }, errors: { status: '$.status' } } as const;
-
-/** The codes of answers with a status of 500 and above. The functions log each as a message at level ERROR. */
+/** The codes of answers with a status of 500 and above. */
 export const FAULT_CODES = [
   new BackendUnavailableError(),
   new InvalidationIncompleteError(0),
@@ -37,14 +20,48 @@ export function namespaceOf(stage: string): string {
   return `CacheService/${stage}`;
 }
 
-/** One of the metrics above, counted a minute. */
-export function logMetric(stage: string, name: LogMetric, options: MetricOptions = {}): Metric {
+const UNITS: Record<MetricUnit, Unit> = {
+  Count: Unit.COUNT,
+  Milliseconds: Unit.MILLISECONDS,
+  Bytes: Unit.BYTES,
+  Percent: Unit.PERCENT,
+  None: Unit.NONE,
+};
+
+export interface ServiceMetricOptions extends MetricOptions {
+  /** The values of those of its dimensions that are not the service. */
+  by?: Record<string, string>;
+}
+
+/**
+ * One of the service's own metrics, summed up each minute unless told otherwise. All else that alarms and the dashboard show
+ * comes from API Gateway, Lambda and the cache.
+ *
+ * @throws Error when `by` is not of the metric's dimensions, for which CloudWatch would show nothing
+ */
+export function serviceMetric(
+  { stage, service }: Pick<DeploymentSettings, 'stage' | 'service'>,
+  key: MetricKey,
+  { by = {}, ...options }: ServiceMetricOptions = {},
+): Metric {
+  const { name, unit, dimensions } = METRICS[key];
+  const given: Record<string, string> = { service: readConfig(service).serviceName, ...by };
+  const wanted: readonly string[] = dimensions;
+  if (Object.keys(by).some((dimension) => !wanted.includes(dimension))) {
+    throw new Error(`${name} is told apart by ${wanted.join(', ')}`);
+  }
+  const pairOf = (dimension: string): [string, string] => {
+    const value = given[dimension];
+    if (value === undefined) throw new Error(`${name} is told apart by ${dimension}`);
+    return [dimension, value];
+  };
   return new Metric({
     namespace: namespaceOf(stage),
-    metricName: LOG_METRICS[name],
+    metricName: name,
+    dimensionsMap: Object.fromEntries(wanted.map(pairOf)),
     statistic: 'Sum',
     period: MINUTE,
-    unit: Unit.COUNT,
+    unit: UNITS[unit],
     ...options,
   });
 }

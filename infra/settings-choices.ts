@@ -1,11 +1,17 @@
-import { ConfigError } from '../lib/config.ts';
+import { ConfigError } from '../lib/env.ts';
+import { parseNatsUrl } from '../lib/events/url.ts';
 import type {
   AuthorizationSettings,
   BackendSettings,
   DragonflySettings,
+  EventSettings,
   ExternalNetwork,
 } from './settings.ts';
 import type { SettingsReader } from './settings-reader.ts';
+
+/** Six random characters end a complete ARN; a policy on less than that would name no secret. */
+const SECRET_ARN = /^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+-[A-Za-z0-9]{6}$/;
+const A_SECRET = "a secret's complete ARN";
 
 /** @throws ConfigError */
 export function readBackend(read: SettingsReader): BackendSettings {
@@ -22,13 +28,7 @@ export function readBackend(read: SettingsReader): BackendSettings {
     case 'external':
       return {
         kind,
-        secretArn: read.required(
-          'externalSecretArn',
-          // Six random characters end a complete ARN; a policy on less than that would name no secret.
-          /^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+-[A-Za-z0-9]{6}$/,
-          "a secret's complete ARN",
-          'backend=external',
-        ),
+        secretArn: read.required('externalSecretArn', SECRET_ARN, A_SECRET, 'backend=external'),
         network: readNetwork(read),
       };
     case 'memory':
@@ -78,6 +78,25 @@ function readNetwork(read: SettingsReader): ExternalNetwork | undefined {
     subnetIds: read.list('subnetIds', id('subnet'), 'ids of subnets'),
     securityGroupId: read.required('securityGroupId', id('sg'), "a security group's id", together),
   };
+}
+
+/** @throws ConfigError */
+export function readEvents(read: SettingsReader): EventSettings | undefined {
+  const url = read.text('natsUrl', /./, "the broker's URL");
+  const secretArn = read.text('natsSecretArn', SECRET_ARN, A_SECRET);
+  if (url === undefined) return secretArn === undefined ? undefined : { url, secretArn };
+  if (url.includes('@')) {
+    throw new ConfigError(
+      'natsUrl',
+      'cannot hold a login, which would stand in the template: give natsSecretArn',
+    );
+  }
+  try {
+    parseNatsUrl(url);
+  } catch (error) {
+    throw new ConfigError('natsUrl', (error as Error).message);
+  }
+  return { url, secretArn };
 }
 
 /** @throws ConfigError */

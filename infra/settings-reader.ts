@@ -1,4 +1,4 @@
-import { ConfigError } from '../lib/config.ts';
+import { ConfigError } from '../lib/env.ts';
 
 /** Reads values out of the CDK's context, where each may be of its own type (`cdk.json`) or text (`-c name=value`). */
 export class SettingsReader {

@@ -1,6 +1,6 @@
-import { ConfigError } from '../lib/config.ts';
+import { ConfigError } from '../lib/env.ts';
 import { functionEnvironment, SERVICE_SETTINGS } from './environment.ts';
-import { readAuthorization, readBackend } from './settings-choices.ts';
+import { readAuthorization, readBackend, readEvents } from './settings-choices.ts';
 import { SettingsReader } from './settings-reader.ts';
 
 /** Everything that can be chosen about a deployment, read and checked once. The README lists the names. */
@@ -8,6 +8,8 @@ export interface DeploymentSettings {
   /** Tells deployments in one account and region apart: lower-case letters, digits and hyphens, 16 at most. */
   stage: string;
   backend: BackendSettings;
+  /** Where events are published; undefined: nowhere. */
+  events: EventSettings | undefined;
   authorization: AuthorizationSettings;
   /** The zones that a network of its own is in, by name; empty: the first ones of the account. */
   availabilityZones: readonly string[];
@@ -70,6 +72,13 @@ export interface ExternalNetwork {
   securityGroupId: string;
 }
 
+export interface EventSettings {
+  /** The broker's URL, without a login; undefined: the secret names it. */
+  url: string | undefined;
+  /** Complete ARN of the secret that holds credentials, the URL or an authority; undefined: the broker wants no login. */
+  secretArn: string | undefined;
+}
+
 export type AuthorizationSettings =
   | { kind: 'iam' }
   | {
@@ -105,11 +114,20 @@ const ONLY_WITH: Record<string, Choice | Choice[]> = {
   vpcId: 'backend=external',
   subnetIds: 'backend=external',
   securityGroupId: 'backend=external',
+  // The other backends are in a network from which a way leads to the cache and nowhere else.
+  natsUrl: ['backend=external', 'backend=memory'],
+  natsSecretArn: ['backend=external', 'backend=memory'],
+  otelEndpoint: ['backend=external', 'backend=memory'],
   MEMORY_MAX_BYTES: 'backend=memory',
+  // Neither ElastiCache Serverless, which knows no WAIT, nor our own Dragonfly, which is one, has replicas to wait for.
+  WAIT_REPLICAS: 'backend=external',
   jwtIssuer: 'authorization=jwt',
   jwtAudience: 'authorization=jwt',
   jwtTenantClaim: 'authorization=jwt',
 };
+
+/** How traces and metrics are sent, by the service's own names: only together with `otelEndpoint`. */
+const TELEMETRY = ['OTEL_TRACES_SAMPLER_ARG', 'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE'];
 
 const NAMES: readonly string[] = [
   'stage',
@@ -125,20 +143,26 @@ const NAMES: readonly string[] = [
   'corsOrigins',
   'tracing',
   ...Object.keys(ONLY_WITH),
+  ...TELEMETRY,
   ...SERVICE_SETTINGS.filter((name) => !(name in ONLY_WITH)),
 ];
 
-const NO_EVENTS = 'cannot be given: this version publishes no events yet';
-const NO_TRACES = 'cannot be given: this version sends no traces to a collector yet; tracing=true has X-Ray';
+const EVENTS_BY_URL = 'cannot be given: natsUrl or natsSecretArn turn events on';
+const TRACES_BY_ENDPOINT = 'cannot be given: otelEndpoint turns traces on';
 
 /** What somebody may well give, and why it is not taken. */
 const REFUSED: Record<string, string> = {
   DRAGONFLY_URL:
     'cannot be given, since a password in it would stand in the template: choose a backend, or give backend=external and externalSecretArn',
-  natsUrl: NO_EVENTS,
-  ENABLE_NATS: NO_EVENTS,
-  otelEndpoint: NO_TRACES,
-  ENABLE_OTEL: NO_TRACES,
+  ENABLE_NATS: EVENTS_BY_URL,
+  NATS_URL: EVENTS_BY_URL,
+  NATS_SECRET_ARN: EVENTS_BY_URL,
+  NATS_CREDS:
+    'cannot be given, since they would stand in the template: put them into a secret and give natsSecretArn',
+  ENABLE_OTEL: TRACES_BY_ENDPOINT,
+  OTEL_EXPORTER_OTLP_ENDPOINT: TRACES_BY_ENDPOINT,
+  OTEL_EXPORTER_OTLP_HEADERS:
+    'cannot be given, since a password in it would stand in the template: send to a collector of your own, which adds it',
   perTenantSandboxes:
     'cannot be true: Lambda takes calls of tenant-isolated functions from REST APIs only, and this is an HTTP API',
 };
@@ -158,6 +182,7 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
   return {
     stage: read.text('stage', STAGE, 'a letter and up to 15 of a-z, 0-9 and single hyphens') ?? 'prod',
     backend,
+    events: readEvents(read),
     authorization,
     availabilityZones: read.list(
       'availabilityZones',
@@ -176,7 +201,7 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
       'origins as https://app.example.com',
     ),
     tracing: read.boolean('tracing'),
-    service: readService(context),
+    service: readService(context, readTelemetry(read)),
   };
 }
 
@@ -211,8 +236,30 @@ function readThrottle(read: SettingsReader, name: 'throttle' | 'sweepThrottle', 
   return { rate, burst: read.integer(`${name}Burst`, 2 * rate, 1, 1_000_000) };
 }
 
-function readService(context: Record<string, unknown>): Record<string, string> {
+/** The service's settings that a collector's address brings with it; none without it. */
+function readTelemetry(read: SettingsReader): Record<string, string> {
+  const endpoint = read.text(
+    'otelEndpoint',
+    /^https?:\/\/[^\s/@?#]+(\/[^\s@?#]*)?$/,
+    "a collector's URL without a login, as http://collector.internal:4318",
+  );
+  const given = TELEMETRY.filter((name) => read.has(name));
+  if (endpoint === undefined) {
+    if (given[0] !== undefined) throw new ConfigError(given[0], 'is only for a deployment with otelEndpoint');
+    return {};
+  }
+  const options = given.map((name) => [name, read.text(name, /^.*$/, 'text') ?? '']);
+  return { ENABLE_OTEL: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, ...Object.fromEntries(options) };
+}
+
+function readService(
+  context: Record<string, unknown>,
+  telemetry: Record<string, string>,
+): Record<string, string> {
   const names: readonly string[] = SERVICE_SETTINGS;
-  const all = functionEnvironment((name) => (names.includes(name) ? context[name] : undefined));
-  return Object.fromEntries(SERVICE_SETTINGS.map((name) => [name, all[name] ?? '']));
+  const all = functionEnvironment(
+    (name) => telemetry[name] ?? (names.includes(name) ? context[name] : undefined),
+  );
+  const own = Object.fromEntries(SERVICE_SETTINGS.map((name) => [name, all[name] ?? '']));
+  return { ...own, ...telemetry };
 }

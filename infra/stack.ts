@@ -5,8 +5,11 @@ import { authorizationEnvironment, CacheApi } from './api.ts';
 import { CacheDashboard } from './dashboard.ts';
 import { createEndpoint } from './endpoint/create.ts';
 import type { CacheEndpoint } from './endpoint/index.ts';
+import { CacheEvents } from './events.ts';
 import { CacheFunctions } from './functions.ts';
 import { LogMetrics } from './log-metrics.ts';
+import { Measurement } from './measurement.ts';
+import { namespaceOf } from './metrics.ts';
 import type { DeploymentSettings } from './settings.ts';
 
 export interface CacheStackProps extends StackProps {
@@ -28,11 +31,18 @@ export class CacheStack extends Stack {
     this.functions = new CacheFunctions(this, 'Functions', {
       bundles,
       endpoint: this.endpoint,
+      events: settings.events && new CacheEvents(this, 'Events', settings.events),
       settings,
-      environment: authorizationEnvironment(settings),
+      environment: {
+        ...authorizationEnvironment(settings),
+        METRICS_NAMESPACE: namespaceOf(settings.stage),
+      },
     });
     this.api = new CacheApi(this, 'Api', { functions: this.functions, settings });
 
+    if (this.endpoint.measured) {
+      new Measurement(this, 'Measurement', { measuring: this.functions.of('measure-backend') });
+    }
     const observed = { api: this.api, functions: this.functions, endpoint: this.endpoint, settings };
     new LogMetrics(this, 'LogMetrics', observed);
     const { alarms } = new CacheAlarms(this, 'Alarms', observed);

@@ -1,4 +1,7 @@
 import { type BackendAddress, parseBackendUrl } from './backend/url.ts';
+import { ConfigError, type Environment, integer, text } from './env.ts';
+import { type NatsSettings, readNats } from './events/settings.ts';
+import { type OtelSettings, readOtel } from './telemetry/otel/settings.ts';
 
 /** Everything that can be set, from the environment, read and checked once. The README lists the names. */
 export interface Config {
@@ -21,25 +24,23 @@ export interface Config {
   shards: number;
   /** Values of at least so many bytes are stored compressed; 0 compresses none. */
   compressMinBytes: number;
+  /** Replicas that must have a removal before it is answered with success; 0 waits for none. */
+  waitReplicas: number;
   logLevel: LogLevel;
+  /** The namespace of CloudWatch that metrics go to; undefined: none are written. */
+  metricsNamespace: string | undefined;
   /** The claim of the caller's JWT that names the tenant; undefined: the header does. */
   tenantClaim: string | undefined;
+  /** Where events go; undefined: nowhere. */
+  nats: NatsSettings | undefined;
+  /** Where traces and metrics go; undefined: nowhere. */
+  otel: OtelSettings | undefined;
   /** True in a Lambda sandbox: one request at a time, and frozen in between. */
   onLambda: boolean;
 }
 
 export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
-
-/** A setting that cannot be used. Its message is one line that begins with the setting's name. */
-export class ConfigError extends Error {
-  constructor(name: string, problem: string) {
-    super(`${name} ${problem}`);
-    this.name = 'ConfigError';
-  }
-}
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The number of shards that CACHE_SHARDS=auto stands for: the same everywhere, so that a move to a cluster changes nothing. */
 const AUTO_SHARDS = 16;
@@ -58,8 +59,6 @@ export function readConfig(env: Environment): Config {
     1,
     maxTtlSeconds,
   );
-  refuseAbsentFeature(env, 'ENABLE_NATS', 'events');
-  refuseAbsentFeature(env, 'ENABLE_OTEL', 'traces');
 
   return {
     serviceName: text(env, 'SERVICE_NAME') ?? 'cache-service',
@@ -72,32 +71,14 @@ export function readConfig(env: Environment): Config {
     memoryMaxBytes: integer(env, 'MEMORY_MAX_BYTES', 256 * 1024 ** 2, 1024, Number.MAX_SAFE_INTEGER),
     shards: env.CACHE_SHARDS === 'auto' ? AUTO_SHARDS : integer(env, 'CACHE_SHARDS', AUTO_SHARDS, 1, 1024),
     compressMinBytes: integer(env, 'COMPRESS_MIN_BYTES', 2048, 0, Number.MAX_SAFE_INTEGER),
+    waitReplicas: integer(env, 'WAIT_REPLICAS', 0, 0, 15),
     logLevel: logLevel(env),
+    metricsNamespace: metricsNamespace(env),
     tenantClaim: text(env, 'TENANT_CLAIM'),
+    nats: readNats(env),
+    otel: readOtel(env),
     onLambda: text(env, 'AWS_LAMBDA_FUNCTION_NAME') !== undefined,
   };
-}
-
-/** A variable that is set to nothing counts as not set, as in most shells' and templates' use. */
-function text(env: Environment, name: string): string | undefined {
-  return env[name]?.trim() || undefined;
-}
-
-function integer(env: Environment, name: string, fallback: number, min: number, max: number): number {
-  const given = text(env, name);
-  if (given === undefined) return fallback;
-  const value = /^\d{1,16}$/.test(given) ? Number(given) : Number.NaN;
-  if (!(value >= min && value <= max)) {
-    throw new ConfigError(name, `must be a whole number from ${min} to ${max}, not ${JSON.stringify(given)}`);
-  }
-  return value;
-}
-
-function boolean(env: Environment, name: string): boolean {
-  const given = text(env, name)?.toLowerCase();
-  if (given === undefined || given === 'false' || given === '0') return false;
-  if (given === 'true' || given === '1') return true;
-  throw new ConfigError(name, `must be true or false, not ${JSON.stringify(given)}`);
 }
 
 function logLevel(env: Environment): LogLevel {
@@ -105,6 +86,17 @@ function logLevel(env: Environment): LogLevel {
   const level = LOG_LEVELS.find((known) => known === given);
   if (!level) throw new ConfigError('LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
   return level;
+}
+
+function metricsNamespace(env: Environment): string | undefined {
+  const given = text(env, 'METRICS_NAMESPACE');
+  if (given !== undefined && !/^(?!AWS\/)[\w.#:/-]{1,255}$/.test(given)) {
+    throw new ConfigError(
+      'METRICS_NAMESPACE',
+      'must be 1 to 255 letters, digits or any of . - _ / # : and not begin with AWS/',
+    );
+  }
+  return given;
 }
 
 function backend(env: Environment): Pick<Config, 'backend' | 'iamCache' | 'secretArn'> {
@@ -134,9 +126,4 @@ function backendAddress(env: Environment): BackendAddress | undefined {
     // The URL may hold a password, so the message says what is wrong with it and never repeats it.
     throw new ConfigError('DRAGONFLY_URL', (error as Error).message);
   }
-}
-
-/** Better a start that fails than a service that only seems to send what it was asked to send. */
-function refuseAbsentFeature(env: Environment, name: string, feature: string): void {
-  if (boolean(env, name)) throw new ConfigError(name, `cannot be true: this version sends no ${feature} yet`);
 }

@@ -78,8 +78,8 @@ export class PayloadTooLargeError extends ServiceError {
   readonly status = 413;
   readonly code = 'PAYLOAD_TOO_LARGE';
 
-  constructor(what: string, maxBytes: number) {
-    super(`The ${what} is larger than ${maxBytes} bytes`, { details: { max_bytes: maxBytes } });
+  constructor(what: string, maxBytes: number, details: Record<string, unknown> = {}) {
+    super(`The ${what} is larger than ${maxBytes} bytes`, { details: { max_bytes: maxBytes, ...details } });
   }
 }
 
@@ -113,13 +113,13 @@ export class BackendUnavailableError extends ServiceError {
   }
 }
 
-/** 503: time ran out during an invalidation. What went is gone; the same request again goes on from there. */
+/** 503: time ran out during an invalidation. What went is gone; the same request again begins anew and has so much less to remove. */
 export class InvalidationIncompleteError extends ServiceError {
   readonly status = 503;
   readonly code = 'INVALIDATION_INCOMPLETE';
 
   constructor(count: number) {
-    super('Time ran out before the invalidation was complete; send the same request again to go on', {
+    super('Time ran out before the invalidation was complete; send the same request again to remove more', {
       details: { count },
       headers: { 'retry-after': '1' },
     });

@@ -1,3 +1,5 @@
+import { STORE_COMMANDS } from '../../lib/backend/commands.ts';
+
 /**
  * What the service's user may do, in the words of the server's access control: its own keys, and the commands that the store
  * and its client send. Scripts are held to the same rules, command by command.
@@ -13,23 +15,5 @@ export const ACCESS_STRING = [
   '+cluster|slots',
   '+cluster|info',
   '+info',
-  '+time',
-  '+eval',
-  '+evalsha',
-  '+get',
-  '+mget',
-  '+set',
-  '+getrange',
-  '+exists',
-  '+pttl',
-  '+pexpire',
-  '+rename',
-  '+del',
-  '+unlink',
-  '+zadd',
-  '+zrem',
-  '+zscore',
-  '+zcount',
-  '+zrangebylex',
-  '+zrangebyscore',
+  ...STORE_COMMANDS.map((command) => `+${command}`),
 ].join(' ');

@@ -15,7 +15,8 @@ export function createEndpoint(
     stage,
     availabilityZones: names,
     logRetentionDays,
-  }: Pick<DeploymentSettings, 'availabilityZones' | 'backend' | 'stage' | 'logRetentionDays'>,
+    service,
+  }: Pick<DeploymentSettings, 'availabilityZones' | 'backend' | 'logRetentionDays' | 'service' | 'stage'>,
 ): CacheEndpoint {
   switch (backend.kind) {
     case 'elasticache': {
@@ -26,10 +27,16 @@ export function createEndpoint(
     case 'dragonfly': {
       // One task runs in one of them; the second is where it goes when the first fails. Each further one would be paid for.
       const network = new CacheNetwork(scope, 'Network', { zones: 2, names });
-      return new DragonflyEndpoint(scope, 'Cache', { network, settings: backend, stage, logRetentionDays });
+      return new DragonflyEndpoint(scope, 'Cache', {
+        network,
+        settings: backend,
+        stage,
+        service,
+        logRetentionDays,
+      });
     }
     case 'external':
-      return new ExternalEndpoint(scope, 'Cache', backend);
+      return new ExternalEndpoint(scope, 'Cache', { settings: backend, stage, service });
     case 'memory':
       return new MemoryEndpoint(scope, 'Cache');
   }

@@ -4,18 +4,18 @@ import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Secret, type SecretStringGenerator } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import type { CacheNetwork } from '../network.ts';
-import type { DragonflySettings } from '../settings.ts';
+import type { DeploymentSettings, DragonflySettings } from '../settings.ts';
 import { ServerCertificate } from './certificate/construct.ts';
 import { DragonflyService } from './dragonfly-service.ts';
 import type { CacheEndpoint, EndpointMetrics, EndpointNetwork } from './index.ts';
+import { measuredMetrics } from './measured.ts';
 import { PrivateServices } from './private-services.ts';
 import { grantValue } from './secret-grant.ts';
 
-export interface DragonflyEndpointProps {
+export interface DragonflyEndpointProps
+  extends Pick<DeploymentSettings, 'logRetentionDays' | 'service' | 'stage'> {
   network: CacheNetwork;
   settings: DragonflySettings;
-  stage: string;
-  logRetentionDays: number;
 }
 
 const PORT = 6379;
@@ -30,6 +30,7 @@ export class DragonflyEndpoint extends Construct implements CacheEndpoint {
   readonly environment: Record<string, string>;
   readonly network: EndpointNetwork;
   readonly metrics: EndpointMetrics;
+  readonly measured = true;
   readonly #clientSecret: Secret;
 
   constructor(scope: Construct, id: string, props: DragonflyEndpointProps) {
@@ -79,10 +80,14 @@ export class DragonflyEndpoint extends Construct implements CacheEndpoint {
       DRAGONFLY_SECRET_ARN: clientSecret.secretArn,
     };
     this.network = network.endpointNetwork;
-    const reading = { statistic: Stats.MAXIMUM, period: Duration.minutes(1) };
     this.metrics = {
-      memoryUsagePercent: service.metricMemoryUtilization({ ...reading, label: 'Memory' }),
-      cpuPercent: service.metricCpuUtilization({ ...reading, label: 'CPU' }),
+      // Of what Dragonfly may use: of the task's memory that is a part, and so never all of it.
+      ...measuredMetrics(props),
+      cpuPercent: service.metricCpuUtilization({
+        statistic: Stats.MAXIMUM,
+        period: Duration.minutes(1),
+        label: 'CPU',
+      }),
     };
     this.#clientSecret = clientSecret;
   }

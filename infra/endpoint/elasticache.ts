@@ -29,6 +29,7 @@ export class ElastiCacheEndpoint extends Construct implements CacheEndpoint {
   readonly environment: Record<string, string>;
   readonly network: EndpointNetwork;
   readonly metrics: EndpointMetrics;
+  readonly measured = false;
   readonly #arns: string[];
 
   constructor(scope: Construct, id: string, { network, settings, stage }: ElastiCacheEndpointProps) {

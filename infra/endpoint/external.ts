@@ -3,9 +3,14 @@ import { type ISubnet, SecurityGroup, Subnet, Vpc } from 'aws-cdk-lib/aws-ec2';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import type { ExternalNetwork, ExternalSettings } from '../settings.ts';
+import type { DeploymentSettings, ExternalNetwork, ExternalSettings } from '../settings.ts';
 import type { CacheEndpoint, EndpointMetrics, EndpointNetwork } from './index.ts';
+import { measuredMetrics } from './measured.ts';
 import { grantValue } from './secret-grant.ts';
+
+export interface ExternalEndpointProps extends Pick<DeploymentSettings, 'service' | 'stage'> {
+  settings: ExternalSettings;
+}
 
 /**
  * A cache that is there already. Nothing is made: the functions may read the secret that says where it is and how to log in,
@@ -15,14 +20,17 @@ import { grantValue } from './secret-grant.ts';
 export class ExternalEndpoint extends Construct implements CacheEndpoint {
   readonly environment: Record<string, string>;
   readonly network: EndpointNetwork | undefined;
-  readonly metrics: EndpointMetrics = {};
+  readonly metrics: EndpointMetrics;
+  readonly measured = true;
   readonly #secret: ISecret;
 
-  constructor(scope: Construct, id: string, { secretArn, network }: ExternalSettings) {
+  constructor(scope: Construct, id: string, { settings, ...deployment }: ExternalEndpointProps) {
     super(scope, id);
+    const { secretArn, network } = settings;
     this.#secret = Secret.fromSecretCompleteArn(this, 'Secret', secretArn);
     this.environment = { DRAGONFLY_SECRET_ARN: secretArn };
     this.network = network && this.#import(network);
+    this.metrics = measuredMetrics(deployment);
   }
 
   grantTo(grantee: IGrantable): void {

@@ -10,6 +10,8 @@ export interface CacheEndpoint {
   readonly network: EndpointNetwork | undefined;
   /** What CloudWatch knows of it; what a backend does not report is not there. */
   readonly metrics: EndpointMetrics;
+  /** Whether the service itself has to ask it how full it is, and to tell CloudWatch. */
+  readonly measured: boolean;
   /** Lets somebody log in, and nothing else. */
   grantTo(grantee: IGrantable): void;
 }

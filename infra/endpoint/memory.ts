@@ -7,6 +7,7 @@ export class MemoryEndpoint extends Construct implements CacheEndpoint {
   readonly environment: Record<string, string> = {};
   readonly network = undefined;
   readonly metrics: EndpointMetrics = {};
+  readonly measured = false;
 
   constructor(scope: Construct, id: string) {
     super(scope, id);

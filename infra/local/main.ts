@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { ConfigError } from '../../lib/config.ts';
+import { ConfigError } from '../../lib/env.ts';
 import { fallback, routes } from '../../lib/http/routes.ts';
 import { banner } from './banner.ts';
 import { loadHandlers } from './invoke.ts';
@@ -9,7 +9,7 @@ import { createGateway, type Gateway } from './server.ts';
 /** How long requests under way may take to finish once the process is told to stop, in milliseconds. */
 const SHUTDOWN_GRACE_MS = 5000;
 
-const { config, store } = await import('../../lib/service.ts').catch(explainSettings);
+const { config, endTelemetry, store } = await import('../../lib/service.ts').catch(explainSettings);
 const { log } = await import('../../lib/settings.ts');
 
 const names = [...routes, fallback].map(({ name }) => name);
@@ -56,6 +56,7 @@ function listen({ server }: Gateway, wanted: number): Promise<number> {
 async function shutDown(): Promise<void> {
   await gateway.stop(SHUTDOWN_GRACE_MS);
   await store.close();
+  await endTelemetry?.();
   process.exit(0);
 }
 

@@ -3,7 +3,15 @@ import { readBody } from './body.ts';
 import { createEvent } from './gateway-event.ts';
 import { readRequest } from './incoming.ts';
 import { createInvoker, type FunctionHost } from './invoke.ts';
-import { answerTo, BODY_TOO_LARGE, MAX_BODY_BYTES, MAX_HEAD_BYTES, problemBehind } from './problems.ts';
+import {
+  answerTo,
+  BODY_TOO_LARGE,
+  MALFORMED,
+  MAX_BODY_BYTES,
+  MAX_HEAD_BYTES,
+  problemBehind,
+} from './problems.ts';
+import { readHead } from './request-head.ts';
 import { refuse, refuseConnection, send } from './response.ts';
 import type { Router } from './router.ts';
 
@@ -24,12 +32,15 @@ export function createGateway(router: Router, functions: FunctionHost): Gateway 
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
     const request = readRequest(req);
     if ('error' in request) {
-      refuse(req, res, answerTo(request, req.headers));
+      // Not Node's own `headers`, which join what came twice in another way than functions see it.
+      refuse(req, res, answerTo(request, readHead(req.rawHeaders).headers));
       return;
     }
     const run = (): void => {
       const match = router(request.method, request.target.path);
-      invoke(match.name, createEvent(request, match), (result) => send(res, result, stopping));
+      // Node passes over an upgrade that nobody listens for, but then loses what comes behind it, and every error of it as well.
+      const last = request.head.headers.upgrade !== undefined;
+      invoke(match.name, createEvent(request, match), (result) => send(res, result, last || stopping));
     };
     const { headers } = request.head;
     const declared = headers['content-length'];
@@ -61,6 +72,13 @@ export function createGateway(router: Router, functions: FunctionHost): Gateway 
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
     if (!(Number(req.headers['content-length']) > MAX_BODY_BYTES)) res.writeContinue();
     serve(req, res);
+  });
+  // Node would refuse it without the contract's envelope; a server may as well ignore what it does not know.
+  server.on('checkExpectation', serve);
+  // A tunnel to somewhere else: Node would end the connection without a word.
+  server.on('connect', (_req, socket) => {
+    socket.on('error', () => socket.destroy());
+    refuseConnection(socket, answerTo(MALFORMED));
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET') socket.destroy();

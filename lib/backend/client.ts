@@ -1,5 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Access } from './access.ts';
+import { Connector } from './connector.ts';
 import type { Preset } from './preset.ts';
 
 /** A connection to one server, or to a cluster of them. */
@@ -13,11 +14,11 @@ export function createClient(access: Access, preset: Preset): Client {
   const { hosts, cluster, tls, db } = access.address;
   const options: RedisOptions = {
     ...access.login(),
+    Connector,
     db,
     tls: tls ? { ca: access.ca } : undefined,
     connectTimeout: preset.connectTimeout,
     socketTimeout: preset.socketTimeout,
-    commandTimeout: preset.commandTimeout,
     // Some services refuse CLIENT SETINFO, and none of ours needs it.
     disableClientInfo: true,
   };
@@ -44,7 +45,7 @@ export function createClient(access: Access, preset: Preset): Client {
     clusterRetryStrategy: (attempt) => reconnectDelay(preset, attempt),
     // With the queue on, commands wait past their timeout for a cluster that was unreachable from the start.
     enableOfflineQueue: false,
-    slotsRefreshTimeout: preset.commandTimeout,
+    slotsRefreshTimeout: preset.operationTimeout,
     retryDelayOnFailover: 50,
     // ioredis looks up the slots for automatic pipelines in a way that fails while some slots have no server.
     enableAutoPipelining: false,

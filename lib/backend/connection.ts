@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster } from 'ioredis';
 import { BackendUnavailableError } from '../errors.ts';
+import { backendCalls, report } from '../telemetry/channels.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Access, AccessSource } from './access.ts';
 import { type Client, createClient, serversOf } from './client.ts';
-import { asBackendError, isEstranged, isPassing } from './errors.ts';
+import { asBackendError, isEstranged, isPassing, isSilence } from './errors.ts';
 import type { Preset } from './preset.ts';
 
 /** Before a second try at an operation whose first one met a server that could not serve, in milliseconds. */
@@ -11,6 +13,13 @@ const RETRY_PAUSE_MS = 25;
 
 /** Between two looks at where the access comes from, in milliseconds: it may be a service that counts requests. */
 const ACCESS_PAUSE_MS = 500;
+
+export interface RunOptions {
+  /** When to give up, by `performance.now()`; the preset's operation timeout from now, unless given. */
+  end?: number | undefined;
+  /** What they are, for those who watch: a script, unless said otherwise. */
+  command?: string;
+}
 
 /**
  * The process's one connection to the backend. It survives what Lambda does to connections: a freeze during which the other
@@ -29,6 +38,7 @@ export class Connection {
   /** The last trouble that was logged, so that it is told once and not at every attempt. */
   #told = '';
   #closed = false;
+  #gaveUpAt = Number.NEGATIVE_INFINITY;
   /** Who waits for a connection: called when there is one. */
   readonly #waiting = new Set<() => void>();
 
@@ -43,10 +53,24 @@ export class Connection {
    * Runs commands on a connected client, and runs them again while there is time if the connection is lost meanwhile. They
    * must be safe to send twice.
    *
-   * @throws BackendUnavailableError within the preset's operation timeout
+   * @throws BackendUnavailableError at the end
    */
-  async run<T>(commands: (client: Client) => Promise<T>): Promise<T> {
-    const end = performance.now() + this.#preset.operationTimeout;
+  run<T>(
+    commands: (client: Client) => Promise<T>,
+    { end, command = 'EVALSHA' }: RunOptions = {},
+  ): Promise<T> {
+    const last = end ?? performance.now() + this.#preset.operationTimeout;
+    if (!backendCalls.hasSubscribers) return this.#run(commands, last);
+    return backendCalls.tracePromise(
+      (given: typeof commands) => this.#run(given, last),
+      { command, server: () => this.#access?.address.hosts[0] },
+      undefined,
+      commands,
+    );
+  }
+
+  async #run<T>(commands: (client: Client) => Promise<T>, end: number): Promise<T> {
+    let trouble: unknown;
     for (;;) {
       try {
         const client = this.#readyClient() ?? (await this.#waitForClient(end));
@@ -54,18 +78,31 @@ export class Connection {
         return await bounded(commands(client), end);
       } catch (error) {
         if (this.#closed || !isPassing(error) || end - performance.now() < RETRY_PAUSE_MS) {
-          throw asBackendError(error);
+          // What the server has said tells more than that time ran out.
+          throw asBackendError(error instanceof BackendUnavailableError ? (trouble ?? error) : error);
         }
+        if ((error as Error).name === 'ReplyError') trouble = error;
         await sleep(RETRY_PAUSE_MS);
       }
     }
   }
 
+  /**
+   * When a connection was last given up for its silence, by `performance.now()`. What had been sent on it may still arrive: the
+   * network may deliver it later, however often it was sent again on another one.
+   */
+  get gaveUpAt(): number {
+    return this.#gaveUpAt;
+  }
+
   /** One round trip to every server that holds data. @throws BackendUnavailableError */
   async ping(): Promise<void> {
-    await this.run(async (client) => {
-      await Promise.all(serversOf(client).map((server) => server.ping()));
-    });
+    await this.run(
+      async (client) => {
+        await Promise.all(serversOf(client).map((server) => server.ping()));
+      },
+      { command: 'PING' },
+    );
   }
 
   async close(): Promise<void> {
@@ -102,10 +139,16 @@ export class Connection {
     previous?.disconnect();
     const heard = ({ message }: Error) => {
       this.#tell(message);
-      if (isEstranged(message) && this.#client === client) this.#open();
+      if (isSilence(message)) this.#gaveUpAt = performance.now();
+      if (this.#client !== client) return;
+      if (isEstranged(message)) this.#open();
+      // The connections to a cluster's other nodes were frozen as long as this one. Found out one by one, each would cost as
+      // much time again, and a request has time for one.
+      if (isSilence(message) && this.#preset.frozen && client instanceof Cluster) this.#replaceClient(access);
     };
     client.on('error', heard).on('node error', heard);
     client.on('ready', () => {
+      if (this.#loggedInAt > 0) report({ type: 'reconnected' });
       this.#loggedInAt = Date.now();
       if (this.#told) this.#log.info('backend connection restored');
       this.#told = '';
@@ -166,14 +209,23 @@ export class Connection {
   }
 }
 
-/**
- * Gives up waiting at `end` (by `performance.now()`). The client's own command timeout is shorter, but does not count while a
- * cluster is being looked for.
- */
+/** Gives up waiting at `end` (by `performance.now()`). */
 function bounded<T>(result: Promise<T>, end: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = () => reject(new BackendUnavailableError('operation timed out'));
-    const timer = setTimeout(giveUp, Math.max(0, end - performance.now()));
-    result.then(resolve, reject).finally(() => clearTimeout(timer));
+    const timer = setTimeout(timedOut, Math.max(0, end - performance.now()), reject);
+    result.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
+}
+
+function timedOut(reject: (error: Error) => void): void {
+  reject(new BackendUnavailableError('operation timed out'));
 }

@@ -1,4 +1,4 @@
-import { BackendUnavailableError } from '../errors.ts';
+import { BackendUnavailableError, ServiceError } from '../errors.ts';
 
 /** What the backend answers when it cannot serve for now, and another try in a moment may find it well. */
 const PASSING = ['LOADING', 'CLUSTERDOWN', 'TRYAGAIN', 'MASTERDOWN', 'READONLY', 'UNKILLABLE', 'BUSY'];
@@ -10,6 +10,7 @@ const LASTING = [
   'WRONGPASS',
   'NOPERM',
   'MISCONF',
+  'Out of memory',
   'NOREPLICAS',
   'ERR max number of clients',
 ];
@@ -30,12 +31,17 @@ const DISCONNECTED = [
 /** What the backend answers to a login that it does not accept. */
 const REFUSED_LOGIN = ['WRONGPASS', 'NOAUTH', 'ERR invalid password', 'ERR AUTH'];
 
-const startsWithOneOf = (message: string, beginnings: string[]) =>
-  beginnings.some((beginning) => message.startsWith(beginning));
+/** Redis before 7 and Dragonfly put what a script's command met behind words of their own. */
+const IN_SCRIPT = /^ERR Error running script \(call to \w+\): (?:@?user_script: ?\d+: )*-?/;
+
+const startsWithOneOf = (message: string, beginnings: string[]) => {
+  const met = message.replace(IN_SCRIPT, '');
+  return beginnings.some((beginning) => met.startsWith(beginning));
+};
 
 /** Whether the same command, sent again in a moment, may well succeed. All of ours are safe to send twice. */
 export function isPassing(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!(error instanceof Error) || error instanceof ServiceError) return false;
   const hasSystemCode = typeof (error as NodeJS.ErrnoException).code === 'string';
   return hasSystemCode || startsWithOneOf(error.message, [...PASSING, ...DISCONNECTED]);
 }
@@ -48,10 +54,14 @@ export function isEstranged(message: string): boolean {
   return startsWithOneOf(message, REFUSED_LOGIN) || /\bcertificate\b/i.test(message);
 }
 
+/** Whether a connection was given up, by the message of its error, because nothing came back on it. */
+export function isSilence(message: string): boolean {
+  return message.startsWith('Socket timeout');
+}
+
 /** What to throw for an error of the client: a fault of ours stays what it is, everything else is the backend's. */
 export function asBackendError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof BackendUnavailableError) return error;
-  const known =
-    isPassing(error) || error.message === 'Command timed out' || startsWithOneOf(error.message, LASTING);
+  const known = isPassing(error) || startsWithOneOf(error.message, LASTING);
   return known ? new BackendUnavailableError(error) : error;
 }

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { firstWithin } from './first-within.ts';
 import type { Glob } from './glob.ts';
-import type { CacheStore, Hit, Invalidation } from './store.ts';
+import type { CacheStore, Hit, Invalidation, Item, ServerState, Usage } from './store.ts';
 
 export interface EmbeddedOptions {
   /** What all tenants' entries together may take, in bytes. */
@@ -46,6 +47,7 @@ export class EmbeddedStore implements CacheStore {
   readonly #lru: LRUCache<Entry, Buffer>;
   readonly #now: () => number;
   #purgedAt: number;
+  #evicted = 0;
 
   constructor({ memoryMaxBytes, now = Date.now }: EmbeddedOptions) {
     this.#now = now;
@@ -56,45 +58,41 @@ export class EmbeddedStore implements CacheStore {
       // Wall-clock time: a monotonic clock may stand still while a function is frozen.
       perf: { now },
       ttlResolution: 0,
-      dispose: (_value, entry) => this.#forget(entry),
+      dispose: (_value, entry, reason) => {
+        if (reason === 'evict') this.#evicted++;
+        this.#forget(entry);
+      },
     });
   }
 
   async get(tenant: string, key: string): Promise<Hit | undefined> {
-    const entry = this.#partitions.get(tenant)?.entries.get(key);
-    const value = entry && this.#lru.get(entry);
-    if (!value) return undefined;
-    return {
-      value: value.toString(),
-      ttl: Math.max(1, Math.ceil(this.#lru.getRemainingTTL(entry) / 1000)),
-    };
+    return this.#get(tenant, key);
   }
 
   async set(tenant: string, key: string, value: string, ttlSeconds: number): Promise<void> {
-    this.#purge();
-    const partition = this.#partitions.get(tenant) ?? { tenant, entries: new Map() };
-    const previous = partition.entries.get(key);
-    const entry = { partition, key };
-    partition.entries.set(key, entry);
-    this.#partitions.set(tenant, partition);
-    if (previous) this.#lru.delete(previous);
-    // Not from Buffer's shared pool, of which a small value would keep a whole page alive.
-    const stored = Buffer.allocUnsafeSlow(Buffer.byteLength(value));
-    stored.write(value);
-    this.#lru.set(entry, stored, { ttl: ttlSeconds * 1000 });
-    // The LRU takes nothing that is larger than all it may hold.
-    if (!this.#lru.has(entry)) this.#forget(entry);
+    this.#set(tenant, { key, value, ttlSeconds });
   }
 
   async delete(tenant: string, key: string): Promise<boolean> {
-    const entry = this.#partitions.get(tenant)?.entries.get(key);
-    return entry !== undefined && this.#remove(entry);
+    return this.#delete(tenant, key);
+  }
+
+  async getMany(tenant: string, keys: readonly string[], maxBytes: number): Promise<(Hit | undefined)[]> {
+    return firstWithin(maxBytes, keys, (key) => this.#get(tenant, key));
+  }
+
+  async setMany(tenant: string, items: readonly Item[]): Promise<void> {
+    for (const item of items) this.#set(tenant, item);
+  }
+
+  async deleteMany(tenant: string, keys: readonly string[]): Promise<number> {
+    return keys.filter((key) => this.#delete(tenant, key)).length;
   }
 
   async invalidate(tenant: string, pattern: Glob, deadline: number): Promise<Invalidation> {
     if (pattern.all) return { count: await this.clear(tenant), complete: true };
     if (pattern.literal !== undefined) {
-      return { count: (await this.delete(tenant, pattern.literal)) ? 1 : 0, complete: true };
+      return { count: this.#delete(tenant, pattern.literal) ? 1 : 0, complete: true };
     }
     const partition = this.#partitions.get(tenant);
     let count = 0;
@@ -122,10 +120,63 @@ export class EmbeddedStore implements CacheStore {
     return count;
   }
 
+  async usage(tenant: string): Promise<Usage> {
+    const usage: Usage = { entries: 0, bytes: 0, sampled: 0, missing: 0 };
+    for await (const page of pages(this.#partitions.get(tenant))) {
+      for (const entry of page) {
+        const value = this.#lru.peek(entry);
+        if (!value) continue;
+        usage.entries++;
+        usage.bytes += value.length;
+      }
+    }
+    usage.sampled = usage.entries;
+    return usage;
+  }
+
+  async servers(): Promise<ServerState[]> {
+    const { calculatedSize: usedBytes, maxSize: limitBytes } = this.#lru;
+    return [
+      { usedBytes, limitBytes, fragmentation: undefined, evicted: this.#evicted, connections: undefined },
+    ];
+  }
+
   async ping(): Promise<void> {}
 
   async close(): Promise<void> {
     this.#lru.clear();
+  }
+
+  #get(tenant: string, key: string): Hit | undefined {
+    const entry = this.#partitions.get(tenant)?.entries.get(key);
+    const value = entry && this.#lru.get(entry);
+    if (!value) return undefined;
+    return {
+      value: value.toString(),
+      bytes: value.length,
+      ttl: Math.max(1, Math.ceil(this.#lru.getRemainingTTL(entry) / 1000)),
+    };
+  }
+
+  #set(tenant: string, { key, value, ttlSeconds }: Item): void {
+    this.#purge();
+    const partition = this.#partitions.get(tenant) ?? { tenant, entries: new Map() };
+    const previous = partition.entries.get(key);
+    const entry = { partition, key };
+    partition.entries.set(key, entry);
+    this.#partitions.set(tenant, partition);
+    if (previous) this.#lru.delete(previous);
+    // Not from Buffer's shared pool, of which a small value would keep a whole page alive.
+    const stored = Buffer.allocUnsafeSlow(Buffer.byteLength(value));
+    stored.write(value);
+    this.#lru.set(entry, stored, { ttl: ttlSeconds * 1000 });
+    // The LRU takes nothing that is larger than all it may hold.
+    if (!this.#lru.has(entry)) this.#forget(entry);
+  }
+
+  #delete(tenant: string, key: string): boolean {
+    const entry = this.#partitions.get(tenant)?.entries.get(key);
+    return entry !== undefined && this.#remove(entry);
   }
 
   /** True when the entry was live. */

@@ -1,16 +1,19 @@
 import middy from '@middy/core';
-import jsonBodyParser from '@middy/http-json-body-parser';
 import type { Context } from 'aws-lambda';
 import { config } from '../settings.ts';
+import { requests } from '../telemetry/channels.ts';
+import { flushAll } from '../telemetry/flush.ts';
+import { answering } from './answering.ts';
 import type { Answer, HttpResponse } from './envelope.ts';
-import { type CacheEvent, deadlineOf } from './event.ts';
-import { answering, identifying, openingBody } from './middleware.ts';
+import { type CacheEvent, deadlineOf, type Middleware } from './event.ts';
 import type { Operation } from './routes.ts';
+import { identifying } from './tenant.ts';
 
 /** What an endpoint gets to work with: a request whose every part has been checked. */
 export interface Call<Input> {
   tenant: string;
   input: Input;
+  correlationId: string;
   /** Epoch milliseconds by which it must have stopped working. */
   deadline: number;
 }
@@ -19,8 +22,8 @@ export interface EndpointOptions<Input> {
   operation: Operation;
   /** False for an endpoint that needs no tenant. */
   tenant?: false;
-  /** Takes a JSON body; with `lift`, that member comes as verbatim text. */
-  body?: { lift?: string };
+  /** What reads its body, see `jsonBody`. */
+  body?: Middleware[];
   /** Reads and checks what the endpoint needs of the request; throws a `ServiceError` when it is not of its form. */
   input: (event: CacheEvent) => Input;
 }
@@ -37,13 +40,37 @@ export function endpoint<Input>(
   run: (call: Call<Input>) => Promise<Answer>,
 ): LambdaHandler {
   const call = (event: CacheEvent, context: Context): Promise<Answer> =>
-    run({ tenant: event.tenant, input: input(event), deadline: deadlineOf(context) });
+    run({
+      tenant: event.tenant,
+      input: input(event),
+      correlationId: event.ids.correlationId,
+      deadline: deadlineOf(context),
+    });
 
   // No early timeout: every operation has a deadline of its own, and one cut off here would leave commands behind whose
   // timers kill a healthy connection after the next thaw.
   const stack = middy({ timeoutEarlyInMillis: 0 }).use(answering(operation));
   if (tenant !== false) stack.use(identifying(config.tenantClaim));
-  if (body) stack.use([openingBody(body.lift), jsonBodyParser({ disableContentTypeCheck: true })]);
+  if (body) stack.use(body);
   // middy types the answer of a handler and of its middleware as one; here the middleware turns one into the other.
-  return stack.handler(call as never) as unknown as LambdaHandler;
+  return watched(operation, stack.handler(call as never) as unknown as LambdaHandler);
+}
+
+/** Lets those who listen follow each request, and send what they hold back before it is answered. */
+function watched(operation: Operation, handler: LambdaHandler): LambdaHandler {
+  return async (given, context) => {
+    // Whoever may invoke a function may hand it anything.
+    const event = typeof given === 'object' && given !== null ? given : {};
+    const response = await (requests.hasSubscribers
+      ? requests.tracePromise(
+          handler,
+          { operation, event: event as CacheEvent, context },
+          undefined,
+          event,
+          context,
+        )
+      : handler(event, context));
+    await flushAll();
+    return response;
+  };
 }

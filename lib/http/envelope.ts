@@ -1,5 +1,6 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { ServiceError } from '../errors.ts';
+import { isoNow } from '../time.ts';
 import type { RequestIds } from './ids.ts';
 import { toJson } from './json.ts';
 
@@ -8,16 +9,25 @@ export type Answer =
   /** `data` inside the contract's success envelope. */
   | { status: 200 | 201; data: unknown; message?: string; facts?: Facts }
   /** No body at all. */
-  | { status: 204 }
+  | { status: 204; facts?: Facts }
   /** A document of its own, without the envelope. */
   | { status: 200 | 503; document: unknown };
 
-/** What the log line of a request tells beside what all of them do. */
+/** What the log and the metrics tell of a request beside what they tell of all. */
 export interface Facts {
+  /** Of one that failed: the code of the failure. */
+  code?: string;
   /** Of a get: whether it was a hit. */
   found?: boolean;
-  /** Of an invalidation: the live entries that went. */
+  /** Of an invalidation, a clear or a batch of deletes: the live entries that went. */
   count?: number;
+  /** Of a batch of gets: how many were hits, and how many were not. */
+  hits?: number;
+  misses?: number;
+  /** Of a batch of sets or deletes: how many keys it named. */
+  keys?: number;
+  /** Of gets and sets: the JSON text of the values, all of a batch's together, in bytes of UTF-8. */
+  bytes?: number | undefined;
 }
 
 /** An HTTP response in the form that API Gateway takes from a function. */
@@ -47,7 +57,7 @@ export function failure(error: ServiceError, ids: RequestIds): HttpResponse {
 }
 
 function trailer(ids: RequestIds): string {
-  return `"correlation_id":${JSON.stringify(ids.correlationId)},"request_id":${JSON.stringify(ids.requestId)},"timestamp":"${new Date().toISOString()}"`;
+  return `"correlation_id":${JSON.stringify(ids.correlationId)},"request_id":${JSON.stringify(ids.requestId)},"timestamp":"${isoNow()}"`;
 }
 
 function headers(ids: RequestIds): Record<string, string> {

@@ -1,6 +1,7 @@
+import type { MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import type { Answer, Facts, HttpResponse } from './envelope.ts';
 import type { RequestIds } from './ids.ts';
-import type { JsonPiece } from './verbatim.ts';
 
 /** An API Gateway event (payload format 2.0) and what the middleware has learned from it. */
 export type CacheEvent = Omit<APIGatewayProxyEventV2, 'body'> & {
@@ -9,11 +10,16 @@ export type CacheEvent = Omit<APIGatewayProxyEventV2, 'body'> & {
   ids: RequestIds;
   /** The tenant in whose name the request is made. Empty for endpoints that need none. */
   tenant: string;
-  /** What was lifted out of the body, see `liftMember`. */
-  lifted: JsonPiece[];
+  /** JSON texts that were lifted out of the body, see `liftMember`. */
+  lifted: string[];
   /** When the request came in, on the clock of `performance.now()`. */
   startedAt: number;
+  /** What its answer tells, once there is one that tells any. */
+  facts?: Facts | undefined;
 };
+
+/** What works on a request before its endpoint does, or on the answer after it. */
+export type Middleware = MiddlewareObj<CacheEvent, Answer | HttpResponse>;
 
 /** What API Gateway gives a function to answer, in milliseconds, where nobody tells the time that is left. */
 const GATEWAY_TIMEOUT_MS = 30_000;

@@ -23,5 +23,5 @@ export function requestIds(headers: Headers): RequestIds {
 }
 
 function accepted(given: string | undefined): string | undefined {
-  return given !== undefined && ACCEPTED.test(given) ? given : undefined;
+  return typeof given === 'string' && ACCEPTED.test(given) ? given : undefined;
 }

@@ -1,45 +1,62 @@
-import { PayloadTooLargeError, TenantMismatchError, ValidationError } from '../errors.ts';
+import type { InferOutput } from 'valibot';
+import type { Item } from '../cache/store.ts';
+import { PayloadTooLargeError, ValidationError } from '../errors.ts';
 import { config } from '../settings.ts';
+import { requireFitting } from './batch-size.ts';
 import type { CacheEvent } from './event.ts';
 import { isJson } from './json-grammar.ts';
-import { invalidateSchema, keySchema, setSchema, validate } from './schemas.ts';
-import type { JsonPiece } from './verbatim.ts';
-
-/**
- * The key that a GET or a DELETE is about: from the path, where API Gateway has decoded it already, or from `?key=`.
- *
- * @throws ValidationError when there is none, more than one, or it is not of a key's form
- */
-export function readKey(event: CacheEvent): string {
-  return validate(keySchema, event.pathParameters?.key ?? queryParameter(event, 'key'), 'key');
-}
-
-/**
- * Reads a query parameter from the raw query string: in the decoded form that API Gateway also gives, two parameters of one
- * name cannot be told from one with a comma.
- */
-function queryParameter(event: CacheEvent, name: string): string | undefined {
-  const found = (event.rawQueryString ?? '').split('&').filter((pair) => pair.startsWith(`${name}=`));
-  if (found.length > 1) throw new ValidationError([{ field: name, message: 'must be given once' }]);
-  try {
-    // A plus is a space in a query, which is what form encoders such as Python's write.
-    return found[0] && decodeURIComponent(found[0].slice(name.length + 1).replaceAll('+', ' '));
-  } catch (cause) {
-    throw new ValidationError([{ field: name, message: 'must be percent-encoded UTF-8' }], { cause });
-  }
-}
+import { batchKeysSchema, batchSetSchema, invalidateSchema, setSchema, validate } from './schemas.ts';
+import { requireOwnTenant } from './tenant.ts';
 
 const setBody = setSchema(config);
+type SetBody = InferOutput<typeof setBody>;
+const batchSetBody = batchSetSchema(config);
+
+/** What a set asks for, and how long its value is in bytes of UTF-8. */
+type ReadItem = Item & { bytes: number };
 
 /**
  * What a set asks for: the value as verbatim JSON text, the TTL in seconds.
  *
  * @throws ValidationError, PayloadTooLargeError
  */
-export function readSet(event: CacheEvent): { key: string; value: string; ttl: number } {
-  const value = readValue(event.lifted, config.maxValueBytes);
-  const { key, ttl } = validate(setBody, event.body, 'body');
-  return { key, value, ttl: ttl ?? config.defaultTtlSeconds };
+export function readSet({ lifted, body }: CacheEvent): ReadItem {
+  const sizes = lifted.map((text) => checkValue(text, 'value'));
+  return itemOf(validate(setBody, body, 'body'), lifted, sizes);
+}
+
+/**
+ * What a batch of sets asks for, in order, as {@link readSet} reads one of them.
+ *
+ * @throws ValidationError, PayloadTooLargeError
+ */
+export function readBatchSet({ lifted, body }: CacheEvent): ReadItem[] {
+  const { items } = validate(batchSetBody, body, 'body');
+  // Those that no item is left with stood under a name that came again.
+  const fields = new Map(items.map(({ value }, index) => [value, `items.${index}.value`]));
+  const sizes = lifted.map((text, index) => checkValue(text, fields.get(index) ?? 'body'));
+  const read = items.map((item) => itemOf(item, lifted, sizes));
+  requireFitting(read.map(({ value }) => value));
+  return read;
+}
+
+/** @param body of one set, in which the value is the number of its piece */
+function itemOf({ key, value, ttl }: SetBody, lifted: string[], sizes: number[]): ReadItem {
+  return {
+    key,
+    value: lifted[value] ?? '',
+    bytes: sizes[value] ?? 0,
+    ttlSeconds: ttl ?? config.defaultTtlSeconds,
+  };
+}
+
+/**
+ * The keys that a batch of gets or deletes names, in order.
+ *
+ * @throws ValidationError
+ */
+export function readKeys(event: CacheEvent): string[] {
+  return validate(batchKeysSchema, event.body, 'body').keys;
 }
 
 /**
@@ -53,24 +70,22 @@ export function readInvalidation(event: CacheEvent): string {
   return pattern ?? '*';
 }
 
-/** @throws TenantMismatchError when a request names another tenant than the one it is made for */
-export function requireOwnTenant(event: CacheEvent, named: string | undefined): void {
-  if (named !== event.tenant) throw new TenantMismatchError();
-}
+/**
+ * Up to so many characters a value is parsed to see whether it is JSON, which of few is faster; but building a long one could
+ * take a hundred times its size.
+ */
+const SHORT = 4096;
 
-/** With more arrays and objects than this, a value is checked without being built: it could take a hundred times its size. */
-const MANY_CONTAINERS = 10_000;
-
-/** The value among what stood under its name: like `JSON.parse`, the last one. All of them must be valid. */
-function readValue(pieces: JsonPiece[], maxValueBytes: number): string {
-  for (const { text, containers } of pieces) {
-    if (Buffer.byteLength(text) > maxValueBytes) throw new PayloadTooLargeError('value', maxValueBytes);
-    if (!(containers < MANY_CONTAINERS ? parses(text) : isJson(text))) {
-      throw new ValidationError([{ field: 'value', message: 'must be valid JSON' }]);
-    }
+/** @returns its length in bytes of UTF-8 @throws PayloadTooLargeError, ValidationError naming `field` */
+function checkValue(text: string, field: string): number {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > config.maxValueBytes) {
+    throw new PayloadTooLargeError('value', config.maxValueBytes);
   }
-  // Without one, the schema of the rest says that it is missing.
-  return pieces.at(-1)?.text ?? '';
+  if (!(text.length <= SHORT ? parses(text) : isJson(text))) {
+    throw new ValidationError([{ field, message: 'must be valid JSON' }]);
+  }
+  return bytes;
 }
 
 function parses(text: string): boolean {

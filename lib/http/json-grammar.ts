@@ -2,13 +2,16 @@
 type Expecting = 'value' | 'value or ]' | 'name' | 'name or }' | 'comma or end';
 
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
-const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
+/** Elements of an array that others follow: at most so many that the engine's stack, for going back, stays small. */
+const NUMBERS = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?,[ \t\n\r]*){1,500}/y;
+/** What a string may hold, the most of it that the engine finds at once. */
+const CHARACTERS = /(?:[ !#-[\]-\uffff]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})){1,500}/y;
 
 /**
  * Whether a text is valid JSON (RFC 8259), in memory of one bit a level.
  *
- * `JSON.parse` says the same five times faster, but builds the value: five megabytes of nothing but brackets take it half a
- * gigabyte, more than a function has.
+ * `JSON.parse` says the same but builds the value: five megabytes of nothing but brackets take it half a gigabyte, more than a
+ * function has. Of embeddings, 700 kB take 0.9 ms here and 1.6 ms there; only texts of a few kilobytes are faster there.
  */
 export function isJson(text: string): boolean {
   const levels = new Levels();
@@ -42,9 +45,19 @@ export function isJson(text: string): boolean {
       levels.enter(char === '{');
       expecting = char === '{' ? 'name or }' : 'value or ]';
       at++;
+    } else if (char === '"') {
+      at = stringEnd(text, at);
+      if (at > text.length) return false;
+      expecting = 'comma or end';
     } else {
-      at = char === '"' ? stringEnd(text, at) : match(SCALAR, text, at);
-      if (at === text.length + 1) return false;
+      const next = levels.inArray ? match(NUMBERS, text, at) : text.length + 1;
+      if (next <= text.length) {
+        at = next;
+        expecting = 'value';
+        continue;
+      }
+      at = match(SCALAR, text, at);
+      if (at > text.length) return false;
       expecting = 'comma or end';
     }
     at = skipSpace(text, at);
@@ -57,14 +70,11 @@ function stringEnd(text: string, start: number): number {
   const invalid = text.length + 1;
   if (text[start] !== '"') return invalid;
   let at = start + 1;
-  for (;;) {
-    const code = text.charCodeAt(at);
-    if (code === 0x22) return at + 1;
-    if (code === 0x5c) at = match(ESCAPE, text, at);
-    else if (code >= 0x20) at++;
-    // A control character, or the end of the text, whose code is not a number.
-    else return invalid;
+  while (text[at] !== '"') {
+    at = match(CHARACTERS, text, at);
+    if (at > text.length) return invalid;
   }
+  return at + 1;
 }
 
 /** The index after what the expression matches at `start`; past the text's end if it does not. */
@@ -86,6 +96,10 @@ function skipSpace(text: string, from: number): number {
 class Levels {
   depth = 0;
   #bits = new Uint8Array(1024);
+
+  get inArray(): boolean {
+    return this.depth > 0 && !this.inObject;
+  }
 
   get inObject(): boolean {
     const level = this.depth - 1;

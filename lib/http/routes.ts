@@ -21,6 +21,10 @@ export const routes = [
   { name: 'set', method: 'POST', paths: [API], tenant: true },
   { name: 'delete', method: 'DELETE', paths: [`${API}/{key}`, API], tenant: true },
   { name: 'invalidate', method: 'POST', paths: [`${API}/invalidate`], tenant: true },
+  { name: 'batch-get', method: 'POST', paths: [`${API}/batch/get`], tenant: true },
+  { name: 'batch-set', method: 'POST', paths: [`${API}/batch/set`], tenant: true },
+  { name: 'batch-delete', method: 'POST', paths: [`${API}/batch/delete`], tenant: true },
+  { name: 'usage', method: 'GET', paths: [`${API}/tenant/{tenant_id}`], tenant: true },
   { name: 'clear-tenant', method: 'DELETE', paths: [`${API}/tenant/{tenant_id}`], tenant: true },
   { name: 'health', method: 'GET', paths: ['/health'], tenant: false },
 ] as const satisfies readonly Route[];

@@ -8,7 +8,25 @@ import { type Issue, ValidationError } from '../errors.ts';
 /** Longest key and longest pattern, in bytes of UTF-8. */
 export const MAX_KEY_BYTES = 1024;
 
+/** The most keys or items of a batch. */
+export const MAX_BATCH = 100;
+
+/**
+ * What the values of a batch may take together, in bytes, unless one alone may take more. It leaves room for a hundred keys of
+ * the greatest length in the 6 MB that Lambda carries.
+ */
+export const MAX_BATCH_BYTES = 5 * 1024 ** 2;
+
+/** What the body of a batch may take beside the values, in bytes: its keys, as long as they can be and every byte escaped. */
+export const MAX_BATCH_REST_BYTES = 640 * 1024;
+
 const wellFormed = v.check((text: string) => text.isWellFormed(), 'must be well-formed Unicode');
+
+/** Not valibot's own, which encodes the text to count its bytes: of a hundred keys that is a tenth of a request. */
+const shortEnough = v.check(
+  (text: string) => Buffer.byteLength(text) <= MAX_KEY_BYTES,
+  `must be at most ${MAX_KEY_BYTES} bytes of UTF-8`,
+);
 
 export const tenantSchema = v.pipe(
   v.string(),
@@ -22,7 +40,7 @@ export const keySchema = v.pipe(
   v.string('must be a string'),
   v.minLength(1, 'must not be empty'),
   wellFormed,
-  v.maxBytes(MAX_KEY_BYTES, `must be at most ${MAX_KEY_BYTES} bytes of UTF-8`),
+  shortEnough,
   v.check((key) => !/\p{Cc}/u.test(key), 'must not hold control characters'),
 );
 
@@ -30,7 +48,7 @@ const patternSchema = v.pipe(
   v.string('must be a string'),
   v.minLength(1, 'must not be empty'),
   wellFormed,
-  v.maxBytes(MAX_KEY_BYTES, `must be at most ${MAX_KEY_BYTES} bytes of UTF-8`),
+  shortEnough,
 );
 
 /** Whole seconds, 1 to `maxTtlSeconds`; absent or null means the default. */
@@ -47,12 +65,30 @@ const jsonObject = v.custom<object>(
   'must be a JSON object',
 );
 
-/** The body of a set, but for its value: that is lifted out as text and leaves a number in its place. */
+/** The body of a set, but for its value: that is lifted out as text and leaves the number of its piece. */
 export function setSchema(limits: { maxTtlSeconds: number }) {
   return v.pipe(
     jsonObject,
     v.object({ key: keySchema, value: v.number('is required'), ttl: ttlSchema(limits) }),
   );
+}
+
+/** A list of what a batch names. Its length is looked at first: no list of a million problems shall come of a long one. */
+function batchOf<const S extends v.GenericSchema>(item: S) {
+  return v.pipe(
+    v.custom<unknown[]>((list) => Array.isArray(list), 'must be an array'),
+    v.minLength(1, 'must not be empty'),
+    v.maxLength(MAX_BATCH, `must hold at most ${MAX_BATCH}`),
+    v.array(item),
+  );
+}
+
+/** The body of a batch of gets or deletes. */
+export const batchKeysSchema = v.pipe(jsonObject, v.object({ keys: batchOf(keySchema) }));
+
+/** The body of a batch of sets: each item is as the body of a set. */
+export function batchSetSchema(limits: { maxTtlSeconds: number }) {
+  return v.pipe(jsonObject, v.object({ items: batchOf(setSchema(limits)) }));
 }
 
 /** The body of an invalidation. */

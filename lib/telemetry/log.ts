@@ -1,4 +1,8 @@
-import { type Config, LOG_LEVELS, type LogLevel } from '../config.ts';
+import { LogFormatter, Logger, LogItem } from '@aws-lambda-powertools/logger';
+import type { LogAttributes, UnformattedAttributes } from '@aws-lambda-powertools/logger/types';
+import type { Config, LogLevel } from '../config.ts';
+import { isoNow } from '../time.ts';
+import type { Sink } from './sink.ts';
 
 /** Writes one JSON object a line. Callers pass no secret, no key and no value at INFO or above. */
 export type Log = Record<Lowercase<LogLevel>, (message: string, fields?: Record<string, unknown>) => void>;
@@ -6,23 +10,57 @@ export type Log = Record<Lowercase<LogLevel>, (message: string, fields?: Record<
 /** A log that drops whatever is below the level of the settings. `write` takes whole lines. */
 export function createLog(
   { logLevel, serviceName }: Pick<Config, 'logLevel' | 'serviceName'>,
-  write: (line: string) => void = (line) => process.stdout.write(line),
+  write: Sink = (line) => process.stdout.write(line),
 ): Log {
-  const threshold = LOG_LEVELS.indexOf(logLevel);
-  const at = (level: LogLevel) =>
-    LOG_LEVELS.indexOf(level) < threshold
-      ? () => {}
-      : (message: string, fields: Record<string, unknown> = {}) => {
-          const timestamp = new Date().toISOString();
-          write(
-            `${JSON.stringify({ level, message, timestamp, service: serviceName, ...fields }, describeErrors)}\n`,
-          );
-        };
-  return { debug: at('DEBUG'), info: at('INFO'), warn: at('WARN'), error: at('ERROR') };
+  const logger = new LineLogger({ serviceName, logLevel, logFormatter: new Formatter() }, write);
+  return {
+    debug: (message, fields = {}) => logger.debug(message, fields),
+    info: (message, fields = {}) => logger.info(message, fields),
+    warn: (message, fields = {}) => logger.warn(message, fields),
+    error: (message, fields = {}) => logger.error(message, fields),
+  };
 }
 
-/** `JSON.stringify` shows an Error as `{}`; a log needs its stack and what caused it. */
-function describeErrors(_name: string, value: unknown): unknown {
-  if (!(value instanceof Error)) return value;
-  return { name: value.name, message: value.message, stack: value.stack, cause: value.cause };
+/** Powertools' logger, writing lines where it is told to and not to a console of its own. */
+class LineLogger extends Logger {
+  readonly #write: Sink;
+
+  constructor(options: ConstructorParameters<typeof Logger>[0], write: Sink) {
+    super(options);
+    this.#write = write;
+  }
+
+  protected override printLog(_level: number, item: LogItem): void {
+    const attributes = item.getAttributes();
+    const replacer = holdsObject(attributes) ? this.getJsonReplacer() : undefined;
+    this.#write(`${JSON.stringify(attributes, replacer)}\n`);
+  }
+}
+
+/** The line that every request writes holds none, and is made twice as fast without a look at each of its members. */
+function holdsObject(attributes: LogAttributes): boolean {
+  for (const name in attributes) if (typeof attributes[name] === 'object') return true;
+  return false;
+}
+
+/** Powertools' own names, without what a line of ours has no use for. */
+class Formatter extends LogFormatter {
+  override formatAttributes(base: UnformattedAttributes, fields: LogAttributes): LogItem {
+    const { logLevel, message, serviceName, xRayTraceId } = base;
+    return new LogItem({
+      attributes: {
+        level: logLevel,
+        message,
+        timestamp: isoNow(),
+        service: serviceName,
+        xray_trace_id: xRayTraceId,
+        ...fields,
+      },
+    });
+  }
+
+  /** Without what else an error carries: those of the client hold the command, and so keys and values. */
+  override formatError({ name, message, stack, cause }: Error): LogAttributes {
+    return { name, message, stack, cause: cause instanceof Error ? this.formatError(cause) : undefined };
+  }
 }

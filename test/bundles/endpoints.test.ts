@@ -127,6 +127,20 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     expect(found).toEqual({ 'user:1': false, 'user:2': false, users: true, 'order:1': true });
   });
 
+  it("tell what the caller's tenant takes, and no other's", async () => {
+    await set('short', '"x"');
+    await set('long', JSON.stringify('x'.repeat(500)));
+    const { status, body } = await call('usage', { parameters: { tenant_id: tenant } });
+    expect(status).toBe(200);
+    expect(JSON.parse(body).data).toEqual({
+      tenant_id: tenant,
+      entries: 2,
+      bytes: { estimated: 3 + 502 + 2 * 31, sampled: 2, missing: 0 },
+      backend: 'dragonfly',
+    });
+    expect(await call('usage', { parameters: { tenant_id: 'other' } })).toMatchObject({ status: 403 });
+  });
+
   it("clear the caller's tenant and no other", async () => {
     await set('mine');
     const mine = tenant;
@@ -152,6 +166,22 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     const { status, body } = await call('not-found', { method: 'PATCH', path: '/api/v1/cache/a/b' });
     expect(status).toBe(404);
     expect(JSON.parse(body)).toMatchObject({ success: false, error: { code: 'NOT_FOUND' } });
+  });
+
+  it('set and get the largest batch that there may be within what Lambda carries', async () => {
+    const keys = Array.from({ length: 100 }, (_, i) => String(i).padEnd(1024, '"'));
+    // Two of three bytes of them are escaped on their way.
+    const bodyOf = (strings: number) => {
+      const value = `[${'"",'.repeat(strings)}""]`;
+      return `{"items":[${keys.map((key) => `{"key":${JSON.stringify(key)},"value":${value},"ttl":2592000}`)}]}`;
+    };
+    expect((await call('batch-set', { body: bodyOf(11_532) })).status).toBe(201);
+    const { status, body } = await call('batch-get', { body: { keys } });
+    expect(status).toBe(200);
+    const found: { found: boolean; value: string[] }[] = JSON.parse(body).data.items;
+    expect(found.map((item) => item.found && item.value.length)).toEqual(Array(100).fill(11_533));
+    const { error } = JSON.parse((await call('batch-set', { body: bodyOf(11_533) })).body);
+    expect(error).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', details: { fitting: 99 } });
   });
 
   it('take a body that comes base64-encoded', async () => {

@@ -4,11 +4,10 @@ import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { type Build, build } from '../../infra/build.ts';
+import { type Build, build, type FunctionName } from '../../infra/build.ts';
 import { functionEnvironment } from '../../infra/environment.ts';
 import { BOOTSTRAP, InvocationError, RuntimeApi } from '../../infra/lambda/runtime-api.ts';
 import { runtimeEnvironment } from '../../infra/lambda/runtime-environment.ts';
-import type { Operation } from '../../lib/http/routes.ts';
 
 /** A function in a sandbox of its own: one process, one event at a time, frozen in between. */
 export interface LambdaFunction {
@@ -54,7 +53,7 @@ export function bundles(): Promise<Build> {
  * @throws InvocationError when the bundle cannot be loaded or its start fails
  */
 export async function startFunction(
-  operation: Operation,
+  operation: FunctionName,
   settings: Record<string, string> = {},
 ): Promise<LambdaFunction> {
   const declared = functionEnvironment(() => undefined);

@@ -53,6 +53,8 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
   const value = fc.json();
   // Half of the entries live long, the others expire while the test runs.
   const ttl = fc.constantFrom(1, 1, 2, 1000, 1000, 1000);
+  const keys = fc.array(key, { minLength: 1, maxLength: 12 });
+  const items = fc.array(fc.tuple(key, value, ttl), { minLength: 1, maxLength: 12 });
   const pattern = fc.oneof(
     fc.constantFrom(...PATTERNS),
     fc.constantFrom(...KEYS).map((text) => `${text.replace(/[*?[\]\\]/g, '\\$&')}*`),
@@ -68,12 +70,27 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
       arbitrary: fc.tuple(tenant, key).map(named('delete', (model, ...args) => model.delete(...args))),
     },
     {
+      weight: 3,
+      arbitrary: fc.tuple(tenant, items).map(named('setMany', (model, ...args) => model.setMany(...args))),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.tuple(tenant, keys).map(named('getMany', (model, ...args) => model.getMany(...args))),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(tenant, keys)
+        .map(named('deleteMany', (model, ...args) => model.deleteMany(...args))),
+    },
+    {
       weight: 2,
       arbitrary: fc
         .tuple(tenant, pattern)
         .map(named('invalidate', (model, ...args) => model.invalidate(...args))),
     },
     { weight: 1, arbitrary: fc.tuple(tenant).map(named('clear', (model, ...args) => model.clear(...args))) },
+    { weight: 1, arbitrary: fc.tuple(tenant).map(named('usage', (model, ...args) => model.usage(...args))) },
     { weight: 1, arbitrary: fc.integer({ min: 1, max: longestPassMs }).map(passing) },
   );
 };

@@ -28,28 +28,36 @@ export class Model {
   }
 
   async get(tenant: string, key: string): Promise<void> {
-    const { result: hit, may, must } = await this.#look(tenant, key, () => this.#store.get(tenant, key));
-    if (must) expect(hit).toBeDefined();
-    if (!may) expect(hit).toBeUndefined();
-    if (hit && may) this.#compare(hit, may);
-    if (!hit) this.#of(tenant).delete(key);
+    await this.#read(tenant, [key], async () => [await this.#store.get(tenant, key)]);
+  }
+
+  async getMany(tenant: string, keys: string[]): Promise<void> {
+    await this.#read(tenant, keys, () => this.#store.getMany(tenant, keys, Number.MAX_SAFE_INTEGER));
   }
 
   async set(tenant: string, key: string, value: string, ttl: number): Promise<void> {
-    const from = this.#opened.now();
-    await this.#store.set(tenant, key, value, ttl);
-    this.#of(tenant).set(key, { value, ttl, from, until: this.#opened.now() });
+    await this.#write(tenant, [[key, value, ttl]], () => this.#store.set(tenant, key, value, ttl));
+  }
+
+  async setMany(tenant: string, items: [key: string, value: string, ttl: number][]): Promise<void> {
+    const given = items.map(([key, value, ttlSeconds]) => ({ key, value, ttlSeconds }));
+    await this.#write(tenant, items, () => this.#store.setMany(tenant, given));
   }
 
   async delete(tenant: string, key: string): Promise<void> {
-    const {
-      result: deleted,
-      may,
-      must,
-    } = await this.#look(tenant, key, () => this.#store.delete(tenant, key));
-    if (must) expect(deleted).toBe(true);
-    if (!may) expect(deleted).toBe(false);
-    this.#of(tenant).delete(key);
+    await this.#removeAll(
+      tenant,
+      (each) => each === key,
+      async () => ((await this.#store.delete(tenant, key)) ? 1 : 0),
+    );
+  }
+
+  async deleteMany(tenant: string, keys: string[]): Promise<void> {
+    await this.#removeAll(
+      tenant,
+      (each) => keys.includes(each),
+      () => this.#store.deleteMany(tenant, keys),
+    );
   }
 
   async invalidate(tenant: string, pattern: string): Promise<void> {
@@ -70,6 +78,19 @@ export class Model {
     );
   }
 
+  async usage(tenant: string): Promise<void> {
+    const begun = this.#opened.now();
+    const { entries, sampled, missing } = await this.#store.usage(tenant);
+    const ended = this.#opened.now();
+    const remembered = [...this.#of(tenant).values()];
+    expect(entries).toBeGreaterThanOrEqual(remembered.filter((entry) => mustLive(entry, ended)).length);
+    expect(entries).toBeLessThanOrEqual(remembered.filter((entry) => mayLive(entry, begun)).length);
+    expect(sampled).toBeLessThanOrEqual(entries);
+    // One whose time is up between the two looks.
+    const unsure = remembered.filter((entry) => mayLive(entry, begun) && !mustLive(entry, ended)).length;
+    expect(missing).toBeLessThanOrEqual(unsure);
+  }
+
   async pass(ms: number): Promise<void> {
     await this.#opened.pass(ms);
   }
@@ -84,16 +105,26 @@ export class Model {
     return entries;
   }
 
-  /** `may`: the entry that the store may have found; `must`: that it must have. */
-  async #look<T>(tenant: string, key: string, look: () => Promise<T>) {
+  async #read(tenant: string, keys: string[], read: () => Promise<(Hit | undefined)[]>): Promise<void> {
     const begun = this.#opened.now();
-    const result = await look();
-    const entry = this.#of(tenant).get(key);
-    return {
-      result,
-      may: entry && mayLive(entry, begun) ? entry : undefined,
-      must: entry !== undefined && mustLive(entry, this.#opened.now()),
-    };
+    const hits = await read();
+    const ended = this.#opened.now();
+    expect(hits).toHaveLength(keys.length);
+    const entries = keys.map((key) => this.#of(tenant).get(key));
+    for (const [index, hit] of hits.entries()) {
+      const entry = entries[index];
+      if (entry && mustLive(entry, ended)) expect(hit).toBeDefined();
+      if (!entry || !mayLive(entry, begun)) expect(hit).toBeUndefined();
+      if (hit && entry) this.#compare(hit, entry);
+      if (!hit) this.#of(tenant).delete(keys[index] as string);
+    }
+  }
+
+  async #write(tenant: string, items: [string, string, number][], write: () => Promise<void>) {
+    const from = this.#opened.now();
+    await write();
+    const until = this.#opened.now();
+    for (const [key, value, ttl] of items) this.#of(tenant).set(key, { value, ttl, from, until });
   }
 
   async #removeAll(tenant: string, matching: (key: string) => boolean, remove: () => Promise<number>) {

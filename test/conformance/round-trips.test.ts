@@ -49,6 +49,21 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
     expect(Object.keys(sent)).not.toContain('eval');
   });
 
+  test('a batch of gets is one MGET for each shard', async () => {
+    const batch = keys.slice(0, 100);
+    expect(await during(() => store.getMany('t', batch, 1e6))).toEqual({ mget: 16 });
+    expect(await during(() => store.getMany('t', ['k:1', 'k:1'], 1e6))).toEqual({ mget: 1 });
+  });
+
+  test('a batch of sets or deletes is one script for each shard', async () => {
+    const batch = keys.slice(0, 100).map((key) => ({ key, value: '1', ttlSeconds: 60 }));
+    const set = await during(() => store.setMany('t', batch));
+    expect(set).toMatchObject({ evalsha: 16, set: 100 });
+    const removed = await during(() => store.deleteMany('t', keys.slice(0, 100)));
+    expect(removed).toMatchObject({ evalsha: 16, unlink: 16 });
+    for (const sent of [set, removed]) expect(Object.keys(sent)).not.toContain('eval');
+  });
+
   test('an invalidation is two scripts for each shard that has matches and one for each that has none', async () => {
     await store.invalidate('t', compileGlob('k:*'), soon());
     await inBatches(keys, (key) => store.set('t', key, '1', 60));
@@ -59,6 +74,19 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
     await store.set('t', 'k', '1', 60);
     const literal = await during(() => store.invalidate('t', compileGlob('k'), soon()));
     expect(literal.evalsha).toBe(1);
+  });
+
+  test('the usage is one script for each shard and a look at 256 entries, however many there are', async () => {
+    await inBatches(keys, (key) => store.set('few', key, '1', 60));
+    const many = Array.from({ length: 3000 }, (_, i) => `k:${i}`);
+    await inBatches(many, (key) => store.set('many', key, '1', 60));
+    for (const tenant of ['few', 'many']) {
+      const sent = await during(() => store.usage(tenant));
+      expect(sent, tenant).toMatchObject({ evalsha: 16, zcount: 16, zcard: 16 });
+      expect(sent.zrange, tenant).toBe(sent.strlen);
+      expect(sent.strlen, tenant).toBeLessThanOrEqual(256);
+    }
+    expect((await during(() => store.usage('many'))).strlen).toBe(256);
   });
 
   test('nothing looks at keys one by one or at all of them', async () => {

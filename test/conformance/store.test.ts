@@ -34,8 +34,9 @@ describe.each(backends)('a store, $name', ({ open }) => {
   const setAll = (keys: string[]) =>
     inBatches(keys, (key) => store.set(tenant, key, JSON.stringify(key), 100));
   const present = async (keys: string[]) => {
-    const hits = await Promise.all(keys.map((key) => store.get(tenant, key)));
-    return keys.filter((_, i) => hits[i]);
+    const found = new Set<string>();
+    await inBatches(keys, async (key) => (await store.get(tenant, key)) && found.add(key));
+    return keys.filter((key) => found.has(key));
   };
 
   beforeAll(async () => {
@@ -72,11 +73,11 @@ describe.each(backends)('a store, $name', ({ open }) => {
   test('replaces value and time to live', async () => {
     await store.set(tenant, 'k', '"long lived"', 1000);
     await store.set(tenant, 'k', '"short lived"', 1);
-    expect(await store.get(tenant, 'k')).toEqual({ value: '"short lived"', ttl: 1 });
+    expect(await store.get(tenant, 'k')).toEqual({ value: '"short lived"', bytes: 13, ttl: 1 });
     await opened.pass(1100);
     expect(await store.get(tenant, 'k')).toBeUndefined();
     await store.set(tenant, 'k', '"again"', 1000);
-    expect(await store.get(tenant, 'k')).toEqual({ value: '"again"', ttl: 1000 });
+    expect(await store.get(tenant, 'k')).toEqual({ value: '"again"', bytes: 7, ttl: 1000 });
   });
 
   test('counts no entry that has expired', async () => {
@@ -135,7 +136,7 @@ describe.each(backends)('a store, $name', ({ open }) => {
     expect(await store.clear(tenant, soon())).toBe(3000);
     expect(await present(keys)).toEqual([]);
     await store.set(tenant, 'k:1', '"new"', 60);
-    expect(await store.get(tenant, 'k:1')).toEqual({ value: '"new"', ttl: 60 });
+    expect(await store.get(tenant, 'k:1')).toEqual({ value: '"new"', bytes: 5, ttl: 60 });
     expect(await store.clear(tenant, soon())).toBe(1);
   });
 
@@ -160,6 +161,61 @@ describe.each(backends)('a store, $name', ({ open }) => {
     expect(await present(['a', 'b'])).toEqual(['a', 'b']);
   });
 
+  test('tells what a tenant takes, to the byte where all of it is looked at', async () => {
+    expect(await store.usage(tenant)).toEqual({ entries: 0, bytes: 0, sampled: 0, missing: 0 });
+    const overhead = await overheadOf(store, `${tenant}.other`);
+    const items = Array.from({ length: 100 }, (_, i) => ({ key: `k:${i}`, value: `"${'é'.repeat(i)}"` }));
+    await store.setMany(
+      tenant,
+      items.map((item) => ({ ...item, ttlSeconds: 100 })),
+    );
+    const bytes = items.reduce((sum, { value }) => sum + overhead + Buffer.byteLength(value), 0);
+    expect(await store.usage(tenant)).toEqual({ entries: 100, bytes, sampled: 100, missing: 0 });
+    await glob('k:9*');
+    expect(await store.usage(tenant)).toMatchObject({ entries: 89, sampled: 89, missing: 0 });
+    await store.clear(tenant, soon());
+    expect(await store.usage(tenant)).toEqual({ entries: 0, bytes: 0, sampled: 0, missing: 0 });
+  });
+
+  test('counts all entries of a large tenant, and tells about how much they take', async () => {
+    const overhead = await overheadOf(store, `${tenant}.other`);
+    const keys = Array.from({ length: 6000 }, (_, i) => `k:${i}`);
+    // One in three is a thousand bytes long, the others have a hundred.
+    const value = (i: number) => `"${'x'.repeat(i % 3 === 0 ? 998 : 98)}"`;
+    const ttl = (i: number) => 100 + (i % 50);
+    await inBatches([...keys.keys()], (i) => store.set(tenant, keys[i] as string, value(i), ttl(i)));
+    const usage = await store.usage(tenant);
+    expect(usage).toMatchObject({ entries: 6000, missing: 0 });
+    expect(usage.sampled).toBeGreaterThanOrEqual(256);
+    const mean = usage.bytes / 6000 - overhead;
+    // The mean of 400 is off by 27 where 256 are looked at; this is seven times as much.
+    expect(mean).toBeGreaterThan(400 - 190);
+    expect(mean).toBeLessThan(400 + 190);
+  });
+
+  test('counts what is live, however much more has expired', async () => {
+    const keys = Array.from({ length: 2000 }, (_, i) => `short:${i}`);
+    const items = keys.map((key) => ({ key, value: '1', ttlSeconds: 1 }));
+    for (let at = 0; at < items.length; at += 100) await store.setMany(tenant, items.slice(at, at + 100));
+    await setAll(['long:1', 'long:2', 'long:3']);
+    await opened.pass(1100);
+    expect(await store.usage(tenant)).toMatchObject({ entries: 3, sampled: 3, missing: 0 });
+  });
+
+  test('tells what every server takes, and may take', async () => {
+    await setAll(['k']);
+    const servers = await store.servers();
+    expect(servers.length).toBeGreaterThan(0);
+    for (const { usedBytes, limitBytes, fragmentation, evicted, connections } of servers) {
+      expect(usedBytes).toBeGreaterThan(0);
+      expect(limitBytes ?? Number.POSITIVE_INFINITY).toBeGreaterThan(usedBytes);
+      expect(evicted).toBe(0);
+      if (store.kind === 'memory') continue;
+      expect(fragmentation).toBeGreaterThan(0);
+      expect(connections).toBeGreaterThan(0);
+    }
+  });
+
   test('answers concurrent writers of one key with one of their values', async () => {
     const values = Array.from({ length: 50 }, (_, i) => String(i));
     await Promise.all(values.map((value) => store.set(tenant, 'k', value, 60)));
@@ -171,6 +227,12 @@ describe.each(backends)('a store, $name', ({ open }) => {
     await store.ping();
   });
 });
+
+/** What an entry takes beside its value, by what one takes. */
+async function overheadOf(store: CacheStore, tenant: string): Promise<number> {
+  await store.set(tenant, 'k', '1', 60);
+  return (await store.usage(tenant)).bytes - 1;
+}
 
 describe.each(backends)('an invalidation that runs out of time, $name', ({ open }) => {
   test('says how far it came, and goes on when it is asked again', async () => {

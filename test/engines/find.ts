@@ -4,7 +4,7 @@ import { canInstall, installDebianPackage } from './install.ts';
 import { onPath } from './path.ts';
 
 /** What a test may want an engine for. */
-export type Role = 'cache' | 'cluster';
+export type Role = 'cache' | 'cluster' | 'broker';
 
 interface Row {
   command: string;
@@ -19,6 +19,7 @@ const table = [
   { command: 'dragonfly', roles: ['cache'], packages: {} },
   { command: 'valkey-server', roles: ['cache', 'cluster'], packages: { dnf: 'valkey', brew: 'valkey' } },
   { command: 'redis-server', roles: ['cache', 'cluster'], packages: { 'apt-get': 'redis-server' } },
+  { command: 'nats-server', roles: ['broker'], packages: { 'apt-get': 'nats-server', brew: 'nats-server' } },
 ] as const satisfies readonly Row[];
 
 export type EngineName = (typeof table)[number]['command'];
@@ -45,6 +46,11 @@ export function findEngine(): Promise<Engine> {
 /** The engine that a cluster runs on: Valkey or Redis. Otherwise as {@link findEngine}. */
 export function findClusterEngine(): Promise<Engine> {
   return find('cluster');
+}
+
+/** What events go to: NATS. Otherwise as {@link findEngine}. */
+export function findBroker(): Promise<Engine> {
+  return find('broker');
 }
 
 /**

@@ -14,6 +14,9 @@ import { rawRequest } from './gateway-raw.ts';
 const endpoints: [string, string, status: 200 | 201, body: string][] = [
   ['set', API, 201, '{"key":"k","value":"new"}'],
   ['invalidation', `${API}/invalidate`, 200, '{"pattern":"k"}'],
+  ['batch of sets', `${API}/batch/set`, 201, '{"items":[{"key":"k","value":"new"}]}'],
+  ['batch of gets', `${API}/batch/get`, 200, '{"keys":["k"]}'],
+  ['batch of deletes', `${API}/batch/delete`, 200, '{"keys":["k"]}'],
 ];
 
 describeOnEveryBackend('a body', {}, (connect) => {
@@ -21,7 +24,7 @@ describeOnEveryBackend('a body', {}, (connect) => {
     const send = (client: Client, sent: string | Buffer, type = 'application/json') =>
       client.send({ method: 'POST', target, body: sent, headers: ['Content-Type', type] });
 
-    /** A tenant that holds what either request would change. */
+    /** A tenant that holds what the requests would change. */
     async function connectWithEntry(): Promise<Client> {
       const client = connect();
       dataOf(await client.set('k', '"old"'), 201);

@@ -8,6 +8,7 @@ const requests: [name: string, status: number, request: RawRequest][] = [
   ['a hit', 200, { target: `${API}/k` }],
   ['a miss', 200, { target: byQuery('nothing') }],
   ['an invalidation', 200, { method: 'POST', target: `${API}/invalidate`, body: '{}' }],
+  ['a batch of gets', 200, { method: 'POST', target: `${API}/batch/get`, body: '{"keys":["k"]}' }],
   ['a delete', 204, { method: 'DELETE', target: `${API}/k` }],
   ['a request without a key', 400, { target: API }],
   ['a request without a tenant', 401, { target: `${API}/k`, headers: ['X-Tenant-ID', ''] }],

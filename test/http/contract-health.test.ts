@@ -28,6 +28,22 @@ describeOnEveryBackend('the health check', {}, (connect) => {
   });
 });
 
+describe('the health check of a service in memory', () => {
+  test('tells how full it is', async () => {
+    const service = await startService({ MEMORY_MAX_BYTES: '20000' });
+    const memory = async () => ((await health(service)).json() as { memory: unknown }).memory;
+    expect(await memory()).toEqual({ used_bytes: 0, limit_bytes: 20_000, evicted: 0 });
+    const client = new Client(service);
+    dataOf(await client.set('k:00', '1'), 201);
+    const { used_bytes: one } = (await memory()) as { used_bytes: number };
+    expect(one).toBeGreaterThan(0);
+    const fitting = Math.floor(20_000 / one);
+    for (let i = 10; i < 10 + fitting + 2; i++) dataOf(await client.set(`k:${i}`, '1'), 201);
+    expect(await memory()).toMatchObject({ limit_bytes: 20_000, evicted: 3 });
+    await service.stop();
+  });
+});
+
 describeOnEveryBackend('the health check', { SERVICE_NAME: 'my cache' }, (connect) => {
   test('names the service as it is set', async () => {
     expectHealth(await health(connect()), 'healthy', 'my cache');

@@ -17,6 +17,9 @@ interface LogLine {
   request_id: string;
 }
 
+const batched = (kind: string, body: string) => (client: Client, headers: string[]) =>
+  client.send({ method: 'POST', target: `${API}/batch/${kind}`, headers, body });
+
 /** Requests of every kind that a log could give something away about. */
 const requests: [operation: string, status: number, send: (client: Client, headers: string[]) => unknown][] =
   [
@@ -40,6 +43,12 @@ const requests: [operation: string, status: number, send: (client: Client, heade
       (client, headers) =>
         client.send({ method: 'POST', target: `${API}/invalidate`, headers, body: `{"pattern":"${KEY}*"}` }),
     ],
+    ['batch-set', 201, batched('set', `{"items":[{"key":"${KEY}","value":${VALUE}}]}`)],
+    ['batch-set', 400, batched('set', `{"items":[{"key":"${KEY}","value":[${VALUE},]}]}`)],
+    ['batch-set', 413, batched('set', `{"items":[{"key":"${KEY}","value":[${VALUE.repeat(9)}]}]}`)],
+    ['batch-get', 200, batched('get', `{"keys":["${KEY}","${KEY}3"]}`)],
+    ['batch-get', 400, batched('get', `{"keys":["${KEY}\u0000"]}`)],
+    ['batch-delete', 200, batched('delete', `{"keys":["${KEY}"]}`)],
     ['delete', 204, (client, headers) => client.send({ method: 'DELETE', target: `${API}/${KEY}`, headers })],
     ['not-found', 404, (client, headers) => client.send({ target: `${API}/${KEY}/${KEY}`, headers })],
   ];
@@ -97,6 +106,19 @@ describe.each(backends)('the log ($name)', ({ url }) => {
     expect(named).toMatchObject({ tenant: client.tenant, user: 'someone "quoted"' });
     expect(unnamed).toMatchObject({ tenant: client.tenant });
     expect(unnamed).not.toHaveProperty('user');
+  });
+
+  test('tells of a batch how much it named and found', async () => {
+    const service = await start(env);
+    const client = new Client(service);
+    await batched('set', '{"items":[{"key":"a","value":1},{"key":"b","value":2}]}')(client, []);
+    await batched('get', '{"keys":["a","absent","b"]}')(client, []);
+    await batched('delete', '{"keys":["a","absent","a"]}')(client, []);
+    expect(await requestsIn(service)).toMatchObject([
+      { operation: 'batch-set', keys: 2 },
+      { operation: 'batch-get', hits: 2, misses: 1 },
+      { operation: 'batch-delete', keys: 3, count: 1 },
+    ]);
   });
 
   test('has no lines below the level that is set', async () => {

@@ -13,6 +13,13 @@ import { type RawRequest, rawRequest } from './gateway-raw.ts';
 
 const JSON_TYPE = ['Content-Type', 'application/json'];
 
+const posted = (kind: string, body: string): RawRequest => ({
+  method: 'POST',
+  target: `${API}/batch/${kind}`,
+  headers: JSON_TYPE,
+  body,
+});
+
 /** A request of every endpoint that needs a tenant. */
 const requests: [string, RawRequest][] = [
   ['get', { target: `${API}/k` }],
@@ -21,6 +28,10 @@ const requests: [string, RawRequest][] = [
   ['delete', { method: 'DELETE', target: `${API}/k` }],
   ['delete by query', { method: 'DELETE', target: byQuery('k') }],
   ['invalidate', { method: 'POST', target: `${API}/invalidate`, headers: JSON_TYPE, body: '{}' }],
+  ['batch of gets', posted('get', '{"keys":["k"]}')],
+  ['batch of sets', posted('set', '{"items":[{"key":"k","value":1}]}')],
+  ['batch of deletes', posted('delete', '{"keys":["k"]}')],
+  ['usage', { target: `${API}/tenant/t` }],
   ['clear', { method: 'DELETE', target: `${API}/tenant/t` }],
 ];
 

@@ -37,12 +37,13 @@ export interface Ended {
 /** Starts the service on a free port. Throws with its output when it ends instead of listening. */
 export async function startService(env: Environment = {}): Promise<Service> {
   const { child, output, ended } = launch(env);
+  const listens = listening(child, output);
   const [url, port] = await Promise.race([
-    listening(child, output),
+    listens,
     ended.then(({ code, signal, stderr }) => {
       throw new Error(`The service ended (${code ?? signal}) before it listened:\n${stderr}`);
     }),
-    patience(child, 'listen', output),
+    patience(child, 'listen', output, listens),
   ]);
 
   let stopped: Promise<void> | undefined;
@@ -106,15 +107,26 @@ function launch(env: Environment): { child: ChildProcess; output: Output; ended:
 
 function listening(child: ChildProcess, output: Output): Promise<[url: string, port: number]> {
   return new Promise((resolve) => {
-    child.stdout?.on('data', () => {
+    const look = (): void => {
       const [, url, port] = LISTENS.exec(output.stdout) ?? [];
-      if (url !== undefined) resolve([url, Number(port)]);
-    });
+      if (url === undefined) return;
+      child.stdout?.off('data', look);
+      resolve([url, Number(port)]);
+    };
+    child.stdout?.on('data', look);
   });
 }
 
-/** Kills what takes too long, so that a test fails with what it was waiting for and leaves nothing behind. */
-function patience(child: ChildProcess, what: string, output: Output): Promise<never> {
+/**
+ * Kills what takes too long, so that a test fails with what it was waiting for and leaves nothing behind. It is over once the
+ * process has ended, or `done` is there.
+ */
+function patience(
+  child: ChildProcess,
+  what: string,
+  output: Output,
+  done?: Promise<unknown>,
+): Promise<never> {
   return new Promise((_, reject) => {
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
@@ -124,5 +136,6 @@ function patience(child: ChildProcess, what: string, output: Output): Promise<ne
     }, PATIENCE_MS);
     timer.unref();
     child.once('close', () => clearTimeout(timer));
+    done?.then(() => clearTimeout(timer));
   });
 }

@@ -11,7 +11,18 @@ interface Alarm {
   Namespace?: string;
   MetricName?: string;
   Dimensions?: { Name: string; Value: unknown }[];
-  Metrics?: { Expression?: string; MetricStat?: { Metric: { Namespace: string; MetricName: string } } }[];
+  Metrics?: { Expression?: string; MetricStat?: { Metric: Metric } }[];
+}
+
+interface Metric {
+  Namespace: string;
+  MetricName: string;
+  Dimensions?: { Name: string; Value: unknown }[];
+}
+
+/** What the expression of an alarm is made of. */
+function metricsOf(alarm: Alarm | undefined): Metric[] {
+  return alarm?.Metrics?.flatMap(({ MetricStat }) => MetricStat?.Metric ?? []) ?? [];
 }
 
 const { template } = synthesize();
@@ -28,9 +39,11 @@ const SERVICE = [
   'Slow answers',
   'Requests throttled',
   'Functions throttled',
+  'Functions throttled 2',
   'Backend errors',
   'Internal errors',
   'Function errors',
+  'Function errors 2',
 ];
 
 describe('the alarms', () => {
@@ -41,7 +54,9 @@ describe('the alarms', () => {
     expect(Object.keys(alarmsOf(synthesize(BACKENDS.dragonfly).template))).toEqual(
       expect.arrayContaining([...SERVICE, 'Cache memory']),
     );
-    expect(Object.keys(alarmsOf(synthesize(BACKENDS.external).template)).sort()).toEqual([...SERVICE].sort());
+    expect(Object.keys(alarmsOf(synthesize(BACKENDS.external).template)).sort()).toEqual(
+      [...SERVICE, 'Cache memory'].sort(),
+    );
     expect(Object.keys(alarmsOf(memory)).sort()).toEqual([...SERVICE].sort());
   });
 
@@ -50,7 +65,7 @@ describe('the alarms', () => {
       const [firstLook = '', runbook] = AlarmDescription.split(' Runbook: ');
       expect(firstLook, title).toMatch(/^[A-Z].{50,}\.$/);
       expect(firstLook.split(/\.\s/).length, title).toBeLessThanOrEqual(2);
-      expect(runbook).toBe(`README, «Runbook», «${title}».`);
+      expect(runbook).toBe(`README, «Runbook», «${title.replace(/ \d$/, '')}».`);
     }
   });
 
@@ -97,11 +112,32 @@ describe('the alarms', () => {
     });
   });
 
-  it.each(['Functions throttled', 'Function errors'])('count %s over every function', (title) => {
-    const { Metrics = [] } = alarmsOf(template)[title] ?? {};
-    const counted = Metrics.flatMap(({ MetricStat }) => (MetricStat ? [MetricStat.Metric] : []));
-    expect(counted).toHaveLength(Object.keys(FUNCTIONS).length);
-    expect(new Set(counted.map(({ Namespace }) => Namespace))).toEqual(new Set(['AWS/Lambda']));
+  it.each([
+    ['Functions throttled', 'Throttles'],
+    ['Function errors', 'Errors'],
+  ])('count %s over every function, the one that measures among them', (title, metricName) => {
+    const measured = synthesize(BACKENDS.external).template;
+    for (const [of, more] of [
+      [template, []],
+      [measured, ['MeasureBackendFunction']],
+    ] as const) {
+      const counted = [title, `${title} 2`].flatMap((name) => metricsOf(alarmsOf(of)[name]));
+      for (const { Namespace, MetricName } of counted) {
+        expect([Namespace, MetricName]).toEqual(['AWS/Lambda', metricName]);
+      }
+      const functions = counted.map(({ Dimensions = [] }) => Dimensions.map(({ Value }) => Value));
+      expect(functions.map((values) => (values as [{ Ref: string }])[0].Ref).sort()).toEqual(
+        [...Object.keys(FUNCTIONS), ...more].sort(),
+      );
+    }
+  });
+
+  it('are each made of no more metrics than CloudWatch takes', () => {
+    for (const backend of Object.values(BACKENDS)) {
+      for (const [title, alarm] of Object.entries(alarmsOf(synthesize(backend).template))) {
+        expect(metricsOf(alarm).length, title).toBeLessThanOrEqual(10);
+      }
+    }
   });
 });
 

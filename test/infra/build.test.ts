@@ -67,7 +67,8 @@ describe('the build', () => {
     const sizeOf = (name: string) => first.bundles.find((bundle) => bundle.name === name);
     // The Redis client is by far the largest part, and a function without a store has none of it.
     expect(sizeOf('get')?.startBytes).toBeGreaterThan(100_000);
-    expect(sizeOf('not-found')?.startBytes).toBeLessThan(50_000);
+    // It has the log, of which a third of this is, but no metrics.
+    expect(sizeOf('not-found')?.startBytes).toBeLessThan(60_000);
   });
 
   it('packs what is imported, except for what the runtime brings', async () => {

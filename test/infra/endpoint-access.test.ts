@@ -54,6 +54,9 @@ describe.each(['single server', 'cluster'] as const)('the user of the cache, %s'
       count: 1111,
       complete: true,
     });
+    // What a set mends that the server has evicted.
+    await withRawClient(url, (client) => client.del('{cache:acme:0}:lex'));
+    expect(await store.usage('acme')).toMatchObject({ entries: 3_000 - 1 - 1111, sampled: 256 });
     expect(await store.clear('acme', soon())).toBe(3_000 - 1 - 1111);
     expect(await store.get('acme', 'user:2')).toBeUndefined();
     await store.ping();

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { readSettings } from '../../infra/settings.ts';
 import { stackId } from '../../infra/stack.ts';
-import { ConfigError } from '../../lib/config.ts';
+import { ConfigError } from '../../lib/env.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:dragonfly-AbCdEf';
@@ -16,6 +16,7 @@ const VPC = {
   subnetIds: 'subnet-0123456789abcdef0, subnet-12345678',
   securityGroupId: 'sg-0123456789abcdef0',
 };
+const COLLECTOR = { ...EXTERNAL, otelEndpoint: 'https://otlp.example.com' };
 const JWT = {
   authorization: 'jwt',
   jwtIssuer: 'https://login.example.com/',
@@ -43,6 +44,7 @@ describe('the settings of a deployment', () => {
         MEMORY_MAX_BYTES: '',
         CACHE_SHARDS: '',
         COMPRESS_MIN_BYTES: '',
+        WAIT_REPLICAS: '',
         LOG_LEVEL: '',
         SERVICE_NAME: '',
       },
@@ -118,6 +120,27 @@ describe('the settings of a deployment', () => {
     ],
     ['tracing', { tracing: 'true' }, { tracing: true }],
     [
+      'a broker',
+      { ...EXTERNAL, natsUrl: 'tls://a:4222,b:4222', natsSecretArn: SECRET },
+      { events: { url: 'tls://a:4222,b:4222', secretArn: SECRET } },
+    ],
+    [
+      'a collector',
+      { ...COLLECTOR, OTEL_TRACES_SAMPLER_ARG: 0.1 },
+      {
+        service: {
+          ENABLE_OTEL: 'true',
+          OTEL_EXPORTER_OTLP_ENDPOINT: 'https://otlp.example.com',
+          OTEL_TRACES_SAMPLER_ARG: '0.1',
+        },
+      },
+    ],
+    [
+      'a broker that its secret names',
+      { backend: 'memory', natsSecretArn: SECRET },
+      { events: { url: undefined, secretArn: SECRET } },
+    ],
+    [
       'the settings of the service',
       { CACHE_SHARDS: 4, LOG_LEVEL: 'DEBUG' },
       { service: { CACHE_SHARDS: '4', LOG_LEVEL: 'DEBUG' } },
@@ -158,6 +181,7 @@ describe('the settings of a deployment', () => {
     ['subnetIds', /ids of subnets/, { ...EXTERNAL, ...VPC, subnetIds: 'subnet-1' }],
     ['vpcId', /only for backend=external/, VPC],
     ['MEMORY_MAX_BYTES', /only for backend=memory/, { MEMORY_MAX_BYTES: '1048576' }],
+    ['WAIT_REPLICAS', /only for backend=external/, { WAIT_REPLICAS: '1' }],
     ['jwtIssuer', /must be given with authorization=jwt/, { ...JWT, jwtIssuer: undefined }],
     ['jwtIssuer', /https:/, { ...JWT, jwtIssuer: 'http://login.example.com' }],
     ['jwtAudience', /must be given with authorization=jwt/, { ...JWT, jwtAudience: '' }],
@@ -172,10 +196,27 @@ describe('the settings of a deployment', () => {
     ['tracing', /one of true, false/, { tracing: 'yes' }],
     ['MAX_TTL_SECONDS', /whole number/, { MAX_TTL_SECONDS: 'long' }],
     ['DRAGONFLY_URL', /externalSecretArn/, { DRAGONFLY_URL: 'redis://:pw@host:6379' }],
-    ['natsUrl', /no events yet/, { natsUrl: 'nats://host:4222' }],
-    ['ENABLE_NATS', /no events yet/, { ENABLE_NATS: 'true' }],
-    ['otelEndpoint', /no traces/, { otelEndpoint: 'https://host:4318' }],
-    ['ENABLE_OTEL', /no traces/, { ENABLE_OTEL: true }],
+    ['natsUrl', /only for backend=external or backend=memory/, { natsUrl: 'nats://host:4222' }],
+    ['natsSecretArn', /only for backend=external/, { natsSecretArn: SECRET }],
+    ['natsUrl', /cannot hold a login/, { ...EXTERNAL, natsUrl: 'nats://u:pw@host:4222' }],
+    ['natsUrl', /must look like nats:/, { ...EXTERNAL, natsUrl: 'host:4222' }],
+    ['natsSecretArn', /complete ARN/, { ...EXTERNAL, natsSecretArn: SECRET.slice(0, -7) }],
+    ['ENABLE_NATS', /natsUrl or natsSecretArn/, { ENABLE_NATS: 'true' }],
+    ['NATS_URL', /natsUrl or natsSecretArn/, { NATS_URL: 'nats://host:4222' }],
+    ['NATS_SECRET_ARN', /natsUrl or natsSecretArn/, { NATS_SECRET_ARN: SECRET }],
+    ['NATS_CREDS', /natsSecretArn/, { NATS_CREDS: '-----BEGIN NATS USER JWT-----' }],
+    ['otelEndpoint', /only for backend=external or backend=memory/, { otelEndpoint: 'https://host:4318' }],
+    ['otelEndpoint', /collector's URL/, { ...EXTERNAL, otelEndpoint: 'host:4318' }],
+    ['otelEndpoint', /not a URL with a login/, { ...EXTERNAL, otelEndpoint: 'https://u:hunter2@host' }],
+    ['ENABLE_OTEL', /otelEndpoint turns traces on/, { ENABLE_OTEL: true }],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', /otelEndpoint/, { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://host' }],
+    ['OTEL_EXPORTER_OTLP_HEADERS', /password/, { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=x' }],
+    [
+      'OTEL_TRACES_SAMPLER_ARG',
+      /only for a deployment with otelEndpoint/,
+      { OTEL_TRACES_SAMPLER_ARG: '0.1' },
+    ],
+    ['OTEL_TRACES_SAMPLER_ARG', /from 0 to 1/, { ...COLLECTOR, OTEL_TRACES_SAMPLER_ARG: '2' }],
     ['perTenantSandboxes', /HTTP API/, { perTenantSandboxes: 'true' }],
   ])('refuse %s, by its name and in one line: %s', (name, problem, context) => {
     const read = () => readSettings(context);
@@ -188,6 +229,7 @@ describe('the settings of a deployment', () => {
     const url = 'redis://user:hunter2@host:6379';
     expect(() => readSettings({ DRAGONFLY_URL: url })).not.toThrow(/hunter2/);
     expect(() => readSettings({ ...EXTERNAL, externalSecretArn: url })).not.toThrow(/hunter2/);
+    expect(() => readSettings({ ...EXTERNAL, natsUrl: 'user:hunter2@host' })).not.toThrow(/hunter2/);
   });
 
   it('are read beside what the CDK keeps in its context', () => {

@@ -65,7 +65,11 @@ describe('the functions', () => {
     expect(Object.fromEntries(timeouts)).toEqual({
       GetFunction: 5,
       SetFunction: 5,
+      BatchGetFunction: 5,
+      BatchSetFunction: 5,
+      BatchDeleteFunction: 5,
       DeleteFunction: 5,
+      UsageFunction: 5,
       InvalidateFunction: 29,
       ClearTenantFunction: 29,
       HealthFunction: 5,
@@ -208,7 +212,11 @@ describe('the variables', () => {
   });
 
   it('are left to the defaults of the service unless they are given', () => {
-    const variables = variablesOf(templates.memory as Template, 'GetFunction') as Record<string, string>;
+    const { METRICS_NAMESPACE, ...variables } = variablesOf(
+      templates.memory as Template,
+      'GetFunction',
+    ) as Record<string, string>;
+    expect(METRICS_NAMESPACE).toBe('CacheService/prod');
     expect(Object.values(variables).filter((value) => value !== '')).toEqual([]);
     expect(readConfig(variables)).toEqual(readConfig({}));
   });

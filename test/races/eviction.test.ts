@@ -45,6 +45,11 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     });
     return found;
   };
+  const leftOver = async () => {
+    const [shard] = shardsOf(tenant, 1);
+    if (!shard) throw new Error('No shard');
+    return engine.exists(...shard.helpers, ...shard.entries([...keys, 'z']));
+  };
   // Three pages of names.
   const keys = Array.from({ length: 2100 }, (_, i) => `k:${i}`);
   /** With one more that no invalidation here matches, so that the helper keys stay until they are evicted. */
@@ -63,8 +68,7 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     await store.set(tenant, 'k:1', '"old"', 100);
     await evict(helper);
     await store.set(tenant, 'k:2', '"new"', 100);
-    expect(await readable(['k:1', 'k:2'])).toEqual(['k:2']);
-    expect(await glob('k:*')).toEqual({ count: 1, complete: true });
+    expect((await glob('k:*')).complete).toBe(true);
     expect(await readable(['k:1', 'k:2'])).toEqual([]);
     await store.set(tenant, 'k:3', '"newer"', 100);
     expect(await readable(['k:1', 'k:2', 'k:3'])).toEqual(['k:3']);
@@ -126,12 +130,40 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     },
   );
 
+  test.each(HELPERS)('%s, then a set: every entry is there again, and is found', async (helper) => {
+    await setAll();
+    await evict(helper);
+    await store.set(tenant, 'k:new', '"new"', 100);
+    expect((await readable([...keys, 'z'])).length).toBe(keys.length + 1);
+    expect(await glob('k:*')).toEqual({ count: keys.length + 1, complete: true });
+    expect(await readable([...keys, 'k:new', 'z'])).toEqual(['z']);
+    expect(await glob('*')).toEqual({ count: 1, complete: true });
+    expect(await leftOver()).toBe(0);
+  });
+
+  test.each(HELPERS)('%s, then a clear: it counts, and nothing is left', async (helper) => {
+    await setAll();
+    await evict(helper);
+    expect(await store.clear(tenant, soon())).toBe(keys.length + 1);
+    expect(await readable([...keys, 'z'])).toEqual([]);
+    expect(await leftOver()).toBe(0);
+  });
+
+  test('both indexes: nothing old is served, and a set makes the tenant a new one', async () => {
+    await setAll();
+    await evict('expiryIndex');
+    await evict('nameIndex');
+    await store.set(tenant, 'k:new', '"new"', 100);
+    expect(await readable([...keys, 'k:new', 'z'])).toEqual(['k:new']);
+    expect(await glob('k:*')).toEqual({ count: 1, complete: true });
+  });
+
   test('all of them at once: the tenant works as a new one', async () => {
     await setAll();
     for (const helper of HELPERS) await evict(helper);
     expect(await readable(keys)).toEqual([]);
     await store.set(tenant, 'k:1', '"new"', 100);
-    expect(await store.get(tenant, 'k:1')).toEqual({ value: '"new"', ttl: 100 });
+    expect(await store.get(tenant, 'k:1')).toEqual({ value: '"new"', bytes: 5, ttl: 100 });
     expect(await readable(keys)).toEqual(['k:1']);
     expect(await glob('k:*')).toEqual({ count: 1, complete: true });
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CacheEvent } from '../../lib/http/event.ts';
-import { identifying } from '../../lib/http/middleware.ts';
+import { identifying } from '../../lib/http/tenant.ts';
 
 /** The tenant of a request, with the claims that API Gateway has verified and the tenant that the header names. */
 function tenantOf(claims: Record<string, unknown> | undefined, header?: string): string {

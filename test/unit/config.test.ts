@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Config, ConfigError, LOG_LEVELS, readConfig } from '../../lib/config.ts';
+import { type Config, LOG_LEVELS, readConfig } from '../../lib/config.ts';
+import { ConfigError } from '../../lib/env.ts';
 
 /** The message with which the settings are refused; undefined when they are not. */
 function problemWith(env: Record<string, string>): string | undefined {
@@ -36,6 +37,7 @@ describe('settings of which none is given', () => {
       memoryMaxBytes: 268_435_456,
       shards: 16,
       compressMinBytes: 2048,
+      waitReplicas: 0,
       logLevel: 'INFO',
       onLambda: false,
     } satisfies Partial<Config>);

@@ -14,6 +14,7 @@ describe('the routes of the service', () => {
     ['DELETE', API, 'delete', undefined],
     ['POST', API, 'set', undefined],
     ['POST', `${API}/invalidate`, 'invalidate', undefined],
+    ['GET', `${API}/tenant/acme`, 'usage', { tenant_id: 'acme' }],
     ['DELETE', `${API}/tenant/acme`, 'clear-tenant', { tenant_id: 'acme' }],
     ['GET', '/health', 'health', undefined],
   ])('%s %s goes to %s', (method, path, name, pathParameters) => {

@@ -92,9 +92,55 @@ const object = fc
     },
   }));
 
-const textsIn = (json: string, name = 'value') => liftMember(json, name).taken.map(({ text }) => text);
+/** An object with a list of objects, and the texts in it that `items[].value` leads to. */
+const batch = fc
+  .record({
+    items: fc.array(object, { maxLength: 4 }),
+    others: fc.array(fc.record({ name: literal, text: value }), { maxLength: 2 }),
+    /** What stands among the objects and is none, or is a list of them. */
+    stray: fc.option(value),
+    spaces,
+    around: fc.tuple(space, space),
+  })
+  .map(({ items, others, stray, spaces, around: [start, end] }) => {
+    const listed = items.map(({ write }) => write((_, text) => text));
+    const list = between('[', stray === null ? listed : [...listed, `[${stray}]`], ']', spaces);
+    const rest = others
+      .filter(({ name }) => JSON.parse(name) !== 'items')
+      .map(({ name, text }) => `${name}:${text}`);
+    return {
+      texts: items.flatMap(({ members }) =>
+        members.filter(({ name }) => name === 'value').map(({ text }) => text),
+      ),
+      whole: `${start}${between('{', [...rest, `"items"${start}:${end}${list}`], '}', spaces)}${end}`,
+    };
+  });
 
-const parsesInParts = (json: string) => [liftMember(json, 'value').rest, ...textsIn(json)].every(parses);
+const PATHS = ['value', 'items[].value'];
+
+const textsIn = (json: string, path = 'value') => liftMember(json, path).taken;
+
+const parsesInParts = (json: string, path: string) =>
+  [liftMember(json, path).rest, ...textsIn(json, path)].every(parses);
+
+/** What the whole would be parsed to, by its parts. */
+function parsedInParts(json: string, path: string): unknown {
+  const { rest, taken } = liftMember(json, path);
+  const whole = JSON.parse(rest);
+  const put = (holder: unknown) => {
+    if (typeof holder !== 'object' || holder === null || !Object.hasOwn(holder, 'value')) return;
+    const { value } = holder as { value: number };
+    Object.assign(holder, { value: JSON.parse(taken[value] ?? 'missing') });
+  };
+  if (path === 'value') put(whole);
+  else for (const item of Array.isArray(whole?.items) ? whole.items : []) if (!Array.isArray(item)) put(item);
+  return whole;
+}
+
+/** The members of two objects, which have names in common. */
+function inside(...objects: string[]): string {
+  return objects.map((text) => text.trim().slice(1, -1)).join(',');
+}
 
 describe('lifting a member out of an object', () => {
   test('takes the exact text of every member of that name, and leaves the others as they are', () => {
@@ -104,21 +150,34 @@ describe('lifting a member out of an object', () => {
         const named = members.filter(({ name }) => name === 'value').map(({ text }) => text);
         expect(textsIn(whole)).toEqual(named);
         const { rest } = liftMember(whole, 'value');
-        expect(JSON.parse(rest)).toEqual(JSON.parse(write((name, text) => (name === 'value' ? '0' : text))));
+        let pieces = 0;
+        const numbered = write((name, text) => (name === 'value' ? String(pieces++) : text));
+        expect(JSON.parse(rest)).toEqual(JSON.parse(numbered));
       }),
       { numRuns: 2000 },
     );
   });
 
-  test('takes the same value last that a parser would take', () => {
+  test('takes the exact text of every member of that name in every object of a list', () => {
     fc.assert(
-      fc.property(object, ({ write }) => {
-        const whole = write((_, text) => text);
-        const last = textsIn(whole).at(-1);
-        const { value } = JSON.parse(whole);
-        expect(last === undefined ? undefined : JSON.parse(last)).toEqual(value);
+      fc.property(batch, ({ whole, texts }) => {
+        expect(textsIn(whole, 'items[].value')).toEqual(texts);
       }),
       { numRuns: 1000 },
+    );
+  });
+
+  test('leaves the number of the piece that a parser of the whole would be left with', () => {
+    const whole = fc.oneof(
+      object.map(({ write }) => write((_, text) => text)),
+      batch.map(({ whole }) => whole),
+      fc.tuple(batch, batch).map(([one, other]) => `{"items":1,${inside(one.whole, other.whole)}}`),
+    );
+    fc.assert(
+      fc.property(whole, fc.constantFrom(...PATHS), (json, path) => {
+        expect(parsedInParts(json, path)).toEqual(JSON.parse(json));
+      }),
+      { numRuns: 2000 },
     );
   });
 
@@ -132,12 +191,15 @@ describe('lifting a member out of an object', () => {
       '\\u00',
       '}{',
     );
+    const whole = fc.oneof(
+      object.map(({ write }) => write((_, text) => text)),
+      batch.map(({ whole }) => whole),
+    );
     fc.assert(
-      fc.property(object, fc.nat(), fc.nat({ max: 3 }), put, ({ write }, at, removed, put) => {
-        const whole = write((_, text) => text);
+      fc.property(whole, fc.nat(), fc.nat({ max: 3 }), put, (whole, at, removed, put) => {
         const from = at % (whole.length + 1);
         const damaged = whole.slice(0, from) + put + whole.slice(from + removed);
-        expect(parsesInParts(damaged)).toBe(parses(damaged));
+        for (const path of PATHS) expect(parsesInParts(damaged, path)).toBe(parses(damaged));
       }),
       { numRuns: 20_000 },
     );
@@ -162,7 +224,10 @@ describe('lifting a member out of an object', () => {
     fc.assert(
       fc.property(fc.string({ unit, maxLength: 20 }), (text) => {
         for (const json of [text, `{${text}`, `{"value":${text}`, `{"value":${text}}`]) {
-          expect(parsesInParts(json)).toBe(parses(json));
+          expect(parsesInParts(json, 'value')).toBe(parses(json));
+        }
+        for (const json of [`{"items":${text}}`, `{"items":[${text}]}`, `{"items":[{"value":${text}}]}`]) {
+          expect(parsesInParts(json, 'items[].value')).toBe(parses(json));
         }
       }),
       { numRuns: 5000 },
@@ -191,16 +256,37 @@ describe('lifting a member out of an object', () => {
     expect(textsIn('{"value":1,"items":[2]}', 'items')).toEqual(['[2]']);
   });
 
-  test('counts the arrays and objects of what it takes, and no brackets in strings', () => {
-    const count = (text: string) => liftMember(`{"a":[[]],"value":${text}}`, 'value').taken[0]?.containers;
-    expect(['1', '"[{"', '[]', '{}', '[[],{"a":[1,"]["]}]'].map(count)).toEqual([0, 0, 1, 1, 4]);
+  test.each([
+    ['{"items":[{"value":1.0},{"value" : [2]}],"value":3}', ['1.0', '[2]']],
+    ['{"items":[{"a":{"value":1}},{"value":{"value":2}},[{"value":3}]]}', ['{"value":2}']],
+    ['{"items":{"value":1}}', []],
+    ['{"items":[]}', []],
+    ['{"items":[{}]}', []],
+    ['{"items":[ ]}', []],
+    ['[{"value":1}]', []],
+    ['{"items":[{"value":1}],"\\u0069tems":[{"value":2}]}', ['1', '2']],
+    ['{"a":[{"items":[{"value":1}]}]}', []],
+  ])('of the list in %s takes %j', (json, texts) => {
+    expect(textsIn(json, 'items[].value')).toEqual(texts);
+  });
+
+  test('takes the pieces of a list of a hundred thousand, and leaves their numbers', () => {
+    const list = (textOf: (index: number) => string) =>
+      `{"items":[${Array.from({ length: 100_000 }, (_, i) => `{"value":${textOf(i)}}`).join(',')}]}`;
+    const { rest, taken } = liftMember(
+      list(() => '[1.0]'),
+      'items[].value',
+    );
+    expect(taken).toHaveLength(100_000);
+    expect(new Set(taken)).toEqual(new Set(['[1.0]']));
+    expect(rest === list(String)).toBe(true);
   });
 
   test('takes what is nested a hundred thousand times', () => {
     const deep = `${'[{"value":'.repeat(50_000)}1${'}]'.repeat(50_000)}`;
     const { rest, taken } = liftMember(`{"value":${deep},"key":"k"}`, 'value');
     expect(rest).toBe('{"value":0,"key":"k"}');
-    expect(taken.map(({ containers }) => containers)).toEqual([100_000]);
-    expect(taken[0]?.text === deep).toBe(true);
+    expect(taken).toHaveLength(1);
+    expect(taken[0] === deep).toBe(true);
   });
 });

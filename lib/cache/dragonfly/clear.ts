@@ -1,9 +1,11 @@
 import type { Connection } from '../../backend/connection.ts';
 import { BackendUnavailableError } from '../../errors.ts';
+import type { Removals } from './confirm.ts';
 import { evaluate } from './evaluate.ts';
 import { PAGE } from './invalidate.ts';
 import type { Shard } from './keyspace.ts';
 import { clear, sweep } from './scripts.ts';
+import { TimeLeft } from './time-left.ts';
 
 /** How long the list of a cleared shard's entries outlives the call that made it, in milliseconds: longer than it may run. */
 const ASIDE_TTL_MS = 60_000;
@@ -16,17 +18,19 @@ const ASIDE_TTL_MS = 60_000;
  * @returns how many entries were live
  */
 export async function clearShard(
-  connection: Connection,
+  removals: Removals,
   shard: Shard,
   id: string,
   deadline: number,
 ): Promise<number> {
-  const { generation, expiryIndex, nameIndex } = shard;
   const aside = shard.aside(id);
-  const count = await connection.run((client) =>
-    evaluate(client, clear, [generation, expiryIndex, nameIndex, aside], [ASIDE_TTL_MS]),
+  const { connection } = removals;
+  const time = new TimeLeft(deadline);
+  const count = await connection.run(
+    (client) => removals.evaluate(client, clear, [...shard.helpers, aside], [ASIDE_TTL_MS]),
+    { end: time.end() },
   );
-  await giveBackMemory(connection, shard, aside, deadline);
+  await giveBackMemory(connection, shard, aside, time);
   return Number(count);
 }
 
@@ -34,15 +38,17 @@ async function giveBackMemory(
   connection: Connection,
   shard: Shard,
   aside: string,
-  deadline: number,
+  time: TimeLeft,
 ): Promise<void> {
   let page: Buffer[] = [];
   try {
     do {
       const swept = page;
-      const keys = [shard.generation, aside, ...swept.map(shard.entry)];
-      page = (await connection.run((client) => evaluate(client, sweep, keys, [PAGE, ...swept]))) as Buffer[];
-    } while (page.length > 0 && Date.now() < deadline);
+      const keys = [shard.generation, aside, ...shard.entries(swept)];
+      page = (await connection.run((client) => evaluate(client, sweep, keys, [PAGE, ...swept]), {
+        end: time.end(),
+      })) as Buffer[];
+    } while (page.length > 0 && !time.isOver);
   } catch (error) {
     // The shard is cleared already; what is left of it goes with its own expiry.
     if (!(error instanceof BackendUnavailableError)) throw error;

@@ -1,9 +1,9 @@
-import type { Connection } from '../../backend/connection.ts';
 import type { Glob } from '../glob.ts';
 import type { Invalidation } from '../store.ts';
-import { evaluate } from './evaluate.ts';
+import type { Removals } from './confirm.ts';
 import type { Shard } from './keyspace.ts';
 import { names, remove } from './scripts.ts';
+import { TimeLeft } from './time-left.ts';
 
 /** Names a page: with its entries' keys, one script call stays below the 3,999 arguments that ElastiCache Serverless takes. */
 export const PAGE = 1000;
@@ -15,51 +15,62 @@ export const PAGE = 1000;
  * @param deadline epoch milliseconds
  */
 export async function invalidateShard(
-  connection: Connection,
+  removals: Removals,
   shard: Shard,
   pattern: Glob,
   deadline: number,
 ): Promise<Invalidation> {
+  const time = new TimeLeft(deadline);
   let count = 0;
-  let page = await readPage(connection, shard, firstOf(pattern), pattern);
+  // One for the first two round trips: a backend that has gone away is told of within a second.
+  let end = time.end();
+  let page = await readPage(removals, shard, firstOf(pattern), pattern, end);
   for (;;) {
     const last = page.length < PAGE ? undefined : page[page.length - 1];
-    const outOfTime = last !== undefined && Date.now() >= deadline;
+    const outOfTime = last !== undefined && time.isOver;
     const matching = page.filter((name) => pattern.matches(name));
     // Both are awaited even when one fails: a command left behind would harm the connection later.
     const [removed, next] = await Promise.allSettled([
-      removeNames(connection, shard, matching),
-      last === undefined || outOfTime ? [] : readPage(connection, shard, after(last), pattern),
+      removeNames(removals, shard, matching, end),
+      last === undefined || outOfTime ? [] : readPage(removals, shard, after(last), pattern, end),
     ]);
     if (removed.status === 'rejected') throw removed.reason;
     if (next.status === 'rejected') throw next.reason;
     count += removed.value;
     if (last === undefined || outOfTime) return { count, complete: !outOfTime };
     page = next.value;
+    end = time.end();
   }
 }
 
 async function readPage(
-  connection: Connection,
+  { connection, evaluate }: Removals,
   shard: Shard,
   from: Buffer,
   { prefix }: Glob,
+  end: number,
 ): Promise<Buffer[]> {
-  const keys = [shard.generation, shard.expiryIndex, shard.nameIndex];
   // Names are UTF-8, which has no byte 0xFF: what begins with the prefix lies below the prefix and that byte.
   const to = Buffer.concat([Buffer.from('('), prefix, Buffer.from([0xff])]);
-  return (await connection.run((client) => evaluate(client, names, keys, [from, to, PAGE]))) as Buffer[];
+  return (await connection.run((client) => evaluate(client, names, shard.helpers, [from, to, PAGE]), {
+    end,
+  })) as Buffer[];
 }
 
-async function removeNames(connection: Connection, shard: Shard, found: Buffer[]): Promise<number> {
+async function removeNames(
+  { connection, evaluate }: Removals,
+  shard: Shard,
+  found: Buffer[],
+  end: number,
+): Promise<number> {
   if (found.length === 0) return 0;
-  const keys = [shard.generation, shard.expiryIndex, shard.nameIndex, ...found.map(shard.entry)];
-  return Number(await connection.run((client) => evaluate(client, remove, keys, found)));
+  const keys = [...shard.helpers, ...shard.entries(found)];
+  return Number(await connection.run((client) => evaluate(client, remove, keys, found), { end }));
 }
 
-/** Where the walk begins. The sentinel, an empty name, lies before it. */
+/** Where the walk begins. The sentinel, which begins with a byte 0, lies before it. */
 function firstOf({ prefix }: Glob): Buffer {
-  return prefix.length === 0 ? after(prefix) : Buffer.concat([Buffer.from('['), prefix]);
+  return prefix.length === 0 ? Buffer.from('[\x01') : Buffer.concat([Buffer.from('['), prefix]);
 }
 
 function after(name: Buffer): Buffer {

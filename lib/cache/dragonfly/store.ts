@@ -1,34 +1,45 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { accessSource } from '../../backend/access.ts';
-import type { Client } from '../../backend/client.ts';
 import { Connection } from '../../backend/connection.ts';
 import { presets } from '../../backend/preset.ts';
 import type { Config } from '../../config.ts';
 import { BackendUnavailableError } from '../../errors.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { firstWithin } from '../first-within.ts';
 import type { Glob } from '../glob.ts';
-import type { CacheStore, Hit, Invalidation } from '../store.ts';
+import type { CacheStore, Hit, Invalidation, Item, ServerState, Usage } from '../store.ts';
 import { clearShard } from './clear.ts';
-import { decodeEntry, encodeEntry } from './entry.ts';
-import { evaluate } from './evaluate.ts';
+import { type Removals, removals, requireWait } from './confirm.ts';
+import { decodeEntry } from './entry.ts';
 import { invalidateShard } from './invalidate.ts';
-import { type Shard, shardOf, shardsOf } from './keyspace.ts';
-import { GENERATION_BYTES, remove, set } from './scripts.ts';
+import { byShard, type Shard, shardOf, shardsOf } from './keyspace.ts';
+import { remove } from './scripts.ts';
+import { askServers } from './server-state.ts';
+import { sideBySide } from './side-by-side.ts';
+import { usageOf } from './usage.ts';
+import { Writer } from './writer.ts';
 
 type Settings = Pick<Config, 'shards' | 'compressMinBytes'>;
 
-/**
- * How long after its call a set may still take effect, in milliseconds: less than its caller waits, so that one that was
- * answered with a failure cannot come true a moment later, whatever timers and clocks round.
- */
-const SET_WINDOW_MS = presets.lambda.operationTimeout - 50;
+/** The part of gets that touch their shard's indexes as well. */
+const INDEX_TOUCHES = 1 / 8;
 
 /** Connects to the backend; one that cannot be reached is tried again for as long as the store is open. */
 export async function openDragonflyStore(config: Config, log: Log): Promise<DragonflyStore> {
   const preset = config.onLambda ? presets.lambda : presets.server;
-  const store = new DragonflyStore(config, new Connection(accessSource(config), preset, log));
-  await store.learnClock().catch((error: unknown) => {
-    if (!(error instanceof BackendUnavailableError)) throw error;
+  const connect = () => new Connection(accessSource(config), preset, log);
+  const connection = connect();
+  const { waitReplicas } = config;
+  // What waits for replicas keeps back what comes behind it on its connection; a function has nothing that does.
+  const ownConnection = waitReplicas > 0 && !config.onLambda;
+  const removing = removals(ownConnection ? connect() : connection, waitReplicas);
+  const store = new DragonflyStore(config, connection, removing);
+  const starting = [store.learnClock(), waitReplicas > 0 ? requireWait(connection) : undefined];
+  await Promise.all(starting).catch(async (error: unknown) => {
+    if (!(error instanceof BackendUnavailableError)) {
+      await store.close();
+      throw error;
+    }
     log.warn('The backend cannot be reached; requests are answered 503 until it is', { cause: error.cause });
   });
   return store;
@@ -39,48 +50,76 @@ export class DragonflyStore implements CacheStore {
   readonly kind = 'dragonfly';
   readonly #settings: Settings;
   readonly #connection: Connection;
-  /** How far the server's clock is ahead of ours, in milliseconds. */
-  #clockOffset = 0;
+  readonly #removals: Removals;
+  readonly #writer: Writer;
 
-  constructor(settings: Settings, connection: Connection) {
+  constructor(settings: Settings, connection: Connection, removing: Removals = removals(connection, 0)) {
     this.#settings = settings;
     this.#connection = connection;
+    this.#removals = removing;
+    this.#writer = new Writer(settings, connection);
   }
 
   async get(tenant: string, key: string): Promise<Hit | undefined> {
-    const shard = this.#shard(tenant, key);
-    const [generation, entry] = await this.#connection.run((client) =>
-      client.mgetBuffer(shard.generation, shard.entry(key)),
-    );
+    const shard = shardOf(tenant, key, this.#settings.shards);
+    const keys = [shard.generation, shard.entry(key)];
+    // An engine that evicts what was used least recently must not think that the indexes of a shard in use are not.
+    if (Math.random() < INDEX_TOUCHES) keys.push(shard.expiryIndex, shard.nameIndex);
+    const [generation, entry] = await this.#connection.run((client) => client.mgetBuffer(keys), {
+      command: 'MGET',
+    });
     return decodeEntry(entry ?? null, generation ?? null, Date.now());
   }
 
-  async set(tenant: string, key: string, value: string, ttlSeconds: number): Promise<void> {
-    const shard = this.#shard(tenant, key);
-    const { head, body } = encodeEntry(value, ttlSeconds, this.#settings.compressMinBytes);
-    const deadline = Date.now() + SET_WINDOW_MS;
-    const write = (client: Client) =>
-      evaluate(
-        client,
-        set,
-        [...helpersOf(shard), shard.entry(key)],
-        [deadline + this.#clockOffset, ttlSeconds * 1000, randomBytes(GENERATION_BYTES), key, head, body],
-      );
-    let refusedAt = Number(await this.#connection.run(write));
-    if (refusedAt !== 0 && Date.now() < deadline) {
-      // Not late by our clock: the clocks disagree by more than was known.
-      this.#clockOffset = refusedAt - Date.now();
-      refusedAt = Number(await this.#connection.run(write));
-    }
-    if (refusedAt !== 0) throw new BackendUnavailableError('a set came to the server past its deadline');
+  set(tenant: string, key: string, value: string, ttlSeconds: number): Promise<void> {
+    return this.setMany(tenant, [{ key, value, ttlSeconds }]);
   }
 
   async delete(tenant: string, key: string): Promise<boolean> {
-    const shard = this.#shard(tenant, key);
-    const removed = await this.#connection.run((client) =>
-      evaluate(client, remove, [...helpersOf(shard), shard.entry(key)], [key]),
+    return (await this.deleteMany(tenant, [key])) > 0;
+  }
+
+  async getMany(tenant: string, keys: readonly string[], maxBytes: number): Promise<(Hit | undefined)[]> {
+    const groups = byShard(tenant, keys, (key) => key, this.#settings.shards);
+    const replies = await this.#connection.run(
+      (client) =>
+        sideBySide(
+          client,
+          groups.map(
+            ({ shard, items }) =>
+              () =>
+                client.mgetBuffer(shard.generation, ...shard.entries(items)),
+          ),
+        ),
+      { command: 'MGET' },
     );
-    return Number(removed) > 0;
+    const found: [entry: Buffer | null, generation: Buffer | null][] = new Array(keys.length);
+    for (const [i, { places }] of groups.entries()) {
+      const [generation = null, ...entries] = replies[i] ?? [];
+      for (const [j, place] of places.entries()) found[place] = [entries[j] ?? null, generation];
+    }
+    const now = Date.now();
+    return firstWithin(maxBytes, found, ([entry, generation]) => decodeEntry(entry, generation, now));
+  }
+
+  setMany(tenant: string, items: readonly Item[]): Promise<void> {
+    return this.#writer.write(tenant, items);
+  }
+
+  async deleteMany(tenant: string, keys: readonly string[]): Promise<number> {
+    const distinct = [...new Set(keys)];
+    const groups = byShard(tenant, distinct, (key) => key, this.#settings.shards);
+    const { connection, evaluate } = this.#removals;
+    const removed = await connection.run((client) =>
+      sideBySide(
+        client,
+        groups.map(({ shard, items }) => () => {
+          const keys = [...shard.helpers, ...shard.entries(items)];
+          return evaluate(client, remove, keys, items);
+        }),
+      ),
+    );
+    return removed.reduce<number>((sum, count) => sum + Number(count), 0);
   }
 
   async invalidate(tenant: string, pattern: Glob, deadline: number): Promise<Invalidation> {
@@ -89,7 +128,7 @@ export class DragonflyStore implements CacheStore {
       return { count: (await this.delete(tenant, pattern.literal)) ? 1 : 0, complete: true };
     }
     const shards = await this.#onEveryShard(tenant, (shard) =>
-      invalidateShard(this.#connection, shard, pattern, deadline),
+      invalidateShard(this.#removals, shard, pattern, deadline),
     );
     return {
       count: shards.reduce((sum, { count }) => sum + count, 0),
@@ -98,29 +137,32 @@ export class DragonflyStore implements CacheStore {
   }
 
   async clear(tenant: string, deadline: number): Promise<number> {
-    const id = randomBytes(GENERATION_BYTES).toString('hex');
+    const id = randomUUID();
     const counts = await this.#onEveryShard(tenant, (shard) =>
-      clearShard(this.#connection, shard, id, deadline),
+      clearShard(this.#removals, shard, id, deadline),
     );
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  usage(tenant: string): Promise<Usage> {
+    return usageOf(this.#connection, shardsOf(tenant, this.#settings.shards));
+  }
+
+  servers(): Promise<ServerState[]> {
+    return askServers(this.#connection);
   }
 
   ping(): Promise<void> {
     return this.#connection.ping();
   }
 
-  close(): Promise<void> {
-    return this.#connection.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#connection.close(), this.#removals.connection.close()]);
   }
 
   /** Asks the server for its time, by which sets are refused that come too late. */
-  async learnClock(): Promise<void> {
-    const [seconds, microseconds] = await this.#connection.run((client) => client.time());
-    this.#clockOffset = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - Date.now();
-  }
-
-  #shard(tenant: string, key: string): Shard {
-    return shardOf(tenant, key, this.#settings.shards);
+  learnClock(): Promise<void> {
+    return this.#writer.learnClock();
   }
 
   /** Side by side. All are awaited even when one fails: a command that is left behind would harm the connection later. */
@@ -131,8 +173,4 @@ export class DragonflyStore implements CacheStore {
       return result.value;
     });
   }
-}
-
-function helpersOf({ generation, expiryIndex, nameIndex }: Shard): string[] {
-  return [generation, expiryIndex, nameIndex];
 }

@@ -1,0 +1,40 @@
+/** Every command that the store sends, by itself or from a script. */
+export const STORE_COMMANDS = [
+  'time',
+  'eval',
+  'evalsha',
+  'get',
+  'mget',
+  'set',
+  'getrange',
+  'strlen',
+  'exists',
+  'pttl',
+  'pexpire',
+  'rename',
+  'del',
+  'unlink',
+  'zadd',
+  'zrem',
+  'zscore',
+  'zcard',
+  'zcount',
+  'zrange',
+  'zrangebylex',
+  'zrangebyscore',
+  'zunionstore',
+] as const;
+
+/** What ioredis itself sends: to log in, to find its way in a cluster, and to see whether a server is ready. */
+export const CLIENT_COMMANDS = [
+  'hello',
+  'auth',
+  'select',
+  'client',
+  'info',
+  'cluster',
+  'readonly',
+  'asking',
+  'ping',
+  'quit',
+] as const;

@@ -1,0 +1,34 @@
+/** Variables by their names. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A setting that cannot be used. Its message is one line that begins with the setting's name. */
+export class ConfigError extends Error {
+  constructor(name: string, problem: string) {
+    super(`${name} ${problem}`);
+    this.name = 'ConfigError';
+  }
+}
+
+/** A variable that is set to nothing counts as not set, as in most shells' and templates' use. */
+export function text(env: Environment, name: string): string | undefined {
+  return env[name]?.trim() || undefined;
+}
+
+/** @throws ConfigError unless it is a whole number from `min` to `max` */
+export function integer(env: Environment, name: string, fallback: number, min: number, max: number): number {
+  const given = text(env, name);
+  if (given === undefined) return fallback;
+  const value = /^\d{1,16}$/.test(given) ? Number(given) : Number.NaN;
+  if (!(value >= min && value <= max)) {
+    throw new ConfigError(name, `must be a whole number from ${min} to ${max}, not ${JSON.stringify(given)}`);
+  }
+  return value;
+}
+
+/** @throws ConfigError unless it is `true`, `false`, `1` or `0`; absent means false */
+export function boolean(env: Environment, name: string): boolean {
+  const given = text(env, name)?.toLowerCase();
+  if (given === undefined || given === 'false' || given === '0') return false;
+  if (given === 'true' || given === '1') return true;
+  throw new ConfigError(name, `must be true or false, not ${JSON.stringify(given)}`);
+}

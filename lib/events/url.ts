@@ -1,0 +1,62 @@
+/** One server, by its name or address. */
+export interface NatsServer {
+  host: string;
+  port: number;
+}
+
+/** Where the broker is and who logs in, as `NATS_URL` says it. */
+export interface NatsAddress {
+  /** One server, or several of one cluster: any of them will do. */
+  servers: [NatsServer, ...NatsServer[]];
+  /** True: no connection without TLS. Otherwise it is used where the server asks for it. */
+  tls: boolean;
+  /** What stands before the `@`: user and password, or one token. */
+  login: { user: string; password: string } | { token: string } | undefined;
+}
+
+const DEFAULT_PORT = 4222;
+const SHAPE = 'must look like nats://[user:password@]host:port, or tls://…';
+
+/**
+ * Reads `nats://[user:password@|token@]host[:port]`, or `tls://…`, and several of them with commas between, of which only the
+ * first may have a login: it is used with all.
+ *
+ * @throws Error whose message says what is wrong and repeats nothing of the URL, which may hold a password
+ */
+export function parseNatsUrl(url: string): NatsAddress {
+  const [first = '', ...others] = url.split(',').map((part) => part.trim());
+  const match = /^(nats|tls):\/\/(?:([^@]*)@)?([^@]*)$/.exec(first);
+  if (!match) throw new Error(SHAPE);
+  const [, scheme, login, host = ''] = match;
+  const rest = others.map((other) => parseHost(withoutScheme(other, `${scheme}://`)));
+  return { servers: [parseHost(host), ...rest], tls: scheme === 'tls', login: parseLogin(login) };
+}
+
+function withoutScheme(text: string, scheme: string): string {
+  const host = text.startsWith(scheme) ? text.slice(scheme.length) : text;
+  if (host.includes('://')) throw new Error('must begin all its addresses with nats:// or all with tls://');
+  if (host.includes('@')) throw new Error('takes a login in its first address only');
+  return host;
+}
+
+function parseHost(text: string): NatsServer {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/?#]+))(?::(\d{1,5}))?\/?$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
+  if (host === undefined || port < 1 || port > 65_535) throw new Error(SHAPE);
+  return { host, port };
+}
+
+function parseLogin(login: string | undefined): NatsAddress['login'] {
+  if (!login) return undefined;
+  const colon = login.indexOf(':');
+  try {
+    if (colon < 0) return { token: decodeURIComponent(login) };
+    return {
+      user: decodeURIComponent(login.slice(0, colon)),
+      password: decodeURIComponent(login.slice(colon + 1)),
+    };
+  } catch {
+    throw new Error('has a login that is not percent-encoded');
+  }
+}

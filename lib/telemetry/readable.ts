@@ -1,0 +1,45 @@
+/** Lines of the log for people: `10:29:28.123 INFO  request operation=get status=200 …`, an error's stack below its line. */
+export function readable(lines: string): string {
+  return lines
+    .split('\n')
+    .map((line) => (line === '' ? '' : readableLine(line)))
+    .join('\n');
+}
+
+function readableLine(line: string): string {
+  const {
+    level,
+    message,
+    timestamp,
+    service: _,
+    _aws: __,
+    ...fields
+  } = JSON.parse(line) as Record<string, unknown>;
+  const stacks: string[] = [];
+  const words = Object.entries(fields).map(([name, value]) => {
+    if (typeof value !== 'object' || value === null) return `${name}=${plain(value)}`;
+    const { stack, ...rest } = value as { stack?: unknown };
+    if (typeof stack !== 'string') return `${name}=${JSON.stringify(value)}`;
+    stacks.push(...chain(value as ErrorFields));
+    return `${name}=${plain((rest as ErrorFields).message)}`;
+  });
+  const time = String(timestamp).slice('2026-11-22T'.length, -1);
+  return [[time, String(level).padEnd(5), message, ...words].join(' '), ...stacks].join('\n');
+}
+
+interface ErrorFields {
+  message?: unknown;
+  stack?: unknown;
+  cause?: unknown;
+}
+
+/** The stacks of an error and of what caused it. */
+function chain({ stack, cause }: ErrorFields): string[] {
+  const own = typeof stack === 'string' ? [stack.replaceAll(/^/gm, '    ')] : [];
+  return typeof cause === 'object' && cause !== null ? [...own, ...chain(cause as ErrorFields)] : own;
+}
+
+function plain(value: unknown): string {
+  const text = String(value);
+  return /^[\w./:@%+-]*$/.test(text) ? text : JSON.stringify(text);
+}

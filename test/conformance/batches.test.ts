@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { compileGlob } from '../../lib/cache/glob.ts';
+import type { CacheStore, Hit, Item } from '../../lib/cache/store.ts';
+import { backends, newTenant, type OpenStore, soon } from './backends.ts';
+
+const PLENTY = 64 * 1024 ** 2;
+const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);
+const items = (names: string[], ttlSeconds = 100): Item[] =>
+  names.map((key) => ({ key, value: JSON.stringify(`of ${key}`), ttlSeconds }));
+const hitOf = (value: string, ttl: number): Hit => ({ value, bytes: Buffer.byteLength(value), ttl });
+
+describe.each(backends)('batches, $name', ({ open }) => {
+  let opened: OpenStore;
+  let store: CacheStore;
+  let tenant: string;
+  const getAll = (names: string[], maxBytes = PLENTY) => store.getMany(tenant, names, maxBytes);
+  const valuesOf = async (names: string[]) => (await getAll(names)).map((hit) => hit?.value);
+
+  beforeAll(async () => {
+    opened = await open();
+    store = opened.store;
+  });
+  afterAll(() => store.close());
+  beforeEach(() => {
+    tenant = newTenant();
+  });
+
+  test('answer gets in the order asked, hits and misses and keys that come twice', async () => {
+    await store.setMany(tenant, items(keys));
+    const asked = [...keys.toReversed(), 'absent', 'k:7', 'absent', 'k:7'];
+    expect(await getAll(asked)).toEqual(
+      asked.map((key) => (key === 'absent' ? undefined : hitOf(`"of ${key}"`, 100))),
+    );
+  });
+
+  test('set what single gets find, and find what single sets set', async () => {
+    await store.setMany(tenant, items(keys));
+    for (const key of keys) expect((await store.get(tenant, key))?.value).toBe(`"of ${key}"`);
+    await store.set(tenant, 'alone', '1.0', 60);
+    expect(await getAll(['alone'])).toEqual([hitOf('1.0', 60)]);
+  });
+
+  test('keep the text of every value, and give each its own time to live', async () => {
+    const texts = ['1.0', '12345678901234567890', 'null', '""', '{ "a" : [ 1 ] }', '"é漢🎈"'];
+    const long = JSON.stringify('lorem ipsum '.repeat(10_000));
+    const set = [...texts, long].map((value, i) => ({ key: `v:${i}`, value, ttlSeconds: 10 + i }));
+    await store.setMany(tenant, set);
+    const found = await getAll(set.map(({ key }) => key));
+    expect(found).toEqual(set.map(({ value, ttlSeconds }) => hitOf(value, ttlSeconds)));
+    expect(await store.get(tenant, 'v:1')).toEqual(hitOf('12345678901234567890', 11));
+  });
+
+  test('let entries of one batch expire each in its own time', async () => {
+    await store.setMany(tenant, [...items(keys.slice(0, 50), 1), ...items(keys.slice(50), 100)]);
+    await opened.pass(1100);
+    expect(await valuesOf(keys)).toEqual(keys.map((key, i) => (i < 50 ? undefined : `"of ${key}"`)));
+    expect(await store.deleteMany(tenant, keys)).toBe(50);
+  });
+
+  test('let the last of two sets of one key count', async () => {
+    const twice = [
+      ...items(keys),
+      { key: 'k:3', value: '"second"', ttlSeconds: 50 },
+      { key: 'k:3', value: '"third"', ttlSeconds: 20 },
+    ];
+    await store.setMany(tenant, twice);
+    expect(await store.get(tenant, 'k:3')).toEqual(hitOf('"third"', 20));
+    expect(await store.clear(tenant, soon())).toBe(100);
+  });
+
+  test('replace what was there', async () => {
+    await store.setMany(tenant, items(keys, 1000));
+    await store.setMany(
+      tenant,
+      keys.map((key) => ({ key, value: '2', ttlSeconds: 10 })),
+    );
+    expect(await getAll(keys)).toEqual(keys.map(() => hitOf('2', 10)));
+  });
+
+  test('delete what is named, and count each live entry once', async () => {
+    await store.setMany(tenant, items([...keys, 'other']));
+    expect(await store.deleteMany(tenant, ['k:1', 'k:1', 'absent', 'k:2', 'k:1'])).toBe(2);
+    expect(await store.deleteMany(tenant, keys)).toBe(98);
+    expect(await store.deleteMany(tenant, keys)).toBe(0);
+    expect(await valuesOf([...keys, 'other'])).toEqual([...keys.map(() => undefined), '"of other"']);
+  });
+
+  test('are invalidated and cleared like entries that were set alone', async () => {
+    await store.setMany(tenant, items(keys));
+    expect(await store.invalidate(tenant, compileGlob('k:?'), soon())).toEqual({ count: 10, complete: true });
+    expect((await getAll(keys)).filter((hit) => hit)).toHaveLength(90);
+    expect(await store.clear(tenant, soon())).toBe(90);
+    expect((await getAll(keys)).filter((hit) => hit)).toEqual([]);
+  });
+
+  test('keep tenants apart', async () => {
+    const other = newTenant();
+    await store.setMany(tenant, items(keys));
+    expect(await store.getMany(other, keys, PLENTY)).toEqual(keys.map(() => undefined));
+    expect(await store.deleteMany(other, keys)).toBe(0);
+    expect(await store.deleteMany(tenant, keys)).toBe(100);
+  });
+
+  test.each([
+    ['three values fit to the byte', 30, 3],
+    ['the third would be a byte too much', 29, 2],
+    ['nothing fits: the first value comes all the same', 1, 1],
+  ])('end before the value that is too much: %s', async (_, maxBytes, values) => {
+    const ten = '"12345678"';
+    await store.setMany(
+      tenant,
+      keys.map((key) => ({ key, value: ten, ttlSeconds: 60 })),
+    );
+    // Misses take nothing.
+    const found = await getAll(['absent', ...keys.slice(0, 5)], maxBytes);
+    expect(found.map((hit) => hit?.value)).toEqual([undefined, ...Array(values).fill(ten)]);
+  });
+
+  test('of nothing do nothing', async () => {
+    await store.setMany(tenant, []);
+    expect(await getAll([])).toEqual([]);
+    expect(await store.deleteMany(tenant, [])).toBe(0);
+  });
+});

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openStore } from '../../lib/cache/open.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { readConfig } from '../../lib/config.ts';
+import { createLog } from '../../lib/telemetry/log.ts';
+import { infoFields, rawClient } from '../engines/inspect.ts';
+import { type Server, startServer } from '../engines/server.ts';
+import { type FaultProxy, startProxy } from '../faults/proxy.ts';
+
+const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);
+const items = keys.map((key) => ({ key, value: `"${key}"`, ttlSeconds: 60 }));
+
+/** As a function is set up, and as the local server is: only the latter's client gathers commands by itself. */
+describe.each([true, false])('a batch, on Lambda: %s', (onLambda) => {
+  let server: Server;
+  let proxy: FaultProxy;
+  let store: CacheStore;
+  /** With nothing between it and the server. */
+  let direct: CacheStore;
+  let raw: Redis;
+
+  beforeAll(async () => {
+    server = await startServer();
+    raw = (await rawClient(server.url)) as Redis;
+    proxy = await startProxy(Number(new URL(server.url).port));
+    const open = (url: string) => {
+      const config = { ...readConfig({ DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' }), onLambda };
+      return openStore(config, createLog(config));
+    };
+    store = await open(proxy.url);
+    direct = await open(server.url);
+    // The server knows the scripts afterwards.
+    await store.setMany('t', items);
+    await store.deleteMany('t', keys);
+  });
+  afterAll(async () => {
+    await store.close();
+    await direct.close();
+    await raw.quit();
+    await proxy.stop();
+    await server.stop();
+  });
+
+  const batches: [name: string, send: (store: CacheStore) => Promise<unknown>, answer: unknown][] = [
+    ['sets', (store) => store.setMany('t', items), undefined],
+    [
+      'gets',
+      (store) => store.getMany('t', keys, 1e6),
+      items.map(({ value }) => ({ value, bytes: Buffer.byteLength(value), ttl: 60 })),
+    ],
+    ['deletes', (store) => store.deleteMany('t', keys), 100],
+  ];
+
+  test.each(batches)('of %s needs one round trip', async (_, send, answer) => {
+    await store.setMany('t', items);
+    proxy.hold();
+    const answered = send(store);
+    await sleep(150);
+    // Whatever would be sent after an answer is held for good.
+    proxy.release();
+    proxy.hold();
+    try {
+      expect(await answered).toEqual(answer);
+    } finally {
+      proxy.release();
+    }
+  });
+
+  test('and the usage, whose second look needs what the first has found, is two writes', async () => {
+    const reads = async () => Number((await infoFields(raw, 'stats')).total_reads_processed);
+    await store.setMany('t', items);
+    await direct.usage('t');
+    const before = await reads();
+    const own = (await reads()) - before;
+    expect(await direct.usage('t')).toMatchObject({ entries: 100, sampled: 100 });
+    expect((await reads()) - before - 2 * own).toBe(2);
+  });
+
+  test.each(batches)('of %s is one write', async (_, send) => {
+    const reads = async () => Number((await infoFields(raw, 'stats')).total_reads_processed);
+    await store.setMany('t', items);
+    const before = await reads();
+    // The server's own count of what it read has the second look at it too.
+    const own = (await reads()) - before;
+    await send(direct);
+    expect((await reads()) - before - 2 * own).toBe(1);
+  });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest';
+import { batch, itemsIn, setBatch } from './batch.ts';
+import { type Client, dataOf, describeOnEveryBackend, detailsOf, expectInvalid } from './client.ts';
+
+const MIB = 1024 ** 2;
+const MOST = 5 * MIB;
+
+/** A JSON string of so many bytes. */
+const text = (bytes: number, filling = 'x') =>
+  `"${filling.repeat((bytes - 2) / Buffer.byteLength(filling))}"`;
+const keysBody = (keys: string[]) => JSON.stringify({ keys });
+const names = (count: number) => Array.from({ length: count }, (_, i) => `k:${i}`);
+
+/** Sets one by one, so that no limit of a batch is met. */
+async function setAlone(client: Client, values: string[]): Promise<string[]> {
+  const keys = names(values.length);
+  for (const [index, value] of values.entries()) dataOf(await client.set(keys[index] as string, value), 201);
+  return keys;
+}
+
+describeOnEveryBackend('the limits of a batch', {}, (connect) => {
+  test('are a hundred keys or items, and no more', async () => {
+    const client = connect();
+    const items = (count: number) => names(count).map((key) => [key, '1'] as const);
+    expect(itemsIn(await setBatch(client, items(100)), 201)).toHaveLength(100);
+    expect(itemsIn(await batch(client, 'get', keysBody(names(100))))).toHaveLength(100);
+    expectInvalid(await batch(client, 'get', keysBody(names(101))), 'keys');
+    expectInvalid(await batch(client, 'delete', keysBody(names(101))), 'keys');
+    expect((await client.held(['k:0', 'k:100'])).length).toBe(1);
+    expect(dataOf(await batch(client, 'delete', keysBody(names(100))), 200).count).toBe(100);
+    expectInvalid(await setBatch(client, items(101)), 'items');
+    expect(dataOf(await client.invalidate(), 200).count).toBe(0);
+  });
+
+  test('count a key each time that it is named', async () => {
+    expectInvalid(await batch(connect(), 'get', keysBody(Array(101).fill('k'))), 'keys');
+  });
+
+  test('tell of a list of a hundred thousand that is wrong all over in one line', async () => {
+    for (const kind of ['get', 'delete'] as const) {
+      const answer = await batch(connect(), kind, `{"keys":[${Array(100_000).fill('0')}]}`);
+      expectInvalid(answer, 'keys');
+      expect(answer.text.length).toBeLessThan(1000);
+    }
+  });
+
+  test('are 640 KiB beside the values', async () => {
+    const client = connect();
+    const filled = (bytes: number) => {
+      const body = '{"keys":["k"],"other":""}';
+      return body.replace('""', text(bytes - body.length + 2));
+    };
+    dataOf(await batch(client, 'get', filled(640 * 1024)), 200);
+    const details = detailsOf(await batch(client, 'get', filled(640 * 1024 + 1)), 413, 'PAYLOAD_TOO_LARGE');
+    expect(details).toEqual({ max_bytes: 640 * 1024 });
+    const items = `{"items":[{"key":"k","value":1}],"other":${text(641 * 1024)}}`;
+    detailsOf(await batch(client, 'set', items), 413, 'PAYLOAD_TOO_LARGE');
+    expect(await client.holds('k')).toBe(false);
+  });
+
+  test('are 5 MiB of values that are set, and what is too much is not set at all', async () => {
+    const client = connect();
+    const fifth = text(MIB);
+    const five = names(5).map((key) => [key, fifth] as const);
+    expect(itemsIn(await setBatch(client, five), 201)).toHaveLength(5);
+    expect(itemsIn(await batch(client, 'get', keysBody(names(5))))).toHaveLength(5);
+    await client.clear();
+    const answer = await setBatch(client, [...five, ['small', '1']]);
+    const details = detailsOf(answer, 413, 'PAYLOAD_TOO_LARGE');
+    expect(details).toEqual({ max_bytes: MOST, fitting: 5 });
+    expect(await client.held([...names(5), 'small'])).toEqual([]);
+  });
+
+  test('are 5 MiB of values that are found, and how many of the first keys fit is told', async () => {
+    const client = connect();
+    const keys = await setAlone(client, [text(2 * MIB), '1', text(2 * MIB), text(MIB), text(MIB)]);
+    const asked = ['absent', ...keys];
+    const details = detailsOf(await batch(client, 'get', keysBody(asked)), 413, 'PAYLOAD_TOO_LARGE');
+    expect(details).toEqual({ max_bytes: MOST, fitting: 4 });
+    const rest = [asked.slice(0, 4), asked.slice(4)].map((part) => batch(client, 'get', keysBody(part)));
+    const found = (await Promise.all(rest)).flatMap((answer) => itemsIn(answer) as { found: boolean }[]);
+    expect(found.map((item) => item.found)).toEqual([false, true, true, true, true, true]);
+  });
+
+  test('are less for values that are full of quotes, which take two bytes each on their way', async () => {
+    const client = connect();
+    const keys = await setAlone(client, Array(5).fill(`[${'"",'.repeat(349_524)}""]`));
+    const details = detailsOf(await batch(client, 'get', keysBody(keys)), 413, 'PAYLOAD_TOO_LARGE');
+    expect(details).toEqual({ max_bytes: MOST, fitting: 3 });
+    expect(itemsIn(await batch(client, 'get', keysBody(keys.slice(0, 3))))).toHaveLength(3);
+  });
+
+  test('let any one value through that may be set alone', async () => {
+    const client = connect();
+    const quotes = `[${'"",'.repeat(1_747_624)}""]`;
+    expect(MOST - quotes.length).toBeLessThan(10);
+    dataOf(await setBatch(client, [['k:0', quotes]]), 201);
+    const { text: found } = await batch(client, 'get', keysBody(['absent', 'k:0']));
+    expect(found.includes(quotes)).toBe(true);
+    const answer = await batch(client, 'get', keysBody(['k:0', 'absent', 'k:0']));
+    expect(detailsOf(answer, 413, 'PAYLOAD_TOO_LARGE').fitting).toBe(2);
+  });
+});
+
+describeOnEveryBackend('a value in a batch', { MAX_VALUE_BYTES: '100' }, (connect) => {
+  test('may have as many bytes as one alone, and all of them together more', async () => {
+    const client = connect();
+    const items = names(100).map((key) => [key, text(100)] as const);
+    expect(itemsIn(await setBatch(client, items), 201)).toHaveLength(100);
+    expect(itemsIn(await batch(client, 'get', keysBody(names(100))))).toHaveLength(100);
+  });
+
+  test('that is too large keeps all of its batch from being set', async () => {
+    const client = connect();
+    const answer = await setBatch(client, [
+      ['k:0', '1'],
+      ['k:1', text(101)],
+      ['k:2', '1'],
+    ]);
+    expect(detailsOf(answer, 413, 'PAYLOAD_TOO_LARGE')).toEqual({ max_bytes: 100 });
+    expect(await client.held(names(3))).toEqual([]);
+  });
+});
+
+describe('where one value may take more than 5 MiB', () => {
+  describeOnEveryBackend('a batch', { MAX_VALUE_BYTES: String(8 * MIB) }, (connect) => {
+    test('may take as much as one value', async () => {
+      const client = connect();
+      const keys = await setAlone(client, [text(6 * MIB), text(2 * MIB), '1']);
+      expect(itemsIn(await batch(client, 'get', keysBody(keys.slice(0, 2))))).toHaveLength(2);
+      const answer = await batch(client, 'get', keysBody(keys));
+      expect(detailsOf(answer, 413, 'PAYLOAD_TOO_LARGE')).toEqual({ max_bytes: 8 * MIB, fitting: 2 });
+    });
+  });
+});

@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { shardsOf } from '../../lib/cache/dragonfly/keyspace.ts';
+import { rawClient } from '../engines/inspect.ts';
+import { API, Client, dataOf, describeOnEveryBackend, detailsOf, expectNoContent } from './client.ts';
+import { type Service, startService } from './service.ts';
+
+/** As the contract has it. */
+interface Usage {
+  tenant_id: string;
+  entries: number;
+  bytes: { estimated: number; sampled: number; missing: number };
+  backend: string;
+}
+
+const ask = (client: Client, tenant = client.tenant) => client.send({ target: `${API}/tenant/${tenant}` });
+const usageOf = async (client: Client) => dataOf(await ask(client), 200) as unknown as Usage;
+const entriesOf = async (client: Client) => (await usageOf(client)).entries;
+
+describeOnEveryBackend('the usage of a tenant', {}, (connect) => {
+  test('is nothing before it has set anything', async () => {
+    const client = connect();
+    expect(await usageOf(client)).toEqual({
+      tenant_id: client.tenant,
+      entries: 0,
+      bytes: { estimated: 0, sampled: 0, missing: 0 },
+      backend: expect.stringMatching(/^(memory|dragonfly)$/),
+    });
+  });
+
+  test('counts what is live and nothing else', async () => {
+    const client = connect();
+    for (const key of ['a:1', 'a:2', 'b:1', 'b:2']) dataOf(await client.set(key, '1'), 201);
+    dataOf(await client.set('short', '1', 1), 201);
+    expect(await entriesOf(client)).toBe(5);
+    dataOf(await client.set('a:1', '"again"'), 201);
+    expect(await entriesOf(client)).toBe(5);
+    expectNoContent(await client.delete('b:1'));
+    expect(await entriesOf(client)).toBe(4);
+    dataOf(await client.invalidate({ pattern: 'a:*' }), 200);
+    expect(await entriesOf(client)).toBe(2);
+    await sleep(1100);
+    expect(await entriesOf(client)).toBe(1);
+    expectNoContent(await client.clear());
+    expect(await entriesOf(client)).toBe(0);
+  });
+
+  test('grows by what is set', async () => {
+    const client = connect();
+    dataOf(await client.set('k', '"x"'), 201);
+    const { estimated: before } = (await usageOf(client)).bytes;
+    expect(before).toBeGreaterThanOrEqual(3);
+    dataOf(await client.set('k', JSON.stringify('x'.repeat(1001))), 201);
+    expect((await usageOf(client)).bytes).toEqual({ estimated: before + 1000, sampled: 1, missing: 0 });
+  });
+
+  test('is told only to the tenant itself', async () => {
+    const [mine, theirs] = [connect(), connect()];
+    dataOf(await theirs.set('k', '1'), 201);
+    for (const named of [theirs.tenant, mine.tenant.toUpperCase(), `${mine.tenant}0`, '*']) {
+      detailsOf(await ask(mine, named), 403, 'TENANT_MISMATCH');
+    }
+    expect([await entriesOf(mine), await entriesOf(theirs)]).toEqual([0, 1]);
+  });
+});
+
+describe.each(inject('targets'))('the usage of a tenant on a server ($name)', ({ url }) => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({ DRAGONFLY_URL: url });
+  });
+  afterAll(() => service.stop());
+
+  test('is of values as they are stored, compressed', async () => {
+    const client = new Client(service);
+    dataOf(await client.set('k', JSON.stringify('lorem ipsum '.repeat(10_000))), 201);
+    const { estimated } = (await usageOf(client)).bytes;
+    expect(estimated).toBeGreaterThan(31);
+    expect(estimated).toBeLessThan(5000);
+  });
+
+  test('counts nothing that cannot be read', async () => {
+    const client = new Client(service);
+    for (let i = 0; i < 40; i++) dataOf(await client.set(`k:${i}`, '1'), 201);
+    expect(await entriesOf(client)).toBe(40);
+    const raw = await rawClient(url);
+    for (const { generation } of shardsOf(client.tenant, 16)) await raw.del(generation);
+    await raw.quit();
+    expect(await client.held(['k:0', 'k:1', 'k:39'])).toEqual([]);
+    expect(await usageOf(client)).toMatchObject({ entries: 0, bytes: { estimated: 0, sampled: 0 } });
+  });
+
+  test('says how much of the sample has been evicted, and counts no bytes for it', async () => {
+    const client = new Client(service);
+    for (let i = 0; i < 40; i++) dataOf(await client.set(`k:${i}`, '"12345678"'), 201);
+    const before = await usageOf(client);
+    const raw = await rawClient(url);
+    let evicted = 0;
+    for (const shard of shardsOf(client.tenant, 16)) {
+      // Of each four one, and a command for each, since they lie in several slots.
+      for (let i = 0; i < 40; i += 4) evicted += await raw.del(shard.entry(`k:${i}`) as string);
+    }
+    await raw.quit();
+    expect(evicted).toBe(10);
+    expect(await usageOf(client)).toEqual({
+      ...before,
+      bytes: { estimated: (before.bytes.estimated * 30) / 40, sampled: 40, missing: 10 },
+    });
+  });
+});

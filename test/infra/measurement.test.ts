@@ -1,0 +1,99 @@
+import type { Template } from 'aws-cdk-lib/assertions';
+import { describe, expect, it } from 'vitest';
+import { METRICS } from '../../lib/telemetry/metric-names.ts';
+import { BACKENDS, only, resources, synthesize } from './synthesize.ts';
+import { attributeOf, statementsOf, variablesOf } from './template.ts';
+
+const ID = 'MeasureBackendFunction';
+const SECRET = BACKENDS.external.externalSecretArn;
+const { template } = synthesize(BACKENDS.external);
+const measuring = (of: Template) => resources(of, 'AWS::Lambda::Function')[ID];
+
+describe('the function that measures the backend', () => {
+  it('is there where nobody else tells CloudWatch how full it is', () => {
+    const there = Object.entries(BACKENDS).filter(([, context]) => measuring(synthesize(context).template));
+    expect(there.map(([backend]) => backend)).toEqual(['dragonfly', 'external']);
+  });
+
+  it('is called each minute, and not again for a minute that it has missed', () => {
+    const once = { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 };
+    expect(only(template, 'AWS::Events::Rule')).toMatchObject({
+      ScheduleExpression: 'rate(1 minute)',
+      State: 'ENABLED',
+      Targets: [{ Arn: { 'Fn::GetAtt': [ID, 'Arn'] }, RetryPolicy: once }],
+    });
+    expect(only(template, 'AWS::Lambda::EventInvokeConfig')).toMatchObject({
+      FunctionName: { Ref: ID },
+      ...once,
+    });
+  });
+
+  it('may be called by its rule and by nobody else', () => {
+    const permissions = Object.values(resources(template, 'AWS::Lambda::Permission')).filter(
+      ({ FunctionName }) => attributeOf(FunctionName) === ID,
+    );
+    const [rule] = Object.keys(resources(template, 'AWS::Events::Rule'));
+    expect(permissions).toEqual([
+      {
+        Action: 'lambda:InvokeFunction',
+        FunctionName: { 'Fn::GetAtt': [ID, 'Arn'] },
+        Principal: 'events.amazonaws.com',
+        SourceArn: { 'Fn::GetAtt': [rule, 'Arn'] },
+      },
+    ]);
+  });
+
+  it('reaches the cache as the others do, and publishes no events', () => {
+    const { template: withEvents } = synthesize({
+      ...BACKENDS.external,
+      natsUrl: 'tls://connect.example.com',
+    });
+    expect(measuring(template)).toMatchObject({ Handler: 'measure-backend.handler' });
+    expect(variablesOf(withEvents, ID)).toMatchObject({ DRAGONFLY_SECRET_ARN: SECRET, ENABLE_NATS: '' });
+    expect(statementsOf(template, ID).map(({ Action }) => Action)).toEqual([
+      ['logs:CreateLogStream', 'logs:PutLogEvents'],
+      'secretsmanager:GetSecretValue',
+    ]);
+    const { template: inVpc } = synthesize(BACKENDS.dragonfly);
+    expect(measuring(inVpc)?.VpcConfig).toEqual(
+      resources(inVpc, 'AWS::Lambda::Function').GetFunction?.VpcConfig,
+    );
+  });
+
+  it('keeps no sandboxes from the others', () => {
+    const { template: reserved } = synthesize({ ...BACKENDS.external, reservedConcurrency: '7' });
+    expect(measuring(reserved)).not.toHaveProperty('ReservedConcurrentExecutions');
+  });
+});
+
+describe.each(['dragonfly', 'external'] as const)('what is measured of the backend %s', (backend) => {
+  const { template: of } = synthesize({ ...BACKENDS[backend], stage: 'test', SERVICE_NAME: 'my cache' });
+
+  it('is what the alarm for its memory looks at', () => {
+    const alarms = Object.values(resources(of, 'AWS::CloudWatch::Alarm'));
+    expect(alarms.find(({ AlarmName }) => String(AlarmName).endsWith('Cache memory'))).toMatchObject({
+      Metrics: [
+        {
+          MetricStat: {
+            Metric: {
+              Namespace: 'CacheService/test',
+              MetricName: METRICS.memoryUsage.name,
+              Dimensions: [{ Name: 'service', Value: 'my cache' }],
+            },
+            Stat: 'Maximum',
+            Period: 60,
+          },
+        },
+      ],
+      Threshold: 90,
+    });
+  });
+
+  it('is on the dashboard, its evictions by the minute', () => {
+    const body = JSON.stringify(only(of, 'AWS::CloudWatch::Dashboard'));
+    for (const { name } of [METRICS.memoryUsage, METRICS.evicted, METRICS.connections]) {
+      expect(body).toContain(name);
+    }
+    expect(body).toContain('IF(DIFF(total) > 0, DIFF(total), 0)');
+  });
+});

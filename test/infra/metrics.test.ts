@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { FAULT_CODES, namespaceOf, serviceMetric } from '../../infra/metrics.ts';
+import * as errors from '../../lib/errors.ts';
+import { fallback } from '../../lib/http/routes.ts';
+import { METRICS } from '../../lib/telemetry/metric-names.ts';
+import { BACKENDS, resources, synthesize } from './synthesize.ts';
+
+const settings = { stage: 'test', service: {} };
+
+/** Every metric of the service that a template shows, as `name{dimension: value}`. */
+function shown(text: string): string[] {
+  const drawn = [...text.matchAll(/\[\\?"CacheService\/prod\\?",((?:\\?"[^"\\]*\\?",?)+)/g)];
+  return drawn.map(([, found = '']) => {
+    const [name, ...dimensions] = [...found.matchAll(/"([^"\\]*)\\?"/g)].map(([, word]) => word);
+    const pairs = dimensions
+      .filter((_, i) => i % 2 === 0)
+      .map((key, i) => `${key}: ${dimensions[2 * i + 1]}`);
+    return `${name}{${pairs.sort().join(', ')}}`;
+  });
+}
+
+describe("the service's own metrics", () => {
+  it('are read where the functions write them: by namespace, and by the name of the service', () => {
+    const { template } = synthesize({ ...BACKENDS.memory, stage: 'test', SERVICE_NAME: 'another' });
+    const functions = Object.values(resources(template, 'AWS::Lambda::Function')) as unknown as {
+      Environment?: { Variables: Record<string, string> };
+    }[];
+    const told = functions.map(({ Environment }) => Environment?.Variables.METRICS_NAMESPACE);
+    expect(new Set(told.filter((name) => name !== undefined))).toEqual(new Set([namespaceOf('test')]));
+    expect(serviceMetric({ stage: 'test', service: { SERVICE_NAME: 'another' } }, 'hits')).toMatchObject({
+      namespace: namespaceOf('test'),
+      dimensions: { service: 'another' },
+    });
+    expect(serviceMetric(settings, 'hits').dimensions).toEqual({ service: 'cache-service' });
+  });
+
+  it('are asked for by all of their dimensions and no others', () => {
+    expect(serviceMetric(settings, 'latency', { by: { operation: 'get' } }).dimensions).toEqual({
+      service: 'cache-service',
+      operation: 'get',
+    });
+    expect(serviceMetric(settings, 'errors', { by: { status: '429' } }).dimensions).toEqual({
+      status: '429',
+    });
+    expect(() => serviceMetric(settings, 'latency')).toThrow('operation');
+    expect(() => serviceMetric(settings, 'hits', { by: { tenant: 'acme' } })).toThrow('Hits');
+  });
+
+  it('stand on the dashboard by names of the list', () => {
+    const { template } = synthesize();
+    const body = JSON.stringify(resources(template, 'AWS::CloudWatch::Dashboard'));
+    const found = shown(body.replaceAll('\\\\', '\\'));
+    const names = new Set(found.map((each) => each.replace(/\{.*/, '')));
+    const known: string[] = Object.values(METRICS).map(({ name }) => name);
+    expect([...names].filter((name) => !known.includes(name))).toEqual([]);
+    expect([...names]).toEqual(
+      expect.arrayContaining(['Hits', 'Misses', 'Latency', 'BackendTime', 'Sets', 'ValueBytes', 'Failures']),
+    );
+    expect(found).toContain('Latency{operation: get, service: cache-service}');
+    expect(found.join()).not.toContain(`operation: ${fallback.name}`);
+  });
+
+  it('have a name of their own each', () => {
+    const names = Object.values(METRICS).map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('know the code of every failure that is not the fault of the caller', () => {
+    const classes = Object.values(errors).filter((one) => one !== errors.ServiceError) as (new (
+      ...given: unknown[]
+    ) => errors.ServiceError)[];
+    const failures = classes.map((Failure) => new Failure([], 0)).filter(({ status }) => status >= 500);
+    expect(failures.map(({ code }) => code).sort()).toEqual([...FAULT_CODES].sort());
+  });
+});

@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, inject, test } from 'vitest';
+import type { Operation } from '../../lib/http/routes.ts';
+import { type ApiRequest, eventFor } from '../bundles/events.ts';
+import { startFunction } from '../bundles/lambda.ts';
+import { startNats } from '../engines/nats.ts';
+import { freePort, LOOPBACK } from '../engines/ports.ts';
+import { startProxy } from '../faults/proxy.ts';
+import { startedInTests } from './resources.ts';
+import { type Subscriber, subscribe } from './subscriber.ts';
+
+const started = startedInTests();
+
+/** The bound is 50 ms; the rest is for busy machines. Any timeout of the client's own would take longer. */
+const BOUNDED_MS = 1000;
+
+/** After this long without a confirmation, in milliseconds, a connection is replaced. */
+const BEYOND_SILENCE_MS = 1200;
+
+async function sandbox(operation: Operation, natsUrl: string) {
+  const tenant = `functions.${randomUUID()}`;
+  const instance = await started(
+    startFunction(operation, {
+      DRAGONFLY_URL: inject('singleUrl'),
+      ENABLE_NATS: 'true',
+      NATS_URL: natsUrl,
+    }),
+  );
+  /** @returns the status, and how long the answer took in milliseconds */
+  const invoke = async (request: ApiRequest) => {
+    const event = eventFor(operation, { headers: { 'X-Tenant-ID': tenant }, ...request });
+    const begun = performance.now();
+    const { statusCode } = await instance.invoke(event);
+    return { status: statusCode, ms: performance.now() - begun };
+  };
+  const set = (key: string) => invoke({ body: { key, value: key } });
+  return {
+    tenant,
+    output: instance.output,
+    invoke,
+    set,
+    /** Sets a key. @returns the tenant's keys of which the subscriber has been told by then, each once */
+    async keysAfter(key: string, { received }: Subscriber) {
+      await set(key);
+      const mine = received.filter(({ event }) => event.tenant_id === tenant);
+      return [...new Set(mine.map(({ event }) => event.key))];
+    },
+  };
+}
+
+describe('a function', () => {
+  test.each<[Operation, ApiRequest, number, object]>([
+    ['set', { body: { key: 'k', value: 1 } }, 201, { event_type: 'cache.set', key: 'k' }],
+    ['delete', { query: 'key=k' }, 204, { event_type: 'cache.deleted', key: 'k' }],
+    ['batch-delete', { body: { keys: ['k'] } }, 200, { event_type: 'cache.deleted', key: 'k' }],
+    ['batch-set', { body: { items: [{ key: 'k', value: 1 }] } }, 201, { event_type: 'cache.set', key: 'k' }],
+    [
+      'invalidate',
+      { body: { pattern: 'k*' } },
+      200,
+      { event_type: 'cache.invalidated', pattern: 'k*', count: 0 },
+    ],
+    ['clear-tenant', {}, 204, { event_type: 'cache.cleared', count: 0 }],
+  ])('has sent its event before it is frozen: %s', async (operation, request, status, expected) => {
+    const nats = await started(startNats());
+    const subscriber = await started(subscribe(nats.url));
+    const { invoke, tenant } = await sandbox(operation, nats.url);
+    // The first answer may have been given while it was still connecting, on a machine that is busy.
+    await expect
+      .poll(async () => {
+        const parameters = operation === 'clear-tenant' ? { tenant_id: tenant } : undefined;
+        expect((await invoke({ ...request, ...(parameters && { parameters }) })).status).toBe(status);
+        return subscriber.received.map(({ event }) => event);
+      })
+      .toContainEqual(expect.objectContaining({ tenant_id: tenant, ...expected }));
+  });
+
+  test('keeps its connection from one invocation to the next', async () => {
+    const nats = await started(startNats());
+    const proxy = await started(startProxy(nats.port));
+    const subscriber = await started(subscribe(nats.url));
+    const { set, keysAfter } = await sandbox('set', proxy.url.replace('redis:', 'nats:'));
+    await expect.poll(() => keysAfter('k', subscriber)).toEqual(['k']);
+    await proxy.refuse();
+    for (let number = 0; number < 5; number++) {
+      await sleep(50);
+      await set(`k${number}`);
+    }
+    await expect.poll(() => keysAfter('k', subscriber)).toHaveLength(6);
+  });
+
+  test.each<[string, boolean]>([
+    ['reset', false],
+    ['gone dark', true],
+  ])('whose connection was %s while it was frozen loses no event', async (_, dark) => {
+    const nats = await started(startNats());
+    const proxy = await started(startProxy(nats.port));
+    const subscriber = await started(subscribe(nats.url));
+    const { set, keysAfter } = await sandbox('set', proxy.url.replace('redis:', 'nats:'));
+    await expect.poll(() => keysAfter('0', subscriber)).toEqual(['0']);
+    if (dark) {
+      proxy.drop();
+      proxy.heal();
+    } else proxy.reset();
+    const lost = await set('1');
+    expect(lost).toMatchObject({ status: 201 });
+    expect(lost.ms).toBeLessThan(BOUNDED_MS);
+    await sleep(BEYOND_SILENCE_MS);
+    await expect.poll(() => keysAfter('2', subscriber)).toEqual(['0', '1', '2']);
+  });
+
+  test('whose broker was restarted while it was frozen goes on', async () => {
+    const nats = await started(startNats());
+    const before = await started(subscribe(nats.url));
+    const { keysAfter } = await sandbox('set', nats.url);
+    await expect.poll(() => keysAfter('0', before)).toEqual(['0']);
+    await nats.restart();
+    const after = await started(subscribe(nats.url));
+    await expect.poll(() => keysAfter('1', after)).toEqual(['1']);
+  });
+
+  test.each(['absent', 'silent', 'paused'])('whose broker is %s answers as if it were there', async (how) => {
+    const nats = await started(startNats());
+    const proxy = await started(startProxy(nats.port));
+    if (how === 'silent') proxy.drop();
+    const url =
+      how === 'absent'
+        ? `nats://u:hunter2@${LOOPBACK}:${await freePort()}`
+        : `nats://${LOOPBACK}:${proxy.port}`;
+    const { set, output } = await sandbox('set', url);
+    await set('first');
+    if (how === 'paused') nats.pause();
+    for (let number = 0; number < 20; number++) {
+      const { status, ms } = await set(`k${number}`);
+      expect(status).toBe(201);
+      expect(ms).toBeLessThan(BOUNDED_MS);
+    }
+    expect(output()).not.toMatch(/hunter2|k19/);
+  });
+});

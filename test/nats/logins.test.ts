@@ -1,0 +1,175 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { nkeys } from '@nats-io/transport-node';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { natsAccess } from '../../lib/events/access.ts';
+import { dial } from '../../lib/events/dial.ts';
+import { readNats } from '../../lib/events/settings.ts';
+import { type NatsServer, startNats } from '../engines/nats.ts';
+import { ARN, CREDENTIALS, startSecretsManager } from '../logins/secrets-manager.ts';
+import { makeAccount } from './accounts.ts';
+import { startedInTests } from './resources.ts';
+
+const started = startedInTests();
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+/** Logs in with the settings. Rejects if the server does not let us in. */
+async function logIn(env: Record<string, string>): Promise<void> {
+  const settings = readNats({ ENABLE_NATS: 'true', ...env });
+  if (!settings) throw new Error('Events are on');
+  const access = await natsAccess(settings);
+  const connection = await dial(access, access.address.servers[0], 'test');
+  await connection.flush();
+  await connection.close();
+}
+
+const withLogin = ({ url }: NatsServer, login: string) => url.replace('://', `://${login}@`);
+
+describe('a login to the broker', () => {
+  test('is the user and password of the URL', async () => {
+    const server = await started(
+      startNats({ config: 'authorization { users: [{ user: "a@b", password: "p,w:d/" }] }' }),
+    );
+    await logIn({ NATS_URL: withLogin(server, 'a%40b:p%2Cw%3Ad%2F') });
+    await expect(logIn({ NATS_URL: withLogin(server, 'a%40b:wrong') })).rejects.toThrow(/Authorization/);
+    await expect(logIn({ NATS_URL: server.url })).rejects.toThrow(/Authorization/);
+  });
+
+  test('is the token of the URL', async () => {
+    const server = await started(startNats({ config: 'authorization { token: "t0ken" }' }));
+    await logIn({ NATS_URL: withLogin(server, 't0ken') });
+    await expect(logIn({ NATS_URL: withLogin(server, 'other') })).rejects.toThrow(/Authorization/);
+  });
+
+  test('is an nkey, given itself or as a file', async () => {
+    const user = nkeys.createUser();
+    const seed = Buffer.from(user.getSeed()).toString();
+    const server = await started(
+      startNats({ config: `authorization { users: [{ nkey: "${user.getPublicKey()}" }] }` }),
+    );
+    const file = join(tmpdir(), `cache-nkey-${process.pid}`);
+    await writeFile(file, `${seed}\n`, { mode: 0o600 });
+    await logIn({ NATS_URL: server.url, NATS_CREDS: seed });
+    await logIn({ NATS_URL: server.url, NATS_CREDS: file });
+    const other = Buffer.from(nkeys.createUser().getSeed()).toString();
+    await expect(logIn({ NATS_URL: server.url, NATS_CREDS: other })).rejects.toThrow(/Authorization/);
+  });
+
+  test('is credentials with a JWT, given themselves or as a file', async () => {
+    const { config, creds } = makeAccount();
+    const server = await started(startNats({ config }));
+    const file = join(tmpdir(), `cache-creds-${process.pid}`);
+    await writeFile(file, creds, { mode: 0o600 });
+    await logIn({ NATS_URL: server.url, NATS_CREDS: creds });
+    await logIn({ NATS_URL: server.url, NATS_CREDS: file });
+    await expect(logIn({ NATS_URL: server.url, NATS_CREDS: makeAccount().creds })).rejects.toThrow(
+      /Authorization/,
+    );
+  });
+
+  test('is in a secret: credentials, the URL, or both and an authority', async () => {
+    const { config, creds } = makeAccount();
+    const server = await started(startNats({ config, tls: true }));
+    const manager = await started(startSecretsManager(creds));
+    for (const [name, value] of Object.entries({
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: manager.url,
+      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
+      AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
+    })) {
+      vi.stubEnv(name, value);
+    }
+    manager.secret = JSON.stringify({ url: server.url, creds, ca: server.ca });
+    await logIn({ NATS_SECRET_ARN: ARN });
+    manager.secret = JSON.stringify({ creds, ca: server.ca, note: 1 });
+    await logIn({ NATS_SECRET_ARN: ARN, NATS_URL: server.url });
+
+    const open = await started(startNats({ config }));
+    manager.secret = `\n${creds}`;
+    await logIn({ NATS_SECRET_ARN: ARN, NATS_URL: open.url });
+    manager.secret = `${open.url}\n`;
+    await logIn({ NATS_SECRET_ARN: ARN, NATS_CREDS: creds });
+
+    const user = nkeys.createUser();
+    const byKey = await started(
+      startNats({ config: `authorization { users: [{ nkey: "${user.getPublicKey()}" }] }` }),
+    );
+    manager.secret = Buffer.from(user.getSeed()).toString();
+    await logIn({ NATS_SECRET_ARN: ARN, NATS_URL: byKey.url });
+
+    for (const secret of [
+      '{"creds": hunter2}',
+      '{"creds": 7, "x": "hunter2"}',
+      '{"x": "hunter2"}',
+      'hunter2',
+    ]) {
+      manager.secret = secret;
+      await expect(logIn({ NATS_SECRET_ARN: ARN })).rejects.toThrow(expect.not.stringMatching(/hunter2/));
+    }
+  });
+
+  test('that cannot be read is told without a word of it', async () => {
+    const NATS_URL = 'nats://127.0.0.1:1';
+    await expect(logIn({ NATS_URL, NATS_CREDS: 'hunter2' })).rejects.toThrow(
+      /^NATS_CREDS names no file that can be read \(ENOENT\)$/,
+    );
+    const server = await started(startNats({ config: 'authorization { token: "t" }' }));
+    const mistyped = `SU${'A'.repeat(56)}`;
+    await expect(logIn({ NATS_URL: server.url, NATS_CREDS: mistyped })).rejects.toThrow(
+      expect.not.stringMatching(/AAAA/),
+    );
+    const cut = '-----BEGIN NATS USER JWT-----\nhunter2';
+    await expect(logIn({ NATS_URL, NATS_CREDS: cut })).rejects.toThrow(/^The credentials hold no nkey/);
+  });
+});
+
+describe('TLS', () => {
+  test('is spoken with tls:// and an authority that is known', async () => {
+    const server = await started(startNats({ tls: true }));
+    const access = { address: { ...addressOf(server), tls: true }, ca: server.ca, authenticator: undefined };
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const connection = await dial(access, { host, port: server.port }, 'test');
+      await connection.close();
+    }
+    await expect(logIn({ NATS_URL: server.url })).rejects.toThrow(/certificate/);
+    await expect(logIn({ NATS_URL: server.url.replace('tls:', 'nats:') })).rejects.toThrow(/certificate/);
+  });
+
+  test.runIf(process.platform === 'linux')(
+    'is refused to an address that is not in the certificate',
+    async () => {
+      const server = await started(startNats({ tls: true }));
+      const access = {
+        address: { ...addressOf(server), tls: true },
+        ca: server.ca,
+        authenticator: undefined,
+      };
+      const elsewhere = createServer((client) => {
+        client
+          .pipe(connect(server.port, '127.0.0.1').on('error', () => {}))
+          .pipe(client.on('error', () => {}));
+      });
+      await started({ stop: () => elsewhere.close() });
+      elsewhere.listen({ port: server.port, host: '127.0.0.2', exclusive: true });
+      await once(elsewhere, 'listening');
+      await expect(dial(access, { host: '127.0.0.2', port: server.port }, 'test')).rejects.toThrow(
+        /does not match certificate/,
+      );
+    },
+  );
+
+  test('is insisted upon with tls://', async () => {
+    const server = await started(startNats());
+    await expect(logIn({ NATS_URL: server.url.replace('nats:', 'tls:') })).rejects.toThrow(/'tls'/);
+  });
+});
+
+function addressOf({ port }: NatsServer) {
+  return { servers: [{ host: '127.0.0.1', port }] as [{ host: string; port: number }], login: undefined };
+}

@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { expect, test } from 'vitest';
+import { startNats } from '../engines/nats.ts';
+import { startProxy } from '../faults/proxy.ts';
+import { startedInTests } from './resources.ts';
+import { subscribe } from './subscriber.ts';
+
+const started = startedInTests();
+
+const SERVICE = new URL('../../lib/service.ts', import.meta.url).href;
+const CHANNELS = new URL('../../lib/telemetry/channels.ts', import.meta.url).href;
+
+/** Loads the service as functions do, runs the lines, and has nothing to do after that. */
+function run(natsUrl: string, lines: string) {
+  const script = `
+    await import(${JSON.stringify(SERVICE)});
+    const { announce } = await import(${JSON.stringify(CHANNELS)});
+    const tell = (key) => announce({ tenant: 'acme', correlationId: 'c' }, { type: 'set', key });
+    ${lines}`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH, ENABLE_NATS: 'true', NATS_URL: natsUrl },
+    // One that goes on is ended, and its exit code is none.
+    timeout: 20_000,
+  });
+  return Promise.all([text(child.stdout), once(child, 'exit')]);
+}
+
+test('a process that is connected to its broker ends when it has nothing else to do', async () => {
+  const nats = await started(startNats());
+  const subscriber = await started(subscribe(nats.url));
+  const [, [code]] = await run(nats.url, "tell('k'); await new Promise((done) => setTimeout(done, 1000));");
+  expect(code).toBe(0);
+  expect(subscriber.received).toHaveLength(1);
+});
+
+test.each(['away', 'silent'])('so does one whose broker is %s', async (how) => {
+  const nats = await started(startNats());
+  const proxy = await started(startProxy(nats.port));
+  if (how === 'away') await proxy.refuse();
+  else proxy.drop();
+  const [, [code]] = await run(proxy.url.replace('redis:', 'nats:'), "tell('k');");
+  expect(code).toBe(0);
+});
+
+test('no code for events is loaded while they are off', async () => {
+  const { stdout } = spawn(
+    process.execPath,
+    [
+      '--input-type=module',
+      '--eval',
+      `const { registerHooks } = await import('node:module');
+       registerHooks({ load: (url, context, next) => { console.log(url); return next(url, context); } });
+       await import(${JSON.stringify(SERVICE)});`,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env.PATH, NATS_URL: 'nats://broker' } },
+  );
+  const loaded = await text(stdout);
+  expect(loaded).toContain('/lib/service.ts');
+  expect(loaded).not.toMatch(/nats-io|events\/nats\.ts/);
+});

@@ -1,0 +1,14 @@
+import { afterEach } from 'vitest';
+
+/** Ends what a test has started after that test, the last one first. */
+export function startedInTests(): <T extends { stop(): unknown }>(starting: T | Promise<T>) => Promise<T> {
+  const running: { stop(): unknown }[] = [];
+  afterEach(async () => {
+    for (const started of running.splice(0).reverse()) await started.stop();
+  });
+  return async (starting) => {
+    const started = await starting;
+    running.push(started);
+    return started;
+  };
+}

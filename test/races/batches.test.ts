@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { compileGlob } from '../../lib/cache/glob.ts';
+import { openStore } from '../../lib/cache/open.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { readConfig } from '../../lib/config.ts';
+import { BackendUnavailableError } from '../../lib/errors.ts';
+import { createLog } from '../../lib/telemetry/log.ts';
+import { backends, newTenant, soon } from '../conformance/backends.ts';
+import { startCluster } from '../engines/cluster.ts';
+import { commandsDuring, masters, withRawClient } from '../engines/inspect.ts';
+import { type Server, startServer } from '../engines/server.ts';
+import { moveSlot, onNode, ownerOf } from '../engines/topology.ts';
+import { startProxy } from '../faults/proxy.ts';
+
+const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);
+const itemsOf = (value: string) => keys.map((key) => ({ key, value, ttlSeconds: 100 }));
+
+function open(url: string): Promise<CacheStore> {
+  const config = { ...readConfig({ DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' }), onLambda: true };
+  return openStore(config, createLog(config));
+}
+
+const valuesOf = async (store: CacheStore, tenant: string) =>
+  (await store.getMany(tenant, keys, 1e9)).map((hit) => hit?.value);
+
+describe.each(backends)('batches that race, $name', ({ open }) => {
+  let store: CacheStore;
+  let tenant: string;
+  const glob = (pattern: string) => store.invalidate(tenant, compileGlob(pattern), soon());
+
+  beforeAll(async () => {
+    ({ store } = await open());
+  });
+  afterAll(() => store.close());
+  beforeEach(() => {
+    tenant = newTenant();
+  });
+
+  test('a batch that was set before an invalidation or a clear is all misses after it', async () => {
+    for (const end of [() => glob('k:*'), () => glob('*'), () => store.clear(tenant, soon())]) {
+      await store.setMany(tenant, itemsOf('1'));
+      await end();
+      expect(await valuesOf(store, tenant)).toEqual(keys.map(() => undefined));
+    }
+  });
+
+  test('a batch that is set during an invalidation leaves new values or none, never an older one', async () => {
+    for (let round = 0; round < 20; round++) {
+      const [older, newer] = [`"${round} before"`, `"${round}"`];
+      await store.setMany(tenant, itemsOf(older));
+      const invalidated = glob(round % 2 ? 'k:*' : '*');
+      const set = store.setMany(tenant, itemsOf(newer));
+      const during = valuesOf(store, tenant);
+      await set;
+      for (const value of await valuesOf(store, tenant)) expect([undefined, newer]).toContain(value);
+      // This one was asked for before either had been answered.
+      for (const value of await during) expect([undefined, newer, older]).toContain(value);
+      await invalidated;
+      for (const value of await valuesOf(store, tenant)) expect([undefined, newer]).toContain(value);
+    }
+  });
+
+  test('batches of concurrent writers leave one of their values under each key', async () => {
+    const values = Array.from({ length: 10 }, (_, i) => String(i));
+    await Promise.all(values.map((value) => store.setMany(tenant, itemsOf(value))));
+    for (const value of await valuesOf(store, tenant)) expect(values).toContain(value);
+    expect(await store.deleteMany(tenant, keys)).toBe(100);
+  });
+});
+
+describe('a batch on a server', () => {
+  let server: Server;
+  let store: CacheStore;
+
+  beforeAll(async () => {
+    server = await startServer();
+    store = await open(server.url);
+  });
+  afterAll(async () => {
+    await store.close();
+    await server.stop();
+  });
+
+  test('that was answered with a failure does not appear later, none of it', async () => {
+    const proxy = await startProxy(server.port);
+    const behind = await open(proxy.url);
+    const tenant = newTenant();
+    await behind.setMany(tenant, itemsOf('"before"'));
+    proxy.hold();
+    await expect(behind.setMany(tenant, itemsOf('"late"'))).rejects.toThrow(BackendUnavailableError);
+    expect(await store.deleteMany(tenant, keys)).toBe(100);
+    proxy.release();
+    await expect
+      .poll(() => behind.set(tenant, 'healed', '1', 60).then(() => true, String), { timeout: 15_000 })
+      .toBe(true);
+    expect(await valuesOf(store, tenant)).toEqual(keys.map(() => undefined));
+    await behind.close();
+    await proxy.stop();
+  });
+
+  test('whose clock is far from ours sends all of it again, once', async () => {
+    const tenant = newTenant();
+    const { now } = Date;
+    try {
+      Date.now = () => now() - 3_600_000;
+      // Of the SETs, sixteen make a shard's generation.
+      const sent = await commandsDuring(server.url, () => store.setMany(tenant, itemsOf('1')));
+      expect(sent).toMatchObject({ evalsha: 32, set: 100 + 16 });
+      const again = await commandsDuring(server.url, () => store.setMany(tenant, itemsOf('2')));
+      expect(again).toMatchObject({ evalsha: 16 });
+    } finally {
+      Date.now = now;
+    }
+    expect(await valuesOf(store, tenant)).toEqual(keys.map(() => '2'));
+  });
+
+  test('that has forgotten its scripts is answered all the same', async () => {
+    const tenant = newTenant();
+    await withRawClient(server.url, (client) => client.script('FLUSH'));
+    await store.setMany(tenant, itemsOf('1'));
+    await withRawClient(server.url, (client) => client.script('FLUSH'));
+    expect(await store.deleteMany(tenant, keys)).toBe(100);
+  });
+
+  test('whose indexes were evicted makes what was in that shard unreadable, and nothing else', async () => {
+    const tenant = newTenant();
+    await store.setMany(tenant, itemsOf('"before"'));
+    await withRawClient(server.url, (client) =>
+      client.del(`{cache:${tenant}:3}:lex`, `{cache:${tenant}:3}:exp`),
+    );
+    await store.setMany(tenant, itemsOf('"after"').slice(0, 50));
+    const values = await valuesOf(store, tenant);
+    expect(values.slice(0, 50)).toEqual(Array(50).fill('"after"'));
+    const later = values.slice(50);
+    expect(later).toContain('"before"');
+    expect(later).toContain(undefined);
+    await store.invalidate(tenant, compileGlob('k*'), soon());
+    expect(await valuesOf(store, tenant)).toEqual(keys.map(() => undefined));
+  });
+});
+
+test('a batch in a cluster finds a shard that has moved, and the others where they were', async () => {
+  const cluster = await startCluster();
+  const store = await open(cluster.url);
+  try {
+    const tenant = newTenant();
+    await store.setMany(tenant, itemsOf('1'));
+    const [first] = cluster.nodes as [Server];
+    const slot = await onNode(first, (node) => node.cluster('KEYSLOT', `{cache:${tenant}:3}`));
+    const from = await ownerOf(cluster, slot, first);
+    const to = cluster.nodes.find((node) => node !== from) as Server;
+    await moveSlot(cluster, slot, from, to);
+    expect(await valuesOf(store, tenant)).toEqual(keys.map(() => '1'));
+    await store.setMany(tenant, itemsOf('2'));
+    expect(await valuesOf(store, tenant)).toEqual(keys.map(() => '2'));
+    expect(await store.deleteMany(tenant, keys)).toBe(100);
+    await withRawClient(cluster.url, async (client) => {
+      for (const node of masters(client)) expect(await node.dbsize()).toBe(0);
+    });
+  } finally {
+    await store.close();
+    await cluster.stop();
+  }
+});

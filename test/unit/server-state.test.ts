@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest';
+import { readInfo } from '../../lib/cache/dragonfly/server-state.ts';
+
+const info = (lines: string[]) => `${lines.join('\r\n')}\r\n`;
+
+test('what Redis and Valkey say of themselves is read', () => {
+  const text = info([
+    '# Clients',
+    'connected_clients:7',
+    '',
+    '# Memory',
+    'used_memory:1000000',
+    'used_memory_human:976.56K',
+    'used_memory_rss:1500000',
+    'maxmemory:4000000',
+    'mem_fragmentation_ratio:1.52',
+    '',
+    '# Stats',
+    'evicted_keys:42',
+    'total_net_input_bytes:9',
+  ]);
+  expect(readInfo(text)).toEqual({
+    usedBytes: 1_000_000,
+    limitBytes: 4_000_000,
+    fragmentation: 1.5,
+    evicted: 42,
+    connections: 7,
+  });
+});
+
+test('what Dragonfly says of itself is read, which tells no ratio', () => {
+  const text = info([
+    '# Clients',
+    'connected_clients:3',
+    'max_clients:64000',
+    '# Memory',
+    'used_memory:2000',
+    'used_memory_human:1.95KiB',
+    'used_memory_rss:3000',
+    'maxmemory:8000',
+    '# Stats',
+    'evicted_keys:0',
+  ]);
+  expect(readInfo(text)).toEqual({
+    usedBytes: 2000,
+    limitBytes: 8000,
+    fragmentation: 1.5,
+    evicted: 0,
+    connections: 3,
+  });
+});
+
+test('a server without a limit has none, and one that tells little has what it tells', () => {
+  expect(readInfo(info(['used_memory:2000', 'maxmemory:0']))).toEqual({
+    usedBytes: 2000,
+    limitBytes: undefined,
+    fragmentation: undefined,
+    evicted: 0,
+    connections: undefined,
+  });
+});
