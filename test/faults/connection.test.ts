@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Access } from '../../lib/backend/access.ts';
+import { createClient } from '../../lib/backend/client.ts';
 import { presets } from '../../lib/backend/preset.ts';
+import { parseBackendUrl } from '../../lib/backend/url.ts';
 import { compileGlob } from '../../lib/cache/glob.ts';
 import { openStore } from '../../lib/cache/open.ts';
 import type { CacheStore } from '../../lib/cache/store.ts';
@@ -11,6 +14,7 @@ import { newTenant, soon } from '../conformance/backends.ts';
 import { startCluster, type TestCluster } from '../engines/cluster.ts';
 import { withRawClient } from '../engines/inspect.ts';
 import { type Server, startServer } from '../engines/server.ts';
+import { proxiedCluster } from './proxied.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
 
 const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
@@ -131,6 +135,16 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     expect((await direct.invalidate(tenant, compileGlob('*'), soon())).count).toBe(1);
   });
 
+  test('does not let a set that had to be sent again undo an invalidation made after it was answered', async () => {
+    // What goes out on this connection arrives only after it was given up, and after what went out on the next one.
+    proxy.strand();
+    await store.set(tenant, 'k', '"sent twice"', 60);
+    expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
+    proxy.release();
+    await healed(store, tenant);
+    expect(await direct.get(tenant, 'k')).toBeUndefined();
+  });
+
   test('does not make a set appear that met a stopped server', async () => {
     server.pause();
     await unavailable(store.set(tenant, 'k', '"late"', 60));
@@ -237,4 +251,58 @@ describe.each<Environment>(['local server', 'Lambda'])('a cluster that fails, %s
     await healed(early, newTenant());
     await early.close();
   });
+});
+
+test('connections to a cluster that have all gone dark while a function was frozen cost no request', async () => {
+  const backend = await proxiedCluster();
+  const store = await open(backend.url, 'Lambda');
+  const tenant = newTenant();
+  const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
+  try {
+    for (let round = 0; round < 5; round++) {
+      // So that there is a connection to every node.
+      await Promise.all(keys.map((key) => store.set(tenant, key, '1', 60)));
+      for (const proxy of backend.proxies) {
+        proxy.drop();
+        proxy.heal();
+      }
+      expect((await store.get(tenant, `k:${round}`))?.value).toBe('1');
+    }
+  } finally {
+    await store.close();
+    await backend.stop();
+  }
+});
+
+const noLogin = {
+  ca: undefined,
+  login: () => ({ username: undefined, password: undefined }),
+  loginLifetime: undefined,
+};
+
+test('a TLS handshake that is given up halfway does not end the process', async () => {
+  const server = await startServer({ tls: true });
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => unhandled.push(error);
+  process.on('uncaughtException', note);
+  try {
+    const lane = async () => {
+      for (let cycle = 0; cycle < 100; cycle++) {
+        const client = createClient(
+          { address: parseBackendUrl(server.url), ...noLogin } satisfies Access,
+          presets.server,
+        );
+        client.on('error', () => {});
+        client.connect().catch(() => {});
+        await sleep(Math.random() * 12);
+        client.disconnect();
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, lane));
+    await sleep(100);
+  } finally {
+    process.off('uncaughtException', note);
+    await server.stop();
+  }
+  expect(unhandled).toEqual([]);
 });

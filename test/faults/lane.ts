@@ -29,6 +29,7 @@ export class Lane {
   #freeAt = 0;
   #draining = false;
   #dark = false;
+  #stranded = false;
 
   /** @param upstream whether this is the way from the client to the server */
   constructor(from: Socket, to: Socket, conditions: Conditions, upstream: boolean) {
@@ -52,6 +53,12 @@ export class Lane {
     this.#from.resume();
   }
 
+  /** Keeps back what comes, until told otherwise. */
+  strand(stranded: boolean): void {
+    this.#stranded = stranded;
+    this.pump();
+  }
+
   /** The stream ends behind the bytes that are still under way. */
   end(): void {
     this.#ended = true;
@@ -61,7 +68,7 @@ export class Lane {
   /** Sends on what may pass now. To be called when the conditions have changed. */
   pump(): void {
     clearTimeout(this.#timer);
-    if (this.#dark || this.#draining || (this.#upstream && this.#conditions.held)) return;
+    if (this.#dark || this.#stranded || this.#draining || (this.#upstream && this.#conditions.held)) return;
     for (let head = this.#queue[0]; head; head = this.#queue[0]) {
       const now = performance.now();
       const wait = Math.max(head.due, this.#freeAt) - now;

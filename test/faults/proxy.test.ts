@@ -154,6 +154,44 @@ describe('hold', () => {
   });
 });
 
+describe('strand', () => {
+  test('keeps back what comes on open connections, also from a client that has left, until release', async () => {
+    const old = await call();
+    old.say('PING');
+    await old.hears('+PONG\r\n');
+    proxy.strand();
+    old.say('SET stranded old');
+    const fresh = await call();
+    fresh.say('SET stranded new');
+    await fresh.hears('+OK\r\n');
+    old.socket.destroy();
+    await sleep(A_WHILE_MS);
+    expect(await direct.get('stranded')).toBe('new');
+    proxy.release();
+    await expect.poll(() => direct.get('stranded')).toBe('old');
+  });
+});
+
+describe('dropAnswers', () => {
+  test('lets requests arrive and swallows their answers, on new connections too, until heal', async () => {
+    const old = await call();
+    old.say('PING');
+    await old.hears('+PONG\r\n');
+    proxy.dropAnswers();
+    const made = await call();
+    old.say('SET by-old yes');
+    made.say('SET by-made yes');
+    await expect.poll(() => direct.exists('by-old', 'by-made')).toBe(2);
+    proxy.heal();
+    const fresh = await call();
+    for (const caller of [old, made, fresh]) caller.say('PING');
+    await fresh.hears('+PONG\r\n');
+    await sleep(A_WHILE_MS);
+    expect([old.received(), made.received()]).toEqual(['+PONG\r\n', '']);
+    expect(old.events.concat(made.events)).toEqual([]);
+  });
+});
+
 describe('drop', () => {
   test('swallows everything without an end that either side could notice', async () => {
     const caller = await call();

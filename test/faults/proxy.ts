@@ -11,6 +11,8 @@ export interface FaultProxy {
   readonly url: string;
   /** Keeps back what clients send. Connections stay open and answers still pass. */
   hold(): void;
+  /** Keeps back what comes on the connections that are open now; new ones pass. Also ended by `release()`. */
+  strand(): void;
   /** Passes on what was held, in order, also from clients that have left in the meantime. */
   release(): void;
   /**
@@ -18,6 +20,8 @@ export interface FaultProxy {
    * or a reset that anybody could notice.
    */
   drop(): void;
+  /** As `drop()`, but one way: what clients send arrives and is executed, and all answers are swallowed. */
+  dropAnswers(): void;
   /** New connections work again. Those that are dark stay dark, as after a change in a network that forgot them. */
   heal(): void;
   /** Ends all connections, both ways, with a reset (RST). */
@@ -37,8 +41,10 @@ export interface FaultProxy {
 interface Link {
   readonly client: Socket;
   readonly server: Socket | undefined;
+  strand(stranded: boolean): void;
   pump(): void;
   goDark(): void;
+  muteServer(): void;
 }
 
 /** Starts a proxy in front of a port on loopback, through which everything passes as it is until told otherwise. */
@@ -46,6 +52,7 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
   const conditions: Conditions = { held: false, delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY };
   const links = new Set<Link>();
   let dark = false;
+  let mute = false;
   let listener: Server | undefined;
 
   const change = (changed: Partial<Conditions>) => {
@@ -63,6 +70,7 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
     if (listener) return;
     const next = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
       const link = dark ? deadLink(client) : liveLink(client, targetPort, conditions);
+      if (mute) link.muteServer();
       links.add(link);
       forgetWhenClosed(link, links);
     });
@@ -82,13 +90,24 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
     port,
     url: `redis://${LOOPBACK}:${port}`,
     hold: () => change({ held: true }),
-    release: () => change({ held: false }),
+    strand() {
+      for (const link of links) link.strand(true);
+    },
+    release() {
+      for (const link of links) link.strand(false);
+      change({ held: false });
+    },
     drop() {
       dark = true;
       for (const link of links) link.goDark();
     },
+    dropAnswers() {
+      mute = true;
+      for (const link of links) link.muteServer();
+    },
     heal() {
       dark = false;
+      mute = false;
     },
     reset,
     delay: (delayMs) => change({ delayMs }),
@@ -110,6 +129,10 @@ function liveLink(client: Socket, targetPort: number, conditions: Conditions): L
     new Lane(server, client, conditions, false),
   ] as const;
   let dark = false;
+  const muteServer = () => {
+    dark = true;
+    lanes[1].goDark();
+  };
   // What a client sent before it broke off still arrives, with a plain end behind it, or the server might not read it.
   client.on('error', () => lanes[0].end());
   client.on('close', () => lanes[1].goDark());
@@ -119,13 +142,17 @@ function liveLink(client: Socket, targetPort: number, conditions: Conditions): L
   return {
     client,
     server,
+    strand(stranded) {
+      lanes[0].strand(stranded);
+    },
     pump() {
       for (const lane of lanes) lane.pump();
     },
     goDark() {
-      dark = true;
-      for (const lane of lanes) lane.goDark();
+      muteServer();
+      lanes[0].goDark();
     },
+    muteServer,
   };
 }
 
@@ -133,7 +160,7 @@ function liveLink(client: Socket, targetPort: number, conditions: Conditions): L
 function deadLink(client: Socket): Link {
   client.on('error', () => {});
   client.resume();
-  return { client, server: undefined, pump() {}, goDark() {} };
+  return { client, server: undefined, strand() {}, pump() {}, goDark() {}, muteServer() {} };
 }
 
 function forgetWhenClosed(link: Link, links: Set<Link>): void {

@@ -1,0 +1,99 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { presets } from '../../../lib/backend/preset.ts';
+import { compileGlob } from '../../../lib/cache/glob.ts';
+import { openStore } from '../../../lib/cache/open.ts';
+import type { CacheStore } from '../../../lib/cache/store.ts';
+import { readConfig } from '../../../lib/config.ts';
+import { BackendUnavailableError } from '../../../lib/errors.ts';
+import { createLog } from '../../../lib/telemetry/log.ts';
+import { newTenant, soon } from '../../conformance/backends.ts';
+import { findClusterEngine } from '../../engines/find.ts';
+import { type Server, startServer } from '../../engines/server.ts';
+import { followed, onNode } from '../../engines/topology.ts';
+
+const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
+
+/** Its own limit, and what a loaded machine adds, in milliseconds. */
+const PATIENCE_MS = presets.server.operationTimeout + 2000;
+
+type Environment = 'local server' | 'Lambda';
+
+function open(url: string, on: Environment): Promise<CacheStore> {
+  const env = { DRAGONFLY_URL: url, WAIT_REPLICAS: '1' };
+  return openStore(readConfig(on === 'Lambda' ? { ...env, AWS_LAMBDA_FUNCTION_NAME: 'delete' } : env), log);
+}
+
+/** A busy machine may need more tries than one; all that is tried here may be done again. */
+async function succeeds(action: () => Promise<unknown>): Promise<void> {
+  await expect.poll(() => action().then(() => 'done', String)).toBe('done');
+}
+
+describe.each<Environment>(['local server', 'Lambda'])('a removal that one replica must have, %s', (on) => {
+  let primary: Server;
+  let replica: Server;
+  let store: CacheStore;
+  const tenant = newTenant();
+
+  beforeAll(async () => {
+    const engine = await findClusterEngine();
+    [primary, replica] = await Promise.all([startServer({ engine }), startServer({ engine })]);
+    await onNode(replica, (node) => node.replicaof(primary.host, primary.port));
+    await followed(replica);
+    store = await open(primary.url, on);
+  });
+  afterAll(async () => {
+    await store?.close();
+    await Promise.all([primary?.stop(), replica?.stop()]);
+  });
+  afterEach(() => replica.resume());
+
+  const removals: [string, () => Promise<unknown>][] = [
+    ['a delete', () => store.delete(tenant, 'k')],
+    ['an invalidation', () => store.invalidate(tenant, compileGlob('k*'), soon())],
+    ['a clear', () => store.clear(tenant, soon())],
+  ];
+
+  test.each(removals)('%s is answered when the replica has it', async (_, remove) => {
+    await succeeds(() => store.set(tenant, 'k', '1', 60));
+    await succeeds(remove);
+    replica.pause();
+    await succeeds(async () => expect(await store.get(tenant, 'k')).toBeUndefined());
+    await expect.poll(() => onNode(primary, (node) => node.dbsize())).toBe(0);
+  });
+
+  test.each(removals)('%s fails while the replica is away, and so does its repetition', async (_, remove) => {
+    await succeeds(() => store.set(tenant, 'k', '1', 60));
+    replica.pause();
+    for (let time = 0; time < 2; time++) {
+      const begun = performance.now();
+      const failure = await remove().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      expect(failure).toBeInstanceOf(BackendUnavailableError);
+      expect(performance.now() - begun).toBeLessThan(PATIENCE_MS);
+    }
+    replica.resume();
+    await succeeds(remove);
+    await succeeds(async () => expect(await store.get(tenant, 'k')).toBeUndefined());
+  });
+
+  test('gets and sets need no replica', async () => {
+    replica.pause();
+    await succeeds(() => store.set(tenant, 'k', '1', 60));
+    await succeeds(async () => expect(await store.get(tenant, 'k')).toBeDefined());
+  });
+});
+
+test('a server without WAIT is refused at the start, by the name of the setting', async () => {
+  const engine = await findClusterEngine();
+  const server = await startServer({ engine, args: ['--rename-command', 'WAIT', ''] });
+  try {
+    await expect(open(server.url, 'local server')).rejects.toThrow(/^WAIT_REPLICAS must be 0 here/);
+    const store = await openStore(readConfig({ DRAGONFLY_URL: server.url }), log);
+    expect(await store.delete('t', 'k')).toBe(false);
+    await store.close();
+  } finally {
+    await server.stop();
+  }
+});

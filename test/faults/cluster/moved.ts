@@ -1,0 +1,59 @@
+import type { TestCluster } from '../../engines/cluster.ts';
+import type { Server } from '../../engines/server.ts';
+import { moveSlot, onNode, ownerOf } from '../../engines/topology.ts';
+import { underLoad } from '../harness/experiment.ts';
+import type { Scenario } from '../harness/scenario.ts';
+import { onCluster, slotsOf } from './backend.ts';
+
+/** Between two moves of some keys, in milliseconds: so long each slot stays half here and half there. */
+const HALF_MOVED_MS = 20;
+
+/** So many keys that a slot takes several moves, and removals so few that there are that many. */
+const LOAD = {
+  callers: 32,
+  pauseMs: 2,
+  keysPerTenant: 300,
+  weights: { get: 300, set: 180, delete: 10, invalidate: 5, clear: 1 },
+};
+
+/** All slots of a tenant go to another node, one after the other, while it is read, written and invalidated. */
+export const moved: Scenario = {
+  name: 'slots-moved',
+  breaks: "a tenant's slots moved to other nodes (ASK, TRYAGAIN, MOVED)",
+  run: ({ pick, say }) =>
+    onCluster({}, async (cluster) => {
+      const figures = await underLoad({ env: { DRAGONFLY_URL: cluster.url }, load: LOAD }, async (load) => {
+        const [first] = cluster.nodes as [Server];
+        for (const tenant of load.mix.tenants.slice(0, pick(1, 3))) {
+          say('all slots of a tenant move');
+          const slots = await slotsOf(tenant, first);
+          await load.during(async () => {
+            for (const slot of slots) await moveOn(cluster, slot, first);
+          });
+        }
+      });
+      const answers = await redirections(cluster);
+      if (!(answers.ASK > 0 && answers.MOVED > 0)) throw new Error('Nobody met a slot that was moving');
+      Object.assign(figures.notes, answers);
+      return figures;
+    }),
+};
+
+/** How often each was answered since the cluster was started. */
+async function redirections(cluster: TestCluster) {
+  const answers = { ASK: 0, MOVED: 0, TRYAGAIN: 0 };
+  for (const node of cluster.nodes) {
+    const info = await onNode(node, (client) => client.info('errorstats'));
+    for (const [, error = '', count] of info.matchAll(/^errorstat_(\w+):count=(\d+)/gm)) {
+      if (error in answers) answers[error as keyof typeof answers] += Number(count);
+    }
+  }
+  return answers;
+}
+
+/** To the node that comes after its owner. */
+async function moveOn(cluster: TestCluster, slot: number, witness: Server): Promise<void> {
+  const owner = await ownerOf(cluster, slot, witness);
+  const next = cluster.nodes[(cluster.nodes.indexOf(owner) + 1) % 3] as Server;
+  await moveSlot(cluster, slot, owner, next, HALF_MOVED_MS);
+}

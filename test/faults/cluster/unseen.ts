@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TestCluster } from '../../engines/cluster.ts';
+import { infoFields } from '../../engines/inspect.ts';
+import type { Server } from '../../engines/server.ts';
+import { followed, onNode, takeOver } from '../../engines/topology.ts';
+import type { Call } from '../harness/caller.ts';
+import { underLoad } from '../harness/experiment.ts';
+import type { Figures } from '../harness/figures.ts';
+import type { Load } from '../harness/load.ts';
+import type { Run, Scenario } from '../harness/scenario.ts';
+import { onCluster, settled } from './backend.ts';
+
+/** Much longer than it takes, so that nobody is promoted but by hand. */
+const NODE_TIMEOUT_MS = 30_000;
+
+/** Longer than the scenario, in seconds: what comes back comes back for as long as it had to live. */
+const TTL_SECONDS = 300;
+
+const removals = ['invalidate', 'clear', 'delete'] as const;
+
+/**
+ * The one way in which something comes back: a primary answers a removal and dies before its replica has been sent it, and the
+ * replica takes its place.
+ */
+export const unseen: Scenario = {
+  name: 'promoted-unseen',
+  breaks: 'primary killed after it answered removals, a replica promoted that saw none of them',
+  knownLimit: 'what was removed comes back with a replica that never heard of it',
+  run: (run) => losingRemovals(run, 0),
+};
+
+export const awaited: Scenario = {
+  name: 'promoted-unseen-wait',
+  breaks: 'the same with `WAIT_REPLICAS=1`',
+  run: (run) => losingRemovals(run, 1),
+};
+
+function losingRemovals({ pick, say }: Run, waitReplicas: number): Promise<Figures> {
+  return onCluster({ replicas: 1, nodeTimeoutMs: NODE_TIMEOUT_MS }, (cluster) => {
+    const env = { DRAGONFLY_URL: cluster.url, WAIT_REPLICAS: String(waitReplicas) };
+    // Nothing is asked but what is asked here; and nobody but `ask` sees whether it recovers.
+    return underLoad({ env, load: { callers: 0, tenants: removals.length, recovery: [] } }, async (load) => {
+      const keys = Array.from({ length: pick(60, 600) }, (_, i) => `k:${i}`);
+      await inParallel(load, setAll(load, keys));
+      await caughtUp(cluster);
+      const repeated = await load.during(async () => {
+        say('a replica is cut off, all is removed, the primary dies, the replica is promoted');
+        const [primary, replica] = [cluster.nodes[0], cluster.nodes[3]] as [Server, Server];
+        replica.pause();
+        await onNode(primary, (node) => node.call('CLIENT', 'KILL', 'TYPE', 'replica'));
+        const removing = removeAll(load, keys);
+        const answers = await inParallel(load, removing);
+        await primary.kill();
+        replica.resume();
+        await takeOver(replica);
+        await settled('all keys can be read', () => readable(load, keys));
+        await inParallel(load, readAll(load, keys));
+        await primary.restart();
+        await followed(primary);
+        return removing.filter((_, i) => answers[i] !== undefined && answers[i] >= 300);
+      });
+      say(`${repeated.length} removals are sent again`);
+      await settled('they are answered', async () => {
+        const answers = await load.during(() => inParallel(load, repeated));
+        return answers.every((status) => status !== undefined && status < 300);
+      });
+      await inParallel(load, readAll(load, keys));
+    });
+  });
+}
+
+const setAll = (load: Load, keys: string[]): Call[] =>
+  load.mix.tenants.flatMap((tenant) => keys.map((key) => load.mix.set(tenant, key, TTL_SECONDS)));
+
+const readAll = (load: Load, keys: string[]): Call[] =>
+  load.mix.tenants.flatMap((tenant) => keys.map((key): Call => ({ operation: 'get', tenant, key })));
+
+/** Each tenant's entries in another way. */
+function removeAll(load: Load, keys: string[]): Call[] {
+  const [invalidated = '', cleared = '', deleted = ''] = load.mix.tenants;
+  return [
+    { operation: 'invalidate', tenant: invalidated, pattern: 'k:*' },
+    { operation: 'clear', tenant: cleared },
+    ...keys.map((key): Call => ({ operation: 'delete', tenant: deleted, key })),
+  ];
+}
+
+/** @returns the status of each answer */
+async function inParallel(load: Load, calls: Call[]): Promise<(number | undefined)[]> {
+  const statuses: (number | undefined)[] = [];
+  for (let from = 0; from < calls.length; from += 32) {
+    const answers = await Promise.all(calls.slice(from, from + 32).map((call) => load.ask(call)));
+    statuses.push(...answers.map((answer) => answer?.status));
+  }
+  return statuses;
+}
+
+async function readable(load: Load, keys: string[]): Promise<boolean> {
+  const statuses = await inParallel(load, readAll(load, keys.slice(0, 50)));
+  return statuses.every((status) => status === 200);
+}
+
+/** Waits until every replica has been sent all that its primary has. */
+async function caughtUp(cluster: TestCluster): Promise<void> {
+  const offset = async (node: Server, field: string) =>
+    (await onNode(node, (client) => infoFields(client, 'replication')))[field];
+  await sleep(10);
+  await settled('the replicas have everything', async () => {
+    for (const [index, primary] of cluster.nodes.slice(0, 3).entries()) {
+      const replica = cluster.nodes[index + 3] as Server;
+      const [sent, seen] = [
+        await offset(primary, 'master_repl_offset'),
+        await offset(replica, 'slave_repl_offset'),
+      ];
+      if (sent !== seen) return false;
+    }
+    return true;
+  });
+}

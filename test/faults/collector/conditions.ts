@@ -1,0 +1,66 @@
+import { LOOPBACK } from '../../engines/ports.ts';
+import { type Receiver, startReceiver } from '../../telemetry/otel/receiver.ts';
+import { type FaultProxy, startProxy } from '../proxy.ts';
+
+/** A collector that can be broken, and who sends to it. */
+export interface Collector {
+  receiver: Receiver;
+  proxy: FaultProxy;
+  /** Settings of the service by which it sends there. */
+  env: Record<string, string>;
+  stop(): Promise<void>;
+}
+
+export async function startCollector(): Promise<Collector> {
+  const receiver = await startReceiver();
+  const proxy = await startProxy(receiver.port);
+  return {
+    receiver,
+    proxy,
+    env: { ENABLE_OTEL: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: `http://${LOOPBACK}:${proxy.port}` },
+    async stop() {
+      await proxy.stop();
+      await receiver.stop();
+    },
+  };
+}
+
+/** What may be the matter with a collector. */
+export interface Condition {
+  name: string;
+  begin(collector: Collector): unknown;
+  end(collector: Collector): unknown;
+}
+
+const SLOW_MS = 2000;
+
+export const conditions: readonly Condition[] = [
+  { name: 'well', begin: () => {}, end: () => {} },
+  {
+    name: 'away',
+    begin: async ({ proxy }) => {
+      await proxy.refuse();
+      proxy.reset();
+    },
+    end: ({ proxy }) => proxy.accept(),
+  },
+  { name: 'dark', begin: ({ proxy }) => proxy.drop(), end: ({ proxy }) => proxy.heal() },
+  {
+    name: `slow by ${SLOW_MS} ms`,
+    begin: ({ receiver }) => receiver.slow(SLOW_MS),
+    end: ({ receiver }) => receiver.slow(0),
+  },
+  {
+    name: 'overloaded (503)',
+    begin: ({ receiver }) => receiver.answerWith(503),
+    end: ({ receiver }) => receiver.answerWith(200),
+  },
+  { name: 'back', begin: () => {}, end: () => {} },
+];
+
+/** `0.9 / 51.2 ms`: what is in the middle, and the most. */
+export function middleAndMost(times: readonly number[]): string {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (index: number) => (sorted[index] ?? Number.NaN).toFixed(1);
+  return `${at(Math.floor(sorted.length / 2))} / ${at(sorted.length - 1)} ms`;
+}

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type LambdaFunction, startFunction } from '../../bundles/lambda.ts';
+import { masters, withRawClient } from '../../engines/inspect.ts';
+import { functionCaller } from '../harness/caller.ts';
+import { now } from '../harness/clock.ts';
+import type { Figures } from '../harness/figures.ts';
+import { Load } from '../harness/load.ts';
+import type { Run, Scenario } from '../harness/scenario.ts';
+import { type ProxiedBackend, proxiedCluster, proxiedServer } from '../proxied.ts';
+
+/** What becomes of a function's connections while it is frozen. */
+type Cut = 'reset' | 'ended' | 'dark' | 'idle';
+
+/** The server ends what was idle for longer, in seconds: the least that it can be told. */
+const IDLE_TIMEOUT_S = 1;
+/** By then it has noticed: it looks at its clients in turns. */
+const IDLE_MS = 2500;
+
+const cuts: Record<Cut, (backend: ProxiedBackend) => Promise<void>> = {
+  reset: async ({ proxies }) => {
+    for (const proxy of proxies) proxy.reset();
+  },
+  ended: ({ directUrl }) => onNodes(directUrl, ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']),
+  dark: async ({ proxies }) => {
+    for (const proxy of proxies) {
+      proxy.drop();
+      proxy.heal();
+    }
+  },
+  idle: async ({ directUrl }) => {
+    await onNodes(directUrl, ['CONFIG', 'SET', 'timeout', String(IDLE_TIMEOUT_S)]);
+    await sleep(IDLE_MS);
+    await onNodes(directUrl, ['CONFIG', 'SET', 'timeout', '0']);
+  },
+};
+
+async function onNodes(url: string, command: [string, ...string[]]): Promise<void> {
+  await withRawClient(url, async (client) => {
+    await Promise.all(masters(client).map((node) => node.call(...command)));
+  });
+}
+
+const OPERATIONS = ['get', 'set', 'delete', 'invalidate'] as const;
+const KEYS = 8;
+
+/** Freezes four functions time and again, cuts what they are connected by, and invokes each. */
+async function freezeAndCut(backend: ProxiedBackend, order: Cut[]): Promise<Figures> {
+  const functions: Partial<Record<(typeof OPERATIONS)[number], LambdaFunction>> = {};
+  try {
+    for (const operation of OPERATIONS) {
+      functions[operation] = await startFunction(operation, {
+        DRAGONFLY_URL: backend.url,
+        LOG_LEVEL: 'WARN',
+      });
+    }
+    // Nothing is asked but here, one thing of each function after each cut.
+    const load = new Load(functionCaller(functions), { callers: 0 });
+    const [tenant = ''] = load.mix.tenants;
+    const slowest: Partial<Record<Cut, number>> = {};
+    for (const [round, cut] of order.entries()) {
+      await cuts[cut](backend);
+      const begun = now();
+      const key = (back: number) => `k:${(round + KEYS - back) % KEYS}`;
+      await Promise.all([
+        load.ask(load.mix.set(tenant, key(0), 300)),
+        load.ask({ operation: 'get', tenant, key: key(1) }),
+        load.ask({ operation: 'delete', tenant, key: key(5) }),
+        load.ask({ operation: 'invalidate', tenant, pattern: `?:${(round + 2) % KEYS}` }),
+      ]);
+      slowest[cut] = Math.max(slowest[cut] ?? 0, now() - begun);
+    }
+    const figures = await load.stop();
+    for (const [cut, ms] of Object.entries(slowest))
+      figures.notes[`slowest after ${cut}`] = `${Math.round(ms)} ms`;
+    figures.notes.cycles = order.length * OPERATIONS.length;
+    return figures;
+  } finally {
+    await Promise.all(Object.values(functions).map((instance) => instance.stop()));
+  }
+}
+
+function orderOf(rounds: number, idle: number): Cut[] {
+  const quick: Cut[] = ['reset', 'ended', 'dark'];
+  const order = Array.from({ length: rounds }, (_, round) => quick[round % quick.length] as Cut);
+  return [...order, ...Array.from({ length: idle }, (): Cut => 'idle')];
+}
+
+/** Rounds in the short form and in the long one: of four functions each, so that the long one has a thousand cycles and more. */
+const backends = [
+  { name: 'frozen', what: 'its connection', start: proxiedServer, rounds: [9, 255] },
+  {
+    name: 'frozen-cluster',
+    what: 'its connections to a cluster',
+    start: proxiedCluster,
+    rounds: [6, 60],
+  },
+] as const;
+
+export const scenarios: Scenario[] = backends.map(
+  ({ name, what, start, rounds }): Scenario => ({
+    name,
+    breaks: `function frozen, and ${what} cut meanwhile`,
+    async run({ pick }: Run) {
+      const backend = await start();
+      try {
+        return await freezeAndCut(backend, orderOf(pick(rounds[0], rounds[1]), pick(1, 5)));
+      } finally {
+        await backend.stop();
+      }
+    },
+  }),
+);

@@ -1,0 +1,126 @@
+import { Agent, request as httpRequest } from 'node:http';
+import type { APIGatewayProxyEventV2 } from 'aws-lambda';
+import type { Operation } from '../../../lib/http/routes.ts';
+import { type ApiRequest, eventFor } from '../../bundles/events.ts';
+import type { LambdaFunction } from '../../bundles/lambda.ts';
+
+/** What is asked of the service. */
+export type Call = { tenant: string } & (
+  | { operation: 'get' | 'delete'; key: string }
+  | { operation: 'set'; key: string; value: string; ttlSeconds: number }
+  | { operation: 'invalidate'; pattern: string }
+  | { operation: 'clear' }
+);
+
+export interface Answer {
+  status: number;
+  text: string;
+}
+
+/** Asks the service. @throws Error when no answer comes */
+export interface Caller {
+  ask(call: Call): Promise<Answer>;
+  /** Ends its connections; not what it talks to. */
+  close(): void;
+}
+
+const API = '/api/v1/cache';
+
+/** Longer than any answer may take, in milliseconds. */
+const NO_ANSWER_MS = 35_000;
+
+/** Over HTTP to a service on loopback, on connections that are kept. */
+export function httpCaller(port: number): Caller {
+  const agent = new Agent({ keepAlive: true });
+  return {
+    ask(call) {
+      const { method, target, body } = httpRequestOf(call);
+      return new Promise<Answer>((resolve, reject) => {
+        const headers: Record<string, string> = { 'X-Tenant-ID': call.tenant };
+        if (body !== undefined) {
+          headers['Content-Type'] = 'application/json';
+          headers['Content-Length'] = String(Buffer.byteLength(body));
+        }
+        const sent = httpRequest({ host: '127.0.0.1', port, method, path: target, headers, agent });
+        sent.setTimeout(NO_ANSWER_MS, () => sent.destroy(new Error('no answer')));
+        sent.on('error', reject);
+        sent.on('response', (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('error', reject);
+          response.on('end', () =>
+            resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() }),
+          );
+        });
+        sent.end(body);
+      });
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function httpRequestOf(call: Call): { method: string; target: string; body?: string } {
+  switch (call.operation) {
+    case 'get':
+      return { method: 'GET', target: `${API}?key=${encodeURIComponent(call.key)}` };
+    case 'delete':
+      return { method: 'DELETE', target: `${API}?key=${encodeURIComponent(call.key)}` };
+    case 'set':
+      return { method: 'POST', target: API, body: bodyOfSet(call) };
+    case 'invalidate':
+      return { method: 'POST', target: `${API}/invalidate`, body: JSON.stringify({ pattern: call.pattern }) };
+    case 'clear':
+      return { method: 'DELETE', target: `${API}/tenant/${call.tenant}` };
+  }
+}
+
+const bodyOfSet = ({ key, value, ttlSeconds }: { key: string; value: string; ttlSeconds: number }) =>
+  `{"key":${JSON.stringify(key)},"value":${value},"ttl":${ttlSeconds}}`;
+
+/** The functions that calls need, by operation. */
+export type Functions = Partial<Record<Operation, LambdaFunction>>;
+
+/**
+ * To functions in sandboxes, as API Gateway calls them. A sandbox takes one event at a time: calls of the same operation wait
+ * for each other.
+ */
+export function functionCaller(functions: Functions): Caller {
+  const busy = new Map<Operation, Promise<unknown>>();
+  return {
+    async ask(call) {
+      const [operation, event] = eventOf(call);
+      const instance = functions[operation];
+      if (!instance) throw new Error(`No function for ${operation}`);
+      const turn = (busy.get(operation) ?? Promise.resolve()).then(async (): Promise<Answer> => {
+        const { statusCode, body } = await instance.invoke(event);
+        return { status: statusCode ?? 0, text: body ?? '' };
+      });
+      busy.set(
+        operation,
+        turn.catch(() => {}),
+      );
+      return turn;
+    },
+    close() {},
+  };
+}
+
+/** The function that takes a call, and the event that it gets. */
+export function eventOf(call: Call): [Operation, APIGatewayProxyEventV2] {
+  const headers = { 'X-Tenant-ID': call.tenant };
+  const event = (operation: Operation, request: ApiRequest): [Operation, APIGatewayProxyEventV2] => [
+    operation,
+    eventFor(operation, { headers, ...request }),
+  ];
+  switch (call.operation) {
+    case 'get':
+    case 'delete':
+      return event(call.operation, { query: `key=${encodeURIComponent(call.key)}` });
+    case 'set':
+      return event('set', { body: bodyOfSet(call) });
+    case 'invalidate':
+      return event('invalidate', { body: { pattern: call.pattern } });
+    case 'clear':
+      return event('clear-tenant', { parameters: { tenant_id: call.tenant } });
+  }
+}

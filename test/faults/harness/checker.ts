@@ -1,0 +1,169 @@
+import { compileGlob } from '../../../lib/cache/glob.ts';
+import type { HistoryEvent, ReadEvent, RemovalEvent, SetEvent } from './history.ts';
+import { readStamp } from './value.ts';
+
+/**
+ * What a read returned that it may not return:
+ *
+ * - `stale`: written before an invalidation, a clear or a delete began that was answered with success before the read began;
+ * - `older`: written before a set of the same key began that was answered with success, or seen by a read, before this read began;
+ * - `foreign`: another key's or tenant's value;
+ * - `torn`: a value that nobody wrote, or not before the read was over;
+ * - `outlived`: read more than a second after its TTL was over.
+ *
+ * A miss is always legal: a cache may forget.
+ */
+export type Violation = 'stale' | 'older' | 'foreign' | 'torn' | 'outlived';
+
+export interface Finding {
+  violation: Violation;
+  read: ReadEvent;
+  /** The set whose value was read, and what had taken it away or replaced it. */
+  set?: SetEvent;
+  since?: RemovalEvent | SetEvent | ReadEvent;
+}
+
+export interface Verdict {
+  /** Reads that were checked, and how many of them were hits: a cache that never hits keeps every promise. */
+  reads: number;
+  hits: number;
+  findings: Finding[];
+}
+
+export interface CheckerOptions {
+  /**
+   * A set that was answered with a failure, or not at all, may still take effect until so many milliseconds after it began,
+   * but not after it was answered if that was later. One that succeeded took effect before its answer.
+   */
+  setWindowMs?: number;
+}
+
+/** The store gives sets 850 ms from their call; the rest is for the way from a caller to there and for clocks that round. */
+export const SET_WINDOW_MS = 1000;
+
+/** How much longer than its TTL an entry may be readable, in milliseconds. */
+const TTL_SLACK_MS = 1000;
+
+/** Holds every read of a history against all that the caller had been told by then. */
+export function check(history: readonly HistoryEvent[], options: CheckerOptions = {}): Verdict {
+  const { setWindowMs = SET_WINDOW_MS } = options;
+  const lastEffect = ({ began, ended, done }: SetEvent) =>
+    done ? ended : Math.max(began + setWindowMs, finite(ended));
+  const sets = new Map<number, SetEvent>();
+  for (const event of history) if (event.kind === 'set') sets.set(event.version, event);
+
+  const findings: Finding[] = [];
+  let reads = 0;
+  let hits = 0;
+  for (const ofKey of byKey(history).values()) {
+    const removed = new Succession();
+    const replaced = new Succession();
+    const seen: { read: ReadEvent; set: SetEvent }[] = [];
+    for (const event of ofKey) {
+      if (event.kind === 'removal' && event.done) removed.add(event.began, event.ended, event);
+      if (event.kind === 'set' && event.done) replaced.add(event.began, event.ended, event);
+      if (event.kind !== 'read') continue;
+      reads++;
+      if (event.value === undefined) continue;
+      hits++;
+      const stamp = readStamp(event.value);
+      const set = stamp && sets.get(stamp.version);
+      if (!stamp || !set || set.began > event.ended) {
+        findings.push({ violation: 'torn', read: event });
+      } else if (stamp.tenant !== event.tenant || stamp.key !== event.key) {
+        findings.push({ violation: 'foreign', read: event, set });
+      } else {
+        seen.push({ read: event, set });
+        // Whatever was answered to the set: from here on it is known to have taken.
+        replaced.add(set.began, event.ended, event);
+      }
+    }
+    for (const { read, set } of seen) {
+      const last = lastEffect(set);
+      const removal = removed.after(last, read.began);
+      const replacement = replaced.after(last, read.began);
+      if (removal) findings.push({ violation: 'stale', read, set, since: removal });
+      else if (replacement) findings.push({ violation: 'older', read, set, since: replacement });
+      else if (read.began > last + set.ttlSeconds * 1000 + TTL_SLACK_MS)
+        findings.push({ violation: 'outlived', read, set });
+    }
+  }
+  return { reads, hits, findings };
+}
+
+/** Of things that happen to a key, finds one that lies wholly between two moments. */
+class Succession {
+  readonly #all: { began: number; ended: number; what: RemovalEvent | SetEvent | ReadEvent }[] = [];
+  #latest: number[] | undefined;
+
+  add(began: number, ended: number, what: RemovalEvent | SetEvent | ReadEvent): void {
+    this.#all.push({ began, ended, what });
+    this.#latest = undefined;
+  }
+
+  /** One that began after `from` and ended before `to`. */
+  after(from: number, to: number): RemovalEvent | SetEvent | ReadEvent | undefined {
+    this.#latest ??= this.#index();
+    let low = 0;
+    let high = this.#all.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#all[middle]?.ended ?? 0) < to) low = middle + 1;
+      else high = middle;
+    }
+    const found = this.#all[this.#latest[low - 1] ?? -1];
+    return found && found.began > from ? found.what : undefined;
+  }
+
+  /** For each of them, in the order of their ends: which one of those so far began last. */
+  #index(): number[] {
+    this.#all.sort((a, b) => a.ended - b.ended);
+    let best = 0;
+    return this.#all.map(({ began }, index) => {
+      if (began > (this.#all[best]?.began ?? 0)) best = index;
+      return best;
+    });
+  }
+}
+
+/** What concerns each key; a removal stands at every key that it covers. */
+function byKey(history: readonly HistoryEvent[]): Map<string, HistoryEvent[]> {
+  const tenants = new Map<string, Map<string, HistoryEvent[]>>();
+  const keysOf = (tenant: string) => {
+    const keys = tenants.get(tenant) ?? new Map<string, HistoryEvent[]>();
+    tenants.set(tenant, keys);
+    return keys;
+  };
+  for (const event of history) {
+    if (event.kind === 'removal') continue;
+    const keys = keysOf(event.tenant);
+    const events = keys.get(event.key);
+    if (events) events.push(event);
+    else keys.set(event.key, [event]);
+  }
+  const covering = memoised((pattern) => compileGlob(pattern));
+  for (const event of history) {
+    if (event.kind !== 'removal') continue;
+    for (const [key, events] of keysOf(event.tenant)) {
+      if (event.key === undefined && event.pattern !== undefined) {
+        if (covering(event.pattern).matches(Buffer.from(key))) events.push(event);
+      } else if (event.key === undefined || event.key === key) events.push(event);
+    }
+  }
+  return new Map(
+    [...tenants].flatMap(([tenant, keys]) => [...keys].map(([key, events]) => [`${tenant}\n${key}`, events])),
+  );
+}
+
+function memoised<T>(make: (name: string) => T): (name: string) => T {
+  const made = new Map<string, T>();
+  return (name) => {
+    const known = made.get(name) ?? make(name);
+    made.set(name, known);
+    return known;
+  };
+}
+
+function finite(time: number): number {
+  return Number.isFinite(time) ? time : 0;
+}

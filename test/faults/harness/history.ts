@@ -1,0 +1,38 @@
+/** When something was asked for and when it was answered, by the caller's own `now()`: it took effect in between, if it did. */
+interface Span {
+  began: number;
+  /** Infinity: never answered. */
+  ended: number;
+}
+
+/** A set. One that failed, or was not answered, may or may not have taken. */
+export interface SetEvent extends Span {
+  kind: 'set';
+  tenant: string;
+  key: string;
+  version: number;
+  ttlSeconds: number;
+  done: boolean;
+}
+
+/** Whatever takes entries away: of one key, of all that match a pattern, of all of a tenant. */
+export interface RemovalEvent extends Span {
+  kind: 'removal';
+  tenant: string;
+  /** The key of a delete, or the pattern of an invalidation; neither: a clear. */
+  key?: string;
+  pattern?: string;
+  /** Only one that was answered with success promises anything. */
+  done: boolean;
+}
+
+/** A get that was answered with success. */
+export interface ReadEvent extends Span {
+  kind: 'read';
+  tenant: string;
+  key: string;
+  /** The value's text; undefined: a miss. */
+  value: string | undefined;
+}
+
+export type HistoryEvent = SetEvent | RemovalEvent | ReadEvent;

@@ -1,0 +1,28 @@
+import { findClusterEngine } from '../../engines/find.ts';
+import { masters, withRawClient } from '../../engines/inspect.ts';
+import { type Server, type ServerOptions, startServer } from '../../engines/server.ts';
+
+/** A server that can be brought into every state by commands, which Redis and Valkey can. */
+export async function startObedientServer(options: ServerOptions = {}): Promise<Server> {
+  return startServer({ engine: await findClusterEngine(), ...options });
+}
+
+export type Command = [name: string, ...args: (string | number)[]];
+
+/** Sends commands to a server, one after the other, as its administrator does. */
+export async function administer(
+  { url, ca }: Pick<Server, 'url' | 'ca'>,
+  ...commands: Command[]
+): Promise<void> {
+  await withRawClient(
+    url,
+    async (client) => {
+      for (const node of masters(client))
+        for (const [name, ...args] of commands) await node.call(name, ...args);
+    },
+    { ca },
+  );
+}
+
+/** Ends all connections but the one that says so. */
+export const KILL_ALL: Command = ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'];

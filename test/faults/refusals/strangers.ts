@@ -1,0 +1,119 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Server } from '../../engines/server.ts';
+import { ARN, environmentFor, startSecretsManager } from '../../logins/secrets-manager.ts';
+import { underLoad } from '../harness/experiment.ts';
+import type { Scenario } from '../harness/scenario.ts';
+import { administer, KILL_ALL, startObedientServer } from './engine.ts';
+
+const USER = 'cache';
+const ROOT_PASSWORD = 'root-of-the-server';
+const FIRST = 'first-pass-word';
+const REFUSED_MS = 1200;
+
+/** A server with a user of the service's own, and an administrator of another name. */
+function startWithUser(tls = false): Promise<Server> {
+  return startObedientServer({
+    tls,
+    password: ROOT_PASSWORD,
+    users: { [USER]: `on >${FIRST} ~{cache:* &* +@all` },
+  });
+}
+
+/** The old password is void, and whoever had come in by it is thrown out. */
+function changePassword(server: Server, password: string): Promise<void> {
+  return administer(server, ['ACL', 'SETUSER', USER, 'resetpass', `>${password}`], KILL_ALL);
+}
+
+/** The settings are what they are: nothing but the server can put it right. */
+const wrongPassword: Scenario = {
+  name: 'wrong-password',
+  breaks: 'password refused, from the start and later',
+  async run({ pick }) {
+    const server = await startWithUser();
+    try {
+      const other = 'another-pass-word';
+      await changePassword(server, other);
+      const url = `redis://${USER}:${FIRST}@${server.host}:${server.port}`;
+      const experiment = {
+        env: { DRAGONFLY_URL: url },
+        brokenAtStart: true,
+        secrets: [FIRST, ROOT_PASSWORD, other],
+      };
+      return await underLoad(experiment, async (load) => {
+        for (let round = 0; round < pick(2, 6); round++) {
+          await load.during(async () => {
+            await changePassword(server, other);
+            await sleep(REFUSED_MS);
+            await changePassword(server, FIRST);
+          });
+          await sleep(200);
+        }
+      });
+    } finally {
+      await server.stop();
+    }
+  },
+};
+
+/** The secret is changed first, then the server. No request may fail. */
+const rotatedPassword: Scenario = {
+  name: 'password-rotated',
+  breaks: 'password rotated, and the secret with it',
+  async run({ pick }) {
+    const server = await startWithUser();
+    const secretWith = (password: string) => JSON.stringify({ username: USER, password });
+    const manager = await startSecretsManager(secretWith(FIRST));
+    try {
+      const env = {
+        ...environmentFor(manager),
+        DRAGONFLY_URL: `redis://${server.host}:${server.port}`,
+        DRAGONFLY_SECRET_ARN: ARN,
+        AWS_REGION: 'eu-central-1',
+      };
+      return await underLoad({ env, secrets: [FIRST, ROOT_PASSWORD, 'rotated-'] }, async (load) => {
+        for (let round = 0; round < pick(3, 20); round++) {
+          const password = `rotated-${round}`;
+          manager.secret = secretWith(password);
+          await changePassword(server, password);
+          await sleep(pick(700, 1000));
+        }
+        await load.during(async () => {});
+      });
+    } finally {
+      await manager.stop();
+      await server.stop();
+    }
+  },
+};
+
+/** The secret names no authority that has signed the server's certificate, until it does. */
+const untrusted: Scenario = {
+  name: 'certificate-untrusted',
+  breaks: "server's TLS certificate not trusted, until the secret names its authority",
+  async run({ pick }) {
+    const server = await startWithUser(true);
+    const secretWith = (ca?: string) => JSON.stringify({ username: USER, password: FIRST, ca });
+    const manager = await startSecretsManager(secretWith());
+    try {
+      const env = {
+        ...environmentFor(manager),
+        DRAGONFLY_URL: `rediss://${server.host}:${server.port}`,
+        DRAGONFLY_SECRET_ARN: ARN,
+        AWS_REGION: 'eu-central-1',
+      };
+      const experiment = { env, brokenAtStart: true, secrets: [FIRST, ROOT_PASSWORD] };
+      return await underLoad(experiment, async (load) => {
+        await load.during(async () => {
+          await sleep(pick(REFUSED_MS, 5000));
+          manager.secret = secretWith(server.ca);
+        });
+        await sleep(200);
+      });
+    } finally {
+      await manager.stop();
+      await server.stop();
+    }
+  },
+};
+
+export const scenarios: readonly Scenario[] = [wrongPassword, rotatedPassword, untrusted];

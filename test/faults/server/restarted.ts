@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startCluster } from '../../engines/cluster.ts';
+import { type Server, startServer } from '../../engines/server.ts';
+import { underLoad } from '../harness/experiment.ts';
+import type { Scenario } from '../harness/scenario.ts';
+
+/** One way for a server to be away. */
+interface Absence {
+  name: string;
+  breaks: string;
+  /** What the server is started with. */
+  args?: string[];
+  go(server: Server): Promise<void>;
+  comeBack(server: Server): Promise<void>;
+}
+
+const absences: Absence[] = [
+  {
+    name: 'killed',
+    breaks: 'killed, back empty',
+    go: (server) => server.kill(),
+    comeBack: (server) => server.restart(),
+  },
+  {
+    name: 'killed-with-data',
+    breaks: 'killed, back with all it had',
+    // Every command is in the file before it is answered.
+    args: ['--appendonly', 'yes', '--appendfsync', 'always'],
+    go: (server) => server.kill(),
+    comeBack: (server) => server.restart(),
+  },
+  {
+    name: 'stopped',
+    breaks: 'stopped (SIGSTOP), then continued',
+    go: async (server) => server.pause(),
+    comeBack: async (server) => server.resume(),
+  },
+];
+
+/** How long it is away, in milliseconds: shorter than a request waits, about as long, and longer. */
+const SHORT_MS = [200, 1200];
+const LONG_MS = [100, 400, 850, 950, 2000, 6000];
+
+async function single(args: string[]) {
+  const server = await startServer({ args });
+  return { url: server.url, victim: server, stop: () => server.stop() };
+}
+
+async function cluster(args: string[]) {
+  const { url, nodes, stop } = await startCluster(3, { args });
+  return { url, victim: nodes[1] as Server, stop };
+}
+
+const backends = [
+  { prefix: 'server', what: 'server', start: single, load: {} },
+  // Who was away for longer than the node timeout, of 5 s, is taken back after twice that, and until then no slot is served.
+  { prefix: 'node', what: 'node of a cluster', start: cluster, load: { graceMs: 15_000 } },
+] as const;
+
+/** Every absence, of a single server and of one node of a cluster. */
+export const scenarios: Scenario[] = backends.flatMap(({ prefix, what, start, load }) =>
+  absences.map(
+    ({ name, breaks, args = [], go, comeBack }): Scenario => ({
+      name: `${prefix}-${name}`,
+      breaks: `${what} ${breaks}`,
+      async run({ pick }) {
+        const { url, victim, stop } = await start(args);
+        try {
+          return await underLoad({ env: { DRAGONFLY_URL: url }, load }, async (load) => {
+            for (const awayMs of pick(SHORT_MS, LONG_MS)) {
+              await load.during(async () => {
+                await go(victim);
+                await sleep(awayMs);
+                await comeBack(victim);
+              });
+              await sleep(pick(100, 500));
+            }
+          });
+        } finally {
+          await stop();
+        }
+      },
+    }),
+  ),
+);

@@ -1,0 +1,101 @@
+import { isUtf8 } from 'node:buffer';
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { fallback, type Operation, routes } from '../../../lib/http/routes.ts';
+import { eventFor } from '../../bundles/events.ts';
+import { type LambdaFunction, startFunction } from '../../bundles/lambda.ts';
+import { CLAIM, type PlainEvent } from '../generate/events.ts';
+import type { Answer } from '../oracle/answer.ts';
+import type { Meaning } from '../oracle/request.ts';
+import { type RouteName, routeOf } from '../oracle/routes.ts';
+import { RULES } from './requests.ts';
+
+/** Every function, each in a sandbox of its own. */
+export class Functions {
+  readonly #running: ReadonlyMap<Operation, LambdaFunction>;
+
+  private constructor(running: ReadonlyMap<Operation, LambdaFunction>) {
+    this.#running = running;
+  }
+
+  static async start(settings: Record<string, string>): Promise<Functions> {
+    const started = [...routes, fallback].map(
+      async ({ name }) => [name, await startFunction(name, settings)] as const,
+    );
+    return new Functions(new Map(await Promise.all(started)));
+  }
+
+  names(): Operation[] {
+    return [...this.#running.keys()];
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#running.values()].map((running) => running.stop()));
+  }
+
+  async invoke(name: Operation, event: unknown): Promise<Answer> {
+    const running = this.#running.get(name);
+    if (!running) throw new Error(`${name} does not run`);
+    const begun = performance.now();
+    const result = await running.invoke(event);
+    return answerOf(result, performance.now() - begun);
+  }
+}
+
+/** As the gateway would send it on. */
+function answerOf(
+  { statusCode = 0, headers = {}, body }: APIGatewayProxyStructuredResultV2,
+  ms: number,
+): Answer {
+  const told: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== 'string') throw new Error(`The header ${name} is ${JSON.stringify(value)}`);
+    told[name] = value;
+  }
+  if (body !== undefined) told['content-length'] = String(Buffer.byteLength(body));
+  return { status: statusCode, headers: told, body: body ?? '', ms };
+}
+
+const FUNCTION_OF: Partial<Record<RouteName, Operation>> = {
+  'batch get': 'batch-get',
+  'batch set': 'batch-set',
+  'batch delete': 'batch-delete',
+  clear: 'clear-tenant',
+};
+
+/**
+ * The function that a request goes to, and the event by which API Gateway hands it over.
+ *
+ * @param base64 whether a body that is text comes encoded all the same
+ */
+export function eventOf(meaning: Meaning, base64: boolean): { name: Operation; event: PlainEvent } {
+  const { method, path = '/', query, headers, body, claim } = meaning;
+  const route = routeOf(method, path, RULES.serves);
+  const name = route ? (FUNCTION_OF[route.name] ?? (route.name as Operation)) : fallback.name;
+  const parameter = name === 'clear-tenant' || name === 'usage' ? 'tenant_id' : 'key';
+  const { requestContext, ...event } = eventFor(name, {
+    method,
+    path,
+    query,
+    headers: Object.fromEntries(headers),
+    ...(route?.parameter !== undefined && { parameters: { [parameter]: route.parameter } }),
+  });
+  const encoded = body !== undefined && (base64 || !isUtf8(body));
+  return {
+    name,
+    event: {
+      ...event,
+      ...(body && body.length > 0 && { body: body.toString(encoded ? 'base64' : 'utf8') }),
+      isBase64Encoded: encoded,
+      requestContext: { ...requestContext, ...(claim && { authorizer: claimed(claim.tenant) }) },
+    },
+  };
+}
+
+function claimed(tenant: unknown): object {
+  return {
+    jwt: {
+      claims: { sub: 'caller', ...(tenant !== undefined && { [CLAIM]: tenant }) },
+      scopes: null,
+    },
+  };
+}

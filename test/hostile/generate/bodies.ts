@@ -1,0 +1,168 @@
+import fc from 'fast-check';
+import { jsonText, quoted, ttlText } from './json.ts';
+import { BYSTANDER, keyText, OWN, patternText } from './text.ts';
+
+/** One member of an object, as JSON text. */
+interface Member {
+  name: string;
+  text: string;
+}
+
+const space = fc.constantFrom('', '', '', '', ' ', '\n\t ', '\u00a0');
+
+const asString = (text: fc.Arbitrary<string>) =>
+  fc.tuple(text, fc.nat(9)).map(([content, dice]) => quoted(content, dice === 0));
+
+/** Mostly a string, now and then what stands for none. */
+const stringly = (text: fc.Arbitrary<string>) =>
+  fc.oneof(
+    { weight: 15, arbitrary: asString(text) },
+    { weight: 1, arbitrary: fc.constantFrom('null', '1', 'true', '[]', '{}', '["k"]', '{"toString":"k"}') },
+  );
+
+const member = (name: string, text: fc.Arbitrary<string>): fc.Arbitrary<Member> =>
+  text.map((value) => ({ name, text: value }));
+
+const key = member('key', stringly(keyText));
+const value = member('value', jsonText);
+const ttl = member('ttl', ttlText);
+const pattern = member('pattern', stringly(patternText));
+const tenant = member(
+  'tenant_id',
+  stringly(
+    fc.constantFrom(OWN, OWN, OWN, BYSTANDER, '*', '', OWN.toUpperCase(), `${OWN},${BYSTANDER}`, ` ${OWN}`),
+  ),
+);
+const other = fc
+  .tuple(
+    fc.constantFrom(
+      'other',
+      '',
+      'Key',
+      'KEY',
+      'value ',
+      'key\u0000',
+      '__proto__',
+      'constructor',
+      'toJSON',
+      'then',
+      'keys',
+      'items',
+    ),
+    jsonText,
+  )
+  .map(([name, text]) => ({ name, text }));
+
+/** The members that an endpoint knows, most of the time all of them and once, in any order, with others among them. */
+function members(...known: fc.Arbitrary<Member>[]): fc.Arbitrary<Member[]> {
+  const usual = known.map((one) =>
+    fc.oneof({ weight: 30, arbitrary: one.map((m) => [m]) }, { weight: 1, arbitrary: fc.constant([]) }),
+  );
+  const extra = fc.oneof(
+    { weight: 12, arbitrary: fc.constant([]) },
+    { weight: 2, arbitrary: fc.array(other, { minLength: 1, maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.array(fc.oneof(...known), { minLength: 1, maxLength: 3 }) },
+  );
+  return fc
+    .tuple(fc.tuple(...usual), extra, fc.nat(1000))
+    .map(([lists, more, turn]) => rotate([...lists.flat(), ...more], turn));
+}
+
+function rotate<T>(list: T[], turn: number): T[] {
+  const at = list.length > 0 ? turn % list.length : 0;
+  return [...list.slice(at), ...list.slice(0, at)];
+}
+
+/** The text of an object; `dice` says whether a name is written with escapes. */
+const object = (list: fc.Arbitrary<Member[]>) =>
+  fc.tuple(list, space, fc.nat(30)).map(([all, gap, dice]) => {
+    const texts = all.map(
+      ({ name, text }, i) => `${gap}${quoted(name, dice === i)}${gap}:${gap}${text}${gap}`,
+    );
+    return `{${texts.join(',')}}`;
+  });
+
+const set = object(members(key, value, fc.oneof(ttl, ttl, other)));
+
+const list = (element: fc.Arbitrary<string>) =>
+  fc
+    .oneof(
+      { weight: 8, arbitrary: fc.array(element, { maxLength: 6 }) },
+      {
+        weight: 1,
+        arbitrary: fc
+          .tuple(element, fc.integer({ min: 98, max: 102 }))
+          .map(([one, n]) => Array<string>(n).fill(one)),
+      },
+    )
+    .map((elements) => `[${elements.join(',')}]`);
+
+/** The body that an endpoint would take, or one much like it, by the endpoint's path. */
+const bodies: Record<string, fc.Arbitrary<string>> = {
+  '': set,
+  '/invalidate': object(members(pattern, fc.oneof(tenant, other, other))),
+  '/batch/get': object(members(member('keys', list(stringly(keyText))))),
+  '/batch/set': object(members(member('items', list(set)))),
+  '/batch/delete': object(members(member('keys', list(stringly(keyText))))),
+};
+
+/** Something done to the bytes of a body; `at` is where, as a fraction of its length. */
+type Damage = (bytes: string, at: number) => string;
+
+const insert =
+  (what: string): Damage =>
+  (bytes, at) =>
+    bytes.slice(0, at) + what + bytes.slice(at);
+
+const utf8 = (text: string) => Buffer.from(text).toString('latin1');
+
+const DAMAGES: Damage[] = [
+  (bytes, at) => bytes.slice(0, at),
+  (bytes, at) => bytes.slice(at),
+  (bytes, at) => bytes.slice(0, at) + bytes.slice(at + 1),
+  (bytes, at) => bytes + bytes.slice(at),
+  (bytes, at) =>
+    bytes.slice(0, at) + String.fromCharCode((bytes.charCodeAt(at) ^ 0x20) & 0xff) + bytes.slice(at + 1),
+  (bytes, at) => bytes.slice(0, at) + String.fromCharCode(bytes.charCodeAt(at) | 0x80) + bytes.slice(at + 1),
+  ...[
+    '\xff',
+    '\xc3',
+    '\xed\xa0\x80',
+    '\xc0\xaf',
+    '\xf5\x80\x80\x80',
+    '\0',
+    '"',
+    '\\',
+    '{',
+    '}',
+    ',',
+    ':',
+    '\\u',
+    '\r\n',
+  ].map(insert),
+  ...['/**/', '//', '\xef\xbb\xbf', utf8('\u2028'), '"key":"k",', '"value":1,', '"value":[,],'].map(insert),
+  (bytes) => `\xef\xbb\xbf${bytes}`,
+  (bytes) => `[${bytes}]`,
+  (bytes) => JSON.stringify(bytes),
+  (bytes) => Buffer.from(bytes, 'latin1').toString('base64'),
+  (bytes) => Buffer.from(bytes, 'utf16le').toString('latin1'),
+  (bytes) => ` \n\r\t${bytes} \n`,
+  (bytes) => `${bytes}${bytes}`,
+  (bytes) => bytes.replace('{', `{"padding":"${'x'.repeat(70_000)}",`),
+  (bytes) => bytes.replace(/}$/, `,"padding":[${'"x",'.repeat(16_380)}1]}`),
+  () => '',
+];
+
+/** Bodies of POST requests to a path below the cache's, in bytes, sound and damaged. */
+export function bodyFor(path: string): fc.Arbitrary<string> {
+  const body = (bodies[path] ?? set).map(utf8);
+  return fc.oneof(
+    { weight: 5, arbitrary: body },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(body, fc.constantFrom(...DAMAGES.keys()), fc.nat(1_000_000))
+        .map(([bytes, damage, at]) => (DAMAGES[damage] as Damage)(bytes, at % (bytes.length + 1))),
+    },
+  );
+}

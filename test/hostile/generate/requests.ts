@@ -1,0 +1,68 @@
+import fc from 'fast-check';
+import type { HostileRequest } from '../oracle/request.ts';
+import { bodyFor } from './bodies.ts';
+import { contentType, headers } from './headers.ts';
+import { keyTarget, strayTarget, tenantTarget } from './targets.ts';
+
+const API = '/api/v1/cache';
+
+/** Methods that HTTP parsers know, without CONNECT, which asks for a tunnel and not for an answer. */
+const METHODS = [
+  'GET',
+  'POST',
+  'DELETE',
+  'PUT',
+  'PATCH',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PROPFIND',
+  'QUERY',
+  'PURGE',
+];
+
+const chunk = fc.oneof(
+  { weight: 6, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.constantFrom(1000, 4096, 60_000) },
+);
+
+type Draft = Pick<HostileRequest, 'method' | 'target' | 'body'>;
+
+const posted = (path: string): fc.Arbitrary<Draft> =>
+  bodyFor(path).map((body) => ({ method: 'POST', target: `${API}${path}`, body }));
+
+/** Now and then with a body, which those that ask for none have to put up with. */
+const bodied = (method: string, target: fc.Arbitrary<string>): fc.Arbitrary<Draft> =>
+  fc
+    .tuple(
+      target,
+      fc.oneof({ weight: 15, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: bodyFor('') }),
+    )
+    .map(([where, body]) => ({ method, target: where, ...(body !== undefined && { body }) }));
+
+const draft: fc.Arbitrary<Draft> = fc.oneof(
+  { weight: 12, arbitrary: posted('') },
+  { weight: 6, arbitrary: posted('/invalidate') },
+  { weight: 2, arbitrary: posted('/batch/get') },
+  { weight: 2, arbitrary: posted('/batch/set') },
+  { weight: 2, arbitrary: posted('/batch/delete') },
+  { weight: 10, arbitrary: bodied('GET', keyTarget) },
+  { weight: 5, arbitrary: bodied('DELETE', keyTarget) },
+  { weight: 1, arbitrary: bodied('DELETE', tenantTarget) },
+  { weight: 1, arbitrary: bodied('GET', tenantTarget) },
+  { weight: 2, arbitrary: bodied('GET', strayTarget) },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...METHODS), fc.oneof(strayTarget, keyTarget, tenantTarget), bodyFor(''))
+      .map(([method, target, body]) => ({ method, target, ...(method.startsWith('P') && { body }) })),
+  },
+);
+
+/** Requests that are well-formed as HTTP, about as many of them valid as not. */
+export const hostileRequest: fc.Arbitrary<HostileRequest> = fc
+  .tuple(draft, headers, contentType, chunk)
+  .map(([what, given, type, size]) => {
+    const whole = { ...what, headers: what.body === undefined ? given : [...given, ...type] };
+    return what.body === undefined || size === undefined ? whole : { ...whole, chunk: size };
+  });

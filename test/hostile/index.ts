@@ -1,0 +1,57 @@
+import { noFigures } from '../faults/harness/figures.ts';
+import { watchLag } from '../faults/harness/lag.ts';
+import type { Run, Scenario } from '../faults/harness/scenario.ts';
+import { attackFunctions } from './attack/events.ts';
+import { withSeed } from './attack/seed.ts';
+import { attackService } from './attack/service.ts';
+import type { Tally } from './attack/tally.ts';
+
+/** How late an answer may come, in milliseconds. */
+const PROMISED_MS = 1000;
+
+/** What nothing explains, whatever was asked. */
+const FAULTS = ['500 INTERNAL_SERVER_ERROR', '503 BACKEND_UNAVAILABLE', '503 INVALIDATION_INCOMPLETE'];
+
+async function figuresOf(run: Run, attack: (seed: number) => Promise<Tally>) {
+  const figures = noFigures();
+  const lag = watchLag();
+  try {
+    const tally = await withSeed(attack).finally(() => {
+      figures.lagMs = lag();
+    });
+    run.say(String(tally));
+    figures.requests = tally.requests;
+    figures.slowestMs = tally.slowestMs;
+    for (const [kind, count] of tally.answers) if (/^[45]\d\d /.test(kind)) figures.failures[kind] = count;
+    // What kept this process waiting kept the answers that it waited for.
+    if (tally.slowestMs > PROMISED_MS + figures.lagMs)
+      figures.problems.push(`${tally.slowestMs} ms for ${tally.slowest}`);
+  } catch (error) {
+    figures.requests = 1;
+    figures.problems.push((error as Error).message);
+  }
+  for (const fault of FAULTS) if (figures.failures[fault]) figures.problems.push(fault);
+  figures.unexplained = figures.problems.length;
+  return figures;
+}
+
+/** Hostile input as scenarios: nothing is broken but what is sent. */
+export const scenarios: readonly Scenario[] = [
+  ...(['embedded', 'server'] as const).map(
+    (backend): Scenario => ({
+      name: `hostile-requests-${backend}`,
+      breaks: `hostile requests over HTTP, backend: ${backend}`,
+      run: (run) =>
+        figuresOf(run, (seed) =>
+          attackService({ backend, rounds: run.pick(1, 4), series: 100, volleys: 12, seed }),
+        ),
+    }),
+  ),
+  ...[false, true].map(
+    (claims): Scenario => ({
+      name: `hostile-events-${claims ? 'claims' : 'headers'}`,
+      breaks: `hostile events, tenant from ${claims ? "a token's claim" : 'a header'}`,
+      run: (run) => figuresOf(run, (seed) => attackFunctions({ claims, series: run.pick(20, 200), seed })),
+    }),
+  ),
+];

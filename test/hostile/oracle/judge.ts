@@ -1,0 +1,188 @@
+import { isUtf8 } from 'node:buffer';
+import { odditiesOf, partsOf, textsOf } from './json-text.ts';
+import { decodePercent, type Meaning } from './request.ts';
+import { OPEN, type Routed, routeOf, type Serves } from './routes.ts';
+import { isBatch, isJsonType, isKey, isPattern, isTenant, type Limits, ttlOf } from './rules.ts';
+
+/** An answer that is no success: its status and its code. */
+export type Refusal = `${number} ${string}`;
+
+export const INVALID = '400 VALIDATION_ERROR';
+export const NO_TENANT = '401 MISSING_TENANT_ID';
+export const FOREIGN = '403 TENANT_MISMATCH';
+export const NO_ROUTE = '404 NOT_FOUND';
+export const TOO_LARGE = '413 PAYLOAD_TOO_LARGE';
+export const NOT_JSON = '415 UNSUPPORTED_MEDIA_TYPE';
+
+/** One entry that a set writes; `value` is JSON text. */
+export interface Write {
+  key: string;
+  value: string;
+  ttl: number;
+}
+
+/** What a valid request asks for. */
+export type Operation =
+  | { kind: 'health' | 'openapi' }
+  | { kind: 'get' | 'delete' | 'batch get' | 'batch delete'; tenant: string; keys: string[] }
+  | { kind: 'set' | 'batch set'; tenant: string; writes: Write[] }
+  | { kind: 'invalidate'; tenant: string; pattern: string }
+  | { kind: 'clear' | 'usage'; tenant: string };
+
+export interface Verdict {
+  /** Every reason to refuse the request; one of them has to be given. None: it is valid. */
+  refusals: Refusal[];
+  /** Reasons that the contract leaves to the service: it may give one of them, or do what was asked. */
+  tolerated: Refusal[];
+  /** There when there is no reason to refuse. */
+  operation?: Operation;
+}
+
+export interface Rules {
+  limits: Limits;
+  serves: Serves;
+}
+
+/** With more text than this beside a set's value, or nested deeper than this, a body may be refused. */
+const BODY_BYTES = 64 * 1024;
+const BODY_DEPTH = 500;
+
+/** Says what the contract says about a request. */
+export function judge(request: Meaning, rules: Rules): Verdict {
+  if (request.path === undefined) return { refusals: [INVALID], tolerated: [] };
+  const route = routeOf(request.method, request.path, rules.serves);
+  if (!route) return { refusals: [NO_ROUTE], tolerated: [] };
+  if (OPEN.includes(route.name)) {
+    return { refusals: [], tolerated: [], operation: { kind: route.name as 'health' } };
+  }
+  const { tenant, refusals } = tenantOf(request);
+  const asked =
+    request.method === 'POST' ? readBody(request, route, rules, tenant) : readTarget(request, route, tenant);
+  refusals.push(...asked.refusals);
+  const { operation, tolerated } = asked;
+  return refusals.length > 0 || !operation ? { refusals, tolerated } : { refusals, tolerated, operation };
+}
+
+/** In whose name a request is: the one header's, or the claim's, which the header may only repeat. */
+function tenantOf({ headers, claim }: Meaning): { tenant: string; refusals: Refusal[] } {
+  const header = headers.get('x-tenant-id') ?? '';
+  const named = claim ? claim.tenant : header;
+  if (typeof named !== 'string' || named === '') return { tenant: '', refusals: [NO_TENANT] };
+  const refusals: Refusal[] = [];
+  if (header !== '' && header !== named) refusals.push(FOREIGN);
+  if (!isTenant(named)) refusals.push(INVALID);
+  return { tenant: named, refusals };
+}
+
+function readTarget({ query }: Meaning, { name, parameter }: Routed, tenant: string): Verdict {
+  if (name === 'clear' || name === 'usage') {
+    return verdict(parameter === tenant ? [] : [FOREIGN], { kind: name, tenant });
+  }
+  const key = parameter ?? keyOf(query);
+  const keys = isKey(key) ? [key] : [];
+  return verdict(keys.length > 0 ? [] : [INVALID], { kind: name as 'get', tenant, keys });
+}
+
+function keyOf(query: string): string | undefined {
+  const [given, second] = query.split('&').filter((pair) => pair.startsWith('key='));
+  if (given === undefined || second !== undefined) return undefined;
+  return decodePercent(given.slice('key='.length).replaceAll('+', ' '));
+}
+
+function readBody(request: Meaning, route: Routed, { limits }: Rules, tenant: string): Verdict {
+  const { headers, body } = request;
+  const refusals: Refusal[] = isJsonType(headers.get('content-type')) ? [] : [NOT_JSON];
+  const text = body && isUtf8(body) ? body.toString() : undefined;
+  const parsed = parse(text);
+  if (text === undefined || typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    refusals.push(INVALID);
+    // What is no JSON may still begin like a value that is too large.
+    if ((body?.length ?? 0) > Math.min(limits.maxValueBytes, BODY_BYTES)) refusals.push(TOO_LARGE);
+    return { refusals, tolerated: [] };
+  }
+  const { operation, ...asked } = readMembers(route, parsed as Record<string, unknown>, text, limits, tenant);
+  return verdict([...refusals, ...asked.refusals], operation as Operation, asked.tolerated);
+}
+
+function readMembers(
+  { name }: Routed,
+  body: Record<string, unknown>,
+  text: string,
+  limits: Limits,
+  tenant: string,
+): Verdict {
+  if (name === 'invalidate') {
+    const { pattern = null, tenant_id = null } = body;
+    const refusals: Refusal[] = [];
+    if (pattern !== null && !isPattern(pattern)) refusals.push(INVALID);
+    if (tenant_id !== null && typeof tenant_id !== 'string') refusals.push(INVALID);
+    else if (tenant_id !== null && tenant_id !== tenant) refusals.push(FOREIGN);
+    const operation: Operation = { kind: 'invalidate', tenant, pattern: (pattern ?? '*') as string };
+    return verdict(refusals, operation, objectionsTo(text));
+  }
+  if (name === 'set') return readSet(text, limits, tenant);
+  if (name === 'batch set') return readSets(text, isBatch(body.items), limits, tenant);
+  const keys = isBatch(body.keys) ? body.keys : [];
+  const valid = keys.filter(isKey);
+  const refusals: Refusal[] = keys.length > 0 && valid.length === keys.length ? [] : [INVALID];
+  return verdict(refusals, { kind: name as 'batch get', tenant, keys: valid }, objectionsTo(text));
+}
+
+/** Reads the entries of a batch, of whose `items` the last count. */
+function readSets(text: string, isList: boolean, limits: Limits, tenant: string): Verdict {
+  const lists = textsOf(partsOf(text), 'items').map((list) =>
+    list.startsWith('[') ? partsOf(list).map((item) => readSet(item.text, limits, tenant)) : [],
+  );
+  const sets = (isList && lists.at(-1)) || [];
+  const writes = sets.flatMap(({ operation }) => (operation as { writes?: Write[] })?.writes ?? []);
+  const refusals = sets.length > 0 ? sets.flatMap((set) => set.refusals) : [INVALID as Refusal];
+  const tolerated = [...lists.flat().flatMap((set) => set.tolerated), ...objectionsTo(text)];
+  return verdict(refusals, { kind: 'batch set', tenant, writes }, tolerated);
+}
+
+/** Reads one entry to set, from the text of a body or of an item. */
+function readSet(text: string, limits: Limits, tenant: string): Verdict {
+  const given = JSON.parse(text);
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    return verdict([INVALID], undefined);
+  const parts = partsOf(text);
+  const values = textsOf(parts, 'value');
+  const value = values.at(-1);
+  const ttl = ttlOf(given.ttl, limits);
+  const refusals: Refusal[] = [];
+  if (!isKey(given.key) || ttl === undefined || value === undefined) refusals.push(INVALID);
+  const tooLarge = (json: string | undefined) => Buffer.byteLength(json ?? '') > limits.maxValueBytes;
+  if (tooLarge(value)) refusals.push(TOO_LARGE);
+  const rest = parts
+    .filter(({ name }) => name !== 'value')
+    .map((part) => `${JSON.stringify(part.name)}:${part.text}`);
+  const tolerated = objectionsTo(`{${rest.join(',')}}`);
+  // Of several values the last one counts, but all of them take room.
+  if (values.some(tooLarge)) tolerated.push(TOO_LARGE);
+  return verdict(
+    refusals,
+    { kind: 'set', tenant, writes: [{ key: given.key, value: value ?? '', ttl: ttl ?? 0 }] },
+    tolerated,
+  );
+}
+
+/** What a service may have against a body that is valid JSON, whatever it says. */
+function objectionsTo(json: string): Refusal[] {
+  const objections: Refusal[] = [];
+  const { depth, poisonous } = odditiesOf(json);
+  if (poisonous || depth > BODY_DEPTH) objections.push(INVALID);
+  if (Buffer.byteLength(json) > BODY_BYTES) objections.push(TOO_LARGE);
+  return objections;
+}
+
+function verdict(refusals: Refusal[], operation: Operation | undefined, tolerated: Refusal[] = []): Verdict {
+  return refusals.length > 0 || !operation ? { refusals, tolerated } : { refusals, tolerated, operation };
+}
+
+function parse(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return undefined;
+  }
+}

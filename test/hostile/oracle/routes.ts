@@ -1,0 +1,46 @@
+/** What a request is about, by its method and its path alone. */
+export interface Routed {
+  name: RouteName;
+  /** What the path's parameter holds, where it has one. */
+  parameter?: string;
+}
+
+const API = '/api/v1/cache';
+
+/** The contract's endpoints, a route with a parameter after those without. */
+const table = [
+  ['health', 'GET', '/health'],
+  ['openapi', 'GET', '/openapi.json'],
+  ['get', 'GET', API],
+  ['set', 'POST', API],
+  ['delete', 'DELETE', API],
+  ['invalidate', 'POST', `${API}/invalidate`],
+  ['batch get', 'POST', `${API}/batch/get`],
+  ['batch set', 'POST', `${API}/batch/set`],
+  ['batch delete', 'POST', `${API}/batch/delete`],
+  ['get', 'GET', `${API}/{}`],
+  ['delete', 'DELETE', `${API}/{}`],
+  ['usage', 'GET', `${API}/tenant/{}`],
+  ['clear', 'DELETE', `${API}/tenant/{}`],
+] as const;
+
+export type RouteName = (typeof table)[number][0];
+
+/** Those that need no tenant. */
+export const OPEN: readonly RouteName[] = ['health', 'openapi'];
+
+/** Whether a service has a route at all; a path's parameters are written `{}`. */
+export type Serves = (method: string, path: string) => boolean;
+
+/** Finds the route of a method and a path that has been decoded; a parameter takes one segment that is not empty. */
+export function routeOf(method: string, path: string, serves: Serves): Routed | undefined {
+  for (const [name, wanted, template] of table) {
+    if (method !== wanted || !serves(method, template)) continue;
+    const start = template.endsWith('{}') ? template.slice(0, -2) : undefined;
+    if (start === undefined && path === template) return { name };
+    if (start === undefined || !path.startsWith(start)) continue;
+    const parameter = path.slice(start.length);
+    if (parameter !== '' && !parameter.includes('/')) return { name, parameter };
+  }
+  return undefined;
+}

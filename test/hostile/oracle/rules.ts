@@ -1,0 +1,65 @@
+/**
+ * The contract's rules for single texts, written down from its prose and apart from the service's own schemas, so that the two
+ * can be held against each other.
+ */
+
+/** What a service has been set to, as far as it decides what is valid. */
+export interface Limits {
+  maxValueBytes: number;
+  maxTtlSeconds: number;
+  defaultTtlSeconds: number;
+}
+
+/** The longest key and the longest pattern, in bytes of UTF-8. */
+const MAX_NAME_BYTES = 1024;
+
+const BATCH = { min: 1, max: 100 };
+
+const LETTERS_AND_DIGITS = new Set('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789');
+
+export function isTenant(text: unknown): text is string {
+  if (typeof text !== 'string' || text.length < 1 || text.length > 128) return false;
+  return [...text].every((c, i) => LETTERS_AND_DIGITS.has(c) || (i > 0 && '._-'.includes(c)));
+}
+
+export function isKey(value: unknown): value is string {
+  return isPattern(value) && [...value].every((character) => !isControl(character.codePointAt(0) ?? 0));
+}
+
+export function isPattern(value: unknown): value is string {
+  if (typeof value !== 'string' || value === '') return false;
+  // A lone surrogate has no UTF-8: the encoder puts another character in its place.
+  const bytes = Buffer.from(value);
+  return bytes.length <= MAX_NAME_BYTES && bytes.toString() === value;
+}
+
+/** The TTL that a member asks for, in seconds; undefined when it asks for none that there can be. */
+export function ttlOf(value: unknown, { maxTtlSeconds, defaultTtlSeconds }: Limits): number | undefined {
+  if (value === undefined || value === null) return defaultTtlSeconds;
+  const whole = typeof value === 'number' && Math.floor(value) === value;
+  return whole && value >= 1 && value <= maxTtlSeconds ? value : undefined;
+}
+
+/** An array that a batch may hold. */
+export function isBatch(value: unknown): value is unknown[] {
+  return Array.isArray(value) && value.length >= BATCH.min && value.length <= BATCH.max;
+}
+
+/** What is echoed of an identifier that came in a header: itself, or nothing where a UUID takes its place. */
+export function echoed(identifier: string | undefined): string | undefined {
+  if (identifier === undefined || identifier.length < 1 || identifier.length > 128) return undefined;
+  return [...identifier].every((c) => c > ' ' && c <= '~') ? identifier : undefined;
+}
+
+/** Whether a Content-Type says JSON, parameters aside: `application/json`, or a suffix `+json`. */
+export function isJsonType(contentType: string | undefined): boolean {
+  const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  if (type === 'application/json') return true;
+  const subtype = type.startsWith('application/') ? type.slice('application/'.length) : '';
+  const name = subtype.endsWith('+json') ? subtype.slice(0, -'+json'.length) : '';
+  return name !== '' && [...name].every((c) => LETTERS_AND_DIGITS.has(c) || '._-'.includes(c));
+}
+
+function isControl(code: number): boolean {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
