@@ -1,14 +1,22 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Size } from './part.ts';
 import { parts } from './parts/index.ts';
-import { judge, machine, type Result, table } from './report.ts';
+import { drawPlots } from './plots/index.ts';
+import { judge, machine, type Report, type Result, table } from './report.ts';
 
-const USAGE = `npm run bench -- [--tiny] [--rounds N] [--json FILE] [PART …]
+const USAGE = `npm run bench -- [--tiny] [--rounds N] [--json FILE] [--into DIRECTORY] [PART …]
+npm run bench -- --plot FILE [--into DIRECTORY]
 
-Parts: ${parts.map(({ name }) => name).join(', ')}; all of them unless named.`;
+Parts: ${parts.map(({ name }) => name).join(', ')}; all of them unless named.
+A whole run draws the plots of the README anew, any other one those that it has samples for, where --into says.
+With --plot they are drawn from the samples of an earlier run.`;
 
-/** Runs the benchmarks that are named on the command line, prints their table and writes their samples as JSON. */
+/** The plots that the README shows. */
+const PLOTS = join(import.meta.dirname, 'plots');
+
+/** Does what the command line says. */
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -16,6 +24,8 @@ async function main(): Promise<void> {
       tiny: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       json: { type: 'string', default: 'bench.json' },
+      plot: { type: 'string' },
+      into: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -27,7 +37,21 @@ async function main(): Promise<void> {
     process.exitCode = values.help ? 0 : 1;
     return;
   }
-  const chosen = parts.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  if (values.plot !== undefined) {
+    const report: Report = JSON.parse(readFileSync(values.plot, 'utf8'));
+    return draw(report, values.into ?? PLOTS);
+  }
+  const report = await measure(size, rounds, positionals);
+  writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  console.error(`Samples are in ${values.json}.`);
+  const whole = size === 'full' && positionals.length === 0;
+  const into = values.into ?? (whole ? PLOTS : undefined);
+  if (into !== undefined) await draw(report, into);
+}
+
+/** Runs the parts that are named, or all of them, and prints the table of each. */
+async function measure(size: Size, rounds: number, names: string[]): Promise<Report> {
+  const chosen = parts.filter(({ name }) => names.length === 0 || names.includes(name));
   const results: Result[] = [];
   for (const part of chosen) {
     console.error(`== ${part.name}`);
@@ -36,8 +60,11 @@ async function main(): Promise<void> {
     console.log(`\n${table(judged)}\n`);
     results.push(...judged);
   }
-  writeFileSync(values.json, `${JSON.stringify({ machine: machine(), size, rounds, results }, null, 2)}\n`);
-  console.error(`Samples are in ${values.json}.`);
+  return { machine: await machine(), size, rounds, results };
+}
+
+async function draw(report: Report, directory: string): Promise<void> {
+  for (const file of await drawPlots(report, directory)) console.error(`Drawn: ${file}`);
 }
 
 await main();

@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
-import { type Comparison, median, ratioOf } from './part.ts';
+import { findEngine } from '../engines/find.ts';
+import { type Comparison, median, ratioOf, type Size } from './part.ts';
 
 /** A comparison and what came of it. */
 export interface Result extends Comparison {
@@ -16,12 +17,33 @@ export function judge(part: string, comparison: Comparison): Result {
   return { ...comparison, part, ratio, met };
 }
 
-/** What the figures were measured on. */
-export function machine(): Record<string, string> {
+/** When and on what the figures were measured. */
+export interface Machine {
+  /** `2026-11-22`. */
+  date: string;
+  /** `v24.21.0`. */
+  node: string;
+  /** The server, such as `redis-server 7.0.15`. */
+  engine: string;
+  /** How many cores of which model. */
+  cpu: string;
+}
+
+/** All that a run leaves behind, as JSON. */
+export interface Report {
+  machine: Machine;
+  size: Size;
+  rounds: number;
+  results: Result[];
+}
+
+export async function machine(): Promise<Machine> {
   const [cpu] = cpus();
+  const { name, version } = await findEngine();
   return {
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
+    engine: `${name} ${version}`,
     cpu: `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}`,
   };
 }
@@ -49,7 +71,7 @@ function amount(value: number, unit: string): string {
 }
 
 /** Three digits say what a measurement can; thousands are kept apart. */
-function significant(value: number): string {
+export function significant(value: number): string {
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));
   return value.toLocaleString('en-US', { maximumFractionDigits: Math.min(digits, 3) });
 }

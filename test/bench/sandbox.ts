@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import type { Order, Report } from './caller.ts';
-import { deployedEnvironment } from './sandbox-environment.ts';
+import { deployedEnvironment, type Settings } from './sandbox-environment.ts';
 
 /** A bundle in a process of its own, whose handler is called there. */
 export interface Sandbox {
@@ -19,13 +19,18 @@ export interface Sandbox {
 export type Cost = Record<'wall' | 'cpu', number>;
 
 /**
- * Starts a process that has imported `<name>.mjs` of the directory, in the environment of a function as it is deployed. What
- * the handler logs goes to /dev/null: written by the function, read by nobody who would take part of the machine.
+ * Starts a process that has imported `<name>.mjs` of the directory, in the environment of a function as it is deployed, save
+ * for `settings`. What the handler logs goes to /dev/null: written by the function, read by nobody who would take part of the machine.
  */
-export async function startSandbox(name: string, outdir: string, backendUrl: string): Promise<Sandbox> {
+export async function startSandbox(
+  name: string,
+  outdir: string,
+  backendUrl: string,
+  settings: Settings = {},
+): Promise<Sandbox> {
   const child = fork(join(import.meta.dirname, 'caller.ts'), [join(outdir, `${name}.mjs`)], {
     cwd: outdir,
-    env: deployedEnvironment(name, outdir, backendUrl),
+    env: deployedEnvironment(name, outdir, backendUrl, settings),
     execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });

@@ -1,6 +1,6 @@
 import { encodeEntry } from '../../lib/cache/dragonfly/entry.ts';
+import { GENERATION_BYTES } from '../../lib/cache/dragonfly/generation.ts';
 import { shardOf } from '../../lib/cache/dragonfly/keyspace.ts';
-import { GENERATION_BYTES } from '../../lib/cache/dragonfly/scripts.ts';
 import { type Backend, inBatches, TTL_SECONDS } from './backend.ts';
 
 /** The shards that the store has unless it is told otherwise. */
@@ -37,17 +37,17 @@ export async function loadTenant({ store, raw }: Backend, tenant: string, count:
   for (const [generationKey, [first = '', ...others]] of names) {
     await store.set(tenant, first, VALUE, TTL_SECONDS);
     if (others.length === 0) continue;
-    const { nameIndex, expiryIndex, entry } = shardOf(tenant, first, SHARDS);
+    const shard = shardOf(tenant, first, SHARDS);
     const generation = await raw.getBuffer(generationKey);
     if (generation?.length !== GENERATION_BYTES) throw new Error('The store has written no generation');
     const expiry = String(Date.now() + TTL_SECONDS * 1000);
-    const stored = Buffer.concat([generation, head, Buffer.from(expiry), body]);
+    const stored = `${generation}${head}${expiry}${body}`;
     for (let from = 0; from < others.length; from += PAGE) {
       const page = others.slice(from, from + PAGE);
       const pipeline = raw.pipeline();
-      pipeline.zadd(expiryIndex, ...page.flatMap((name) => [expiry, name]));
-      pipeline.zadd(nameIndex, ...page.flatMap((name) => ['0', name]));
-      for (const name of page) pipeline.set(entry(name), stored, 'EX', TTL_SECONDS);
+      pipeline.zadd(shard.expiryIndex, ...page.flatMap((name) => [expiry, name]));
+      pipeline.zadd(shard.nameIndex, ...page.flatMap((name) => ['0', name]));
+      for (const name of page) pipeline.set(shard.entry(name), stored, 'EX', TTL_SECONDS);
       for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
     }
     const last = others[others.length - 1] as string;

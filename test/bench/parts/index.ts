@@ -1,11 +1,25 @@
 import type { Part } from '../part.ts';
+import { batch } from './batch.ts';
 import { clear } from './clear.ts';
+import { growth } from './growth.ts';
 import { invalidation } from './invalidation.ts';
 import { invocation } from './invocation.ts';
 import { local } from './local.ts';
 import { memory } from './memory.ts';
 import { sets } from './sets.ts';
 import { start } from './start.ts';
+import { telemetry } from './telemetry.ts';
 
 /** Every part there is, in the order in which they run. */
-export const parts: readonly Part[] = [invocation, start, invalidation, clear, memory, sets, local];
+export const parts: readonly Part[] = [
+  invocation,
+  batch,
+  start,
+  telemetry,
+  invalidation,
+  clear,
+  growth,
+  memory,
+  sets,
+  local,
+];

@@ -5,6 +5,14 @@ import { type Populated, populate, type Tenant } from '../populated.ts';
 const SCAN = 'SCAN MATCH + UNLINK';
 const KEYS = 'KEYS + UNLINK';
 
+/** A comparison with another way to do it, as plots take it. */
+export interface InStore extends Comparison {
+  /** Keys in the store, of all tenants. */
+  storeKeys: number;
+  /** How many of them go. */
+  keysGone: number;
+}
+
 /** What it costs to invalidate some of a tenant's keys, in stores of growing size. */
 export const invalidation: Part = {
   name: 'invalidation',
@@ -21,24 +29,43 @@ async function underPrefix(options: BenchOptions): Promise<Comparison[]> {
   const totals = tiny ? [2_000, 4_000] : [10_000, 100_000, 1_000_000];
   const what = (total: number) => `invalidate ${inWords(count)} keys in a store of ${inWords(total)}`;
   return inStores(options, tenant, totals, async (stores) => {
-    const { rounds } = options;
-    const [[leastTotal, least], ...larger] = stores as [[number, Populated], ...[number, Populated][]];
-    const comparisons: Comparison[] = [];
-    for (const [index, [total, store]] of larger.entries()) {
+    const measured = await everyWay(stores, options.rounds);
+    const [least, ...larger] = measured as [Measured, ...Measured[]];
+    const comparisons: (Comparison | InStore)[] = [];
+    for (const [index, { total, ours }] of larger.entries()) {
       const goal = index === larger.length - 1 ? { atMost: 1.5 } : undefined;
-      const anchor = `ours in a store of ${inWords(leastTotal)}`;
-      const samples = await takeTurns(rounds, store.ours, least.ours);
-      comparisons.push({ what: what(total), anchor, unit: 'ms', ...samples, goal });
+      const anchor = `ours in a store of ${inWords(least.total)}`;
+      comparisons.push({ what: what(total), anchor, unit: 'ms', ours, theirs: least.ours, goal });
     }
-    for (const [total, store] of stores) {
+    for (const { total, ours, scan, keys } of measured) {
       const goal = total === 1_000_000 ? { atMost: 0.01 } : undefined;
-      const scanned = await takeTurns(rounds, store.ours, store.scan);
-      comparisons.push({ what: what(total), anchor: SCAN, unit: 'ms', ...scanned, goal });
-      const listed = await takeTurns(rounds, store.ours, store.keys);
-      comparisons.push({ what: what(total), anchor: KEYS, unit: 'ms', ...listed });
+      const row = { what: what(total), storeKeys: total, keysGone: count, unit: 'ms', ours };
+      comparisons.push({ ...row, anchor: SCAN, theirs: scan, goal }, { ...row, anchor: KEYS, theirs: keys });
     }
     return comparisons;
   });
+}
+
+/** Milliseconds that each way took in a store of so many keys, a sample each round. */
+interface Measured extends Record<Way, number[]> {
+  total: number;
+}
+
+type Way = 'ours' | 'scan' | 'keys';
+
+/** All ways in all stores take their turns in each round, so that stores can be compared as well as ways. */
+async function everyWay(stores: [total: number, store: Populated][], rounds: number): Promise<Measured[]> {
+  const measured = stores.map(([total]): Measured => ({ total, ours: [], scan: [], keys: [] }));
+  for (let round = 0; round < rounds; round++) {
+    const turns = stores.flatMap(([, store], index) =>
+      (['ours', 'scan', 'keys'] as const).map(
+        (way) => async () => measured[index]?.[way].push(await store[way]()),
+      ),
+    );
+    if (round % 2 === 1) turns.reverse();
+    for (const turn of turns) await turn();
+  }
+  return measured;
 }
 
 async function withoutPrefix(options: BenchOptions): Promise<Comparison[]> {

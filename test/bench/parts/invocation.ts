@@ -3,8 +3,9 @@ import { eventFor } from '../../bundles/events.ts';
 import { bundles } from '../../bundles/lambda.ts';
 import { startServer } from '../../engines/server.ts';
 import { bundle } from '../bundle.ts';
-import { type BenchOptions, type Comparison, type Part, takeTurns } from '../part.ts';
+import type { BenchOptions, Comparison, Part } from '../part.ts';
 import { type Cost, type Sandbox, startSandbox } from '../sandbox.ts';
+import { compareSides, once, type Side } from '../side.ts';
 import { embeddingsJson, recordsJson } from '../values.ts';
 
 type Operation = 'get' | 'set';
@@ -18,16 +19,6 @@ interface Case {
   /** At most ours to the anchor's; undefined: only reported. */
   goals: Record<Operation, Partial<Cost>>;
 }
-
-/** A handler, and an event for it. */
-interface Side {
-  sandbox: Sandbox;
-  event: unknown;
-  /** That it answers with. */
-  status: number;
-}
-
-type Samples = Pick<Comparison, 'ours' | 'theirs'>;
 
 const KEY = 'user:4711:profile';
 const TTL_SECONDS = 3600;
@@ -104,7 +95,7 @@ async function measure(
     for (const operation of ['get', 'set'] as const) {
       options.say(`${operation} of ${size}`);
       const { ours, theirs } = pairs[operation];
-      const { wall, cpu } = await compare(ours, theirs, batch, options);
+      const { wall, cpu } = await compareSides(ours, theirs, batch, options);
       const row = { anchor: ANCHORS[operation], unit: 'µs' };
       const goal = (atMost: number | undefined) => (atMost === undefined ? {} : { goal: { atMost } });
       comparisons.push(
@@ -117,33 +108,4 @@ async function measure(
     await Promise.all(sandboxes.map((sandbox) => sandbox.stop()));
     await server.stop();
   }
-}
-
-function once({ sandbox, event, status }: Side): Promise<string | undefined> {
-  return sandbox.once(event, status);
-}
-
-async function compare(
-  ours: Side,
-  theirs: Side,
-  batch: number,
-  { size, rounds }: BenchOptions,
-): Promise<Record<keyof Cost, Samples>> {
-  const [warmUpMs, sampleMs] = size === 'tiny' ? [100, 150] : [3000, 2000];
-  for (const { sandbox, event, status } of [ours, theirs]) {
-    await sandbox.loop(event, status, warmUpMs, batch);
-  }
-  const cpu: Samples = { ours: [], theirs: [] };
-  /** The CPU's samples are of the same calls as the clock's. */
-  const turn = async ({ sandbox, event, status }: Side, cpuSamples: number[]) => {
-    const cost = await sandbox.loop(event, status, sampleMs, batch);
-    cpuSamples.push(cost.cpu);
-    return cost.wall;
-  };
-  const wall = await takeTurns(
-    rounds,
-    () => turn(ours, cpu.ours),
-    () => turn(theirs, cpu.theirs),
-  );
-  return { wall, cpu };
 }

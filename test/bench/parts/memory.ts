@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { shardOf } from '../../../lib/cache/dragonfly/keyspace.ts';
-import { infoFields } from '../../engines/inspect.ts';
 import { type Backend, inBatches, startBackend, TTL_SECONDS } from '../backend.ts';
 import { type Comparison, type Part, takeTurns } from '../part.ts';
+import { memoryOf } from '../server-cost.ts';
 import { embeddingsJson, recordsJson } from '../values.ts';
 
 const TENANT = 'measured';
@@ -66,19 +65,5 @@ async function bytesEach(
   count: number,
   load: (index: number) => Promise<unknown>,
 ): Promise<number> {
-  await raw.flushall();
-  const before = await settledMemory(raw);
-  await inBatches(count, load);
-  return ((await settledMemory(raw)) - before) / count;
-}
-
-/** Bytes in use once nothing changes any more: some servers give memory back, or count it, with a delay. */
-async function settledMemory(raw: Redis): Promise<number> {
-  let last = Number.NaN;
-  for (;;) {
-    const used = Number((await infoFields(raw, 'memory')).used_memory);
-    if (Math.abs(used - last) < 10_000) return used;
-    last = used;
-    await sleep(200);
-  }
+  return (await memoryOf(raw, () => inBatches(count, load))) / count;
 }

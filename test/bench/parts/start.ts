@@ -8,7 +8,7 @@ import { bundles } from '../../bundles/lambda.ts';
 import { startServer } from '../../engines/server.ts';
 import { bundle } from '../bundle.ts';
 import { type Comparison, median, type Part, takeTurns } from '../part.ts';
-import { deployedEnvironment } from '../sandbox-environment.ts';
+import { deployedEnvironment, type Settings } from '../sandbox-environment.ts';
 import type { Start } from '../starter.ts';
 
 const EVENT = JSON.stringify(
@@ -89,17 +89,31 @@ interface Times {
   loading: number;
 }
 
-async function timeStart(starter: string, name: string, outdir: string, backendUrl: string): Promise<Times> {
+interface StartOptions {
+  /** Other than those of a function as it is deployed. */
+  settings?: Settings;
+  /** What it is called with then, as JSON, and answers with if it is connected: a get unless given. */
+  event?: string;
+  status?: number;
+}
+
+export async function timeStart(
+  starter: string,
+  name: string,
+  outdir: string,
+  backendUrl: string,
+  { settings = {}, event = EVENT, status: connected = 200 }: StartOptions = {},
+): Promise<Times> {
   const spawned = process.hrtime.bigint();
-  const child = spawn(process.execPath, [starter, join(outdir, `${name}.mjs`), EVENT], {
+  const child = spawn(process.execPath, [starter, join(outdir, `${name}.mjs`), event], {
     cwd: outdir,
-    env: deployedEnvironment(name, outdir, backendUrl),
+    env: deployedEnvironment(name, outdir, backendUrl, settings),
     stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
   });
   const [told, [code]] = await Promise.all([text(child.stdio[3] as Readable), once(child, 'exit')]);
   if (code !== 0) throw new Error(`The start of ${name} ended with ${code}`);
   const { began, ready, status } = JSON.parse(told) as Start;
-  if (status !== 200) throw new Error(`${name} has started without a connection: it answers ${status}`);
+  if (status !== connected) throw new Error(`${name} has started without a connection: it answers ${status}`);
   const milliseconds = (from: bigint) => Number(BigInt(ready) - from) / 1e6;
   return { whole: milliseconds(spawned), loading: milliseconds(BigInt(began)) };
 }

@@ -1,0 +1,14 @@
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { Redis } from 'ioredis';
+
+const client = new Redis(process.env.DRAGONFLY_URL ?? '', { lazyConnect: true });
+await client.connect();
+
+/** The least that a function can do for a batch of sets: it parses the body, and prints each value again. */
+export async function handler(event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> {
+  const { items } = JSON.parse(event.body ?? '') as { items: { key: string; value: unknown; ttl: number }[] };
+  const pipeline = client.pipeline();
+  for (const { key, value, ttl } of items) pipeline.set(key, JSON.stringify(value), 'PX', ttl * 1000);
+  await pipeline.exec();
+  return { statusCode: 201 };
+}

@@ -1,0 +1,73 @@
+import { METRICS } from '../../lib/telemetry/metric-names.ts';
+import type { Embedded } from '../telemetry/emf.ts';
+
+/** A second of a run. */
+export interface Sample {
+  /** Seconds since the run began. */
+  at: number;
+  /** Gets that found their key, and those that did not; keys that were set. */
+  hits: number;
+  misses: number;
+  sets: number;
+  /** Of all gets that found their key, in per cent; null where there was no get. */
+  hitRate: number | null;
+  /** Milliseconds that gets took in the service; null where there was none. */
+  p50: number | null;
+  p95: number | null;
+  p99: number | null;
+  /** Bytes that the engine uses, by its own account. */
+  memory: number;
+  /** Keys that it has evicted. */
+  evicted: number;
+}
+
+/** What the engine tells of itself at a moment. */
+export interface EngineState {
+  /** Epoch milliseconds. */
+  time: number;
+  usedMemory: number;
+  /** Keys evicted since it started. */
+  evictedKeys: number;
+}
+
+/** A metric of the service, and when it was written, in epoch milliseconds. */
+export type Timed = Embedded & { time: number };
+
+/**
+ * Puts together what the service and its engine have told.
+ *
+ * @param begin epoch milliseconds
+ */
+export function samplesOf(
+  metrics: Timed[],
+  engine: EngineState[],
+  { begin, seconds }: Record<'begin' | 'seconds', number>,
+): Sample[] {
+  const secondOf = ({ time }: { time: number }) => Math.floor((time - begin) / 1000);
+  const bySecond = Map.groupBy(metrics, secondOf);
+  return Array.from({ length: seconds }, (_, at) => {
+    const told = bySecond.get(at) ?? [];
+    const sumOf = ({ name }: { name: string }) =>
+      told.filter((each) => each.name === name).reduce((sum, { values }) => sum + (values[0] ?? 0), 0);
+    const [hits, misses] = [sumOf(METRICS.hits), sumOf(METRICS.misses)];
+    const times = told
+      .filter(({ name, dimensions }) => name === METRICS.latency.name && dimensions.operation === 'get')
+      .flatMap(({ values }) => values)
+      .sort((a, b) => a - b);
+    const quantile = (share: number) => times[Math.ceil(share * times.length) - 1] ?? null;
+    const before = engine.findLast((state) => secondOf(state) < at);
+    const now = engine.findLast((state) => secondOf(state) <= at);
+    return {
+      at,
+      hits,
+      misses,
+      sets: sumOf(METRICS.sets),
+      hitRate: hits + misses === 0 ? null : (100 * hits) / (hits + misses),
+      p50: quantile(0.5),
+      p95: quantile(0.95),
+      p99: quantile(0.99),
+      memory: now?.usedMemory ?? 0,
+      evicted: (now?.evictedKeys ?? 0) - (before?.evictedKeys ?? 0),
+    };
+  });
+}
