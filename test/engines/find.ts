@@ -53,12 +53,18 @@ export function findBroker(): Promise<Engine> {
   return find('broker');
 }
 
+/** Where Debian puts servers that it takes for the administrator's, whose PATH alone has it. */
+const ADMINISTRATORS = '/usr/local/sbin:/usr/sbin';
+
 /**
  * The first engine in the table that has the role.
  *
  * @param path where to look, in the form of the PATH variable
  */
-export async function find(role: Role, path = process.env.PATH ?? ''): Promise<Engine> {
+export async function find(
+  role: Role,
+  path = `${process.env.PATH ?? ''}:${ADMINISTRATORS}`,
+): Promise<Engine> {
   const candidates = table.filter(({ roles }: Row) => roles.includes(role));
   const present = await firstOnPath(candidates, path);
   if (present) return present;

@@ -6,7 +6,7 @@ import { names, remove } from './scripts.ts';
 import { TimeLeft } from './time-left.ts';
 
 /** Names a page: with its entries' keys, one script call stays below the 3,999 arguments that ElastiCache Serverless takes. */
-export const PAGE = 1000;
+const PAGE = 1000;
 
 /**
  * Removes a shard's entries whose names match. Walks the part of the name index that lies under the pattern's literal prefix,

@@ -26,7 +26,7 @@ interface Samples {
 export const clear: Part = {
   name: 'clear',
   async run({ size, rounds, say }) {
-    const counts = size === 'tiny' ? [100, 1_000] : [1_000, 100_000, 300_000];
+    const counts = size === 'tiny' ? [100, 1_000] : [1_000, 100_000, 1_000_000];
     const measured: Samples[] = counts.map((count) => ({ count, unreadable: [], whole: [], scan: [] }));
     const backend = await startBackend();
     try {
