@@ -1,3 +1,5 @@
+import { pseudoRandom } from '../random.ts';
+
 /** Values to measure with, as JSON text: the same text for the same size, in every run. */
 
 /** About `bytes` bytes of embeddings: an object with an array of vectors of floats, as a model's API gives them. */
@@ -36,15 +38,4 @@ export function recordsJson(bytes: number): string {
     length += record.length + 1;
   }
   return `[${records.join(',')}]`;
-}
-
-/** Numbers from 0 to 1 (mulberry32). */
-function pseudoRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

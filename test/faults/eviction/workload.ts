@@ -1,3 +1,5 @@
+import { pseudoRandom } from '../../random.ts';
+
 /** Who asks for what, in an order that looks like life and is the same in every run. */
 export interface Workload {
   /** Tenants by name, and how many keys each of them asks for. */
@@ -60,15 +62,4 @@ function pick(sums: Float64Array, at: number): number {
     else low = middle + 1;
   }
   return low;
-}
-
-/** Numbers from 0 to 1 (mulberry32). */
-function pseudoRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
