@@ -6,6 +6,9 @@ import { parts } from './parts/index.ts';
 import { drawPlots } from './plots/index.ts';
 import { judge, machine, type Report, type Result, table } from './report.ts';
 
+/** With more of them a whole run takes longer than ten minutes. */
+const ROUNDS = 3;
+
 const USAGE = `npm run bench -- [--tiny] [--rounds N] [--json FILE] [--into DIRECTORY] [PART …]
 npm run bench -- --plot FILE [--into DIRECTORY]
 
@@ -30,7 +33,7 @@ async function main(): Promise<void> {
     },
   });
   const size: Size = values.tiny ? 'tiny' : 'full';
-  const rounds = Number(values.rounds ?? (values.tiny ? 1 : 7));
+  const rounds = Number(values.rounds ?? (values.tiny ? 1 : ROUNDS));
   const unknown = positionals.filter((name) => !parts.some((part) => part.name === name));
   if (values.help || unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
     console.error(unknown.length > 0 ? `There is no part ${unknown.join(', ')}.\n${USAGE}` : USAGE);
