@@ -27,8 +27,9 @@ async function main(): Promise<void> {
   }
   const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const results: Result[] = [];
-  for (const scenario of chosen) {
-    console.error(`== ${scenario.name}: ${scenario.breaks}`);
+  for (const [index, scenario] of chosen.entries()) {
+    const place = `[${index + 1}/${chosen.length}]`;
+    console.error(`${place} ${scenario.name}, after ${Math.round(process.uptime())} s: ${scenario.breaks}`);
     const begun = performance.now();
     const run = newRun(values.short ? 'short' : 'long', (line) => console.error(`   ${line}`));
     const figures = await scenario.run(run).catch(neverEnded);

@@ -47,16 +47,16 @@ export const scenarios: readonly Scenario[] = [
       breaks: `hostile requests over HTTP, backend: ${backend}`,
       run: (run) =>
         figuresOf(run, [FAULT, ...UNAVAILABLE], (seed) =>
-          attackService({ backend, rounds: run.pick(1, 4), series: 100, volleys: 12, seed }),
+          attackService({ backend, rounds: run.pick(1, 3), series: 100, volleys: 12, seed }),
         ),
     }),
   ),
   ...[false, true].map(
     (claims): Scenario => ({
       name: `hostile-events-${claims ? 'claims' : 'headers'}`,
-      breaks: `hostile events, tenant from ${claims ? "a token's claim" : 'a header'}`,
+      breaks: `hostile events, such as no gateway sends, tenant from ${claims ? "a token's claim" : 'a header'}`,
       run: (run) =>
-        figuresOf(run, UNAVAILABLE, (seed) => attackFunctions({ claims, series: run.pick(20, 200), seed })),
+        figuresOf(run, UNAVAILABLE, (seed) => attackFunctions({ claims, series: run.pick(20, 120), seed })),
     }),
   ),
 ];

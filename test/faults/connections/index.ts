@@ -51,7 +51,7 @@ const troubles: Trouble[] = [
       else await load.during(goDark);
       await sleep(1000);
     },
-    rounds: [3, 12],
+    rounds: [3, 8],
   },
   {
     name: 'network-dark',
@@ -77,7 +77,7 @@ const troubles: Trouble[] = [
       });
       await sleep(200);
     },
-    rounds: [2, 8],
+    rounds: [2, 6],
   },
   {
     name: 'late',
@@ -90,7 +90,7 @@ const troubles: Trouble[] = [
       });
       await sleep(200);
     },
-    rounds: [4, 12],
+    rounds: [4, 9],
   },
   {
     name: 'latency',
@@ -104,7 +104,7 @@ const troubles: Trouble[] = [
       });
       await sleep(200);
     },
-    rounds: [1, 4],
+    rounds: [1, 3],
   },
   {
     name: 'trickle',

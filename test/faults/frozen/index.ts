@@ -92,7 +92,7 @@ const backends = [
     name: 'frozen-cluster',
     what: 'its connections to a cluster',
     start: proxiedCluster,
-    rounds: [6, 60],
+    rounds: [6, 30],
   },
 ] as const;
 

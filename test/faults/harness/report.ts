@@ -1,4 +1,4 @@
-import { brokenPromises, type Figures } from './figures.ts';
+import { brokenPromises, type Figures, PROMISED_503_MS } from './figures.ts';
 import type { Scenario } from './scenario.ts';
 
 /** A scenario and what came of it. */
@@ -33,38 +33,63 @@ const HEAD = [
   'well again after',
 ];
 
-/** The results as a table that is both plain text and Markdown. */
+const HIT_RATES = ['hit rate in the same memory', 'bare `GET` and `SET`', 'ours', 'ratio'];
+
+/** The results as tables that are both plain text and Markdown: of what was broken, and of hit rates where there are any. */
 export function table(results: readonly Result[]): string {
-  const rows = results.map(({ breaks, figures, knownLimit }) => {
-    const { '503 BACKEND_UNAVAILABLE': unavailable = 0 } = figures.failures;
-    return [
-      breaks,
-      figures.requests.toLocaleString('en-US'),
-      unavailable.toLocaleString('en-US'),
-      otherFailures(figures),
-      figures.slowest503Ms > 0 ? `${Math.round(figures.slowest503Ms)} ms${delay(figures)}` : '',
-      `${figures.stale}${knownLimit === undefined ? '' : ' (known limit)'}`,
-      String(figures.foreign + figures.torn),
-      recovery(figures),
-    ];
-  });
-  const widths = HEAD.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const line = (cells: string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
-  return [line(HEAD), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+  const compared = results.filter(({ figures }) => figures.notes.ratio !== undefined);
+  const broken = results.filter((result) => !compared.includes(result));
+  return [
+    ...(broken.length > 0 ? [lines(HEAD, broken.map(faultRow))] : []),
+    ...(compared.length > 0 ? [lines(HIT_RATES, compared.map(hitRateRow))] : []),
+  ].join('\n\n');
+}
+
+function lines(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '--:'))), ...rows.map(line)].join('\n');
+}
+
+function faultRow({ breaks, figures, knownLimit }: Result): string[] {
+  const { '503 BACKEND_UNAVAILABLE': unavailable = 0 } = figures.failures;
+  return [
+    breaks,
+    figures.requests.toLocaleString('en-US'),
+    unavailable.toLocaleString('en-US'),
+    otherFailures(figures),
+    slowest503(figures),
+    `${figures.stale}${knownLimit === undefined ? '' : ' (known limit)'}`,
+    String(figures.foreign + figures.torn),
+    recovery(figures),
+  ];
+}
+
+function hitRateRow({ breaks, figures: { notes } }: Result): string[] {
+  return [breaks, String(notes.bareHitRate), String(notes.hitRate), Number(notes.ratio).toFixed(2)];
 }
 
 function otherFailures({ failures, unexplained, timeouts }: Figures): string {
   const others = Object.entries(failures).filter(([name]) => name !== '503 BACKEND_UNAVAILABLE');
-  const named = others.map(([name, count]) => `${count} × ${name}`);
+  const refused = others.filter(([name]) => name.startsWith('4'));
+  const named = others
+    .filter((other) => !refused.includes(other))
+    .map(([name, count]) => `${count.toLocaleString('en-US')} × ${name}`);
+  const refusals = refused.reduce((sum, [, count]) => sum + count, 0);
+  if (refusals > 0) named.unshift(`${refusals.toLocaleString('en-US')} refused (4xx)`);
   if (timeouts > 0) named.push(`${timeouts} timeouts of a busy machine`);
   if (unexplained > 0) named.push(`${unexplained} unexplained`);
   return named.join(', ') || '0';
 }
 
-function delay({ injectedDelayMs }: Figures): string {
-  return injectedDelayMs > 0 ? ` (${injectedDelayMs} injected)` : '';
+/** With what else made it late: what was injected, and, past the second that is promised, what the machine lagged. */
+function slowest503({ slowest503Ms, injectedDelayMs, lagMs }: Figures): string {
+  if (slowest503Ms === 0) return '';
+  const late = slowest503Ms > PROMISED_503_MS;
+  const added = [
+    ...(injectedDelayMs > 0 ? [`${injectedDelayMs} injected`] : []),
+    ...(late ? [`machine lagged ${Math.round(lagMs)}`] : []),
+  ];
+  return `${Math.round(slowest503Ms)} ms${added.length > 0 ? ` (${added.join(', ')})` : ''}`;
 }
 
 function recovery({ recoveryMs }: Figures): string {

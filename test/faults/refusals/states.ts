@@ -26,7 +26,7 @@ const states: State[] = [
   {
     name: 'script-flush',
     breaks: 'SCRIPT FLUSH, time and again',
-    rounds: [10, 40],
+    rounds: [10, 30],
     // Not during a fault: no request may fail.
     happen: async (server) => {
       await administer(server, ['SCRIPT', 'FLUSH']);

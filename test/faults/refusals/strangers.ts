@@ -71,7 +71,7 @@ const rotatedPassword: Scenario = {
         AWS_REGION: 'eu-central-1',
       };
       return await underLoad({ env, secrets: [FIRST, ROOT_PASSWORD, 'rotated-'] }, async (load) => {
-        for (let round = 0; round < pick(3, 20); round++) {
+        for (let round = 0; round < pick(3, 14); round++) {
           const password = `rotated-${round}`;
           manager.secret = secretWith(password);
           await changePassword(server, password);
