@@ -15,9 +15,10 @@ export interface LambdaFunction {
    * Sends it an event and returns its answer.
    *
    * @param timeoutMs what the context's getRemainingTimeInMillis counts from; the sandbox is killed after it
+   * @param slackMs what a busy machine may add to that before it is killed
    * @throws InvocationError when the function throws, ends or takes too long, or event or answer are too large
    */
-  invoke(event: unknown, timeoutMs?: number): Promise<APIGatewayProxyStructuredResultV2>;
+  invoke(event: unknown, timeoutMs?: number, slackMs?: number): Promise<APIGatewayProxyStructuredResultV2>;
   /** All that it has written to stdout and stderr. */
   output(): string;
   /** Kills the sandbox, in any state. */
@@ -113,7 +114,7 @@ export async function startFunction(
     throw error;
   }
   return {
-    async invoke(event, timeoutMs = TIMEOUT_MS) {
+    async invoke(event, timeoutMs = TIMEOUT_MS, slackMs = 0) {
       const request = JSON.stringify(event);
       checkSize(request, 'RequestEntityTooLargeException');
       const delivery = {
@@ -122,7 +123,7 @@ export async function startFunction(
         deadline: Date.now() + timeoutMs,
         event: request,
       };
-      const answer = await within(timeoutMs, 'The task', api.deliver(delivery));
+      const answer = await within(timeoutMs + slackMs, 'The task', api.deliver(delivery));
       checkSize(answer, 'Function.ResponseSizeTooLarge');
       return JSON.parse(answer);
     },

@@ -4,6 +4,7 @@ import { EmbeddedStore } from '../../lib/cache/embedded.ts';
 import { openStore } from '../../lib/cache/open.ts';
 import type { CacheStore } from '../../lib/cache/store.ts';
 import { type Config, readConfig } from '../../lib/config.ts';
+import { BackendUnavailableError } from '../../lib/errors.ts';
 import { createLog } from '../../lib/telemetry/log.ts';
 
 /** A kind of store under test. */
@@ -63,5 +64,18 @@ export const soon = (): number => Date.now() + 25_000;
 
 /** Side by side but not all at once: operations have deadlines, which a machine that is flooded does not meet. */
 export async function inBatches<T>(items: T[], action: (item: T) => Promise<unknown>): Promise<void> {
-  for (let at = 0; at < items.length; at += 250) await Promise.all(items.slice(at, at + 250).map(action));
+  const patiently = (item: T) => again(() => action(item));
+  for (let at = 0; at < items.length; at += 250) await Promise.all(items.slice(at, at + 250).map(patiently));
+}
+
+const MOST_TRIES = 5;
+
+/** Asks once more, as callers do, where the machine was too busy for a deadline to be met. */
+async function again(action: () => Promise<unknown>, tries = 1): Promise<unknown> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof BackendUnavailableError) || tries === MOST_TRIES) throw error;
+    return again(action, tries + 1);
+  }
 }
