@@ -5,7 +5,7 @@ import { backendCalls, report } from '../telemetry/channels.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Access, AccessSource } from './access.ts';
 import { type Client, createClient, serversOf } from './client.ts';
-import { asBackendError, isEstranged, isPassing, isSilence } from './errors.ts';
+import { asBackendError, isEstranged, isOtherDatabase, isPassing, isSilence } from './errors.ts';
 import type { Preset } from './preset.ts';
 
 /** Before a second try at an operation whose first one met a server that could not serve, in milliseconds. */
@@ -35,8 +35,8 @@ export class Connection {
   #loggedInAt = 0;
   #opening = false;
   #openedAt = Number.NEGATIVE_INFINITY;
-  /** The last trouble that was logged, so that it is told once and not at every attempt. */
-  #told = '';
+  /** The troubles since there was a connection, so that each is told once and not at every attempt. */
+  readonly #told = new Set<string>();
   #closed = false;
   #gaveUpAt = Number.NEGATIVE_INFINITY;
   /** Who waits for a connection: called when there is one. */
@@ -142,6 +142,8 @@ export class Connection {
       if (isSilence(message)) this.#gaveUpAt = performance.now();
       if (this.#client !== client) return;
       if (isEstranged(message)) this.#open();
+      // The client would go on in database 0, and find other entries there.
+      if (isOtherDatabase(message)) client.disconnect(true);
       // The connections to a cluster's other nodes were frozen as long as this one. Found out one by one, each would cost as
       // much time again, and a request has time for one.
       if (isSilence(message) && this.#preset.frozen && client instanceof Cluster) this.#replaceClient(access);
@@ -150,8 +152,8 @@ export class Connection {
     client.on('ready', () => {
       if (this.#loggedInAt > 0) report({ type: 'reconnected' });
       this.#loggedInAt = Date.now();
-      if (this.#told) this.#log.info('backend connection restored');
-      this.#told = '';
+      if (this.#told.size > 0) this.#log.info('backend connection restored');
+      this.#told.clear();
       for (const look of this.#waiting) look();
     });
     client.on('end', () => {
@@ -165,8 +167,8 @@ export class Connection {
 
   /** The message alone: errors of the client carry the command's arguments with them. */
   #tell(trouble: string): void {
-    if (trouble !== this.#told) this.#log.warn('backend connection', { error: trouble });
-    this.#told = trouble;
+    if (!this.#told.has(trouble)) this.#log.warn('backend connection', { error: trouble });
+    this.#told.add(trouble);
   }
 
   #readyClient(): Client | undefined {
@@ -184,7 +186,8 @@ export class Connection {
       };
       const giveUp = () => {
         stop();
-        reject(new BackendUnavailableError('not connected'));
+        // All of them: a cluster's client says last, and says only, that it has met no node.
+        reject(new BackendUnavailableError([...this.#told].join('; ') || 'not connected'));
       };
       const timer = setTimeout(giveUp, Math.max(0, end - performance.now()));
       const stop = () => {

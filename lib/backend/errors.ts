@@ -54,6 +54,11 @@ export function isEstranged(message: string): boolean {
   return startsWithOneOf(message, REFUSED_LOGIN) || /\bcertificate\b/i.test(message);
 }
 
+/** Whether the backend has no database of the number that it was asked for, by the message of its error. */
+export function isOtherDatabase(message: string): boolean {
+  return /\bDB index\b|SELECT is not allowed/i.test(message);
+}
+
 /** Whether a connection was given up, by the message of its error, because nothing came back on it. */
 export function isSilence(message: string): boolean {
   return message.startsWith('Socket timeout');

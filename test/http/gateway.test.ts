@@ -150,7 +150,7 @@ describe('a service whose backend does not answer at the start', () => {
     expect(answer.json()).toMatchObject({ error: { code: 'BACKEND_UNAVAILABLE' } });
     expect((await rawRequest(service.port, { target: '/health' })).status).toBe(503);
     expect(service.stderr()).toBe(
-      'The backend does not answer yet: until it does, requests are answered 503.\n',
+      'The backend does not answer yet (nothing listens there): until it does, requests are answered 503.\n',
     );
     expect(service.stdout() + service.stderr()).not.toContain('secret');
   });
