@@ -182,6 +182,6 @@ function acknowledgeOpenRoute(route: HttpRoute): void {
   Validations.of(route).acknowledge({
     id: 'AwsSolutions-APIG4',
     reason:
-      'Serves no tenant and takes no input: monitors ask it whether the service is up, and hold no credentials.',
+      'Serves no tenant, takes no input and is throttled: who asks whether the service is up, or how it is to be called, holds no credentials.',
   });
 }

@@ -14,7 +14,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import { type Operation, routes } from '../lib/http/routes.ts';
+import { type Operation, type Route, routes } from '../lib/http/routes.ts';
 import { METRICS, type MetricKey } from '../lib/telemetry/metric-names.ts';
 import type { CacheApi } from './api.ts';
 import { operations } from './build.ts';
@@ -38,6 +38,8 @@ const THIRD = { width: FULL_WIDTH / 3, height: 6 };
 const HOUR = Duration.hours(1);
 /** What carries values. */
 const VALUE_OPERATIONS: readonly Operation[] = ['get', 'set', 'batch-get', 'batch-set'];
+/** What has metrics of its own: functions without a cache write none. */
+const timed = routes.filter((route: Route) => route.backend !== false);
 const PERCENT = { label: '%', min: 0, max: 100, showUnits: false };
 
 /** What a person on call looks at first: one page, from what callers see, over why, to what it costs. */
@@ -100,7 +102,7 @@ function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
 
 function latency({ settings }: CacheDashboardProps): IWidget[] {
   const duration = (statistic: string) =>
-    routes.map(({ name: operation }) =>
+    timed.map(({ name: operation }) =>
       serviceMetric(settings, 'latency', { label: operation, statistic, by: { operation } }),
     );
   const backend = ['p50', 'p99'].map((statistic) =>

@@ -12,7 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { fallback } from '../lib/http/routes.ts';
+import { fallback, type Route, routes } from '../lib/http/routes.ts';
 import { type FunctionName, operations, scheduled } from './build.ts';
 import type { CacheEndpoint } from './endpoint/index.ts';
 import { functionEnvironment } from './environment.ts';
@@ -43,7 +43,7 @@ const TIMEOUT = Duration.seconds(5);
 const MEMORY_MB = 512;
 
 /**
- * One Lambda function for each row of the route table, and the one for what no row takes. That one needs no cache: it is in no
+ * One Lambda function for each row of the route table, and the one for what no row takes. Those that need no cache are in no
  * network and may do nothing but log. And the one that measures the cache, where nobody else does.
  */
 export class CacheFunctions extends Construct {
@@ -72,7 +72,7 @@ export class CacheFunctions extends Construct {
     const { settings } = props;
     const id = functionId(name);
     const operation = operations.find((known) => known === name);
-    const endpoint = name === fallback.name ? undefined : props.endpoint;
+    const endpoint = needsCache(name) ? props.endpoint : undefined;
     const logGroup = new LogGroup(this, `${id}Logs`, {
       retention: settings.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -132,6 +132,12 @@ const NETWORK_INTERFACES = [
   'ec2:AssignPrivateIpAddresses',
   'ec2:UnassignPrivateIpAddresses',
 ];
+
+/** By the route table; what a schedule calls does, or there would be nothing to measure. */
+function needsCache(name: FunctionName): boolean {
+  const all: readonly Route[] = [...routes, fallback];
+  return all.find((route) => route.name === name)?.backend !== false;
+}
 
 /** `clear-tenant` becomes `ClearTenantFunction`. */
 function functionId(name: FunctionName): string {

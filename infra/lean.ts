@@ -64,4 +64,23 @@ const noOtherServices: Plugin = {
   },
 };
 
-export const lean: Plugin[] = [statusCodesAlone, commandsThatAreSent, noDebugging, noOtherServices];
+/** The description of the API tells the version, which is in a file with much else. */
+const versionAlone: Plugin = {
+  name: 'version-alone',
+  setup({ initialOptions, onLoad }) {
+    const manifest = join(initialOptions.absWorkingDir ?? '', 'package.json');
+    onLoad({ filter: /[\\/]package\.json$/ }, async ({ path }) => {
+      if (path !== manifest) return undefined;
+      const { version } = JSON.parse(await readFile(path, 'utf8'));
+      return { contents: JSON.stringify({ version }), loader: 'json' };
+    });
+  },
+};
+
+export const lean: Plugin[] = [
+  versionAlone,
+  statusCodesAlone,
+  commandsThatAreSent,
+  noDebugging,
+  noOtherServices,
+];

@@ -1,7 +1,8 @@
 /**
- * The one table of routes. The stack, the local server and (by its names) the documentation are all made from it.
+ * The one table of routes. The stack, the local server and the OpenAPI document are all made from it.
  *
- * To add an endpoint: one file in `functions/`, one row here.
+ * To add an endpoint: one file in `functions/`, one row here, and what `lib/openapi/operations/` says of it, without which the
+ * document does not type-check.
  */
 export interface Route {
   /** The operation, and the name of its file in `functions/`. */
@@ -11,6 +12,8 @@ export interface Route {
   paths: readonly string[];
   /** False for what needs no tenant, and so no authorization either. */
   tenant: boolean;
+  /** False for what answers without the cache: its function is in no network, has no secret and connects to nothing. */
+  backend?: false;
 }
 
 const API = '/api/v1/cache';
@@ -27,6 +30,7 @@ export const routes = [
   { name: 'usage', method: 'GET', paths: [`${API}/tenant/{tenant_id}`], tenant: true },
   { name: 'clear-tenant', method: 'DELETE', paths: [`${API}/tenant/{tenant_id}`], tenant: true },
   { name: 'health', method: 'GET', paths: ['/health'], tenant: false },
+  { name: 'openapi', method: 'GET', paths: ['/openapi.json'], tenant: false, backend: false },
 ] as const satisfies readonly Route[];
 
 /** Answers what no route takes, so that an unknown path gets the contract's envelope and not the gateway's own. */
@@ -35,6 +39,7 @@ export const fallback = {
   method: 'ANY',
   paths: ['$default'],
   tenant: false,
+  backend: false,
 } as const satisfies Route;
 
 /** The name of an endpoint, of its function file and of its operation in logs. */

@@ -28,6 +28,11 @@ const shortEnough = v.check(
   `must be at most ${MAX_KEY_BYTES} bytes of UTF-8`,
 );
 
+const noControlCharacters = v.check(
+  (text: string) => !/\p{Cc}/u.test(text),
+  'must not hold control characters',
+);
+
 export const tenantSchema = v.pipe(
   v.string(),
   v.regex(
@@ -41,7 +46,7 @@ export const keySchema = v.pipe(
   v.minLength(1, 'must not be empty'),
   wellFormed,
   shortEnough,
-  v.check((key) => !/\p{Cc}/u.test(key), 'must not hold control characters'),
+  noControlCharacters,
 );
 
 const patternSchema = v.pipe(
@@ -65,18 +70,20 @@ const jsonObject = v.custom<object>(
   'must be a JSON object',
 );
 
+/** What is left in a body of a value whose text was lifted out of it: the number of its piece. */
+const liftedValue = v.number('is required');
+
 /** The body of a set, but for its value: that is lifted out as text and leaves the number of its piece. */
 export function setSchema(limits: { maxTtlSeconds: number }) {
-  return v.pipe(
-    jsonObject,
-    v.object({ key: keySchema, value: v.number('is required'), ttl: ttlSchema(limits) }),
-  );
+  return v.pipe(jsonObject, v.object({ key: keySchema, value: liftedValue, ttl: ttlSchema(limits) }));
 }
+
+const list = v.custom<unknown[]>((given) => Array.isArray(given), 'must be an array');
 
 /** A list of what a batch names. Its length is looked at first: no list of a million problems shall come of a long one. */
 function batchOf<const S extends v.GenericSchema>(item: S) {
   return v.pipe(
-    v.custom<unknown[]>((list) => Array.isArray(list), 'must be an array'),
+    list,
     v.minLength(1, 'must not be empty'),
     v.maxLength(MAX_BATCH, `must hold at most ${MAX_BATCH}`),
     v.array(item),
@@ -96,6 +103,9 @@ export const invalidateSchema = v.pipe(
   jsonObject,
   v.object({ pattern: v.nullish(patternSchema), tenant_id: v.nullish(v.string('must be a string')) }),
 );
+
+/** What is checked by code, for whoever describes the schemas to others. */
+export const checks = { wellFormed, shortEnough, noControlCharacters, jsonObject, list, liftedValue };
 
 /**
  * Checks `input` and gives it its type. Members that the schema does not know are left out.

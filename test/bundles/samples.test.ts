@@ -16,6 +16,7 @@ const STATUS: Record<Operation, number> = {
   usage: 200,
   'clear-tenant': 204,
   health: 200,
+  openapi: 200,
   'not-found': 404,
 };
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { backends, newTenant } from '../conformance/backends.ts';
+import { requireDescribed } from '../openapi/conformity.ts';
 import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
 import { type Environment, type Service, startService } from './service.ts';
 
@@ -17,7 +18,11 @@ export class Client {
     this.tenant = tenant;
   }
 
-  /** Sends a request as it stands, with the tenant's header, and as JSON if it has a body. Headers given go before these. */
+  /**
+   * Sends a request as it stands, with the tenant's header, and as JSON if it has a body. Headers given go before these.
+   *
+   * @throws Error when the answer is not as the OpenAPI document describes it
+   */
   send({ headers = [], ...request }: RawRequest): Promise<RawResponse> {
     const all = [...headers];
     const add = (name: string, value: string) => {
@@ -27,7 +32,7 @@ export class Client {
     };
     add('X-Tenant-ID', this.tenant);
     if (request.body !== undefined) add('Content-Type', 'application/json');
-    return rawRequest(this.port, { ...request, headers: all });
+    return describedRequest(this.port, { ...request, headers: all });
   }
 
   /** A set whose whole body is given. */
@@ -67,6 +72,17 @@ export class Client {
     const found = await Promise.all(keys.map((key) => this.holds(key)));
     return keys.filter((_, index) => found[index]);
   }
+}
+
+/**
+ * Sends a request to the service as it stands.
+ *
+ * @throws Error when the answer is not as the OpenAPI document describes it
+ */
+export async function describedRequest(port: number, request: RawRequest): Promise<RawResponse> {
+  const answer = await rawRequest(port, request);
+  requireDescribed(request, answer);
+  return answer;
 }
 
 /** The target that names a key by the query. */

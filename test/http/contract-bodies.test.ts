@@ -3,12 +3,12 @@ import {
   API,
   type Client,
   dataOf,
+  describedRequest,
   describeOnEveryBackend,
   detailsOf,
   expectInvalid,
   valueText,
 } from './client.ts';
-import { rawRequest } from './gateway-raw.ts';
 
 /** The endpoints that take a body, with one that they take. */
 const endpoints: [string, string, status: 200 | 201, body: string][] = [
@@ -72,7 +72,7 @@ describeOnEveryBackend('a body', {}, (connect) => {
     test('is refused without a type', async () => {
       const client = await connectWithEntry();
       const headers = ['X-Tenant-ID', client.tenant];
-      const answer = await rawRequest(client.port, { method: 'POST', target, headers, body });
+      const answer = await describedRequest(client.port, { method: 'POST', target, headers, body });
       detailsOf(answer, 415, 'UNSUPPORTED_MEDIA_TYPE');
       await expectUnchanged(client);
     });

@@ -1,15 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Server, startServer } from '../engines/server.ts';
-import { Client, dataOf, describeOnEveryBackend, detailsOf, expectNoContent, UUID_V4 } from './client.ts';
-import { type RawResponse, rawRequest } from './gateway-raw.ts';
+import {
+  Client,
+  dataOf,
+  describedRequest,
+  describeOnEveryBackend,
+  detailsOf,
+  expectNoContent,
+  UUID_V4,
+} from './client.ts';
+import type { RawResponse } from './gateway-raw.ts';
 import { type Service, startService } from './service.ts';
 
 /** Generous: a request is given up after less than a second. */
 const ANSWER_MS = 3000;
 
 const health = ({ port }: { port: number }, headers: string[] = []) =>
-  rawRequest(port, { target: '/health', headers });
+  describedRequest(port, { target: '/health', headers });
 
 function expectHealth(answer: RawResponse, status: 'healthy' | 'unhealthy', service = 'cache-service'): void {
   expect(answer.status).toBe(status === 'healthy' ? 200 : 503);
@@ -116,6 +124,7 @@ describe('while the backend', () => {
     detailsOf(await client.set('k', '1', 0), 400, 'VALIDATION_ERROR');
     detailsOf(await client.clear('other'), 403, 'TENANT_MISMATCH');
     detailsOf(await client.send({ target: '/nowhere' }), 404, 'NOT_FOUND');
+    expect((await client.send({ target: '/openapi.json' })).status).toBe(200);
   });
 
   test('is back, all is well again by itself', async () => {

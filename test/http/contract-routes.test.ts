@@ -1,6 +1,5 @@
 import { test } from 'vitest';
-import { API, describeOnEveryBackend, detailsOf } from './client.ts';
-import { rawRequest } from './gateway-raw.ts';
+import { API, describedRequest, describeOnEveryBackend, detailsOf } from './client.ts';
 
 describeOnEveryBackend('a request that no route takes', {}, (connect) => {
   test.each([
@@ -28,6 +27,8 @@ describeOnEveryBackend('a request that no route takes', {}, (connect) => {
     ['DELETE', '/health'],
     ['GET', '/health/'],
     ['GET', '/healthy'],
+    ['POST', '/openapi.json'],
+    ['GET', '/openapi'],
   ])('is answered with 404: %s %s', async (method, target) => {
     const body = method.startsWith('P') ? '{"key":"k","value":1}' : undefined;
     const answer = await connect().send({ method, target, body });
@@ -35,6 +36,6 @@ describeOnEveryBackend('a request that no route takes', {}, (connect) => {
   });
 
   test('needs no tenant where the API does not lie', async () => {
-    detailsOf(await rawRequest(connect().port, { target: '/nowhere' }), 404, 'NOT_FOUND');
+    detailsOf(await describedRequest(connect().port, { target: '/nowhere' }), 404, 'NOT_FOUND');
   });
 });

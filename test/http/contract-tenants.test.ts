@@ -4,12 +4,13 @@ import {
   byQuery,
   type Client,
   dataOf,
+  describedRequest,
   describeOnEveryBackend,
   detailsOf,
   expectInvalid,
   expectNoContent,
 } from './client.ts';
-import { type RawRequest, rawRequest } from './gateway-raw.ts';
+import type { RawRequest } from './gateway-raw.ts';
 
 const JSON_TYPE = ['Content-Type', 'application/json'];
 
@@ -37,7 +38,7 @@ const requests: [string, RawRequest][] = [
 
 /** Sends a request with these headers for its tenant, which may be none. */
 const sendAs = ({ port }: Client, { headers = [], ...request }: RawRequest, ...tenants: string[]) =>
-  rawRequest(port, {
+  describedRequest(port, {
     ...request,
     headers: [...headers, ...tenants.flatMap((tenant) => ['X-Tenant-ID', tenant])],
   });

@@ -39,7 +39,7 @@ function accessLogOf(template: Template): { fields: Record<string, string>; grou
 
 describe('authorization', () => {
   it('knows open and closed routes, or nothing below would say anything', () => {
-    expect(OPEN).toEqual(['GET /health']);
+    expect(OPEN).toEqual(['GET /health', 'GET /openapi.json']);
     expect(CLOSED).toContain('$default');
     expect(CLOSED.length).toBeGreaterThan(6);
   });
@@ -66,7 +66,7 @@ describe('authorization', () => {
   });
 
   it.each(variants)(
-    'leaves nothing open but the health check with $authorization, except with none',
+    'leaves nothing open but what serves no tenant with $authorization, except with none',
     (variant) => {
       const open = routesOf(variant.template).filter(({ AuthorizationType }) => AuthorizationType === 'NONE');
       const expected = variant.authorization === 'none' ? [...OPEN, ...CLOSED] : OPEN;

@@ -41,6 +41,7 @@ describe('the build', () => {
         'invalidate.mjs',
         'clear-tenant.mjs',
         'health.mjs',
+        'openapi.mjs',
         'not-found.mjs',
       ]),
     );
@@ -69,6 +70,14 @@ describe('the build', () => {
     expect(sizeOf('get')?.startBytes).toBeGreaterThan(100_000);
     // It has the log, of which a third of this is, but no metrics.
     expect(sizeOf('not-found')?.startBytes).toBeLessThan(60_000);
+    // Beside that only its own document, and what that is made by.
+    expect(sizeOf('openapi')?.startBytes).toBeLessThan(105_000);
+  });
+
+  it('gives the description of the API to the one function that serves it', async () => {
+    const files = await readdir(first.outdir);
+    const texts = await Promise.all(files.map((file) => readFile(join(first.outdir, file), 'utf8')));
+    expect(files.filter((_, index) => texts[index]?.includes('operationId'))).toEqual(['openapi.mjs']);
   });
 
   it('packs what is imported, except for what the runtime brings', async () => {

@@ -19,6 +19,7 @@ import {
   statementsOf,
   variablesOf,
   WITH_STORE,
+  WITHOUT_STORE,
 } from './template.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'cache-stack-'));
@@ -73,6 +74,7 @@ describe('the functions', () => {
       InvalidateFunction: 29,
       ClearTenantFunction: 29,
       HealthFunction: 5,
+      OpenapiFunction: 5,
       NotFoundFunction: 5,
     });
   });
@@ -87,7 +89,7 @@ describe('the functions', () => {
     expect(Object.keys(resources(template, 'AWS::Logs::LogGroup'))).toEqual(expect.arrayContaining(groups));
   });
 
-  it('are in the network of the cache, but for the one that has no store', () => {
+  it('are in the network of the cache, but for those that have no store', () => {
     every((of, backend) => {
       for (const [id, { VpcConfig }] of Object.entries(ourFunctions(of))) {
         const inside = ['elasticache', 'dragonfly'].includes(backend) && WITH_STORE.includes(id);
@@ -168,8 +170,10 @@ describe('what a function may do', () => {
     });
   });
 
-  it('is nothing but to log for the one without a store', () => {
-    every((of) => expect(statementsOf(of, 'NotFoundFunction')).toHaveLength(1));
+  it('is nothing but to log for those without a store', () => {
+    every((of) => {
+      for (const id of WITHOUT_STORE) expect(statementsOf(of, id), id).toHaveLength(1);
+    });
   });
 
   it('is its own: no two functions share a role', () => {
@@ -233,13 +237,15 @@ describe('the variables', () => {
     }
   });
 
-  it('tell the one without a store of no cache', () => {
+  it('tell those without a store of no cache', () => {
     every((of) => {
-      expect(variablesOf(of, 'NotFoundFunction')).toMatchObject({
-        DRAGONFLY_URL: '',
-        DRAGONFLY_IAM_CACHE: '',
-        DRAGONFLY_SECRET_ARN: '',
-      });
+      for (const id of WITHOUT_STORE) {
+        expect(variablesOf(of, id), id).toMatchObject({
+          DRAGONFLY_URL: '',
+          DRAGONFLY_IAM_CACHE: '',
+          DRAGONFLY_SECRET_ARN: '',
+        });
+      }
     });
   });
 

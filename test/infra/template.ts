@@ -14,11 +14,13 @@ export const FUNCTIONS: Record<string, Operation> = {
   UsageFunction: 'usage',
   ClearTenantFunction: 'clear-tenant',
   HealthFunction: 'health',
+  OpenapiFunction: 'openapi',
   NotFoundFunction: 'not-found',
 };
 
-/** The functions that have a store. */
-export const WITH_STORE = Object.keys(FUNCTIONS).filter((id) => id !== 'NotFoundFunction');
+/** The functions that answer without a store, and those that have one. */
+export const WITHOUT_STORE = ['OpenapiFunction', 'NotFoundFunction'];
+export const WITH_STORE = Object.keys(FUNCTIONS).filter((id) => !WITHOUT_STORE.includes(id));
 
 export interface Statement {
   Effect: string;

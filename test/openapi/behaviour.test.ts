@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readConfig } from '../../lib/config.ts';
+import { openApiDocument } from '../../lib/openapi/document.ts';
+import { SAMPLE_TENANT } from '../../lib/openapi/headers.ts';
+import { type Exchange, session } from '../../lib/openapi/session/index.ts';
+import { type Client, describedRequest, describeOnEveryBackend } from '../http/client.ts';
+import { type RawResponse, rawRequest } from '../http/gateway-raw.ts';
+import { startService } from '../http/service.ts';
+import { type Described, document, operationFor, operationsOf } from './described.ts';
+import { acceptedRequests, exchanges, exchangesOf, requestOf, type Sent, withHeader } from './requests.ts';
+import {
+  type StartedService,
+  startOutOfTime,
+  startWithBackendAway,
+  startWithForeignBackend,
+  startWithTokens,
+} from './service-states.ts';
+import { settle } from './settle.ts';
+import { tooLarge } from './too-large.ts';
+
+const operations = operationsOf(document);
+
+/** The document's examples of answers that no service has given yet. */
+const unseen = new Set(
+  operations.flatMap(({ id, answers }) =>
+    [...answers].flatMap(([status, { content }]) =>
+      Object.keys(content?.['application/json']?.examples ?? {}).map((name) => `${id} ${status} ${name}`),
+    ),
+  ),
+);
+
+/** Strikes out the examples of an operation that an answer is alike to. */
+function strikeOut({ id, answers }: Described, { status, text }: RawResponse): void {
+  if (text === '') return;
+  const examples = answers.get(status)?.content?.['application/json']?.examples ?? {};
+  for (const [name, { value }] of Object.entries(examples)) {
+    const alike = JSON.stringify(settle(JSON.parse(text), value)) === JSON.stringify(value);
+    if (alike) unseen.delete(`${id} ${status} ${name}`);
+  }
+}
+
+/** Sends the session's requests one after the other, and compares their answers with its own. */
+async function goThrough(exchanges: readonly Exchange[], { port, tenant }: Client): Promise<void> {
+  for (const exchange of exchanges) {
+    const { operation, name, answer } = exchange;
+    const sent = requestOf(exchange);
+    // A tenant that no other run has used; in the answer it is given its name of the examples again.
+    const target = sent.target.replace(SAMPLE_TENANT, tenant);
+    const got = await describedRequest(port, withHeader({ ...sent, target }, 'X-Tenant-ID', tenant));
+    const text = got.text.replaceAll(tenant, SAMPLE_TENANT);
+    expect(got.status, `${operation} ${name}: ${text}`).toBe(answer.status);
+    if (text === '') expect(answer.body).toBeUndefined();
+    else expect(settle(JSON.parse(text), answer.body), `${operation} ${name}`).toEqual(answer.body);
+    strikeOut(operationFor(sent.method ?? '', sent.target) as Described, { ...got, text });
+  }
+}
+
+describeOnEveryBackend("the document's examples", {}, (connect) => {
+  test('are requests that can be sent one after the other, and the answers to them', async () => {
+    await goThrough(exchanges, connect());
+  });
+});
+
+/** Below what the examples would ask for otherwise. */
+const SHORT = { MAX_TTL_SECONDS: '40', DEFAULT_TTL_SECONDS: '30', SERVICE_NAME: 'my cache' };
+
+describeOnEveryBackend("the document's examples, where entries live shortly,", SHORT, (connect) => {
+  test('are as true', async () => {
+    await goThrough(session(readConfig(SHORT)), connect());
+  });
+});
+
+/** Every status that the document has, and every code that it may come with. */
+const documented = operations.flatMap((operation) =>
+  [...operation.answers].flatMap(([status, { content }]) =>
+    codesIn(content?.['application/json']?.schema).map((code) => ({
+      operation,
+      id: operation.id,
+      status,
+      code,
+    })),
+  ),
+);
+
+/** The codes of the failures that a schema takes; `none` where it takes something else. */
+function codesIn({ $ref, oneOf = [] }: { $ref?: unknown; oneOf?: unknown } = {}): string[] {
+  const named = [$ref, ...(oneOf as { $ref: unknown }[]).map((one) => one.$ref)].filter(
+    (ref) => ref !== undefined,
+  );
+  const codes = named.flatMap((ref) => {
+    const text = JSON.stringify(document.components.schemas[String(ref).replace(/.*\//, '')]);
+    return /"code":\{"const":"(\w+)"\}/.exec(text)?.[1] ?? [];
+  });
+  return codes.length > 0 ? codes : ['none'];
+}
+
+describe('every status of the document', () => {
+  const started: Record<string, StartedService> = {};
+
+  beforeAll(async () => {
+    const service = await startService();
+    Object.assign(started, {
+      well: service,
+      away: await startWithBackendAway(),
+      foreign: await startWithForeignBackend(),
+      outOfTime: await startOutOfTime(SAMPLE_TENANT, 'doc:'),
+    });
+  });
+  afterAll(async () => {
+    for (const service of Object.values(started)) await service.stop();
+  });
+
+  const sendTo = (name: string, sent: Sent) => describedRequest((started[name] as StartedService).port, sent);
+  const valid = (operation: Described) => acceptedRequests(operation)[0];
+
+  /** How each code is come by; where there is none, each status. */
+  const ways: Record<string, (operation: Described) => Promise<RawResponse>> = {
+    '200': (operation) => sendTo('well', valid(operation)),
+    '201': (operation) => sendTo('well', valid(operation)),
+    '204': (operation) => sendTo('well', valid(operation)),
+    '503': (operation) => sendTo('away', valid(operation)),
+    VALIDATION_ERROR: (operation) => sendTo('well', withHeader(valid(operation), 'X-Tenant-ID', '*')),
+    MISSING_TENANT_ID: (operation) => sendTo('well', withHeader(valid(operation), 'X-Tenant-ID')),
+    TENANT_MISMATCH: (operation) => {
+      const [refused] = exchangesOf(operation).filter(({ answer }) => answer.status === 403);
+      if (!refused) throw new Error(`No example of ${operation.id} names another tenant`);
+      return sendTo('well', requestOf(refused));
+    },
+    PAYLOAD_TOO_LARGE: (operation) => tooLarge(operation, valid(operation), (sent) => sendTo('well', sent)),
+    UNSUPPORTED_MEDIA_TYPE: (operation) =>
+      sendTo('well', withHeader(valid(operation), 'Content-Type', 'text/plain')),
+    INTERNAL_SERVER_ERROR: (operation) => sendTo('foreign', valid(operation)),
+    BACKEND_UNAVAILABLE: (operation) => sendTo('away', valid(operation)),
+    INVALIDATION_INCOMPLETE: (operation) => sendTo('outOfTime', valid(operation)),
+  };
+
+  test.each(documented)('can be provoked: $id, $status, $code', async ({ operation, status, code }) => {
+    const way = ways[code === 'none' ? status : code];
+    if (!way) throw new Error('Nothing is known that leads to it');
+    const answer = await way(operation);
+    expect(answer.status, answer.text.slice(0, 1000)).toBe(status);
+    if (code !== 'none') expect(answer.json()).toMatchObject({ error: { code } });
+    strikeOut(operation, answer);
+  });
+
+  test('has been looked for, of every operation', () => {
+    expect(documented.length).toBeGreaterThan(operations.length * 4);
+  });
+});
+
+test('every example of an answer has been given by a service', () => {
+  expect([...unseen]).toEqual([]);
+});
+
+describe('where callers bring tokens', () => {
+  const described = openApiDocument(readConfig({ TENANT_CLAIM: 'tenant_id' }));
+  const forbidding = operationsOf(described).filter(({ answers }) => answers.has(403));
+  let service: StartedService;
+
+  beforeAll(async () => {
+    service = await startWithTokens(SAMPLE_TENANT);
+  });
+  afterAll(() => service.stop());
+
+  test('every operation of a tenant refuses another one', async () => {
+    expect(forbidding.length).toBe(operations.filter(({ answers }) => answers.has(401)).length);
+    for (const operation of forbidding) {
+      const [sent] = acceptedRequests(operation);
+      const { status } = await rawRequest(service.port, withHeader(sent, 'X-Tenant-ID', 'somebody_else'));
+      expect(status, operation.id).toBe(403);
+    }
+  });
+
+  test('no header is needed, as the document says', async () => {
+    expect(described.components.parameters.Tenant).not.toHaveProperty('required');
+    for (const operation of forbidding) {
+      const [sent] = acceptedRequests(operation);
+      const { status } = await rawRequest(service.port, withHeader(sent, 'X-Tenant-ID'));
+      expect([200, 201, 204], operation.id).toContain(status);
+    }
+  });
+});

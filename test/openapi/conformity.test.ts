@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'vitest';
+import type { RawResponse } from '../http/gateway-raw.ts';
+import { requireDescribed } from './conformity.ts';
+
+const HEADERS = {
+  'content-type': 'application/json',
+  'x-correlation-id': 'c',
+  'x-request-id': '7',
+  'cache-control': 'no-store',
+  'content-length': '1',
+};
+const DELETED = {
+  success: true,
+  data: { count: 1 },
+  message: null,
+  correlation_id: 'c',
+  request_id: '7',
+  timestamp: '2026-11-22T10:43:00.925Z',
+  metadata: {},
+};
+
+function answer(status: number, body: unknown, headers: Record<string, string> = {}): RawResponse {
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const all = Object.entries({ ...HEADERS, ...headers }).filter(([, value]) => value !== '');
+  return {
+    status,
+    headers: Object.fromEntries(all),
+    rawHeaders: all.flat(),
+    body: Buffer.from(text),
+    text,
+    json: () => JSON.parse(text),
+  };
+}
+
+const request = { method: 'POST', target: '/api/v1/cache/batch/delete' };
+
+describe('the check of answers', () => {
+  test('lets pass what is described', () => {
+    requireDescribed(request, answer(200, DELETED));
+    requireDescribed({ target: '/api/v1/cache/a%2Fb' }, answer(404, failure('NOT_FOUND')));
+    requireDescribed(
+      { method: 'DELETE', target: '/api/v1/cache/k' },
+      answer(204, undefined, { 'content-type': '' }),
+    );
+  });
+
+  test.each<[string, RawResponse]>([
+    ['another status', answer(201, DELETED)],
+    ['a status that only other operations have', answer(503, failure('INVALIDATION_INCOMPLETE'))],
+    ['another member', answer(200, { ...DELETED, more: 1 })],
+    ['another member inside of the data', answer(200, { ...DELETED, data: { count: 1, more: 1 } })],
+    ['a member of another type', answer(200, { ...DELETED, data: { count: '1' } })],
+    ['a member less', answer(200, { ...DELETED, timestamp: undefined })],
+    ['a time that is none', answer(200, { ...DELETED, timestamp: 'now' })],
+    ['no body', answer(200, undefined)],
+    ['another type', answer(200, DELETED, { 'content-type': 'text/plain' })],
+    ['a header less', answer(200, DELETED, { 'x-request-id': '' })],
+    ['a header more', answer(200, DELETED, { 'x-powered-by': 'us' })],
+    ['a header with another value', answer(200, DELETED, { 'cache-control': 'public' })],
+    ['a failure of another status', answer(400, failure('MISSING_TENANT_ID'))],
+    ['a failure without what its headers have to be', answer(503, failure('BACKEND_UNAVAILABLE'))],
+  ])('refuses %s', (_, given) => {
+    expect(() => requireDescribed(request, given)).toThrow(/deleteBatch|Unexpected end/);
+  });
+
+  test('refuses a body where none is described', () => {
+    const deleted = { method: 'DELETE', target: '/api/v1/cache?key=k' };
+    expect(() => requireDescribed(deleted, answer(204, {}))).toThrow('without a body');
+  });
+});
+
+function failure(code: string): unknown {
+  const { data, message, metadata, ...rest } = DELETED;
+  return { ...rest, success: false, error: { code, message: 'No', details: {} } };
+}

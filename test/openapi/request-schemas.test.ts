@@ -1,0 +1,114 @@
+import { Ajv2020, type AnySchemaObject } from 'ajv/dist/2020.js';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  batchKeysSchema,
+  batchSetSchema,
+  invalidateSchema,
+  keySchema,
+  MAX_BATCH,
+  setSchema,
+  tenantSchema,
+  validate,
+} from '../../lib/http/schemas.ts';
+import { document } from './described.ts';
+
+const ajv = new Ajv2020({ strict: false, validateSchema: false });
+ajv.addSchema({ ...document } as AnySchemaObject, 'document');
+
+/** Whether the document takes an input for one of its schemas. */
+function describes(name: string, input: unknown): boolean {
+  return ajv.validate({ $ref: `document#/components/schemas/${name}` }, input) as boolean;
+}
+
+/** Whether the service takes it: in place of the texts of values, which it lifts out beforehand, with numbers. */
+function accepts(schema: Parameters<typeof validate>[0], input: unknown): boolean {
+  try {
+    validate(schema, lifted(input), 'body');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function lifted(input: unknown): unknown {
+  if (Array.isArray(input)) return input.map(lifted);
+  if (typeof input !== 'object' || input === null) return input;
+  const members = Object.entries(input).map(([name, member]) => [
+    name,
+    name === 'value' ? 0 : lifted(member),
+  ]);
+  return Object.fromEntries(members);
+}
+
+const limits = { maxTtlSeconds: 2_592_000 };
+
+const wrong = fc.constantFrom<unknown>(
+  null,
+  true,
+  0,
+  -1,
+  1.5,
+  1e9,
+  '',
+  'x',
+  [],
+  {},
+  '\u0000',
+  'a\u0085',
+  '\u007f',
+);
+const key = fc.oneof(
+  fc.string({ maxLength: 20 }),
+  wrong,
+  fc.constantFrom('k'.repeat(1024), 'k'.repeat(1025)),
+);
+const ttl = fc.oneof(
+  fc.integer({ min: -1, max: 3_000_000 }),
+  fc.constantFrom(1, 2_592_000, 2_592_001),
+  wrong,
+);
+const optional = { requiredKeys: [] };
+const set = fc.oneof(fc.record({ key, value: fc.jsonValue(), ttl, other: wrong }, optional), wrong);
+const list = (item: fc.Arbitrary<unknown>) =>
+  fc.oneof(
+    fc.array(item, { maxLength: 4 }),
+    fc.constantFrom<unknown>(Array(MAX_BATCH).fill('k'), Array(MAX_BATCH + 1).fill('k')),
+    wrong,
+  );
+const tenant = fc.oneof(
+  fc.string({ maxLength: 5 }),
+  fc.constantFrom('t'.repeat(128), 't'.repeat(129)),
+  wrong,
+);
+
+describe('the document takes for a valid input what the service takes for one', () => {
+  test.each<[string, Parameters<typeof validate>[0], fc.Arbitrary<unknown>]>([
+    ['Key', keySchema, key],
+    ['TenantId', tenantSchema, tenant],
+    ['SetRequest', setSchema(limits), set],
+    ['BatchKeysRequest', batchKeysSchema, fc.oneof(fc.record({ keys: list(key) }, optional), wrong)],
+    ['BatchSetRequest', batchSetSchema(limits), fc.oneof(fc.record({ items: list(set) }, optional), wrong)],
+    [
+      'InvalidateRequest',
+      invalidateSchema,
+      fc.oneof(fc.record({ pattern: key, tenant_id: wrong }, optional), wrong),
+    ],
+  ])('%s', (name, schema, inputs) => {
+    const taken = { yes: 0, no: 0 };
+    fc.assert(
+      fc.property(inputs, (input) => {
+        const accepted = accepts(schema, input);
+        taken[accepted ? 'yes' : 'no']++;
+        expect(describes(name, input), JSON.stringify(input)).toBe(accepted);
+      }),
+      { numRuns: 500 },
+    );
+    expect(Math.min(taken.yes, taken.no)).toBeGreaterThan(0);
+  });
+
+  test('but for keys that have too many bytes and not too many characters', () => {
+    const input = 'é'.repeat(513);
+    expect([describes('Key', input), accepts(keySchema, input)]).toEqual([true, false]);
+  });
+});

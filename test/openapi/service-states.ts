@@ -1,0 +1,106 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { vi } from 'vitest';
+import type { Handler } from '../../infra/local/invoke.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { fallback, type Operation, routes } from '../../lib/http/routes.ts';
+import { commandLine } from '../engines/command-line.ts';
+import { findClusterEngine } from '../engines/find.ts';
+import { rawClient } from '../engines/inspect.ts';
+import { freePort, LOOPBACK } from '../engines/ports.ts';
+import { startProcess } from '../engines/process.ts';
+import { startServer } from '../engines/server.ts';
+import { startTestGateway } from '../http/gateway-echo.ts';
+import { startService } from '../http/service.ts';
+
+/** A service in some state, and what ends it with all that it needs. */
+export interface StartedService {
+  port: number;
+  stop: () => Promise<unknown>;
+}
+
+/** A service whose backend is gone. */
+export async function startWithBackendAway(): Promise<StartedService> {
+  const server = await startServer();
+  await server.kill();
+  const service = await startService({ DRAGONFLY_URL: server.url });
+  const stop = async () => {
+    await service.stop();
+    await server.stop();
+  };
+  return { port: service.port, stop };
+}
+
+/** Of each operation, the first command that it sends. */
+const FORBIDDEN = ['PING', 'MGET', 'GET', 'EVAL', 'EVALSHA', 'STRLEN', 'ZCARD'];
+
+/** A service whose backend says that it knows no such command, which nobody foresaw. */
+export async function startWithForeignBackend(): Promise<StartedService> {
+  const engine = await findClusterEngine();
+  const directory = await mkdtemp(join(tmpdir(), 'cache-foreign-'));
+  const port = await freePort();
+  const args = FORBIDDEN.flatMap((command) => ['--rename-command', command, '']);
+  const spec = { port, directory, password: undefined, users: {}, certificates: undefined, args };
+  const server = await startProcess(engine.path, await commandLine(engine.name, spec), directory);
+  const url = `redis://${LOOPBACK}:${port}`;
+  await vi.waitFor(async () => (await rawClient(url)).disconnect(), { timeout: 20_000, interval: 50 });
+  const service = await startService({ DRAGONFLY_URL: url });
+  const stop = async () => {
+    await service.stop();
+    await server.kill();
+    await rm(directory, { recursive: true, force: true });
+  };
+  return { port: service.port, stop };
+}
+
+interface InProcess extends StartedService {
+  store: CacheStore;
+}
+
+/** How an event and its context are changed on their way to a function. */
+type Change = (...given: Parameters<Handler>) => Parameters<Handler>;
+
+/** The functions themselves in this process, in memory, invoked as no gateway here would. */
+export async function startInProcess(env: Record<string, string>, change: Change): Promise<InProcess> {
+  vi.resetModules();
+  for (const [name, value] of Object.entries({ DRAGONFLY_URL: '', ...env })) vi.stubEnv(name, value);
+  // Their log would go to the output of the tests.
+  const silent = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  const { store } = await import('../../lib/service.ts');
+  const handlers: Record<string, Handler> = {};
+  for (const name of [...routes, fallback].map((route): Operation => route.name)) {
+    const { handler } = await import(`../../functions/${name}.ts`);
+    handlers[name] = (event, context) => handler(...change(event, context));
+  }
+  vi.unstubAllEnvs();
+  const gateway = await startTestGateway(routes, handlers);
+  const stop = async () => {
+    await gateway.stop(0);
+    await store.close();
+    silent.mockRestore();
+  };
+  return { port: gateway.port, store, stop };
+}
+
+/** More than are removed before the first look at the time. */
+const MANY = 15_000;
+
+/** In which an invalidation has no time, and a tenant has many entries whose keys begin with `prefix`. */
+export async function startOutOfTime(tenant: string, prefix: string): Promise<StartedService> {
+  const started = await startInProcess({}, (event, context) => [
+    event,
+    { ...context, getRemainingTimeInMillis: () => 0 },
+  ]);
+  for (let i = 0; i < MANY; i++) await started.store.set(tenant, `${prefix}${i}`, '1', 300);
+  return started;
+}
+
+/** Whose callers bring a token of a tenant. */
+export function startWithTokens(tenant: string): Promise<StartedService> {
+  const authorizer = { jwt: { claims: { tenant_id: tenant }, scopes: [] } };
+  return startInProcess({ TENANT_CLAIM: 'tenant_id' }, (event, context) => [
+    { ...event, requestContext: { ...event.requestContext, authorizer } } as typeof event,
+    context,
+  ]);
+}
