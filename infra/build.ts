@@ -41,7 +41,7 @@ export interface Build {
  *
  * @param outdir a directory for nothing else: what it holds is removed first, since a chunk of an earlier build would stay
  */
-export async function build(outdir: string = join(ROOT, 'dist')): Promise<Build> {
+export async function build(outdir: string = join(ROOT, 'dist', 'functions')): Promise<Build> {
   await rm(outdir, { recursive: true, force: true });
   const { metafile } = await esbuild({
     absWorkingDir: ROOT,

@@ -2,13 +2,21 @@ import type { BackendAddress } from '../../lib/backend/url.ts';
 import type { Config } from '../../lib/config.ts';
 import type { Route } from '../../lib/http/routes.ts';
 
-/** What is printed once the server listens: where, on which backend, every route, and a request to try. */
-export function banner(config: Config, routes: readonly Route[], port: number): string {
+/** What only the start finds out. */
+export interface Started {
+  port: number;
+  /** Whether the docs page is there. */
+  docs: boolean;
+}
+
+/** What is printed once the server listens: where, on which backend, every route, the docs page, and a request to try. */
+export function banner(config: Config, routes: readonly Route[], { port, docs }: Started): string {
   const url = `http://localhost:${port}`;
   const rows = routes.flatMap(({ method, paths }) => paths.map((path) => `  ${method.padEnd(6)} ${path}`));
   return [
     `${config.serviceName} listens on ${url}`,
     `Backend: ${describeBackend(config)}`,
+    ...(docs ? [`Docs: ${url}/docs`] : []),
     '',
     ...rows,
     '',

@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net';
-import { ConfigError } from '../../lib/env.ts';
 import { fallback, routes } from '../../lib/http/routes.ts';
 import { banner } from './banner.ts';
+import { findDocs } from './docs/index.ts';
+import { explainBackend, explainStart } from './explain.ts';
 import { loadHandlers } from './invoke.ts';
 import { createRouter } from './router.ts';
 import { createGateway, type Gateway } from './server.ts';
@@ -9,12 +10,16 @@ import { createGateway, type Gateway } from './server.ts';
 /** How long requests under way may take to finish once the process is told to stop, in milliseconds. */
 const SHUTDOWN_GRACE_MS = 5000;
 
-const { config, endTelemetry, store } = await import('../../lib/service.ts').catch(explainSettings);
+const { config, endTelemetry, store } = await import('../../lib/service.ts').catch((error) => giveUp(error));
 const { log } = await import('../../lib/settings.ts');
 
 const names = [...routes, fallback].map(({ name }) => name);
-const gateway = createGateway(createRouter(routes, fallback), {
-  handlers: await loadHandlers(names, new URL('../../functions/', import.meta.url)),
+const handlers = await loadHandlers(names, new URL('../../functions/', import.meta.url));
+const docs = findDocs();
+if (docs) handlers.set(docs.name, docs.handler);
+const router = createRouter(routes, fallback);
+const gateway = createGateway(docs?.before(router) ?? router, {
+  handlers,
   onFault: (name, error) => log.error('function failed', { function: name, cause: error }),
 });
 
@@ -29,15 +34,13 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-const backendAnswers = await store.ping().then(
-  () => true,
-  () => false,
+const backendProblem = await store.ping().then(
+  () => undefined,
+  (error) => explainBackend(error, config.backend?.tls ?? false),
 );
-const port = await listen(gateway, config.port).catch(explainPort);
-if (!backendAnswers) {
-  process.stderr.write('The backend does not answer yet: until it does, requests are answered 503.\n');
-}
-process.stdout.write(`${banner(config, routes, port)}\n`);
+const port = await listen(gateway, config.port).catch((error) => giveUp(error, config.port));
+if (backendProblem !== undefined) process.stderr.write(`${backendProblem}\n`);
+process.stdout.write(`${banner(config, routes, { port, docs: docs !== undefined })}\n`);
 
 /**
  * Listens on every interface: in a container the requests come from outside, and a server on the loopback address would
@@ -60,19 +63,9 @@ async function shutDown(): Promise<void> {
   process.exit(0);
 }
 
-/** One line for what whoever started the process can put right; the stack is for what they cannot. */
-function explainSettings(error: unknown): never {
-  if (error instanceof ConfigError) exit(error.message);
-  throw error;
-}
-
-function explainPort(error: NodeJS.ErrnoException): never {
-  if (error.code === 'EADDRINUSE') exit(`SERVICE_PORT ${config.port} is in use by another process`);
-  if (error.code === 'EACCES') exit(`SERVICE_PORT ${config.port} needs more rights than this process has`);
-  throw error;
-}
-
-function exit(line: string): never {
+function giveUp(error: unknown, port?: number): never {
+  const line = explainStart(error, port);
+  if (line === undefined) throw error;
   process.stderr.write(`${line}\n`);
   process.exit(1);
 }

@@ -56,8 +56,8 @@ async function main(): Promise<void> {
 async function measure(size: Size, rounds: number, names: string[]): Promise<Report> {
   const chosen = parts.filter(({ name }) => names.length === 0 || names.includes(name));
   const results: Result[] = [];
-  for (const part of chosen) {
-    console.error(`== ${part.name}`);
+  for (const [index, part] of chosen.entries()) {
+    console.error(`[${index + 1}/${chosen.length}] ${part.name}, after ${Math.round(process.uptime())} s`);
     const comparisons = await part.run({ size, rounds, say: (line) => console.error(`   ${line}`) });
     const judged = comparisons.map((comparison) => judge(part.name, comparison));
     console.log(`\n${table(judged)}\n`);

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
+import { delimiter } from 'node:path';
 import { promisify } from 'node:util';
 import { canInstall, installDebianPackage } from './install.ts';
 import { onPath } from './path.ts';
 
 /** What a test may want an engine for. */
-export type Role = 'cache' | 'cluster' | 'broker';
+export type Role = 'cache' | 'cluster' | 'broker' | 'browser';
 
 interface Row {
   command: string;
@@ -20,6 +21,11 @@ const table = [
   { command: 'valkey-server', roles: ['cache', 'cluster'], packages: { dnf: 'valkey', brew: 'valkey' } },
   { command: 'redis-server', roles: ['cache', 'cluster'], packages: { 'apt-get': 'redis-server' } },
   { command: 'nats-server', roles: ['broker'], packages: { 'apt-get': 'nats-server', brew: 'nats-server' } },
+  { command: 'chromium', roles: ['browser'], packages: { 'apt-get': 'chromium', dnf: 'chromium' } },
+  { command: 'chromium-browser', roles: ['browser'], packages: {} },
+  { command: 'google-chrome', roles: ['browser'], packages: {} },
+  { command: 'google-chrome-stable', roles: ['browser'], packages: {} },
+  { command: 'Google Chrome', roles: ['browser'], packages: { brew: '--cask google-chrome' } },
 ] as const satisfies readonly Row[];
 
 export type EngineName = (typeof table)[number]['command'];
@@ -53,8 +59,16 @@ export function findBroker(): Promise<Engine> {
   return find('broker');
 }
 
-/** Where Debian puts servers that it takes for the administrator's, whose PATH alone has it. */
-const ADMINISTRATORS = '/usr/local/sbin:/usr/sbin';
+/** What shows pages: Chromium or Chrome. Otherwise as {@link findEngine}. */
+export function findBrowser(): Promise<Engine> {
+  return find('browser');
+}
+
+/**
+ * Where else engines are: Debian puts servers that it takes for the administrator's where their PATH alone has them, and macOS
+ * has no PATH for what has windows.
+ */
+const USUAL_PLACES = ['/usr/local/sbin', '/usr/sbin', '/Applications/Google Chrome.app/Contents/MacOS'];
 
 /**
  * The first engine in the table that has the role.
@@ -63,7 +77,7 @@ const ADMINISTRATORS = '/usr/local/sbin:/usr/sbin';
  */
 export async function find(
   role: Role,
-  path = `${process.env.PATH ?? ''}:${ADMINISTRATORS}`,
+  path = [process.env.PATH ?? '', ...USUAL_PLACES].join(delimiter),
 ): Promise<Engine> {
   const candidates = table.filter(({ roles }: Row) => roles.includes(role));
   const present = await firstOnPath(candidates, path);
@@ -76,7 +90,7 @@ export async function find(
     const installed = await firstOnPath(candidates, path);
     if (installed) return installed;
   }
-  throw new Error(explainMissing(candidates));
+  throw new Error(explainMissing(role, candidates));
 }
 
 async function firstOnPath(candidates: readonly Candidate[], path: string): Promise<Engine | undefined> {
@@ -89,16 +103,17 @@ async function firstOnPath(candidates: readonly Candidate[], path: string): Prom
 
 async function versionOf(executable: string): Promise<string> {
   const { stdout } = await promisify(execFile)(executable, ['--version']);
-  return /\bv[= ]?(\d+(?:\.\d+)+)/.exec(stdout)?.[1] ?? 'of unknown version';
+  return /(?:\bv[= ]?|\s)(\d+(?:\.\d+)+)/.exec(stdout)?.[1] ?? 'of unknown version';
 }
 
-function explainMissing(candidates: readonly Candidate[]): string {
+function explainMissing(role: Role, candidates: readonly Candidate[]): string {
+  const kind = role === 'browser' ? 'browser' : 'server';
   const commands = candidates.map(({ command }) => command).join(', ');
   const help = candidates
     .flatMap(({ packages }) => Object.entries(packages))
     .map(([installer, name]) => `  ${installer === 'brew' ? '' : 'sudo '}${installer} install ${name}`);
   return [
-    `The tests need a real server, and none of ${commands} is on the PATH.`,
+    `The tests need a real ${kind}, and none of ${commands} is on the PATH.`,
     'None could be installed from here either, which takes root and apt-get. One of these helps:',
     ...help,
   ].join('\n');

@@ -1,0 +1,39 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { find } from '../engines/find.ts';
+
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'cache-browser-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+/** Something that tells its version as a browser does, under the browser's name. */
+async function present(where: string, name: string, version: string): Promise<string> {
+  const file = join(directory, where, name);
+  await mkdir(join(directory, where), { recursive: true });
+  await writeFile(file, `#!/bin/sh\necho '${version}'\n`, { mode: 0o755 });
+  return file;
+}
+
+test('Chrome is taken where it has a window of its own and no place on the PATH, and Chromium before it', async () => {
+  const chrome = await present('Google Chrome.app', 'Google Chrome', 'Google Chrome 142.0.7444.59 ');
+  const path = ['bin', 'Google Chrome.app'].map((where) => join(directory, where)).join(delimiter);
+  expect(await find('browser', path)).toEqual({
+    name: 'Google Chrome',
+    path: chrome,
+    version: '142.0.7444.59',
+  });
+  const chromium = await present('bin', 'chromium', 'Chromium 156.0.8078.79 built on Debian GNU/Linux 12');
+  expect(await find('browser', path)).toEqual({ name: 'chromium', path: chromium, version: '156.0.8078.79' });
+});
+
+test('a browser that cannot be found nor installed is an error that says what to install', async () => {
+  const missing = find('browser', directory);
+  await expect(missing).rejects.toThrow('need a real browser, and none of chromium, chromium-browser');
+  await expect(missing).rejects.toThrow('sudo apt-get install chromium');
+  await expect(missing).rejects.toThrow('  brew install --cask google-chrome');
+});
