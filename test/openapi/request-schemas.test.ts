@@ -69,9 +69,22 @@ const ttl = fc.oneof(
   wrong,
 );
 const optional = { requiredKeys: [] };
-const set = fc.oneof(fc.record({ key, value: fc.jsonValue(), ttl, other: wrong }, optional), wrong);
-const list = (item: fc.Arbitrary<unknown>) =>
+/** What is wrong somewhere is far more often drawn than what is right everywhere. */
+const good = {
+  key: fc.string({ minLength: 1, maxLength: 20 }),
+  set: fc.record(
+    {
+      key: fc.string({ minLength: 1, maxLength: 20 }),
+      value: fc.jsonValue(),
+      ttl: fc.integer({ min: 1, max: 100 }),
+    },
+    { requiredKeys: ['key', 'value'] },
+  ),
+};
+const set = fc.oneof(good.set, fc.record({ key, value: fc.jsonValue(), ttl, other: wrong }, optional), wrong);
+const list = (item: fc.Arbitrary<unknown>, right: fc.Arbitrary<unknown>) =>
   fc.oneof(
+    fc.array(right, { minLength: 1, maxLength: 4 }),
     fc.array(item, { maxLength: 4 }),
     fc.constantFrom<unknown>(Array(MAX_BATCH).fill('k'), Array(MAX_BATCH + 1).fill('k')),
     wrong,
@@ -87,8 +100,16 @@ describe('the document takes for a valid input what the service takes for one', 
     ['Key', keySchema, key],
     ['TenantId', tenantSchema, tenant],
     ['SetRequest', setSchema(limits), set],
-    ['BatchKeysRequest', batchKeysSchema, fc.oneof(fc.record({ keys: list(key) }, optional), wrong)],
-    ['BatchSetRequest', batchSetSchema(limits), fc.oneof(fc.record({ items: list(set) }, optional), wrong)],
+    [
+      'BatchKeysRequest',
+      batchKeysSchema,
+      fc.oneof(fc.record({ keys: list(key, good.key) }, optional), wrong),
+    ],
+    [
+      'BatchSetRequest',
+      batchSetSchema(limits),
+      fc.oneof(fc.record({ items: list(set, good.set) }, optional), wrong),
+    ],
     [
       'InvalidateRequest',
       invalidateSchema,
