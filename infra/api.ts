@@ -165,6 +165,8 @@ function cors(origins: readonly string[]): CorsPreflightOptions {
     allowHeaders: [
       'authorization',
       'content-type',
+      'traceparent',
+      'tracestate',
       'x-amz-content-sha256',
       'x-amz-date',
       'x-amz-security-token',

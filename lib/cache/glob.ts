@@ -6,6 +6,8 @@
  * the pattern, and a backslash at the very end stands for itself.
  */
 export interface Glob {
+  /** The text that it was compiled from. */
+  readonly pattern: string;
   /** The bytes that every match begins with. */
   readonly prefix: Buffer;
   /** The one key that matches, if the pattern has no wildcard. */
@@ -41,6 +43,7 @@ export function compileGlob(pattern: string): Glob {
   const plain = first.elements.findIndex((element) => typeof element !== 'number');
   const prefix = Buffer.from(first.elements.slice(0, plain < 0 ? undefined : plain) as number[]);
   return {
+    pattern,
     prefix,
     literal: segments.length === 1 ? first.bytes?.toString() : undefined,
     all: segments.length > 1 && segments.every(({ elements }) => elements.length === 0),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { compileGlob } from '../../lib/cache/glob.ts';
 import type { CacheStore, Hit, Item } from '../../lib/cache/store.ts';
 import { backends, newTenant, type OpenStore, soon } from './backends.ts';
+import { everywhere } from './over-the-wire.ts';
 
 const PLENTY = 64 * 1024 ** 2;
 const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);
@@ -9,11 +10,11 @@ const items = (names: string[], ttlSeconds = 100): Item[] =>
   names.map((key) => ({ key, value: JSON.stringify(`of ${key}`), ttlSeconds }));
 const hitOf = (value: string, ttl: number): Hit => ({ value, bytes: Buffer.byteLength(value), ttl });
 
-describe.each(backends)('batches, $name', ({ open }) => {
+describe.each(everywhere)('batches, $name', ({ open }) => {
   let opened: OpenStore;
   let store: CacheStore;
   let tenant: string;
-  const getAll = (names: string[], maxBytes = PLENTY) => store.getMany(tenant, names, maxBytes);
+  const getAll = (names: string[]) => store.getMany(tenant, names, PLENTY);
   const valuesOf = async (names: string[]) => (await getAll(names)).map((hit) => hit?.value);
 
   beforeAll(async () => {
@@ -101,24 +102,29 @@ describe.each(backends)('batches, $name', ({ open }) => {
     expect(await store.deleteMany(tenant, keys)).toBe(100);
   });
 
+  test('of nothing do nothing', async () => {
+    await store.setMany(tenant, []);
+    expect(await getAll([])).toEqual([]);
+    expect(await store.deleteMany(tenant, [])).toBe(0);
+  });
+});
+
+describe.each(backends)('a batch of gets with a bound on its bytes, $name', ({ open }) => {
   test.each([
     ['three values fit to the byte', 30, 3],
     ['the third would be a byte too much', 29, 2],
     ['nothing fits: the first value comes all the same', 1, 1],
-  ])('end before the value that is too much: %s', async (_, maxBytes, values) => {
+  ])('ends before the value that is too much: %s', async (_, maxBytes, values) => {
+    const { store } = await open();
+    const tenant = newTenant();
     const ten = '"12345678"';
     await store.setMany(
       tenant,
       keys.map((key) => ({ key, value: ten, ttlSeconds: 60 })),
     );
     // Misses take nothing.
-    const found = await getAll(['absent', ...keys.slice(0, 5)], maxBytes);
+    const found = await store.getMany(tenant, ['absent', ...keys.slice(0, 5)], maxBytes);
     expect(found.map((hit) => hit?.value)).toEqual([undefined, ...Array(values).fill(ten)]);
-  });
-
-  test('of nothing do nothing', async () => {
-    await store.setMany(tenant, []);
-    expect(await getAll([])).toEqual([]);
-    expect(await store.deleteMany(tenant, [])).toBe(0);
+    await store.close();
   });
 });

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
-import { type Backend, backends, newTenant } from './backends.ts';
+import { type Backend, newTenant } from './backends.ts';
 import { Model } from './model.ts';
+import { everywhere } from './over-the-wire.ts';
 
 /** Parts of tenants' names, keys and patterns that try to be read as something else. */
 const TENANTS = ['a', 'a.b', 'A', '0', 'cache', 'a-e'];
@@ -118,7 +119,7 @@ function effort({ url }: Backend): { lanes: number; runs: number; longestPassMs:
   return url ? { lanes: 16, runs: 6, longestPassMs: 800 } : { lanes: 1, runs: 400, longestPassMs: 5000 };
 }
 
-describe.each(backends)('a store beside a map with a clock, $name', (backend) => {
+describe.each(everywhere)('a store beside a map with a clock, $name', (backend) => {
   test('answers any sequence of operations of any tenants alike', async () => {
     const { lanes, runs, longestPassMs } = effort(backend);
     const opened = await backend.open();

@@ -248,6 +248,8 @@ describe('the API', () => {
         'x-tenant-id',
         'x-correlation-id',
         'x-request-id',
+        'traceparent',
+        'tracestate',
       ]),
     );
     const methods = new Set(routes.map(({ method }) => method));

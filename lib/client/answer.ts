@@ -1,0 +1,104 @@
+import {
+  BackendUnavailableError,
+  CacheError,
+  type Failure,
+  GatewayError,
+  InternalError,
+  InvalidationIncompleteError,
+  MissingTenantError,
+  NotFoundError,
+  PayloadTooLargeError,
+  TenantMismatchError,
+  UnsupportedMediaTypeError,
+  ValidationError,
+} from './errors.ts';
+
+/** An answer that has come in whole. */
+export interface Answer {
+  status: number;
+  text: string;
+  header: (name: string) => string | null;
+  parse: (text: string) => unknown;
+}
+
+type Members = Record<string, unknown>;
+
+/** The data of a success. @throws CacheError for anything else */
+export function readData(answer: Answer): Members {
+  const { body, cause } = bodyOf(answer);
+  if (answer.status >= 200 && answer.status < 300 && body?.success === true && isMembers(body.data)) {
+    return body.data;
+  }
+  throw errorOf(answer, body, cause);
+}
+
+/** Nothing, which is all that a 204 says. @throws CacheError for anything else */
+export function readNothing(answer: Answer): void {
+  if (answer.status === 204) return;
+  const { body, cause } = bodyOf(answer);
+  throw errorOf(answer, body, cause);
+}
+
+/** A health report, which is an answer whether it is a good one or not. @throws CacheError for anything else */
+export function readHealth(answer: Answer): Members {
+  const { body, cause } = bodyOf(answer);
+  if ((answer.status === 200 || answer.status === 503) && typeof body?.status === 'string') return body;
+  throw errorOf(answer, body, cause);
+}
+
+const classes = new Map<string, new (failure: Failure) => CacheError>([
+  ['VALIDATION_ERROR', ValidationError],
+  ['MISSING_TENANT_ID', MissingTenantError],
+  ['TENANT_MISMATCH', TenantMismatchError],
+  ['NOT_FOUND', NotFoundError],
+  ['PAYLOAD_TOO_LARGE', PayloadTooLargeError],
+  ['UNSUPPORTED_MEDIA_TYPE', UnsupportedMediaTypeError],
+  ['INTERNAL_SERVER_ERROR', InternalError],
+  ['BACKEND_UNAVAILABLE', BackendUnavailableError],
+  ['INVALIDATION_INCOMPLETE', InvalidationIncompleteError],
+]);
+
+/** The error that an answer is, by its envelope or, where it has none, by its status alone. */
+function errorOf({ status, header }: Answer, body: Members | undefined, cause: unknown): CacheError {
+  const known: Omit<Failure, 'message'> = {
+    status,
+    correlationId: textOf(body?.correlation_id) ?? header('x-correlation-id') ?? undefined,
+    requestId: textOf(body?.request_id) ?? header('x-request-id') ?? undefined,
+    retryAfterMs: retryAfterMs(header('retry-after')),
+  };
+  const error = body?.success === false && isMembers(body.error) ? body.error : undefined;
+  const code = textOf(error?.code);
+  if (error === undefined || code === undefined) {
+    const told = textOf(body?.message);
+    const message = `The answer is ${status} without the service's envelope${told === undefined ? '' : `: ${told}`}`;
+    return new GatewayError({ ...known, code: `HTTP_${status}`, message, cause });
+  }
+  const details = isMembers(error.details) ? error.details : {};
+  const Class = classes.get(code) ?? CacheError;
+  return new Class({ ...known, code, message: textOf(error.message) ?? code, details });
+}
+
+/** The members of a JSON object; for a body that is none, why, if the parser says so. */
+function bodyOf({ text, parse }: Answer): { body?: Members; cause?: unknown } {
+  try {
+    const body = parse(text);
+    return isMembers(body) ? { body } : {};
+  } catch (cause) {
+    return { cause };
+  }
+}
+
+function isMembers(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** The header is seconds or a date. */
+function retryAfterMs(header: string | null): number | undefined {
+  if (header === null) return undefined;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}

@@ -1,0 +1,154 @@
+/**
+ * Every failure that a call can end with, one class each: those that the service answers, with the codes of its contract, and
+ * those that happen on the way there.
+ */
+
+/** What is known of a failure. */
+export interface Failure {
+  message: string;
+  code?: string | undefined;
+  status?: number | undefined;
+  details?: Readonly<Record<string, unknown>> | undefined;
+  correlationId?: string | undefined;
+  requestId?: string | undefined;
+  retryAfterMs?: number | undefined;
+  cause?: unknown;
+}
+
+/** Base of all of them. One that is of no subclass has a code that this version of the client does not know. */
+export class CacheError extends Error {
+  override readonly name: string = 'CacheError';
+  /** Stable: what to tell failures apart by, where `instanceof` will not do. */
+  readonly code: string;
+  /** The HTTP status; undefined where no answer came. */
+  readonly status: number | undefined;
+  /** What the service tells beside the message; empty where it tells nothing. */
+  readonly details: Readonly<Record<string, unknown>>;
+  /** As the service has it in its log; what was sent, where no answer came. */
+  readonly correlationId: string | undefined;
+  readonly requestId: string | undefined;
+  /** How long the service, or what stands in front of it, asks to wait before another try; undefined where it does not. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(failure: Failure) {
+    super(failure.message, 'cause' in failure ? { cause: failure.cause } : undefined);
+    this.code = failure.code ?? 'UNKNOWN';
+    this.status = failure.status;
+    this.details = failure.details ?? {};
+    this.correlationId = failure.correlationId;
+    this.requestId = failure.requestId;
+    this.retryAfterMs = failure.retryAfterMs;
+  }
+}
+
+/** One field of a request that is not of its form. */
+export interface Issue {
+  /** `key`, `ttl`, `keys.3`, a header's name … */
+  field: string;
+  message: string;
+}
+
+/** 400: key, value, TTL, pattern or header is not of its form. */
+export class ValidationError extends CacheError {
+  override readonly name = 'ValidationError';
+  override readonly code = 'VALIDATION_ERROR' as const;
+
+  get issues(): Issue[] {
+    return Array.isArray(this.details.issues) ? this.details.issues : [];
+  }
+}
+
+/** 401: the request names no tenant. */
+export class MissingTenantError extends CacheError {
+  override readonly name = 'MissingTenantError';
+  override readonly code = 'MISSING_TENANT_ID' as const;
+}
+
+/** 403: the tenant is not the one that the caller's token is for. */
+export class TenantMismatchError extends CacheError {
+  override readonly name = 'TenantMismatchError';
+  override readonly code = 'TENANT_MISMATCH' as const;
+}
+
+/** 404: the service knows no such route: the client's `url` leads elsewhere, or to an older version. A miss is no error. */
+export class NotFoundError extends CacheError {
+  override readonly name = 'NotFoundError';
+  override readonly code = 'NOT_FOUND' as const;
+}
+
+/** 413: a value, or a batch, of more bytes than the service takes. */
+export class PayloadTooLargeError extends CacheError {
+  override readonly name = 'PayloadTooLargeError';
+  override readonly code = 'PAYLOAD_TOO_LARGE' as const;
+
+  /** How many bytes it takes. */
+  get maxBytes(): number | undefined {
+    return numberOf(this.details.max_bytes);
+  }
+
+  /** Of a batch: how many of the first items fit. */
+  get fitting(): number | undefined {
+    return numberOf(this.details.fitting);
+  }
+}
+
+/** 415: the body did not arrive as JSON. */
+export class UnsupportedMediaTypeError extends CacheError {
+  override readonly name = 'UnsupportedMediaTypeError';
+  override readonly code = 'UNSUPPORTED_MEDIA_TYPE' as const;
+}
+
+/** 500: a fault of the service, of which its log tells more. */
+export class InternalError extends CacheError {
+  override readonly name = 'InternalError';
+  override readonly code = 'INTERNAL_SERVER_ERROR' as const;
+}
+
+/** 503: the service's backend did not answer in time. A set may have been made all the same. */
+export class BackendUnavailableError extends CacheError {
+  override readonly name = 'BackendUnavailableError';
+  override readonly code = 'BACKEND_UNAVAILABLE' as const;
+}
+
+/** 503: time ran out during an invalidation. What went is gone; the same call again removes more. */
+export class InvalidationIncompleteError extends CacheError {
+  override readonly name = 'InvalidationIncompleteError';
+  override readonly code = 'INVALIDATION_INCOMPLETE' as const;
+
+  /** The live entries that this call has removed. */
+  get count(): number {
+    return numberOf(this.details.count) ?? 0;
+  }
+}
+
+/**
+ * An answer that is not the service's but of something in front of it, such as API Gateway's own 403, 429 and 503. The code is
+ * `HTTP_` and the status.
+ */
+export class GatewayError extends CacheError {
+  override readonly name = 'GatewayError';
+}
+
+/** No answer came: the network, the name, the port or the certificate. `cause` is what `fetch` threw. */
+export class ConnectionError extends CacheError {
+  override readonly name = 'ConnectionError';
+  override readonly code = 'CONNECTION_FAILED' as const;
+  /** False where no connection was made, so that the service cannot have seen the request. */
+  readonly maybeSent: boolean;
+
+  constructor(failure: Failure & { maybeSent: boolean }) {
+    super(failure);
+    this.maybeSent = failure.maybeSent;
+  }
+}
+
+/** The call took longer than its `timeoutMs`. The service may have done what was asked, or may yet do so. */
+export class DeadlineError extends CacheError {
+  override readonly name = 'DeadlineError';
+  override readonly code = 'DEADLINE_EXCEEDED' as const;
+}
+
+/** A parser of the caller's own may have made something else of a number. */
+function numberOf(value: unknown): number | undefined {
+  return value === undefined || value === null ? undefined : Number(value);
+}

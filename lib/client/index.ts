@@ -1,0 +1,31 @@
+export { type Authorize, bearer, type Outgoing } from './authorize.ts';
+export { CacheClient } from './client.ts';
+export {
+  BackendUnavailableError,
+  CacheError,
+  ConnectionError,
+  DeadlineError,
+  type Failure,
+  GatewayError,
+  InternalError,
+  InvalidationIncompleteError,
+  type Issue,
+  MissingTenantError,
+  NotFoundError,
+  PayloadTooLargeError,
+  TenantMismatchError,
+  UnsupportedMediaTypeError,
+  ValidationError,
+} from './errors.ts';
+export type { Fetch, FetchRequest, FetchResponse, Signal } from './runtime.ts';
+export { type Credentials, type SigV4Options, sigV4 } from './sigv4.ts';
+export type {
+  CallOptions,
+  ClientOptions,
+  Entry,
+  Health,
+  Lookup,
+  SetOptions,
+  Usage,
+  WasSet,
+} from './types.ts';

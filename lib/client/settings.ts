@@ -1,0 +1,49 @@
+import type { Stringify } from './json.ts';
+import type { TransportSettings } from './transport.ts';
+import type { ClientOptions } from './types.ts';
+
+/** A client's options, checked and with what they leave open. */
+export interface Settings {
+  transport: TransportSettings;
+  stringify: Stringify;
+  /** Milliseconds: of a call, of one that takes as long as there is to remove, and of each of the two that are made to fill. */
+  timeoutMs: number;
+  removalTimeoutMs: number;
+  fillTimeoutMs: number;
+}
+
+const TIMEOUT_MS = 10_000;
+
+/** The service works for up to 29 s at a time, so that this is enough for two. */
+const REMOVAL_TIMEOUT_MS = 60_000;
+
+/** A cold start takes a third of it. Beyond, it is better to begin with producing. */
+const FILL_TIMEOUT_MS = 1000;
+
+/** @throws TypeError for a URL that is none, or has what a base URL cannot have */
+export function settingsOf(options: ClientOptions): Settings {
+  const { timeoutMs = TIMEOUT_MS, retries = 2, authorize, parse, stringify } = options;
+  const transport = {
+    url: baseUrl(options.url),
+    // Looked up at each request: instrumentation replaces it later than clients are made.
+    fetch: options.fetch ?? ((url, request) => globalThis.fetch(url, request)),
+    authorize,
+    parse: parse ?? ((text: string): unknown => JSON.parse(text)),
+    retries,
+  } satisfies TransportSettings;
+  return {
+    transport,
+    stringify: stringify ?? ((value) => JSON.stringify(value)),
+    timeoutMs,
+    removalTimeoutMs: Math.max(timeoutMs, REMOVAL_TIMEOUT_MS),
+    fillTimeoutMs: Math.min(timeoutMs, FILL_TIMEOUT_MS),
+  };
+}
+
+function baseUrl(text: string): string {
+  const { protocol, username, password, search, hash, href } = new URL(text);
+  if (!/^https?:$/.test(protocol) || username || password || search || hash) {
+    throw new TypeError('url must be http: or https:, without user, query and fragment');
+  }
+  return href.replace(/\/+$/, '');
+}

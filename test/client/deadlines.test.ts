@@ -1,0 +1,133 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { CacheClient } from '../../lib/client/index.ts';
+import { hit, miss, script, unavailable } from './scripted.ts';
+
+const CLIENT = new URL('../../lib/client/index.ts', import.meta.url).href;
+
+describe('a call', () => {
+  test('of a service that hangs ends with its deadline', async () => {
+    const server = await script('hang');
+    const cache = new CacheClient({ url: server.url, tenant: 't', timeoutMs: 50 });
+    const { message, ...error } = await cache
+      .get('k', { correlationId: 'chain-1' })
+      .catch((reason) => reason);
+    expect(error).toMatchObject({
+      name: 'DeadlineError',
+      code: 'DEADLINE_EXCEEDED',
+      correlationId: 'chain-1',
+    });
+    expect(server.asked).toHaveLength(1);
+    await expect(cache.set('k', 1)).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    await expect(cache.getMany(['k'])).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  });
+
+  test('may be given another one than the client', async () => {
+    const server = await script('hang');
+    const cache = new CacheClient({ url: server.url, tenant: 't', timeoutMs: 600_000 });
+    await expect(cache.get('k', { timeoutMs: 50 })).rejects.toThrow('50 ms');
+    await expect(cache.clear({ timeoutMs: 50 })).rejects.toThrow('50 ms');
+    await expect(cache.invalidate('k', { timeoutMs: 50 })).rejects.toThrow('50 ms');
+  });
+
+  test('may be given all the time that there is', async () => {
+    const server = await script(miss);
+    const cache = new CacheClient({ url: server.url, tenant: 't', timeoutMs: Number.POSITIVE_INFINITY });
+    expect(await cache.get('k')).toEqual({ found: false, key: 'k' });
+  });
+
+  test('ends with its deadline also where fetch does not listen to its signal', async () => {
+    const deaf = () => new Promise<never>(() => {});
+    const cache = new CacheClient({ url: 'http://localhost', tenant: 't', timeoutMs: 50, fetch: deaf });
+    await expect(cache.get('k')).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    const authorize = () => new Promise<never>(() => {});
+    const waiting = new CacheClient({ url: 'http://localhost', tenant: 't', timeoutMs: 50, authorize });
+    await expect(waiting.get('k')).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+  });
+
+  test('ends with the reason of its signal, and takes the request with it', async () => {
+    let closed: Promise<unknown> | undefined;
+    const server = await script('hang');
+    const watching: typeof fetch = (...args) => {
+      const { signal } = args[1] as { signal: AbortSignal };
+      closed = once(signal, 'abort');
+      return fetch(...args);
+    };
+    const cache = new CacheClient({ url: server.url, tenant: 't', fetch: watching });
+    const controller = new AbortController();
+    const call = cache.get('k', { signal: controller.signal });
+    await expect.poll(() => server.asked.length).toBe(1);
+    const reason = new Error('the user left');
+    controller.abort(reason);
+    await expect(call).rejects.toBe(reason);
+    await closed;
+  });
+
+  test('ends with the reason of its signal while it waits to try again', async () => {
+    const server = await script({ ...unavailable, headers: { 'retry-after': '30' } });
+    const controller = new AbortController();
+    const cache = new CacheClient({ url: server.url, tenant: 't', timeoutMs: 60_000 });
+    const call = cache.get('k', { signal: controller.signal });
+    await expect.poll(() => server.asked.length).toBe(1);
+    controller.abort('enough');
+    await expect(call).rejects.toBe('enough');
+  });
+
+  test.each<[string, (cache: CacheClient, signal: AbortSignal) => Promise<unknown>]>([
+    ['get', (cache, signal) => cache.get('k', { signal })],
+    ['set', (cache, signal) => cache.set('k', 1, { signal })],
+    ['getMany', (cache, signal) => cache.getMany(['k'], { signal })],
+    ['invalidate', (cache, signal) => cache.invalidate('k', { signal })],
+    ['getOrSet', (cache, signal) => cache.getOrSet('k', 1, () => 1, { signal })],
+  ])('is not made at all when its signal has fired before: %s', async (_, call) => {
+    const server = await script(hit(1));
+    const signal = AbortSignal.abort('never');
+    await expect(call(new CacheClient({ url: server.url, tenant: 't' }), signal)).rejects.toBe('never');
+    expect(server.asked).toEqual([]);
+  });
+
+  test('leaves nothing on the signal that it was given', async () => {
+    const server = await script(miss);
+    const cache = new CacheClient({ url: server.url, tenant: 't' });
+    const { signal } = new AbortController();
+    const counts = { added: 0, removed: 0 };
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+      counts.added++;
+      addEventListener.apply(signal, args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+      counts.removed++;
+      removeEventListener.apply(signal, args);
+    };
+    await cache.get('k', { signal });
+    await cache.getOrSet('k', 1, () => 1, { signal }).catch(() => {});
+    expect(counts).toEqual({ added: 2, removed: 2 });
+  });
+
+  test('gives its connection on to the next', async () => {
+    const server = await script(({ method }) => (method === 'GET' ? miss : unavailable));
+    const cache = new CacheClient({ url: server.url, tenant: 't', retries: 0 });
+    for (let i = 0; i < 10; i++) {
+      await cache.get('k');
+      await cache.set('k', 1).catch(() => {});
+    }
+    expect(server.asked).toHaveLength(20);
+    // One, or a few if the runtime was not yet done with it.
+    expect(server.connections()).toBeLessThan(5);
+  });
+
+  test('keeps no process alive once it is answered', async () => {
+    const server = await script(hit('done'));
+    const code = `
+      import { CacheClient } from ${JSON.stringify(CLIENT)};
+      const cache = new CacheClient({ url: ${JSON.stringify(server.url)}, tenant: 't', timeoutMs: 3_600_000 });
+      console.log((await cache.get('k')).value, await cache.getOrSet('k', 1, () => 1, { timeoutMs: 3_600_000 }));
+    `;
+    const args = ['--input-type=module-typescript', '--eval', code];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 25_000 });
+    expect(stdout).toBe('done done\n');
+  });
+});

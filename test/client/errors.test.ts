@@ -1,0 +1,201 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as errors from '../../lib/client/index.ts';
+import { CacheClient, type CacheError } from '../../lib/client/index.ts';
+import * as answered from '../../lib/errors.ts';
+import { failure as envelope } from '../../lib/http/envelope.ts';
+import { freePort, LOOPBACK } from '../engines/ports.ts';
+import { type Service, startService } from '../http/service.ts';
+import { failure, type Reply, script } from './scripted.ts';
+
+/** What a call rejects with; whatever comes of one that does not. */
+const failed = (call: Promise<unknown>) => call.catch((error: CacheError) => error) as Promise<CacheError>;
+const clientOf = (server: { url: string }) => new CacheClient({ url: server.url, tenant: 't', retries: 0 });
+
+/** One of each that the service has, with all that can be in it. */
+const ofTheService = [
+  new answered.ValidationError([{ field: 'key', message: 'must not be empty' }]),
+  new answered.MissingTenantError(),
+  new answered.TenantMismatchError(),
+  new answered.NotFoundError(),
+  new answered.PayloadTooLargeError('batch', 100, { fitting: 7 }),
+  new answered.UnsupportedMediaTypeError(),
+  new answered.InternalError(new Error('a fault')),
+  new answered.BackendUnavailableError(),
+  new answered.InvalidationIncompleteError(12),
+];
+
+describe('every failure of the service', () => {
+  test('is among those that are looked at here', () => {
+    const classes = Object.keys(answered).filter((name) => name.endsWith('Error') && name !== 'ServiceError');
+    expect(ofTheService.map(({ name }) => name).sort()).toEqual(classes.sort());
+  });
+
+  test.each(ofTheService.map((error) => [error.name, error] as const))(
+    'is a class: %s',
+    async (name, theirs) => {
+      const ids = { correlationId: 'chain-1', requestId: 'request-1' };
+      const { statusCode: status, headers, body } = envelope(theirs, ids);
+      const server = await script({ status, headers, body });
+      const error = await failed(clientOf(server).get('k'));
+      expect(error).toBeInstanceOf(new Map<string, unknown>(Object.entries(errors)).get(name));
+      expect(error).toBeInstanceOf(errors.CacheError);
+      const { code, message, details } = theirs;
+      const retryAfterMs = theirs.status === 503 ? 1000 : undefined;
+      expect({ ...error, message: error.message }).toEqual({
+        name,
+        code,
+        status,
+        message,
+        details,
+        retryAfterMs,
+        ...ids,
+      });
+    },
+  );
+
+  test('tells in its own words what its details hold', async () => {
+    const [invalid, , , , tooLarge, , , , incomplete] = await Promise.all(
+      ofTheService.map(async (theirs) => {
+        const {
+          statusCode: status,
+          headers,
+          body,
+        } = envelope(theirs, { correlationId: 'c', requestId: 'r' });
+        return failed(clientOf(await script({ status, headers, body })).get('k'));
+      }),
+    );
+    expect(invalid).toMatchObject({ issues: [{ field: 'key', message: 'must not be empty' }] });
+    expect(tooLarge).toMatchObject({ maxBytes: 100, fitting: 7 });
+    expect(incomplete).toMatchObject({ count: 12 });
+  });
+
+  test('that is newer than the client is a CacheError with its code', async () => {
+    const error = await failed(clientOf(await script(failure(418, 'TEAPOT', { short: true }))).get('k'));
+    expect(error.constructor).toBe(errors.CacheError);
+    expect(error).toMatchObject({ code: 'TEAPOT', status: 418, details: { short: true }, requestId: 'r' });
+  });
+});
+
+describe('a running service', () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService({ MAX_VALUE_BYTES: '100' });
+  });
+  afterAll(() => service.stop());
+
+  test.each<[string, (cache: CacheClient) => Promise<unknown>, object]>([
+    ['a key', (cache) => cache.get(''), { code: 'VALIDATION_ERROR', issues: [{ field: 'key' }] }],
+    ['a time', (cache) => cache.set('k', 1, { ttl: 0 }), { issues: [{ field: 'ttl' }] }],
+    ['a key of many', (cache) => cache.getMany(['a', '']), { issues: [{ field: 'keys.1' }] }],
+    ['a pattern', (cache) => cache.invalidate(''), { issues: [{ field: 'pattern' }] }],
+    ['half a pair', (cache) => cache.get('\ud800'), { code: 'VALIDATION_ERROR', issues: [{ field: 'key' }] }],
+    ['half a pair', (cache) => cache.set('\ud800', 1), { status: 400, issues: [{ field: 'key' }] }],
+    ['no tenant', (cache) => cache.forTenant('').get('k'), { code: 'MISSING_TENANT_ID', status: 401 }],
+    ['a tenant', (cache) => cache.forTenant('*').get('k'), { issues: [{ field: 'X-Tenant-ID' }] }],
+    ['a value', (cache) => cache.set('k', 'x'.repeat(99)), { code: 'PAYLOAD_TOO_LARGE', maxBytes: 100 }],
+  ])('answers %s with the failure that it is', async (_, call, expected) => {
+    expect(await failed(call(clientOf(service)))).toMatchObject(expected);
+  });
+
+  test('is not where another path leads', async () => {
+    const error = await failed(clientOf({ url: `${service.url}/elsewhere/` }).get('k'));
+    expect(error).toMatchObject({ name: 'NotFoundError', status: 404 });
+  });
+});
+
+describe('a service whose backend is away', () => {
+  test('says so', async () => {
+    const service = await startService({ DRAGONFLY_URL: `redis://${LOOPBACK}:${await freePort()}` });
+    const error = await failed(clientOf(service).get('k'));
+    await service.stop();
+    expect(error).toMatchObject({ name: 'BackendUnavailableError', status: 503, retryAfterMs: 1000 });
+  });
+});
+
+describe('an answer that is not the service\u2019s own', () => {
+  const html = { 'content-type': 'text/html' };
+  test.each<[string, Reply, string]>([
+    ['API Gateway forbids', { status: 403, body: { message: 'Forbidden' } }, 'Forbidden'],
+    ['API Gateway throttles', { status: 429, body: { message: 'Too Many Requests' } }, 'Too Many Requests'],
+    [
+      'a function ended',
+      { status: 500, body: { message: 'Internal Server Error' } },
+      'Internal Server Error',
+    ],
+    ['a proxy is alone', { status: 502, headers: html, body: '<h1>Bad Gateway</h1>' }, '502'],
+    ['a function took too long', { status: 504, body: '' }, '504'],
+    ['a page to log in comes', { status: 200, headers: html, body: '<form>' }, '200'],
+    ['the data is missing', { status: 200, body: { success: true } }, '200'],
+    ['it is a list', { status: 200, body: [] }, '200'],
+    ['it says nothing', { status: 204 }, '204'],
+    ['it leads elsewhere', { status: 302, headers: { location: '/health' } }, '302'],
+  ])('is a GatewayError: %s', async (_, reply, message) => {
+    const server = await script(reply);
+    const error = await failed(clientOf(server).get('k'));
+    expect(error).toMatchObject({ name: 'GatewayError', code: `HTTP_${reply.status}`, status: reply.status });
+    expect(error.message).toContain(message);
+    expect(server.asked).toHaveLength(1);
+  });
+
+  test('tells what the parser had against it', async () => {
+    const error = await failed(clientOf(await script({ status: 200, body: '{' })).get('k'));
+    expect(error).toMatchObject({ code: 'HTTP_200', cause: expect.any(SyntaxError) });
+  });
+
+  test('is one too where nothing was to come', async () => {
+    const error = await failed(clientOf(await script({ status: 200, body: {} })).delete('k'));
+    expect(error.code).toBe('HTTP_200');
+  });
+
+  test('is one too in place of a health report', async () => {
+    const error = await failed(clientOf(await script({ status: 503, body: { message: 'no' } })).health());
+    expect(error.code).toBe('HTTP_503');
+  });
+
+  test.each([
+    ['5', 5000],
+    [new Date(Date.now() + 3_600_000).toUTCString(), 3_600_000],
+    [new Date(0).toUTCString(), 0],
+    ['soon', undefined],
+  ])('tells when to come again: %s', async (text, ms) => {
+    const server = await script({ status: 503, headers: { 'retry-after': text } });
+    const { retryAfterMs } = await failed(clientOf(server).get('k'));
+    if (ms === undefined) expect(retryAfterMs).toBeUndefined();
+    else expect(Math.abs((retryAfterMs ?? Number.NaN) - ms)).toBeLessThan(30_000);
+  });
+});
+
+describe('a connection', () => {
+  test('that is refused has certainly carried nothing', async () => {
+    const error = await failed(clientOf({ url: `http://${LOOPBACK}:${await freePort()}` }).get('k'));
+    expect(error).toMatchObject({ name: 'ConnectionError', code: 'CONNECTION_FAILED', maybeSent: false });
+    expect(error.message).toContain('ECONNREFUSED');
+    expect(error.correlationId).toMatch(/./);
+    expect(error.cause).toBeInstanceOf(TypeError);
+  });
+
+  test.each(['reset', 'cut'] as const)('that breaks may have carried something: %s', async (move) => {
+    const error = await failed(clientOf(await script(move)).get('k'));
+    expect(error).toMatchObject({ name: 'ConnectionError', maybeSent: true, status: undefined });
+  });
+
+  test('is not what fails where a header cannot be sent', async () => {
+    const server = await script('hang');
+    const error = await failed(clientOf(server).get('k', { headers: { 'x-any': 'a\nb' } }));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(server.asked).toEqual([]);
+  });
+});
+
+describe('a client', () => {
+  test.each([
+    '',
+    'localhost:8080',
+    'ftp://localhost',
+    'http://u:p@localhost',
+    'http://localhost?a=b',
+    'http://a/#b',
+  ])('cannot be made for %j', (url) => {
+    expect(() => new CacheClient({ url, tenant: 't' })).toThrow(TypeError);
+  });
+});

@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import { CacheClient } from '../../lib/client/index.ts';
+import { freePort } from '../engines/ports.ts';
+import { describeOnEveryBackend } from '../http/client.ts';
+import { startService } from '../http/service.ts';
+
+describeOnEveryBackend('the client', {}, (connect) => {
+  const client = () => {
+    const { port, tenant } = connect();
+    return new CacheClient({ url: `http://127.0.0.1:${port}`, tenant });
+  };
+
+  test('finds what it has set until it deletes it', async () => {
+    const cache = client();
+    const value = { name: 'Jöhn', score: 1.5, tags: ['a', null, '🎈'], none: {} };
+    expect(await cache.get('user:1')).toEqual({ found: false, key: 'user:1' });
+    expect(await cache.set('user:1', value, { ttl: 60 })).toEqual({ key: 'user:1', ttl: 60 });
+    expect(await cache.get('user:1')).toEqual({ found: true, key: 'user:1', value, ttl: 60 });
+    expect(await cache.delete('user:1')).toBeUndefined();
+    expect(await cache.get('user:1')).toEqual({ found: false, key: 'user:1' });
+    expect(await cache.delete('user:1')).toBeUndefined();
+  });
+
+  test('leaves it to the service how long entries live that have no time to live', async () => {
+    expect(await client().set('k', 1)).toEqual({ key: 'k', ttl: 300 });
+  });
+
+  test.each([null, false, 0, '', [], {}, 'text', -1.5])('finds a value that is %j', async (value) => {
+    const cache = client();
+    await cache.set('k', value);
+    expect(await cache.get('k')).toEqual({ found: true, key: 'k', value, ttl: 300 });
+  });
+
+  test('invalidates by a pattern, and without one all', async () => {
+    const cache = client();
+    await cache.setMany(['a:1', 'a:2', 'b:1', 'b*'].map((key) => ({ key, value: 1 })));
+    expect(await cache.invalidate('a:*')).toBe(2);
+    expect(await cache.invalidate('b\\*')).toBe(1);
+    expect((await cache.getMany(['a:1', 'a:2', 'b:1', 'b*'])).map(({ found }) => found)).toEqual([
+      false,
+      false,
+      true,
+      false,
+    ]);
+    expect(await cache.invalidate()).toBe(1);
+    expect(await cache.invalidate()).toBe(0);
+  });
+
+  test('clears a tenant, tells what it takes, and touches no other', async () => {
+    const cache = client();
+    const other = cache.forTenant(`${cache.tenant}.other`);
+    await cache.setMany([1, 2, 3].map((n) => ({ key: `k:${n}`, value: n })));
+    await other.set('k:1', 'other');
+    expect(await cache.usage()).toMatchObject({ tenant_id: cache.tenant, entries: 3, bytes: { sampled: 3 } });
+    expect((await cache.usage()).bytes.estimated).toBeGreaterThan(0);
+    expect(await cache.clear()).toBeUndefined();
+    expect(await cache.usage()).toMatchObject({ entries: 0, bytes: { estimated: 0 } });
+    expect(await other.get('k:1')).toMatchObject({ value: 'other' });
+    await other.clear();
+  });
+
+  test('sets, gets and deletes many at once', async () => {
+    const cache = client();
+    const entries = [
+      { key: 'a', value: 1, ttl: 10 },
+      { key: 'b', value: 2 },
+      { key: 'a', value: 3, ttl: 30 },
+    ];
+    expect(await cache.setMany(entries)).toEqual([
+      { key: 'a', ttl: 30 },
+      { key: 'b', ttl: 300 },
+      { key: 'a', ttl: 30 },
+    ]);
+    expect(await cache.getMany(['b', 'absent', 'a', 'b'])).toEqual([
+      { found: true, key: 'b', value: 2, ttl: 300 },
+      { found: false, key: 'absent' },
+      { found: true, key: 'a', value: 3, ttl: 30 },
+      { found: true, key: 'b', value: 2, ttl: 300 },
+    ]);
+    expect(await cache.deleteMany(['a', 'absent', 'a'])).toBe(1);
+    expect(await cache.deleteMany(['a', 'b'])).toBe(1);
+  });
+
+  test('answers what asks for nothing', async () => {
+    const cache = client();
+    expect(await cache.getMany([])).toEqual([]);
+    expect(await cache.setMany([])).toEqual([]);
+    expect(await cache.deleteMany([])).toBe(0);
+  });
+
+  test('fills what is not there, once', async () => {
+    const cache = client();
+    let produced = 0;
+    const produce = async () => ({ answer: ++produced });
+    expect(await cache.getOrSet('k', 60, produce)).toEqual({ answer: 1 });
+    expect(await cache.getOrSet('k', 60, produce)).toEqual({ answer: 1 });
+    expect(await cache.get('k')).toMatchObject({ value: { answer: 1 }, ttl: 60 });
+    await cache.delete('k');
+    expect(await cache.getOrSet('k', 60, produce)).toEqual({ answer: 2 });
+  });
+
+  test('tells that the service is well', async () => {
+    expect(await client().health()).toMatchObject({ status: 'healthy', service: 'cache-service' });
+  });
+});
+
+describe('the client of a service whose backend is away', () => {
+  test('tells that it is not well, which is an answer', async () => {
+    const service = await startService({ DRAGONFLY_URL: `redis://127.0.0.1:${await freePort()}` });
+    const health = await new CacheClient({ url: service.url, tenant: 't' }).health();
+    await service.stop();
+    expect(health).toMatchObject({ status: 'unhealthy', backend: 'dragonfly' });
+  });
+});

@@ -1,0 +1,197 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { CacheClient, type ClientOptions, type FetchRequest } from '../../lib/client/index.ts';
+import { freePort, LOOPBACK } from '../engines/ports.ts';
+import {
+  failure,
+  hit,
+  type Move,
+  miss,
+  script,
+  success,
+  throttled,
+  unavailable,
+  wasSet,
+} from './scripted.ts';
+
+type Call = (cache: CacheClient) => Promise<unknown>;
+
+const clientOf = ({ url }: { url: string }, options: Partial<ClientOptions> = {}) =>
+  new CacheClient({ url, tenant: 't', ...options });
+
+/** What does no harm when it is done twice, and an answer to it. */
+const harmless: [string, Call, Move][] = [
+  ['get', (cache) => cache.get('k'), miss],
+  ['getMany', (cache) => cache.getMany(['k']), success({ items: [{ key: 'k', found: false }] })],
+  ['usage', (cache) => cache.usage(), success({ tenant_id: 't', entries: 0, bytes: {}, backend: 'memory' })],
+  ['health', (cache) => cache.health(), { status: 200, body: { status: 'healthy' } }],
+  ['delete', (cache) => cache.delete('k'), { status: 204 }],
+  ['deleteMany', (cache) => cache.deleteMany(['k']), success({ count: 1 })],
+  ['invalidate', (cache) => cache.invalidate('k*'), success({ pattern: 'k*', count: 1 })],
+  ['clear', (cache) => cache.clear(), { status: 204 }],
+];
+
+const sets: [string, Call, Move][] = [
+  ['set', (cache) => cache.set('k', 1), wasSet],
+  [
+    'setMany',
+    (cache) => cache.setMany([{ key: 'k', value: 1 }]),
+    success({ items: [{ key: 'k', ttl: 300 }] }, 201),
+  ],
+];
+
+const bare = (status: number): Move => ({ status, body: { message: 'from in front' } });
+
+describe.each(harmless)('%s', (_, call, answer) => {
+  test.each<[string, Move]>([
+    ['a connection that breaks', 'reset'],
+    ['an answer that breaks off', 'cut'],
+    ['429', throttled],
+    ['502', bare(502)],
+    ['503', unavailable],
+    ['504', bare(504)],
+  ])('is sent again after %s', async (_, move) => {
+    const server = await script(move, answer);
+    await call(clientOf(server));
+    expect(server.asked).toHaveLength(2);
+  });
+
+  test.each([400, 401, 403, 404, 413, 500])('is not sent again after %d', async (status) => {
+    const server = await script(bare(status), answer);
+    await expect(call(clientOf(server))).rejects.toMatchObject({ status });
+    expect(server.asked).toHaveLength(1);
+  });
+
+  test('is given up after as many retries as there may be', async () => {
+    const server = await script(unavailable);
+    await expect(call(clientOf(server))).rejects.toMatchObject({ code: 'HTTP_503' });
+    expect(server.asked).toHaveLength(3);
+    await expect(call(clientOf(server, { retries: 0 }))).rejects.toMatchObject({ code: 'HTTP_503' });
+    expect(server.asked).toHaveLength(4);
+  });
+});
+
+describe.each(sets)('%s, which may come late and bring back what was gone', (_, call, answer) => {
+  test.each<[string, Move]>([
+    ['a connection that breaks', 'reset'],
+    ['an answer that breaks off', 'cut'],
+    ['502', bare(502)],
+    ['503', unavailable],
+    ['503 of the backend', failure(503, 'BACKEND_UNAVAILABLE')],
+    ['504', bare(504)],
+  ])('is not sent again after %s', async (_, move) => {
+    const server = await script(move, answer);
+    await expect(call(clientOf(server))).rejects.toThrow();
+    expect(server.asked).toHaveLength(1);
+  });
+
+  test('is sent again where it was turned away', async () => {
+    const server = await script(throttled, answer);
+    await call(clientOf(server));
+    expect(server.asked).toHaveLength(2);
+  });
+
+  test('is sent again where no connection was made', async () => {
+    const nowhere = `http://${LOOPBACK}:${await freePort()}`;
+    const server = await script(answer);
+    let tries = 0;
+    const lateServer = (url: string, request: FetchRequest) =>
+      fetch(tries++ === 0 ? url : url.replace(nowhere, server.url), request);
+    await call(clientOf({ url: nowhere }, { fetch: lateServer }));
+    expect([tries, server.asked.length]).toEqual([2, 1]);
+  });
+});
+
+describe('a retry', () => {
+  test('waits as long as it is told to', async () => {
+    const times: number[] = [];
+    const now =
+      (move: Move): Move =>
+      () => {
+        times.push(performance.now());
+        return move;
+      };
+    const server = await script(
+      now(failure(503, 'BACKEND_UNAVAILABLE', {}, { 'retry-after': '1' })),
+      now(miss),
+    );
+    await clientOf(server).get('k');
+    expect((times[1] as number) - (times[0] as number)).toBeGreaterThanOrEqual(990);
+  });
+
+  test('that would have to wait past the deadline is not waited for', async () => {
+    const server = await script(failure(503, 'BACKEND_UNAVAILABLE', {}, { 'retry-after': '3600' }));
+    await expect(clientOf(server).get('k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+    expect(server.asked).toHaveLength(1);
+  });
+
+  test('ends with the deadline of the whole call', async () => {
+    let asked = 0;
+    const slowly = async () => {
+      asked++;
+      await sleep(20);
+      throw new TypeError('fetch failed');
+    };
+    const cache = clientOf({ url: 'http://localhost' }, { fetch: slowly, retries: 1e9, timeoutMs: 500 });
+    await expect(cache.get('k')).rejects.toMatchObject({
+      code: expect.stringMatching(/CONNECTION|DEADLINE/),
+    });
+    const before = asked;
+    expect(before).toBeGreaterThan(1);
+    await sleep(200);
+    expect(asked).toBe(before);
+  });
+
+  test('carries the same correlation and another request identifier', async () => {
+    const server = await script(unavailable, unavailable, miss);
+    await clientOf(server).get('k');
+    const header = (name: string) => new Set(server.asked.map(({ headers }) => headers[name]));
+    expect(header('x-correlation-id').size).toBe(1);
+    expect(header('x-request-id').size).toBe(3);
+  });
+
+  test('is signed anew', async () => {
+    const server = await script(unavailable, hit(1));
+    let token = 0;
+    await clientOf(server, { authorize: () => ({ Authorization: `Bearer ${++token}` }) }).get('k');
+    expect(server.asked.map(({ headers }) => headers.authorization)).toEqual(['Bearer 1', 'Bearer 2']);
+  });
+});
+
+describe('an invalidation that the service does not complete', () => {
+  const incomplete = (count: number, headers = {}) =>
+    failure(503, 'INVALIDATION_INCOMPLETE', { count }, headers);
+
+  test('goes on, more often than a failure is tried again, and counts all that went', async () => {
+    const steps = [1000, 500, 250, 125, 60].map((count) => incomplete(count));
+    const server = await script(incomplete(2000), ...steps, success({ pattern: 'k*', count: 7 }));
+    expect(await clientOf(server).invalidate('k*')).toBe(3942);
+    expect(server.asked.map(({ body }) => body)).toEqual(Array(7).fill('{"pattern":"k*"}'));
+  });
+
+  test('waits in between as long as it is told to, and says how many went when time runs out', async () => {
+    const server = await script(incomplete(10, { 'retry-after': '3600' }));
+    await expect(clientOf(server).invalidate('k*')).rejects.toMatchObject({
+      name: 'InvalidationIncompleteError',
+      count: 10,
+      details: { count: 10 },
+    });
+  });
+
+  test('says how many went when time runs out while it is asked again', async () => {
+    const server = await script(incomplete(10), incomplete(5), 'hang');
+    const error = clientOf(server).invalidate('k*', { timeoutMs: 500 });
+    await expect(error).rejects.toMatchObject({ code: 'INVALIDATION_INCOMPLETE', count: 15 });
+  });
+
+  test('is given up where another round would get no further', async () => {
+    const server = await script(incomplete(3), incomplete(0));
+    await expect(clientOf(server).invalidate('*k')).rejects.toMatchObject({ count: 3 });
+    expect(server.asked).toHaveLength(2);
+  });
+
+  test('fails with what else there is', async () => {
+    const server = await script(incomplete(3), bare(403));
+    await expect(clientOf(server).invalidate('*k')).rejects.toMatchObject({ code: 'HTTP_403' });
+  });
+});

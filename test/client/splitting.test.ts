@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest';
+import { CacheClient, type FetchRequest, PayloadTooLargeError } from '../../lib/client/index.ts';
+import { describeOnEveryBackend } from '../http/client.ts';
+import { failure, script, success } from './scripted.ts';
+
+const MIB = 1024 ** 2;
+const names = (count: number) => Array.from({ length: count }, (_, i) => `k:${i}`);
+
+/** How many keys or items each request had. */
+const sizes = (bodies: string[]) =>
+  bodies.map((body) => {
+    const { keys, items } = JSON.parse(body) as { keys?: unknown[]; items?: unknown[] };
+    return (keys ?? items ?? []).length;
+  });
+
+describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => {
+  const client = () => {
+    const { port, tenant } = connect();
+    const bodies: string[] = [];
+    const watching = (url: string, request: FetchRequest) => {
+      bodies.push(request.body ?? '');
+      return fetch(url, request);
+    };
+    return { bodies, cache: new CacheClient({ url: `http://127.0.0.1:${port}`, tenant, fetch: watching }) };
+  };
+
+  test('sends as many as it takes, and answers in the order asked', async () => {
+    const { cache, bodies } = client();
+    const keys = names(350);
+    const entries = keys.map((key, i) => ({ key, value: i, ttl: i + 1 }));
+    expect(await cache.setMany(entries)).toEqual(keys.map((key, i) => ({ key, ttl: i + 1 })));
+    expect(sizes(bodies.splice(0)).sort()).toEqual([100, 100, 100, 50].sort());
+    const asked = [...keys.toReversed(), 'absent'];
+    const found = await cache.getMany<number>(asked);
+    expect(found.map(({ key }) => key)).toEqual(asked);
+    expect(found.map((item) => item.found && item.value)).toEqual([...[...keys.keys()].toReversed(), false]);
+  });
+
+  test('counts what it deletes over all of them', async () => {
+    const { cache, bodies } = client();
+    await cache.setMany(names(250).map((key) => ({ key, value: 1 })));
+    bodies.length = 0;
+    expect(await cache.deleteMany([...names(250), ...names(250)])).toBe(250);
+    expect(await cache.getMany(names(250))).toEqual(names(250).map((key) => ({ found: false, key })));
+  });
+
+  test('lets the last of two sets of one key count, however far apart they are', async () => {
+    const { cache } = client();
+    const entries = [...names(150), ...names(150)].map((key, i) => ({ key, value: i, ttl: 1000 + i }));
+    const results = await cache.setMany(entries);
+    expect(results).toHaveLength(300);
+    expect(results[0]).toEqual({ key: 'k:0', ttl: 1150 });
+    const found = await cache.getMany<number>(names(150));
+    expect(found.map((item) => item.found && item.value)).toEqual(names(150).map((_, i) => 150 + i));
+  });
+
+  test('sets values that are too much for one batch in several, whatever stands in them', async () => {
+    const { cache, bodies } = client();
+    const values = [
+      'x'.repeat(2 * MIB),
+      '"'.repeat(MIB),
+      '\\'.repeat(MIB),
+      'é'.repeat(MIB),
+      '\n'.repeat(MIB),
+      'y',
+    ];
+    await cache.setMany(values.map((value, i) => ({ key: `k:${i}`, value })));
+    expect(bodies.length).toBeGreaterThan(1);
+    for (const [i, value] of values.entries()) {
+      const found = await cache.get(`k:${i}`);
+      // Compared before it is shown: a difference in a megabyte is no message.
+      expect(found.found && found.value === value).toBe(true);
+    }
+  });
+
+  test('gets values that are too much for one answer in several', async () => {
+    const { cache, bodies } = client();
+    const keys = names(7);
+    for (const [i, key] of keys.entries()) await cache.set(key, `${i}`.repeat(2 * MIB));
+    bodies.length = 0;
+    const asked = ['absent', ...keys, 'k:0'];
+    const found = await cache.getMany<string>(asked);
+    expect(found.map((item) => (item.found ? [item.value[0], item.value.length] : null))).toEqual([
+      null,
+      ...[...keys.keys(), 0].map((i) => [String(i), 2 * MIB]),
+    ]);
+    expect(Math.max(...sizes(bodies))).toBe(9);
+    await cache.clear();
+  });
+
+  test('rejects with what the service says of a value that is too large for any', async () => {
+    const { cache } = client();
+    const value = 'x'.repeat(5 * MIB);
+    await expect(cache.setMany([{ key: 'k', value }])).rejects.toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+      maxBytes: 5 * MIB,
+      fitting: undefined,
+    });
+  });
+});
+
+describe('a client whose batches do not fit', () => {
+  test('gives up where none of the first ones does, and does not ask for ever', async () => {
+    const server = await script(failure(413, 'PAYLOAD_TOO_LARGE', { max_bytes: 1, fitting: 0 }));
+    const cache = new CacheClient({ url: server.url, tenant: 't' });
+    await expect(cache.getMany(['a', 'b'])).rejects.toThrow(PayloadTooLargeError);
+    expect(server.asked).toHaveLength(1);
+  });
+
+  test('cuts them again and again', async () => {
+    const server = await script(({ body }) => {
+      const { keys } = JSON.parse(body) as { keys: string[] };
+      if (keys.length > 3)
+        return failure(413, 'PAYLOAD_TOO_LARGE', { max_bytes: 1, fitting: keys.length - 1 });
+      return success({ items: keys.map((key) => ({ key, found: false })) });
+    });
+    const cache = new CacheClient({ url: server.url, tenant: 't' });
+    expect(await cache.getMany(names(8))).toEqual(names(8).map((key) => ({ found: false, key })));
+  });
+
+  test('has at most four of them under way, and lets go of the others when one fails', async () => {
+    let most = 0;
+    let now = 0;
+    let ended = 0;
+    const waiting: (() => void)[] = [];
+    const cache = new CacheClient({
+      url: 'http://localhost',
+      tenant: 't',
+      retries: 0,
+      fetch: (_, { signal }) => {
+        most = Math.max(most, ++now);
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            ended++;
+            reject(signal.reason);
+          });
+          waiting.push(() => reject(new TypeError('fetch failed')));
+          if (now === 4) waiting[0]?.();
+        });
+      },
+    });
+    await expect(cache.deleteMany(names(1000))).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+    expect({ most, sent: waiting.length, ended }).toEqual({ most: 4, sent: 4, ended: 4 });
+  });
+});

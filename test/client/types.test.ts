@@ -1,0 +1,127 @@
+import { describe, expectTypeOf, test } from 'vitest';
+import {
+  type Authorize,
+  bearer,
+  CacheClient,
+  CacheError,
+  ConnectionError,
+  type Fetch,
+  type Lookup,
+  PayloadTooLargeError,
+  type Signal,
+  sigV4,
+  ValidationError,
+  type WasSet,
+} from '../../lib/client/index.ts';
+
+interface User {
+  name: string;
+  tags?: string[];
+}
+
+declare const cache: CacheClient;
+declare const something: unknown;
+const user: User = { name: 'John' };
+
+/** What stands in it is looked at by the compiler and never run. */
+const compiled = (_code: () => unknown): void => {};
+
+describe('by its types a client', () => {
+  test('gives a value only to those who have asked whether it was found', () => {
+    compiled(async () => {
+      const lookup = await cache.get<User>('k');
+      expectTypeOf(lookup).toEqualTypeOf<Lookup<User>>();
+      // @ts-expect-error: there may be none
+      lookup.value;
+      if (lookup.found) {
+        expectTypeOf(lookup.value).toEqualTypeOf<User>();
+        expectTypeOf(lookup.ttl).toEqualTypeOf<number>();
+      }
+      expectTypeOf(await cache.getMany<User>(['a', 'b'])).toEqualTypeOf<Lookup<User>[]>();
+      const untyped = await cache.get('k');
+      if (untyped.found) expectTypeOf(untyped.value).toBeUnknown();
+    });
+  });
+
+  test('takes values of any type, and is exact about the rest', () => {
+    compiled(async () => {
+      expectTypeOf(await cache.set('k', user, { ttl: 60 })).toEqualTypeOf<WasSet>();
+      await cache.set('k', null);
+      await cache.set('k', [1, 'two', { three: 3 }] as const);
+      await cache.set('k', something);
+      await cache.setMany([{ key: 'k', value: something, ttl: 1 }]);
+      // @ts-expect-error: no time to live
+      await cache.set('k', user, { ttl: '60' });
+      // @ts-expect-error: an option that there is not
+      await cache.set('k', user, { tll: 60 });
+    });
+  });
+
+  test('gives what is produced in the type in which it is produced', () => {
+    compiled(async () => {
+      expectTypeOf(await cache.getOrSet('k', 60, () => 1)).toEqualTypeOf<number>();
+      expectTypeOf(await cache.getOrSet('k', 60, async () => user)).toEqualTypeOf<User>();
+      expectTypeOf(await cache.getOrSet<User>('k', 60, async () => ({ name: 'Ann' }))).toEqualTypeOf<User>();
+      expectTypeOf(await cache.getOrSet('k', 60, async () => something)).toEqualTypeOf<unknown>();
+      expectTypeOf(await cache.getOrSet('k', 60, async () => null)).toEqualTypeOf<null>();
+      await cache.getOrSet('k', 60, async (signal) => {
+        expectTypeOf(signal).toEqualTypeOf<Signal>();
+        return (await fetch('http://localhost', { signal })).json();
+      });
+      // @ts-expect-error: of another type
+      await cache.getOrSet<User>('k', 60, () => 1);
+    });
+  });
+
+  test('can be wrapped in a function of any type', () => {
+    const wrapped = <T>(key: string, produce: () => Promise<T>): Promise<T> =>
+      cache.getOrSet(key, 60, produce);
+    expectTypeOf(wrapped<User>).returns.resolves.toEqualTypeOf<User>();
+    const generic = <T>(value: T): Promise<WasSet> => cache.set('k', value);
+    expectTypeOf(generic<User>).returns.resolves.toEqualTypeOf<WasSet>();
+  });
+
+  test('says what the other calls give', () => {
+    compiled(async () => {
+      expectTypeOf(await cache.delete('k')).toBeVoid();
+      expectTypeOf(await cache.deleteMany(['k'])).toBeNumber();
+      expectTypeOf(await cache.invalidate('k*')).toBeNumber();
+      expectTypeOf(await cache.clear()).toBeVoid();
+      expectTypeOf(await cache.setMany([{ key: 'k', value: 1 }])).toEqualTypeOf<WasSet[]>();
+      expectTypeOf((await cache.usage()).bytes.estimated).toBeNumber();
+      expectTypeOf((await cache.health()).status).toEqualTypeOf<'healthy' | 'unhealthy'>();
+      expectTypeOf(cache.forTenant('other')).toEqualTypeOf<CacheClient>();
+    });
+  });
+
+  test('takes the signal of an AbortController, and the fetch of the runtime', () => {
+    expectTypeOf<AbortSignal>().toExtend<Signal>();
+    expectTypeOf<Signal>().toExtend<AbortSignal>();
+    expectTypeOf<typeof fetch>().toExtend<Fetch>();
+    compiled(() => new CacheClient({ url: 'http://localhost', tenant: 't', fetch }));
+    // @ts-expect-error: no tenant
+    compiled(() => new CacheClient({ url: 'http://localhost' }));
+  });
+
+  test('takes what lets requests in, of its own or of another make', () => {
+    expectTypeOf(bearer).returns.toEqualTypeOf<Authorize>();
+    compiled(() => bearer(async () => 'token'));
+    expectTypeOf(sigV4).returns.toEqualTypeOf<Authorize>();
+    compiled(() =>
+      sigV4({ region: 'eu-central-1', credentials: { accessKeyId: 'a', secretAccessKey: 's' } }),
+    );
+    // @ts-expect-error: no secret
+    compiled(() => sigV4({ region: 'eu-central-1', credentials: { accessKeyId: 'a' } }));
+    expectTypeOf((_request: { url: string }) => ({ 'x-api-key': 'k' })).toExtend<Authorize>();
+  });
+
+  test('tells failures apart by class and by code', () => {
+    compiled((error: unknown = something) => {
+      if (error instanceof ValidationError) expectTypeOf(error.code).toEqualTypeOf<'VALIDATION_ERROR'>();
+      if (error instanceof PayloadTooLargeError)
+        expectTypeOf(error.fitting).toEqualTypeOf<number | undefined>();
+      if (error instanceof ConnectionError) expectTypeOf(error.maybeSent).toBeBoolean();
+      if (error instanceof CacheError) expectTypeOf(error.retryAfterMs).toEqualTypeOf<number | undefined>();
+    });
+  });
+});

@@ -1,0 +1,107 @@
+import type { CacheStore, Hit } from '../../lib/cache/store.ts';
+import {
+  CacheClient,
+  type Entry,
+  InvalidationIncompleteError,
+  type Lookup,
+  type WasSet,
+} from '../../lib/client/index.ts';
+import { JsonText } from '../../lib/http/json.ts';
+import { liftMember } from '../../lib/http/verbatim.ts';
+
+/**
+ * A store that is a running service, spoken to through the client: values go and come as the JSON texts that they are.
+ */
+export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
+  const client = new CacheClient({
+    url,
+    tenant: 'nobody',
+    parse: parseVerbatim,
+    stringify: (value) => value as string,
+    timeoutMs: 25_000,
+  });
+  const of = (tenant: string) => client.forTenant(tenant);
+  const get = together<string, Lookup<JsonText>>(
+    (tenant, key) => of(tenant).get(key),
+    (tenant, keys) => of(tenant).getMany(keys),
+  );
+  const set = together<Entry, WasSet>(
+    (tenant, { key, value, ...options }) => of(tenant).set(key, value, options),
+    (tenant, entries) => of(tenant).setMany(entries),
+  );
+  return {
+    kind,
+    get: async (tenant, key) => hitOf(await get(tenant, key)),
+    set: async (tenant, key, value, ttl) => {
+      await set(tenant, { key, value, ttl });
+    },
+    // Alone a delete does not tell whether there was anything.
+    delete: async (tenant, key) => (await of(tenant).deleteMany([key])) === 1,
+    // How much a batch may hold is not the caller's to say.
+    getMany: async (tenant, keys) => (await of(tenant).getMany<JsonText>(keys)).map(hitOf),
+    setMany: async (tenant, items) => {
+      await of(tenant).setMany(items.map(({ ttlSeconds, ...item }) => ({ ...item, ttl: ttlSeconds })));
+    },
+    deleteMany: (tenant, keys) => of(tenant).deleteMany(keys),
+    // Nor when it is to stop.
+    invalidate: async (tenant, { pattern }) => {
+      try {
+        return { count: await of(tenant).invalidate(pattern), complete: true };
+      } catch (error) {
+        if (!(error instanceof InvalidationIncompleteError)) throw error;
+        return { count: error.count, complete: false };
+      }
+    },
+    // A clear does not tell how much went.
+    clear: async (tenant) => {
+      const { entries } = await of(tenant).usage();
+      await of(tenant).clear();
+      return entries;
+    },
+    usage: async (tenant) => {
+      const { entries, bytes } = await of(tenant).usage();
+      return { entries, bytes: bytes.estimated, sampled: bytes.sampled, missing: bytes.missing };
+    },
+    servers: () => Promise.reject(new Error('The wire does not carry what servers say of themselves')),
+    ping: async () => {
+      await client.health();
+    },
+    close: async () => {},
+  };
+}
+
+/**
+ * What is asked for at one moment for one tenant goes in batches: suites ask for thousands, each of which would otherwise be
+ * a request.
+ */
+function together<I, R>(
+  one: (tenant: string, item: I) => Promise<R>,
+  many: (tenant: string, items: I[]) => Promise<R[]>,
+): (tenant: string, item: I) => Promise<R> {
+  const gathering = new Map<string, { items: I[]; results: Promise<R[]> }>();
+  const send = async (tenant: string, items: I[]): Promise<R[]> => {
+    await new Promise(setImmediate);
+    gathering.delete(tenant);
+    return items.length === 1 ? [await one(tenant, items[0] as I)] : many(tenant, items);
+  };
+  return async (tenant, item) => {
+    const items: I[] = [];
+    const batch = gathering.get(tenant) ?? { items, results: send(tenant, items) };
+    gathering.set(tenant, batch);
+    const index = batch.items.push(item) - 1;
+    return (await batch.results)[index] as R;
+  };
+}
+
+function hitOf(lookup: Lookup<JsonText>): Hit | undefined {
+  if (!lookup.found) return undefined;
+  const { text } = lookup.value;
+  return { value: text, bytes: Buffer.byteLength(text), ttl: lookup.ttl };
+}
+
+/** An answer in which the values are the texts that they came as. */
+function parseVerbatim(body: string): unknown {
+  const alone = liftMember(body, 'data.value');
+  const { rest, taken } = alone.taken.length > 0 ? alone : liftMember(body, 'data.items[].value');
+  return JSON.parse(rest, (name, value) => (name === 'value' ? new JsonText(taken[value] ?? '') : value));
+}

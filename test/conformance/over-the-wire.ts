@@ -1,0 +1,25 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startService } from '../http/service.ts';
+import { type Backend, backends } from './backends.ts';
+import { clientStore } from './client-store.ts';
+
+/** A backend behind a running service, and the client in front of that. */
+function overTheWire({ name, url }: Backend): Backend {
+  return {
+    name: `${name}, over the wire`,
+    // Not undefined as for the embedded store alone: here its clock is the service's, which nobody can put forward.
+    url: url ?? 'memory',
+    open: async () => {
+      const service = await startService(url === undefined ? {} : { DRAGONFLY_URL: url });
+      const store = clientStore(service.url, url === undefined ? 'memory' : 'dragonfly');
+      return {
+        store: { ...store, close: () => service.stop() },
+        now: Date.now,
+        pass: (ms) => sleep(ms),
+      };
+    },
+  };
+}
+
+/** Every store there is, and each once more over the wire: for what the wire can say. */
+export const everywhere: Backend[] = [...backends, ...backends.map(overTheWire)];
