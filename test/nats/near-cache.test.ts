@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { newTenant } from '../conformance/backends.ts';
 import { type NatsServer, startNats } from '../engines/nats.ts';
@@ -105,10 +104,4 @@ test('nothing is kept while events cannot be heard, and again when they can', as
   await expect.poll(() => isNear('k')).toBe(true);
   await client.set('k', '3');
   await expect.poll(() => near.get('k')).toBe(3);
-});
-
-test('the README shows it as it is', () => {
-  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
-  // Not `toContain`, which would print all of it.
-  expect(read('README.md').includes(`\`\`\`ts\n${read('test/examples/near-cache.ts')}\`\`\``)).toBe(true);
 });

@@ -1,0 +1,200 @@
+import { readFileSync } from 'node:fs';
+import { CacheClient, ConnectionError } from 'cache-service';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { freePort } from '../engines/ports.ts';
+import { startProxy } from '../faults/proxy.ts';
+import { describeOnEveryBackend } from '../http/client.ts';
+import { startService } from '../http/service.ts';
+import { type Agent, ask, forgetAnswers } from './agent.ts';
+import { complete, type ModelRequest } from './gateway.ts';
+import { documentChanged, embedChunks, find } from './rag.ts';
+
+/** An agent whose answers are numbered. */
+function agent(settings: Partial<Agent> = {}): Agent & { questions: string[] } {
+  const questions: string[] = [];
+  const answer = async (question: string) => ({ text: `Answer ${questions.push(question)}`, complete: true });
+  return { name: 'support', model: 'm-1', promptVersion: 3, answer, questions, ...settings };
+}
+
+/** An embedding model that makes numbers of a text which JSON has to carry to the last digit. */
+function embedder() {
+  const batches: string[][] = [];
+  const embed = async (texts: string[]) => {
+    batches.push(texts);
+    return texts.map(vectorOf);
+  };
+  return { name: 'e-1', embed, batches };
+}
+
+function vectorOf(text: string): number[] {
+  return [text.length / 3, -1e-7, 0.1 + 0.2, 1];
+}
+
+const hello: ModelRequest = {
+  model: 'm-1',
+  messages: [{ role: 'user', content: 'Say hello.' }],
+  temperature: 0,
+};
+
+/** A model that numbers its responses. */
+function model() {
+  let calls = 0;
+  return async () => ({ choices: [{ message: { content: 'Hello.' } }], number: ++calls });
+}
+
+describeOnEveryBackend('the examples', {}, (connect) => {
+  let cache: CacheClient;
+  beforeEach(() => {
+    const { port, tenant } = connect();
+    cache = new CacheClient({ url: `http://127.0.0.1:${port}`, tenant });
+  });
+
+  test('an agent is asked a question once, however it is spaced', async () => {
+    const support = agent();
+    const answer = await ask(cache, support, 'Can I send it back?');
+    expect(await ask(cache, support, '  Can I send\nit back? ')).toEqual(answer);
+    expect(support.questions).toEqual(['Can I send it back?']);
+    await ask(cache, support, 'Can IT send it back?');
+    expect(support.questions).toHaveLength(2);
+  });
+
+  test('an agent with another prompt or model is asked anew, and answers of the old prompt are removed alone', async () => {
+    const old = agent();
+    const others = [agent({ promptVersion: 4 }), agent({ promptVersion: 33 }), agent({ model: 'm-2' })];
+    for (const each of [old, ...others, old, ...others]) await ask(cache, each, 'Can I send it back?');
+    expect([old, ...others].map(({ questions }) => questions.length)).toEqual([1, 1, 1, 1]);
+    expect(await forgetAnswers(cache, 'support', 3)).toBe(2);
+    for (const each of [old, ...others]) await ask(cache, each, 'Can I send it back?');
+    expect([old, ...others].map(({ questions }) => questions.length)).toEqual([2, 1, 1, 2]);
+  });
+
+  test('an answer that is not complete is not kept', async () => {
+    let calls = 0;
+    const support = agent({ answer: async () => ({ text: `${++calls}`, complete: false }) });
+    expect(await ask(cache, support, 'q')).toEqual({ text: '1', complete: false });
+    expect(await ask(cache, support, 'q')).toEqual({ text: '2', complete: false });
+  });
+
+  test('an embedding model is sent the missing chunks alone, each once, and vectors come back to the last digit', async () => {
+    const embedding = embedder();
+    const embed = (...chunks: string[]) => embedChunks(cache, embedding, 'acme-docs', 'doc-17', chunks);
+    expect(await embed('one', 'three', 'one')).toEqual(['one', 'three', 'one'].map(vectorOf));
+    expect(await embed('eleven', 'one', 'two', 'three')).toEqual(
+      ['eleven', 'one', 'two', 'three'].map(vectorOf),
+    );
+    expect(await embed('two', 'one')).toEqual(['two', 'one'].map(vectorOf));
+    expect(await embed()).toEqual([]);
+    expect(embedding.batches).toEqual([
+      ['one', 'three'],
+      ['eleven', 'two'],
+    ]);
+  });
+
+  test('a changed document is embedded anew and searched anew, and no other is embedded', async () => {
+    const embedding = embedder();
+    const queries: string[] = [];
+    const search = async (query: string) => [{ document: 'doc-17', text: `${query} ${queries.push(query)}` }];
+    const names = ['doc-17', 'doc-177', 'doc-17:a', 'doc-*'];
+    const useAll = async () => {
+      for (const name of names) await embedChunks(cache, embedding, 'acme-docs', name, [name]);
+      return find(cache, search, 'acme-docs', 'query');
+    };
+    expect(await useAll()).toEqual(await useAll());
+    expect([embedding.batches.flat(), queries]).toEqual([names, ['query']]);
+    await documentChanged(cache, 'acme-docs', 'doc-17');
+    await useAll();
+    await documentChanged(cache, 'acme-docs', 'doc-*');
+    await useAll();
+    expect(embedding.batches.flat()).toEqual([...names, 'doc-17', 'doc-*']);
+    expect(queries).toHaveLength(3);
+  });
+
+  test('a model is sent a request once, in whatever order its members stand, whoever asks, and however many at once', async () => {
+    const counting = model();
+    const reordered = Object.fromEntries(Object.entries(hello).reverse()) as ModelRequest;
+    const requests = [hello, hello, reordered, { ...hello, user: 'u-1' }];
+    const first = await Promise.all(requests.map((request) => complete(cache, counting, request)));
+    const second = await Promise.all(requests.map((request) => complete(cache, counting, request)));
+    expect([...first, ...second].map(({ number }) => number)).toEqual(Array(8).fill(1));
+    expect(await complete(cache, counting, { ...hello, max_tokens: 5 })).toMatchObject({ number: 2 });
+  });
+
+  test.each([{ temperature: 0.7 }, { temperature: undefined }, { stream: true }])(
+    'a model is sent a request with %j each time',
+    async (parameters) => {
+      const counting = model();
+      const request = { ...hello, ...parameters } as ModelRequest;
+      expect(await complete(cache, counting, request)).toMatchObject({ number: 1 });
+      expect(await complete(cache, counting, request)).toMatchObject({ number: 2 });
+      expect(await cache.usage()).toMatchObject({ entries: 0 });
+    },
+  );
+
+  test('a caller who leaves ends the request to the model', async () => {
+    const asked = Promise.withResolvers<AbortSignal | undefined>();
+    const caller = new AbortController();
+    const response = complete(
+      cache,
+      (_, signal) => {
+        asked.resolve(signal);
+        return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+      },
+      hello,
+      caller.signal,
+    );
+    const left = expect(response).rejects.toThrow('has left');
+    const signal = await asked.promise;
+    caller.abort(new Error('has left'));
+    await left;
+    expect(signal?.aborted).toBe(true);
+    expect(await complete(cache, model(), hello)).toMatchObject({ number: 1 });
+  });
+});
+
+describe('the examples without a cache', () => {
+  const warnings = vi.spyOn(console, 'warn').mockReturnValue();
+  afterEach(() => warnings.mockClear());
+
+  test('answer when it is down, and tell when something could not be removed', async () => {
+    const cache = new CacheClient({ url: `http://127.0.0.1:${await freePort()}`, tenant: 't', retries: 0 });
+    const support = agent();
+    const embedding = embedder();
+    const counting = model();
+    for (const number of [1, 2]) {
+      expect(await ask(cache, support, 'q')).toEqual({ text: `Answer ${number}`, complete: true });
+      expect(await embedChunks(cache, embedding, 'c', 'd', ['one'])).toEqual([vectorOf('one')]);
+      expect(await find(cache, async () => [], 'c', 'q')).toEqual([]);
+      expect(await complete(cache, counting, hello)).toMatchObject({ number });
+    }
+    // Twice a lookup and a set, of the two that do not leave it to the client to get over them.
+    expect(warnings).toHaveBeenCalledTimes(8);
+    expect(warnings).toHaveBeenCalledWith('The cache is not used:', expect.any(ConnectionError));
+    await expect(forgetAnswers(cache, 'support', 3)).rejects.toThrow(ConnectionError);
+    await expect(documentChanged(cache, 'c', 'd')).rejects.toThrow(ConnectionError);
+  });
+
+  test('answer when it is silent, unless the caller leaves', async () => {
+    const service = await startService();
+    const proxy = await startProxy(service.port);
+    proxy.drop();
+    const url = `http://127.0.0.1:${proxy.port}`;
+    const cache = new CacheClient({ url, tenant: 't', timeoutMs: 50 });
+    const support = agent();
+    expect(await complete(cache, model(), hello)).toMatchObject({ number: 1 });
+    expect(await ask(cache, support, 'q')).toMatchObject({ text: 'Answer 1' });
+    const leaving = AbortSignal.abort(new Error('has left'));
+    await expect(ask(cache, support, 'q', leaving)).rejects.toThrow('has left');
+    await expect(embedChunks(cache, embedder(), 'c', 'd', ['one'], leaving)).rejects.toThrow('has left');
+    expect(support.questions).toHaveLength(1);
+    await proxy.stop();
+    await service.stop();
+  });
+});
+
+test('the README shows the gateway as it is', () => {
+  const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
+  const source = read('gateway.ts');
+  const listing = source.slice(source.indexOf('export async function complete'));
+  // Not `toContain`, which would print all of it.
+  expect(read('../../README.md').includes(`\`\`\`ts\n${listing}\`\`\``)).toBe(true);
+});

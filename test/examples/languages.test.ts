@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, type TestContext, test } from 'vitest';
+import { newTenant } from '../conformance/backends.ts';
+import { freePort } from '../engines/ports.ts';
+import { Client } from '../http/client.ts';
+import { type Service, startService } from '../http/service.ts';
+import { isThere, run } from './run.ts';
+
+let service: Service;
+beforeAll(async () => {
+  service = await startService();
+});
+afterAll(() => service.stop());
+
+/** The tests of a program are skipped where it is not there, and say so. */
+function needs(command: string): void {
+  let there: boolean;
+  beforeAll(async () => {
+    there = await isThere(command);
+  });
+  beforeEach(({ skip }: TestContext) => skip(!there, `${command} is not on the PATH`));
+}
+
+/** What the stand-ins for models tell that they are asked. */
+function asked(text: string): string[] {
+  return text.match(/^(?:agent|search|embed|model): .*$/gm) ?? [];
+}
+
+const question = 'agent: Can I send it back?';
+
+describe('Python', () => {
+  needs('python3');
+  const python = (args: string[], url: string, tenant: string) =>
+    run('python3', args, { CACHE_URL: url, CACHE_TENANT: tenant, PYTHONDONTWRITEBYTECODE: '1' });
+
+  test('has a client that passes its own tests', async () => {
+    const { code, stderr } = await python(['python/test_cache.py'], service.url, newTenant());
+    expect(stderr).toMatch(/^Ran \d{2,} tests/m);
+    expect(code, stderr).toBe(0);
+  });
+
+  test('asks models only what is not cached', async () => {
+    const tenant = newTenant();
+    const first = await python(['python/examples.py'], service.url, tenant);
+    expect(asked(first.stdout), first.stderr).toEqual([
+      question,
+      question,
+      'search: one',
+      'embed: one, two',
+      'embed: three',
+      'model: Say hello.',
+      'embed: one, two',
+    ]);
+    const second = await python(['python/examples.py'], service.url, tenant);
+    expect(asked(second.stdout)).toEqual(['search: one', 'embed: three', 'embed: one, two']);
+    expect([first.code, second.code]).toEqual([0, 0]);
+  });
+
+  test('asks all of it when the cache is down, and fails where something could not be removed', async () => {
+    const { code, stdout, stderr } = await python(
+      ['python/examples.py'],
+      `http://127.0.0.1:${await freePort()}`,
+      't',
+    );
+    expect(asked(stdout)).toHaveLength(9);
+    expect(stderr).toContain('doc-17 may still be cached: CONNECTION_FAILED');
+    expect(code).toBe(1);
+  });
+});
+
+describe('curl', () => {
+  needs('curl');
+  const curl = (url: string, tenant: string, args = '') =>
+    run('sh', ['curl.sh'], { CACHE_URL: url, CACHE_TENANT: tenant, CACHE_CURL_ARGS: args });
+
+  test('asks models only what is not cached', async () => {
+    const client = new Client(service);
+    const first = await curl(service.url, client.tenant);
+    expect(asked(first.stderr), first.stderr).toEqual([
+      question,
+      question,
+      'search: one',
+      'embed: one two',
+      'embed: three',
+      'model: Say hello.',
+      'embed: one two',
+    ]);
+    expect(await client.held(['agent:support:v3:send-back', 'agent:support:v4:send-back'])).toEqual([
+      'agent:support:v4:send-back',
+    ]);
+    const second = await curl(service.url, client.tenant);
+    expect(asked(second.stderr)).toEqual([question, 'search: one', 'embed: three', 'embed: one two']);
+    expect(second.stdout).toBe(first.stdout);
+    expect([first.code, second.code]).toEqual([0, 0]);
+  });
+
+  test('prints a value as it was set, and of a long one all', async () => {
+    const client = new Client(service);
+    const text = `{ "value": 1.0,"found":true,"ttl":1, "text": "\\"value\\":1,\\"found\\":true,${'x'.repeat(300_000)}" }`;
+    await client.set('llm:m-1:say-hello', text);
+    const { stdout, stderr } = await curl(service.url, client.tenant);
+    expect(stdout.split('\n').filter((line) => line === text)).toHaveLength(2);
+    expect(asked(stderr)).not.toContain('model: Say hello.');
+  });
+
+  test('takes arguments more, such as those that sign', async () => {
+    const user = `u-${newTenant()}`;
+    await curl(service.url, newTenant(), `--header X-User-ID:${user} --header X-Other:1`);
+    await expect.poll(() => service.stdout()).toContain(user);
+  });
+
+  test('asks all of it when the cache is down, and fails where something could not be removed', async () => {
+    const { code, stderr } = await curl(`http://127.0.0.1:${await freePort()}`, 't');
+    expect(asked(stderr)).toHaveLength(9);
+    expect(code).not.toBe(0);
+  });
+});

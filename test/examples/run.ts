@@ -1,0 +1,29 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { onPath } from '../engines/path.ts';
+
+/** How a program ended, and what it wrote. */
+export interface Ended {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+const DIRECTORY = fileURLToPath(new URL('.', import.meta.url));
+
+/** Whether a command is on the PATH. */
+export async function isThere(command: string): Promise<boolean> {
+  return (await onPath(command, process.env.PATH ?? '')) !== undefined;
+}
+
+/** Runs a program in this directory, with some variables more in its environment. @throws when it does not end by itself */
+export function run(command: string, args: string[], env: Record<string, string>): Promise<Ended> {
+  const options = { cwd: DIRECTORY, env: { ...process.env, ...env }, timeout: 25_000 };
+  return new Promise((resolve, reject) => {
+    execFile(command, args, options, (error, stdout, stderr) => {
+      const code = error ? error.code : 0;
+      if (typeof code === 'number') resolve({ code, stdout, stderr });
+      else reject(error);
+    });
+  });
+}
