@@ -43,7 +43,7 @@ interface AlarmSpec {
 /** Fewer requests than this in a minute have no rate worth waking anybody for; the alarms that count cover them. */
 const MIN_REQUESTS = 20;
 
-/** What a person has to know of. Each is silent where there is no traffic. */
+/** What a person has to know of. All but the one about a cache that cannot be reached are silent where there is no traffic. */
 export class CacheAlarms extends Construct {
   readonly topic: Topic;
   readonly alarms: readonly Alarm[];
@@ -177,8 +177,16 @@ function overFunctions(
 }
 
 function cacheAlarms({ endpoint }: CacheAlarmsProps): AlarmSpec[] {
-  const { memoryUsagePercent, throttles } = endpoint.metrics;
+  const { memoryUsagePercent, throttles, unreachable } = endpoint.metrics;
   const specs: (Omit<AlarmSpec, 'metric'> & { metric: IMetric | undefined })[] = [
+    {
+      title: 'Cache unreachable',
+      firstLook:
+        'Look whether the cache runs, and whether its address, login and certificate are those in its secret; the cause is in the log of measure-backend.',
+      metric: unreachable,
+      threshold: 1,
+      bad: [3, 5],
+    },
     {
       title: 'Cache memory',
       firstLook:

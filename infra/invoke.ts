@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { operations } from './build.ts';
+import { operations, scheduled } from './build.ts';
 import { layOut } from './lambda/json-layout.ts';
 import { overridden, parseOverrides } from './lambda/overrides.ts';
 import { runOnce } from './lambda/run.ts';
@@ -11,12 +11,14 @@ import { findTemplate, readFunction, UsageError } from './lambda/template.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
+const names: readonly string[] = [...operations, ...scheduled];
+
 const USAGE = `npm run invoke -- OPERATION EVENT [--env-vars FILE] [--stack NAME] [--output DIRECTORY]
 
 Runs a function of the synthesized template once, from its own bundle and with the template's own variables, and prints
 its answer to stdout and its log to stderr.
 
-  OPERATION    one of ${operations.join(', ')}
+  OPERATION    one of ${names.join(', ')}
   EVENT        a file with an event, such as test/events/get.json
   --env-vars   a file with variables in place of the template's, as sam local invoke takes it
   --stack      the stack's name, where several are synthesized
@@ -37,7 +39,7 @@ function readArguments(args: string[]) {
     const [operation, event, ...more] = positionals;
     if (operation === undefined || event === undefined || more.length > 0)
       throw new Error('takes two arguments');
-    if (!operations.some((name) => name === operation)) throw new Error(`there is no operation ${operation}`);
+    if (!names.includes(operation)) throw new Error(`there is no operation ${operation}`);
     return { ...values, output: resolve(values.output), operation, event };
   } catch (error) {
     throw new UsageError(`${(error as Error).message}\n\n${USAGE}`);
@@ -80,9 +82,11 @@ function warnOfOldCode(template: string): void {
   }
 }
 
-/** The answer of a function as people read it: its body as JSON where it is JSON. */
+/** The answer of a function as people read it: its body as JSON where it is JSON. One that a schedule calls has none. */
 function present(answer: string): string {
-  const { body, ...rest } = JSON.parse(answer);
+  const parsed = JSON.parse(answer);
+  if (parsed === null) return answer;
+  const { body, ...rest } = parsed;
   const head = JSON.stringify(rest).slice(0, -1);
   return layOut(
     `${head}${head === '{' ? '' : ','}"body":${isJson(body) ? body : JSON.stringify(body ?? '')}}`,

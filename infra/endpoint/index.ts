@@ -24,6 +24,8 @@ export interface EndpointNetwork {
 
 /** Each with the statistic and the period of one minute that a reading of it needs. */
 export interface EndpointMetrics {
+  /** 1 in a minute in which it did not answer, else 0. */
+  unreachable?: IMetric;
   /** Of the memory that it may use, in per cent. */
   memoryUsagePercent?: IMetric;
   /** Of the processors that it has, in per cent. */

@@ -9,6 +9,12 @@ export function measuredMetrics(settings: Pick<DeploymentSettings, 'service' | '
   const metric = (key: MetricKey, label: string) =>
     serviceMetric(settings, key, { statistic: Stats.MAXIMUM, label });
   return {
+    unreachable: new MathExpression({
+      expression: '1 - reachable',
+      usingMetrics: { reachable: serviceMetric(settings, 'backendReachable', { statistic: Stats.MINIMUM }) },
+      label: 'Without an answer',
+      period: MINUTE,
+    }),
     memoryUsagePercent: metric('memoryUsage', 'Memory'),
     evictions: new MathExpression({
       // A total since the start of the servers, and so less than before after one.

@@ -52,10 +52,10 @@ describe('the alarms', () => {
       [...SERVICE, 'Cache memory', 'Cache throttled'].sort(),
     );
     expect(Object.keys(alarmsOf(synthesize(BACKENDS.dragonfly).template))).toEqual(
-      expect.arrayContaining([...SERVICE, 'Cache memory']),
+      expect.arrayContaining([...SERVICE, 'Cache memory', 'Cache unreachable']),
     );
     expect(Object.keys(alarmsOf(synthesize(BACKENDS.external).template)).sort()).toEqual(
-      [...SERVICE, 'Cache memory'].sort(),
+      [...SERVICE, 'Cache memory', 'Cache unreachable'].sort(),
     );
     expect(Object.keys(alarmsOf(memory)).sort()).toEqual([...SERVICE].sort());
   });
@@ -100,6 +100,15 @@ describe('the alarms', () => {
     expect(Metrics.flatMap(({ MetricStat }) => MetricStat?.Metric.MetricName ?? []).sort()).toEqual([
       '5xx',
       'Count',
+    ]);
+  });
+
+  it('tell of a cache that does not answer when it is measured, also when nobody asks for anything', () => {
+    const alarm = alarmsOf(synthesize(BACKENDS.external).template)['Cache unreachable'];
+    expect(alarm).toMatchObject({ Threshold: 1, EvaluationPeriods: 5, DatapointsToAlarm: 3 });
+    expect(alarm?.Metrics?.map(({ Expression }) => Expression)).toContain('1 - reachable');
+    expect(alarm?.Metrics?.flatMap(({ MetricStat }) => MetricStat?.Metric.MetricName ?? [])).toEqual([
+      'BackendReachable',
     ]);
   });
 
