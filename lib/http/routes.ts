@@ -19,9 +19,9 @@ export interface Route {
 const API = '/api/v1/cache';
 
 export const routes = [
+  { name: 'set', method: 'POST', paths: [API], tenant: true },
   // The key as `?key=` is for keys that a path cannot carry: `/` and `?` do not survive API Gateway's decoding.
   { name: 'get', method: 'GET', paths: [`${API}/{key}`, API], tenant: true },
-  { name: 'set', method: 'POST', paths: [API], tenant: true },
   { name: 'delete', method: 'DELETE', paths: [`${API}/{key}`, API], tenant: true },
   { name: 'invalidate', method: 'POST', paths: [`${API}/invalidate`], tenant: true },
   { name: 'batch-get', method: 'POST', paths: [`${API}/batch/get`], tenant: true },

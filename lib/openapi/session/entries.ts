@@ -48,6 +48,14 @@ export function entryExchanges(limits: Limits): Exchange[] {
     },
     {
       name: 'hit',
+      summary: 'A hit',
+      operation: 'get',
+      byQuery: true,
+      parameters: { key: KEY },
+      answer: ok({ key: KEY, value: PROFILE, found: true, ttl }),
+    },
+    {
+      name: 'pathless-hit',
       summary: 'A hit, for a key that a path cannot carry',
       operation: 'get',
       byQuery: true,
