@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest';
+import type { CacheClient } from '../../lib/client/index.ts';
+import { freePort, LOOPBACK } from '../engines/ports.ts';
+import { startProxy } from '../faults/proxy.ts';
+import { failure, script } from './scripted.ts';
+import { serviceForClients } from './service.ts';
+
+const { start, port } = serviceForClients();
+
+describe('a cache that cannot help', () => {
+  test('because it is down is a miss', async () => {
+    const { cache, told } = start({ url: `http://${LOOPBACK}:${await freePort()}` });
+    expect(await cache.getOrSet('k', 60, async () => 'produced')).toBe('produced');
+    expect(told).toEqual([
+      { code: 'CONNECTION_FAILED', operation: 'get', key: 'k' },
+      { code: 'CONNECTION_FAILED', operation: 'set', key: 'k' },
+    ]);
+  });
+
+  test('because it hangs is a miss once its time is over', async () => {
+    const proxy = await startProxy(port());
+    const { cache, told } = start({ url: `http://${LOOPBACK}:${proxy.port}` });
+    const tenant = cache.tenant;
+    await cache.set('k', 'cached');
+    expect(await cache.getOrSet('k', 60, () => 'produced')).toBe('cached');
+    proxy.drop();
+    expect(await cache.getOrSet('k', 60, () => 'produced', { timeoutMs: 100 })).toBe('produced');
+    expect(told.map(({ code, operation }) => `${operation} ${code}`)).toEqual([
+      'get DEADLINE_EXCEEDED',
+      'set DEADLINE_EXCEEDED',
+    ]);
+    await proxy.stop();
+    expect(await start({ tenant }).cache.get('k')).toMatchObject({ value: 'cached' });
+  });
+
+  test('has no more than a second unless it is given more', async () => {
+    const server = await script('hang');
+    const { cache, told } = start({ url: server.url, timeoutMs: 600_000 });
+    expect(await cache.getOrSet('k', 60, () => 'produced', { timeoutMs: undefined })).toBe('produced');
+    expect(told).toHaveLength(2);
+  });
+
+  test.each([
+    ['its backend is away', failure(503, 'BACKEND_UNAVAILABLE', {}, { 'retry-after': '1' })],
+    ['it has a fault', failure(500, 'INTERNAL_SERVER_ERROR')],
+    ['it lets nobody in', { status: 403, body: { message: 'Forbidden' } }],
+    ['something else is there', { status: 200, body: '<html>' }],
+  ])('because %s is a miss', async (_, reply) => {
+    const server = await script(reply);
+    const { cache, told } = start({ url: server.url });
+    expect(await cache.getOrSet('k', 60, () => 'produced')).toBe('produced');
+    expect(told.map(({ operation }) => operation)).toEqual(['get', 'set']);
+  });
+
+  test('because it does not take the value keeps nobody from having it', async () => {
+    const { cache, told } = start();
+    const long = 'x'.repeat(6 * 1024 ** 2);
+    expect((await cache.getOrSet('k', 60, () => long, { timeoutMs: 20_000 })).length).toBe(long.length);
+    expect(told).toEqual([{ code: 'PAYLOAD_TOO_LARGE', operation: 'set', key: 'k' }]);
+  });
+
+  test.each([
+    ['a key that there cannot be', '', 60],
+    ['a time to live that there cannot be', 'k', 0],
+    ['a time to live that is no number', 'k', Number.NaN],
+  ])('because of %s says so and produces', async (_, key, ttl) => {
+    const { cache, told } = start();
+    expect(await cache.getOrSet(key, ttl, () => 'produced')).toBe('produced');
+    expect(told.at(-1)).toMatchObject({ operation: 'set', key });
+  });
+
+  test('is a miss also where nobody is told, and where being told fails', async () => {
+    const url = `http://${LOOPBACK}:${await freePort()}`;
+    const ask = (cache: CacheClient) => cache.getOrSet('k', 60, () => 'produced');
+    expect(await ask(start({ url, onError: undefined }).cache)).toBe('produced');
+    const onError = () => {
+      throw new Error('a fault in here');
+    };
+    expect(await ask(start({ url, onError }).cache)).toBe('produced');
+  });
+
+  test('is a miss also where the credentials cannot be had', async () => {
+    const authorize = async () => {
+      throw Object.assign(new Error('expired'), { code: 'NO_CREDENTIALS' });
+    };
+    const { cache, told } = start({ authorize });
+    expect(await cache.getOrSet('k', 60, () => 'produced')).toBe('produced');
+    expect(told.map(({ code }) => code)).toEqual(['NO_CREDENTIALS', 'NO_CREDENTIALS']);
+  });
+});

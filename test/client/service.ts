@@ -1,0 +1,27 @@
+import { afterAll, beforeAll } from 'vitest';
+import { CacheClient, type ClientOptions } from '../../lib/client/index.ts';
+import { newTenant } from '../conformance/backends.ts';
+import { type Service, startService } from '../http/service.ts';
+
+/** Declares hooks that start a service, in memory, for the tests of a file. `port` is there only while they run. */
+export function serviceForClients() {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(() => service.stop());
+
+  /** A client of the running service, unless another is given, that remembers what it got over. */
+  function start(options: Partial<ClientOptions> = {}) {
+    const told: { code: unknown; operation: string; key: string }[] = [];
+    const cache = new CacheClient({
+      url: service.url,
+      tenant: newTenant(),
+      onError: (error, about) => told.push({ code: (error as { code?: unknown }).code, ...about }),
+      ...options,
+    });
+    return { cache, told };
+  }
+
+  return { start, port: () => service.port };
+}
