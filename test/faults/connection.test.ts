@@ -1,47 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Access } from '../../lib/backend/access.ts';
-import { createClient } from '../../lib/backend/client.ts';
-import { presets } from '../../lib/backend/preset.ts';
-import { parseBackendUrl } from '../../lib/backend/url.ts';
 import { compileGlob } from '../../lib/cache/glob.ts';
-import { openStore } from '../../lib/cache/open.ts';
 import type { CacheStore } from '../../lib/cache/store.ts';
-import { readConfig } from '../../lib/config.ts';
-import { BackendUnavailableError } from '../../lib/errors.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
 import { newTenant, soon } from '../conformance/backends.ts';
-import { startCluster, type TestCluster } from '../engines/cluster.ts';
 import { withRawClient } from '../engines/inspect.ts';
 import { type Server, startServer } from '../engines/server.ts';
-import { proxiedCluster } from './proxied.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
-
-const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
-
-/** How long the slowest failure may take: its own limit, and what a loaded machine adds. */
-const PATIENCE_MS = presets.server.operationTimeout + 2_000;
-
-type Environment = 'local server' | 'Lambda';
-
-function open(url: string, on: Environment): Promise<CacheStore> {
-  const env = { DRAGONFLY_URL: url, AWS_LAMBDA_FUNCTION_NAME: on === 'Lambda' ? 'get' : undefined };
-  return openStore(readConfig(env), log);
-}
-
-async function unavailable(operation: Promise<unknown>): Promise<void> {
-  const begun = performance.now();
-  await expect(operation).rejects.toThrow(BackendUnavailableError);
-  expect(performance.now() - begun).toBeLessThan(PATIENCE_MS);
-}
-
-async function healed(store: CacheStore, tenant: string): Promise<void> {
-  await expect
-    .poll(() => store.set(tenant, 'healed', '1', 60).then(() => store.get(tenant, 'healed')), {
-      timeout: 15_000,
-    })
-    .toBeDefined();
-}
+import { type Environment, healed, open, unavailable } from './store.ts';
 
 describe.each<Environment>(['local server', 'Lambda'])('a connection that fails, %s', (on) => {
   let server: Server;
@@ -200,109 +165,4 @@ test('a server whose clock is far from ours takes sets all the same', async () =
     await store.close();
     await server.stop();
   }
-});
-
-describe.each<Environment>(['local server', 'Lambda'])('a cluster that fails, %s', (on) => {
-  let cluster: TestCluster;
-  let store: CacheStore;
-
-  beforeAll(async () => {
-    cluster = await startCluster();
-    store = await open(cluster.url, on);
-  });
-  afterAll(async () => {
-    await store.close();
-    await cluster.stop();
-  });
-
-  test('is unavailable where a node is stopped, and well again when it goes on', async () => {
-    const tenant = newTenant();
-    const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
-    await Promise.all(keys.map((key) => store.set(tenant, key, '1', 60)));
-    cluster.nodes[1]?.pause();
-    const outcomes = await Promise.all(
-      keys.map((key) =>
-        store.get(tenant, key).then(
-          () => 'hit',
-          (error) => error,
-        ),
-      ),
-    );
-    cluster.nodes[1]?.resume();
-    expect(outcomes.filter((outcome) => outcome === 'hit').length).toBeGreaterThan(0);
-    const failures = outcomes.filter((outcome) => outcome !== 'hit');
-    expect(failures.length).toBeGreaterThan(0);
-    for (const failure of failures) expect(failure).toBeInstanceOf(BackendUnavailableError);
-    await expect
-      .poll(
-        () =>
-          Promise.all(keys.map((key) => store.get(tenant, key))).then((hits) => hits.filter(Boolean).length),
-        { timeout: 20_000 },
-      )
-      .toBe(64);
-  });
-
-  test('heals when it was unreachable from the start', async () => {
-    for (const node of cluster.nodes) node.pause();
-    const early = await open(cluster.url, on);
-    await unavailable(early.get('t', 'k'));
-    await unavailable(early.set('t', 'k', '1', 60));
-    for (const node of cluster.nodes) node.resume();
-    await healed(early, newTenant());
-    await early.close();
-  });
-});
-
-test('connections to a cluster that have all gone dark while a function was frozen cost no request', async () => {
-  const backend = await proxiedCluster();
-  const store = await open(backend.url, 'Lambda');
-  const tenant = newTenant();
-  const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
-  try {
-    for (let round = 0; round < 5; round++) {
-      // So that there is a connection to every node.
-      await Promise.all(keys.map((key) => store.set(tenant, key, '1', 60)));
-      for (const proxy of backend.proxies) {
-        proxy.drop();
-        proxy.heal();
-      }
-      expect((await store.get(tenant, `k:${round}`))?.value).toBe('1');
-    }
-  } finally {
-    await store.close();
-    await backend.stop();
-  }
-});
-
-const noLogin = {
-  ca: undefined,
-  login: () => ({ username: undefined, password: undefined }),
-  loginLifetime: undefined,
-};
-
-test('a TLS handshake that is given up halfway does not end the process', async () => {
-  const server = await startServer({ tls: true });
-  const unhandled: unknown[] = [];
-  const note = (error: unknown) => unhandled.push(error);
-  process.on('uncaughtException', note);
-  try {
-    const lane = async () => {
-      for (let cycle = 0; cycle < 100; cycle++) {
-        const client = createClient(
-          { address: parseBackendUrl(server.url), ...noLogin } satisfies Access,
-          presets.server,
-        );
-        client.on('error', () => {});
-        client.connect().catch(() => {});
-        await sleep(Math.random() * 12);
-        client.disconnect();
-      }
-    };
-    await Promise.all(Array.from({ length: 10 }, lane));
-    await sleep(100);
-  } finally {
-    process.off('uncaughtException', note);
-    await server.stop();
-  }
-  expect(unhandled).toEqual([]);
 });

@@ -24,3 +24,6 @@ export function setBatch(
 export function itemsIn(answer: RawResponse, status: 200 | 201 = answer.status as 200 | 201): unknown[] {
   return dataOf(answer, status).items as unknown[];
 }
+
+/** The body of a batch that names keys. */
+export const keysBody = (keys: string[]) => JSON.stringify({ keys });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { batch, itemsIn, setBatch } from './batch.ts';
+import { batch, itemsIn, keysBody, setBatch } from './batch.ts';
 import { type Client, dataOf, describeOnEveryBackend, detailsOf, expectInvalid } from './client.ts';
 
 const MIB = 1024 ** 2;
@@ -8,7 +8,6 @@ const MOST = 5 * MIB;
 /** A JSON string of so many bytes. */
 const text = (bytes: number, filling = 'x') =>
   `"${filling.repeat((bytes - 2) / Buffer.byteLength(filling))}"`;
-const keysBody = (keys: string[]) => JSON.stringify({ keys });
 const names = (count: number) => Array.from({ length: count }, (_, i) => `k:${i}`);
 
 /** Sets one by one, so that no limit of a batch is met. */

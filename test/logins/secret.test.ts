@@ -1,23 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Access, accessSource } from '../../lib/backend/access.ts';
-import { Connection } from '../../lib/backend/connection.ts';
-import { presets } from '../../lib/backend/preset.ts';
 import { openStore } from '../../lib/cache/open.ts';
 import type { CacheStore } from '../../lib/cache/store.ts';
 import { readConfig } from '../../lib/config.ts';
 import { createLog } from '../../lib/telemetry/log.ts';
 import { newTenant } from '../conformance/backends.ts';
 import { startCluster } from '../engines/cluster.ts';
-import { commandsDuring, masters, withRawClient } from '../engines/inspect.ts';
+import { masters, withRawClient } from '../engines/inspect.ts';
 import { type Server, startServer } from '../engines/server.ts';
-import { reference } from './reference.ts';
-import {
-  ARN,
-  CREDENTIALS,
-  environmentFor,
-  type SecretsManager,
-  startSecretsManager,
-} from './secrets-manager.ts';
+import { ARN, environmentFor, type SecretsManager, startSecretsManager } from './secrets-manager.ts';
 
 /** What the service logs in a test. */
 let logged: string;
@@ -203,89 +193,4 @@ test('a cluster is logged in to with the new password as well', async () => {
     await cluster.stop();
     await manager.stop();
   }
-});
-
-describe('a login by IAM', () => {
-  const env = {
-    DRAGONFLY_URL: 'valkeys://cache-user@127.0.0.1:6379?cluster=true',
-    DRAGONFLY_IAM_CACHE: 'My-Cache',
-  };
-
-  beforeEach(() => {
-    vi.stubEnv('AWS_REGION', 'eu-central-1');
-    vi.stubEnv('AWS_ACCESS_KEY_ID', CREDENTIALS.accessKeyId);
-    vi.stubEnv('AWS_SECRET_ACCESS_KEY', CREDENTIALS.secretAccessKey);
-    vi.stubEnv('AWS_SESSION_TOKEN', CREDENTIALS.sessionToken);
-  });
-
-  test("is a token that AWS's own implementation signs alike", async () => {
-    vi.useFakeTimers({ now: Date.UTC(2026, 5, 1), toFake: ['Date'] });
-    try {
-      const { login } = await accessSource(readConfig(env))();
-      const { username, password } = login();
-      expect(username).toBe('cache-user');
-      const theirs = await reference('elasticache', 'eu-central-1', CREDENTIALS).presign(
-        {
-          method: 'GET',
-          protocol: 'http:',
-          hostname: 'my-cache',
-          path: '/',
-          headers: { host: 'my-cache' },
-          query: { Action: 'connect', User: 'cache-user', ResourceType: 'ServerlessCache' },
-        },
-        { expiresIn: 900 },
-      );
-      const ours = new URL(`http://${password}`);
-      expect(ours.host).toBe('my-cache');
-      expect(Object.fromEntries(ours.searchParams)).toEqual(theirs.query);
-      vi.setSystemTime(Date.UTC(2026, 5, 1, 12));
-      expect(login().password).not.toBe(password);
-    } finally {
-      vi.useRealTimers();
-    }
-  });
-
-  test('is renewed before ElastiCache cuts the connection after twelve hours', async () => {
-    const { loginLifetime } = await accessSource(readConfig(env))();
-    expect(loginLifetime).toBeLessThan(12 * 3_600_000);
-  });
-
-  test('sends a new login on a connection whose login has become old, and only then', async () => {
-    const server = await startServer({ users: { cache: 'on >secret ~* &* +@all' } });
-    const { address } = await accessSource(readConfig({ DRAGONFLY_URL: server.url }))();
-    let logins = 0;
-    const access: Access = {
-      address,
-      ca: undefined,
-      loginLifetime: 300,
-      login: () => {
-        logins++;
-        return { username: 'cache', password: 'secret' };
-      },
-    };
-    const connection = new Connection(async () => access, presets.lambda, log);
-    const get = () => connection.run((client) => client.get('k'));
-    await get();
-    const young = await commandsDuring(server.url, () => Promise.all([get(), get(), get()]));
-    expect(young).toEqual({ get: 3 });
-    await new Promise((resolve) => setTimeout(resolve, 350));
-    const before = logins;
-    const old = await commandsDuring(server.url, async () => {
-      await get();
-      await get();
-    });
-    expect(old).toEqual({ auth: 1, get: 2 });
-    expect(logins).toBe(before + 1);
-    await connection.close();
-    await server.stop();
-  });
-
-  test.each([
-    [{ ...env, DRAGONFLY_URL: 'valkeys://127.0.0.1:6379' }, 'user'],
-    [{ ...env, DRAGONFLY_URL: 'valkey://cache-user@127.0.0.1:6379' }, 'TLS'],
-    [{ DRAGONFLY_IAM_CACHE: 'c' }, 'user'],
-    [{ ...env, DRAGONFLY_SECRET_ARN: ARN }, 'DRAGONFLY_SECRET_ARN'],
-  ])('is refused at the start with %j', (settings, reason) => {
-    expect(() => readConfig(settings)).toThrow(new RegExp(`^DRAGONFLY_IAM_CACHE .*${reason}`));
-  });
 });

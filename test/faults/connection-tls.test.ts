@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import type { Access } from '../../lib/backend/access.ts';
+import { createClient } from '../../lib/backend/client.ts';
+import { presets } from '../../lib/backend/preset.ts';
+import { parseBackendUrl } from '../../lib/backend/url.ts';
+import { startServer } from '../engines/server.ts';
+
+const noLogin = {
+  ca: undefined,
+  login: () => ({ username: undefined, password: undefined }),
+  loginLifetime: undefined,
+};
+
+test('a TLS handshake that is given up halfway does not end the process', async () => {
+  const server = await startServer({ tls: true });
+  const unhandled: unknown[] = [];
+  const note = (error: unknown) => unhandled.push(error);
+  process.on('uncaughtException', note);
+  try {
+    const lane = async () => {
+      for (let cycle = 0; cycle < 100; cycle++) {
+        const client = createClient(
+          { address: parseBackendUrl(server.url), ...noLogin } satisfies Access,
+          presets.server,
+        );
+        client.on('error', () => {});
+        client.connect().catch(() => {});
+        await sleep(Math.random() * 12);
+        client.disconnect();
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, lane));
+    await sleep(100);
+  } finally {
+    process.off('uncaughtException', note);
+    await server.stop();
+  }
+  expect(unhandled).toEqual([]);
+});

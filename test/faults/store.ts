@@ -1,0 +1,37 @@
+import { expect } from 'vitest';
+import { presets } from '../../lib/backend/preset.ts';
+import { openStore } from '../../lib/cache/open.ts';
+import type { CacheStore } from '../../lib/cache/store.ts';
+import { readConfig } from '../../lib/config.ts';
+import { BackendUnavailableError } from '../../lib/errors.ts';
+import { createLog } from '../../lib/telemetry/log.ts';
+
+const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
+
+/** How long the slowest failure may take: its own limit, and what a loaded machine adds. */
+const PATIENCE_MS = presets.server.operationTimeout + 2_000;
+
+/** Where the service runs, which decides how long it waits for what. */
+export type Environment = 'local server' | 'Lambda';
+
+/** Opens the store of a backend, given as in `DRAGONFLY_URL`, as the service does there. */
+export function open(url: string, on: Environment): Promise<CacheStore> {
+  const env = { DRAGONFLY_URL: url, AWS_LAMBDA_FUNCTION_NAME: on === 'Lambda' ? 'get' : undefined };
+  return openStore(readConfig(env), log);
+}
+
+/** Expects an operation to fail as one of a backend that does not answer, and in time. */
+export async function unavailable(operation: Promise<unknown>): Promise<void> {
+  const begun = performance.now();
+  await expect(operation).rejects.toThrow(BackendUnavailableError);
+  expect(performance.now() - begun).toBeLessThan(PATIENCE_MS);
+}
+
+/** Waits until a tenant's entries can be set and got again. */
+export async function healed(store: CacheStore, tenant: string): Promise<void> {
+  await expect
+    .poll(() => store.set(tenant, 'healed', '1', 60).then(() => store.get(tenant, 'healed')), {
+      timeout: 15_000,
+    })
+    .toBeDefined();
+}
