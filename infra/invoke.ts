@@ -34,8 +34,13 @@ function readArguments(args: string[]) {
         'env-vars': { type: 'string' },
         stack: { type: 'string' },
         output: { type: 'string', default: 'cdk.out' },
+        help: { type: 'boolean', default: false },
       },
     });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit();
+    }
     const [operation, event, ...more] = positionals;
     if (operation === undefined || event === undefined || more.length > 0)
       throw new Error('takes two arguments');

@@ -1,3 +1,4 @@
+import { readConfig } from '../lib/config.ts';
 import { ConfigError } from '../lib/env.ts';
 import { functionEnvironment, SERVICE_SETTINGS } from './environment.ts';
 import { readAuthorization, readBackend, readEvents } from './settings-choices.ts';
@@ -252,6 +253,9 @@ function readTelemetry(read: SettingsReader): Record<string, string> {
   return { ENABLE_OTEL: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, ...Object.fromEntries(options) };
 }
 
+/** With what is around it in a request and an answer, of which Lambda carries 6 MB. */
+const MOST_VALUE_BYTES = 5 * 1024 ** 2;
+
 function readService(
   context: Record<string, unknown>,
   telemetry: Record<string, string>,
@@ -260,6 +264,12 @@ function readService(
   const all = functionEnvironment(
     (name) => telemetry[name] ?? (names.includes(name) ? context[name] : undefined),
   );
+  if (readConfig(all).maxValueBytes > MOST_VALUE_BYTES) {
+    throw new ConfigError(
+      'MAX_VALUE_BYTES',
+      `must be at most ${MOST_VALUE_BYTES}, which is what Lambda carries`,
+    );
+  }
   const own = Object.fromEntries(SERVICE_SETTINGS.map((name) => [name, all[name] ?? '']));
   return { ...own, ...telemetry };
 }

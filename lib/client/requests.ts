@@ -83,9 +83,7 @@ export function usageOf(tenant: string): Request<Usage> {
     repeatable: 'always',
     read: (answer) => {
       const usage = readData(answer) as unknown as Usage;
-      const { estimated, sampled, missing } = usage.bytes;
-      const bytes = { estimated: Number(estimated), sampled: Number(sampled), missing: Number(missing) };
-      return { ...usage, entries: Number(usage.entries), bytes };
+      return { ...usage, entries: Number(usage.entries), bytes: mapped(usage.bytes) };
     },
   };
 }
@@ -94,7 +92,11 @@ export const healthReport: Request<Health> = {
   method: 'GET',
   target: '/health',
   repeatable: 'always',
-  read: (answer) => readHealth(answer) as unknown as Health,
+  read: (answer) => {
+    const health = readHealth(answer) as unknown as Health;
+    const memory = health.memory && mapped(health.memory);
+    return { ...health, latency_ms: Number(health.latency_ms), ...(memory && { memory }) };
+  },
 };
 
 /**
@@ -117,6 +119,11 @@ function ofTenant(tenant: string): string {
 }
 
 type Members = Record<string, unknown>;
+
+/** With every member a number. */
+function mapped<T extends object>(numbers: T): T {
+  return Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, Number(number)])) as T;
+}
 
 // Numbers are made numbers: a parser of the caller's own may have made something else of them.
 

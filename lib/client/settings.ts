@@ -41,9 +41,12 @@ export function settingsOf(options: ClientOptions): Settings {
 }
 
 function baseUrl(text: string): string {
-  const { protocol, username, password, search, hash, href } = new URL(text);
-  if (!/^https?:$/.test(protocol) || username || password || search || hash) {
-    throw new TypeError('url must be http: or https:, without user, query and fragment');
+  try {
+    const { protocol, username, password, search, hash, href } = new URL(text);
+    if (/^https?:$/.test(protocol) && !(username || password || search || hash))
+      return href.replace(/\/+$/, '');
+  } catch {
+    // Falls through to the same answer.
   }
-  return href.replace(/\/+$/, '');
+  throw new TypeError('url must be http: or https:, without user, query and fragment');
 }

@@ -75,7 +75,9 @@ async function again(action: () => Promise<unknown>, tries = 1): Promise<unknown
   try {
     return await action();
   } catch (error) {
-    if (!(error instanceof BackendUnavailableError) || tries === MOST_TRIES) throw error;
+    // Also of the client's own class.
+    const { code } = error as { code?: string };
+    if (code !== new BackendUnavailableError().code || tries === MOST_TRIES) throw error;
     return again(action, tries + 1);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A gateway's cache of model responses, with `getOrSet`: one request to the model at a time for all in this process who ask
- * the same, and a cache that is down is as if it were empty.
+ * A gateway's cache of model responses, with `getOrSet`: one request to the model at a time for all who ask the same of one
+ * client, and a cache that is down is as if it were empty.
  *
  * Only requests whose answer can stand for the next one are cached: those at temperature 0. Streams are not: what reaches the
  * caller piece by piece is whole only at the end, and may never get there.

@@ -7,7 +7,7 @@ import { scenarios } from './scenarios.ts';
 
 const USAGE = `npm run faults [-- [--short] [--json FILE] [SCENARIO…]]
 
-Scenarios: ${scenarios.map(({ name }) => name).join(', ')}; all of them unless named, in their long form unless --short is given.`;
+Scenarios: ${scenarios.map(({ name }) => name).join(', ')}; all of them unless named, in their long form unless --short is given, which breaks less and for less long.`;
 
 /** Runs the scenarios that are named on the command line, prints their table and writes their figures as JSON. */
 async function main(): Promise<void> {
@@ -48,7 +48,7 @@ function neverEnded(error: Error): Figures {
   return { ...noFigures(), unexplained: 1, problems: [error.stack ?? error.message] };
 }
 
-function tell({ seconds, figures, broken }: Result): void {
+function tell({ seconds, figures, broken, knownLimit }: Result): void {
   const { requests, hits, failures, slowestMs, lagMs, recoveryMs, notes } = figures;
   console.error(
     `   ${seconds.toFixed(1)} s: ${requests} requests, ${hits} hits, slowest ${Math.round(slowestMs)} ms, lag ${Math.round(lagMs)} ms`,
@@ -56,7 +56,8 @@ function tell({ seconds, figures, broken }: Result): void {
   console.error(`   failures ${JSON.stringify(failures)}, recovery ${JSON.stringify(recoveryMs, rounded)}`);
   for (const [name, note] of Object.entries(notes)) console.error(`   ${name}: ${note}`);
   for (const promise of broken) console.error(`   BROKEN: ${promise}`);
-  for (const problem of figures.problems) console.error(`   - ${problem}`);
+  const kind = knownLimit === undefined ? '' : `known limit, ${knownLimit}: `;
+  for (const problem of figures.problems) console.error(`   - ${kind}${problem}`);
 }
 
 const rounded = (_name: string, value: unknown) => (typeof value === 'number' ? Math.round(value) : value);

@@ -194,6 +194,7 @@ describe('the settings of a deployment', () => {
     ['sweepThrottleBurst', /whole number/, { sweepThrottleBurst: 'many' }],
     ['corsOrigins', /origins/, { corsOrigins: 'https://a.example/path' }],
     ['tracing', /one of true, false/, { tracing: 'yes' }],
+    ['MAX_VALUE_BYTES', /at most 5242880/, { MAX_VALUE_BYTES: '5242881' }],
     ['MAX_TTL_SECONDS', /whole number/, { MAX_TTL_SECONDS: 'long' }],
     ['DRAGONFLY_URL', /externalSecretArn/, { DRAGONFLY_URL: 'redis://:pw@host:6379' }],
     ['natsUrl', /only for backend=external or backend=memory/, { natsUrl: 'nats://host:4222' }],
