@@ -6,7 +6,9 @@ import { type OtelSettings, readOtel } from './telemetry/otel/settings.ts';
 /** Everything that can be set, from the environment, read and checked once. The README lists the names. */
 export interface Config {
   serviceName: string;
-  /** Where the local server listens; 0 takes any free port. */
+  /** The address, or a name of it, on which the local server listens. */
+  host: string;
+  /** The port on which the local server listens; 0 takes any free one. */
   port: number;
   /** Undefined: the embedded backend, unless there is a secret that names one. */
   backend: BackendAddress | undefined;
@@ -62,6 +64,7 @@ export function readConfig(env: Environment): Config {
 
   return {
     serviceName: text(env, 'SERVICE_NAME') ?? 'cache-service',
+    host: host(env),
     port: integer(env, 'SERVICE_PORT', 8080, 0, 65_535),
     ...backend(env),
     defaultTtlSeconds,
@@ -81,10 +84,24 @@ export function readConfig(env: Environment): Config {
   };
 }
 
+function host(env: Environment): string {
+  const given = text(env, 'SERVICE_HOST');
+  // Not taken as unset, as it is elsewhere: to other servers an empty host means all addresses, and to this one it would not.
+  if (given === undefined && env.SERVICE_HOST !== undefined) {
+    throw new ConfigError('SERVICE_HOST', 'must not be empty: 0.0.0.0 or :: stands for all addresses');
+  }
+  return given ?? '127.0.0.1';
+}
+
 function logLevel(env: Environment): LogLevel {
-  const given = text(env, 'LOG_LEVEL')?.toUpperCase() ?? 'INFO';
-  const level = LOG_LEVELS.find((known) => known === given);
-  if (!level) throw new ConfigError('LOG_LEVEL', `must be one of ${LOG_LEVELS.join(', ')}`);
+  const given = text(env, 'LOG_LEVEL') ?? 'INFO';
+  const level = LOG_LEVELS.find((known) => known === given.toUpperCase());
+  if (!level) {
+    throw new ConfigError(
+      'LOG_LEVEL',
+      `must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(given)}`,
+    );
+  }
   return level;
 }
 

@@ -43,13 +43,14 @@ export class ValidationError extends ServiceError {
   }
 }
 
-/** 401: the request names no tenant. */
+/** 401: the request names no tenant, or its token has no claim that does. */
 export class MissingTenantError extends ServiceError {
   readonly status = 401;
   readonly code = 'MISSING_TENANT_ID';
 
-  constructor() {
-    super('The X-Tenant-ID header is required');
+  /** @param claim of the token, where it is that which names the tenant and not the header */
+  constructor(claim?: string) {
+    super(claim === undefined ? 'The X-Tenant-ID header is required' : `The token has no claim ${claim}`);
   }
 }
 

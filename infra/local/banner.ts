@@ -1,21 +1,35 @@
 import type { BackendAddress } from '../../lib/backend/url.ts';
 import type { Config } from '../../lib/config.ts';
+import type { NatsSettings } from '../../lib/events/settings.ts';
 import type { Route } from '../../lib/http/routes.ts';
+import type { OtelSettings } from '../../lib/telemetry/otel/settings.ts';
 
 /** What only the start finds out. */
 export interface Started {
+  /** The address that the server listens on, as the system writes it, and its port. */
+  address: string;
   port: number;
   /** Whether the docs page is there. */
   docs: boolean;
 }
 
-/** What is printed once the server listens: where, on which backend, every route, the docs page, and a request to try. */
-export function banner(config: Config, routes: readonly Route[], { port, docs }: Started): string {
-  const url = `http://localhost:${port}`;
+/** Addresses by which the machine itself reaches the server under the name localhost: its own two, and what stands for all. */
+const AS_LOCALHOST = ['127.0.0.1', '::1', '0.0.0.0', '::'];
+
+/**
+ * What is printed once the server listens: where, on which backend, what it sends elsewhere, every route, the docs page, and a
+ * request to try.
+ */
+export function banner(config: Config, routes: readonly Route[], { address, port, docs }: Started): string {
+  const host = AS_LOCALHOST.includes(address) ? 'localhost' : config.host;
+  const url = `http://${hostAndPort({ host, port })}`;
   const rows = routes.flatMap(({ method, paths }) => paths.map((path) => `  ${method.padEnd(6)} ${path}`));
   return [
     `${config.serviceName} listens on ${url}`,
     `Backend: ${describeBackend(config)}`,
+    ...(config.nats ? [`Events: ${describeBroker(config.nats)}`] : []),
+    ...(config.otel ? [`Traces: ${describeCollector(config.otel)}`] : []),
+    ...(config.metricsNamespace ? [`Metrics: namespace ${config.metricsNamespace}`] : []),
     ...(docs ? [`Docs: ${url}/docs`] : []),
     '',
     ...rows,
@@ -26,11 +40,24 @@ export function banner(config: Config, routes: readonly Route[], { port, docs }:
 }
 
 /** Which backend and where: never as whom, since the same URL holds the password. */
-export function describeBackend({ backend, memoryMaxBytes }: Config): string {
+export function describeBackend({ backend, secretArn, memoryMaxBytes }: Config): string {
+  if (!backend && secretArn !== undefined) return 'dragonfly, where the secret of DRAGONFLY_SECRET_ARN says';
   if (!backend) return `in memory, at most ${size(memoryMaxBytes)} (DRAGONFLY_URL is not set)`;
   const { hosts, cluster, tls, db } = backend;
   const extras = [cluster ? 'cluster' : `database ${db}`, ...(tls ? ['TLS'] : [])];
   return `dragonfly at ${hosts.map(hostAndPort).join(', ')} (${extras.join(', ')})`;
+}
+
+function describeBroker({ address }: NatsSettings): string {
+  if (!address) return 'NATS, where the secret of NATS_SECRET_ARN says';
+  return `NATS at ${address.servers.map(hostAndPort).join(', ')}${address.tls ? ' (TLS)' : ''}`;
+}
+
+/** Without the URL's path, in which some collectors' keys stand. */
+function describeCollector({ endpoint }: OtelSettings): string {
+  const { protocol, hostname, port } = new URL(endpoint);
+  const tls = protocol === 'https:';
+  return `OpenTelemetry collector at ${hostname}:${port || (tls ? 443 : 80)}${tls ? ' (TLS)' : ''}`;
 }
 
 function size(bytes: number): string {

@@ -1,16 +1,27 @@
+import type { Config } from '../../lib/config.ts';
 import { ConfigError } from '../../lib/env.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
+
+/** Why a host cannot be listened on: it is another machine's, there is none of this name, or no such network. */
+const NOT_OURS = ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EAFNOSUPPORT', 'EINVAL'];
 
 /**
  * One line for what whoever starts the process can put right; undefined for everything else, of which a stack tells more.
  *
- * @param port the one that it was to listen on, once that is known
+ * @param at where it was to listen, once it came to that
  */
-export function explainStart(error: unknown, port?: number): string | undefined {
+export function explainStart(error: unknown, at?: Pick<Config, 'host' | 'port'>): string | undefined {
   if (error instanceof ConfigError) return error.message;
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') return `SERVICE_PORT ${port} is in use by another process`;
-  if (code === 'EACCES') return `SERVICE_PORT ${port} needs more rights than this process has`;
+  if (!at) return undefined;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    const other = at.port < 65_535 ? at.port + 1 : at.port - 1;
+    return `SERVICE_PORT ${at.port} is in use by another process; take another one: SERVICE_PORT=${other} npm start`;
+  }
+  if (code === 'EACCES') return `SERVICE_PORT ${at.port} needs more rights than this process has`;
+  if (NOT_OURS.includes(code)) {
+    return `SERVICE_HOST must be an address of this machine or a name of one, not ${JSON.stringify(at.host)}`;
+  }
   return undefined;
 }
 

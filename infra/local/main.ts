@@ -1,4 +1,6 @@
 import type { AddressInfo } from 'node:net';
+import type { Config } from '../../lib/config.ts';
+import { ConfigError } from '../../lib/env.ts';
 import { fallback, routes } from '../../lib/http/routes.ts';
 import { banner } from './banner.ts';
 import { findDocs } from './docs/index.ts';
@@ -10,8 +12,14 @@ import { createGateway, type Gateway } from './server.ts';
 /** How long requests under way may take to finish once the process is told to stop, in milliseconds. */
 const SHUTDOWN_GRACE_MS = 5000;
 
-const { config, endTelemetry, store } = await import('../../lib/service.ts').catch((error) => giveUp(error));
-const { log } = await import('../../lib/settings.ts');
+const { config, log } = await import('../../lib/settings.ts').catch((error) => giveUp(error));
+// API Gateway would hand over only requests whose token it has verified; here there is none, and each would be answered 401.
+if (config.tenantClaim !== undefined) {
+  const problem =
+    'is for functions behind API Gateway, which verifies the token; the local server verifies none';
+  giveUp(new ConfigError('TENANT_CLAIM', `${problem}: leave it unset, and X-Tenant-ID names the tenant`));
+}
+const { endTelemetry, store } = await import('../../lib/service.ts').catch((error) => giveUp(error));
 
 const names = [...routes, fallback].map(({ name }) => name);
 const handlers = await loadHandlers(names, new URL('../../functions/', import.meta.url));
@@ -38,20 +46,17 @@ const backendProblem = await store.ping().then(
   () => undefined,
   (error) => explainBackend(error, config.backend?.tls ?? false),
 );
-const port = await listen(gateway, config.port).catch((error) => giveUp(error, config.port));
+const { address, port } = await listen(gateway, config).catch((error) => giveUp(error, config));
 if (backendProblem !== undefined) process.stderr.write(`${backendProblem}\n`);
-process.stdout.write(`${banner(config, routes, { port, docs: docs !== undefined })}\n`);
+process.stdout.write(`${banner(config, routes, { address, port, docs: docs !== undefined })}\n`);
 
-/**
- * Listens on every interface: in a container the requests come from outside, and a server on the loopback address would
- * not get them. Where the port must not be reached, the host's firewall or the container's published ports say so.
- */
-function listen({ server }: Gateway, wanted: number): Promise<number> {
+/** Listens, and tells on which address and port it came to be. */
+function listen({ server }: Gateway, { host, port }: Pick<Config, 'host' | 'port'>): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(wanted, () => {
+    server.listen(port, host, () => {
       server.off('error', reject);
-      resolve((server.address() as AddressInfo).port);
+      resolve(server.address() as AddressInfo);
     });
   });
 }
@@ -63,8 +68,8 @@ async function shutDown(): Promise<void> {
   process.exit(0);
 }
 
-function giveUp(error: unknown, port?: number): never {
-  const line = explainStart(error, port);
+function giveUp(error: unknown, at?: Pick<Config, 'host' | 'port'>): never {
+  const line = explainStart(error, at);
   if (line === undefined) throw error;
   process.stderr.write(`${line}\n`);
   process.exit(1);

@@ -98,17 +98,37 @@ export function batchSetSchema(limits: { maxTtlSeconds: number }) {
   return v.pipe(jsonObject, v.object({ items: batchOf(setSchema(limits)) }));
 }
 
-/** The body of an invalidation. */
-export const invalidateSchema = v.pipe(
-  jsonObject,
-  v.object({ pattern: v.nullish(patternSchema), tenant_id: v.nullish(v.string('must be a string')) }),
+const invalidation = {
+  pattern: v.nullish(patternSchema),
+  tenant_id: v.nullish(v.string('must be a string')),
+};
+
+/** A misspelled `pattern` would be ignored, and the absence of one removes everything. */
+const noStrangerForPattern = v.forward(
+  v.check(
+    (body: { pattern?: unknown }) =>
+      Object.hasOwn(body, 'pattern') || Object.keys(body).every((name) => Object.hasOwn(invalidation, name)),
+    'is required beside members that are not known',
+  ),
+  ['pattern'],
 );
 
+/** The body of an invalidation. Members that are not known are left out beside a `pattern`, and refused without one. */
+export const invalidateSchema = v.pipe(jsonObject, noStrangerForPattern, v.object(invalidation));
+
 /** What is checked by code, for whoever describes the schemas to others. */
-export const checks = { wellFormed, shortEnough, noControlCharacters, jsonObject, list, liftedValue };
+export const checks = {
+  wellFormed,
+  shortEnough,
+  noControlCharacters,
+  jsonObject,
+  list,
+  liftedValue,
+  noStrangerForPattern,
+};
 
 /**
- * Checks `input` and gives it its type. Members that the schema does not know are left out.
+ * Checks `input` and gives it its type. Members that the schema does not know are left out, unless it refuses them.
  *
  * @param field what the input as a whole is called, when the problem lies with no member of it
  * @throws ValidationError naming every field that is not of its form

@@ -12,7 +12,7 @@ export function identifying(tenantClaim: string | undefined): Middleware {
     before: ({ event }) => {
       const given = event.headers['x-tenant-id'];
       const claimed = tenantClaim === undefined ? given : claimOf(event, tenantClaim);
-      if (!claimed) throw new MissingTenantError();
+      if (!claimed) throw new MissingTenantError(tenantClaim);
       if (given && given !== claimed) throw new TenantMismatchError();
       event.tenant = validate(tenantSchema, claimed, tenantClaim ?? 'X-Tenant-ID');
     },

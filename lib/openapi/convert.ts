@@ -14,6 +14,11 @@ const byCode = new Map<unknown, Schema>([
   // JSON Schema counts characters, each of which takes a byte at least.
   [checks.shortEnough, { maxLength: MAX_KEY_BYTES }],
   [checks.noControlCharacters, { pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' }],
+  // Not a choice by `anyOf`: of that, generators of clients make types of their own.
+  [
+    checks.noStrangerForPattern,
+    { if: { required: ['pattern'] }, else: { propertyNames: { enum: ['tenant_id'] } } },
+  ],
 ]);
 
 const conversion = {

@@ -50,7 +50,7 @@ export function failures({ maxValueBytes, tenantClaim }: Limits): Record<Failure
       when: tenantClaim
         ? `The token has no claim \`${tenantClaim}\`, which names the tenant.`
         : 'The request names no tenant.',
-      sample: new MissingTenantError(),
+      sample: new MissingTenantError(tenantClaim),
     },
     TenantMismatchError: {
       when: tenantClaim

@@ -29,5 +29,5 @@ function description({ defaultTtlSeconds, maxTtlSeconds, maxValueBytes, tenantCl
 
 **In front of the service** stands an HTTP server, which answers some requests by itself. The local one does so in the same form: 400 to what is no well-formed HTTP, 408 to what does not come in time, 413 to a body above 10 MiB, and 431 to a request line and headers above 10,240 bytes, the codes being \`VALIDATION_ERROR\` and \`PAYLOAD_TOO_LARGE\`. API Gateway answers with \`{"message": …}\` and none of the headers below: 400, 413 and 431 likewise, 401 and 403 to requests that it does not let through, 429 to too many of them, and 500 or 503 where the function could not be run or took too long.
 
-**On the side.** Members of a body that are not described are ignored, and answers may gain members. A \`Content-Type\` that ends in \`+json\` will do as well.`;
+**On the side.** Members of a body that are not described are ignored, but in an invalidation without a \`pattern\` they are refused, since one of them may be meant for it. Answers may gain members. A \`Content-Type\` that ends in \`+json\` will do as well.`;
 }

@@ -63,7 +63,7 @@ function requestSchemas(limits: Limits): Record<string, Schema> {
     },
     InvalidateRequest: described(convert(invalidateSchema), {
       pattern: {
-        description: `A glob for whole keys, at most ${MAX_KEY_BYTES} bytes: \`*\`, \`?\`, \`[abc]\`, \`[a-z]\`, \`[^a]\`, and \`\\\` before a character that stands for itself. Without one, everything goes.`,
+        description: `A glob for whole keys, at most ${MAX_KEY_BYTES} bytes: \`*\`, \`?\`, \`[abc]\`, \`[a-z]\`, \`[^a]\`, and \`\\\` before a character that stands for itself. Without one, or with null, everything goes; it has to be there, though, beside members that are not described.`,
       },
       tenant_id: { description: "The caller's own tenant, if anything." },
     }),

@@ -132,6 +132,24 @@ describeOnEveryBackend('a body', {}, (connect) => {
     expectInvalid(await connect().invalidate({ pattern: '', tenant_id: 1 }), 'pattern', 'tenant_id');
   });
 
+  test.each([
+    '{"patern":"k"}',
+    '{"Pattern":"zzz:*"}',
+    '{"pattern ":"k"}',
+    '{"patern":null}',
+    '{"key":"k"}',
+    '{"":{}}',
+    '{"toString":"k"}',
+    '{"patern":"zzz:*","tenant_id":null}',
+    '{"tenant_id":"OWN","patern":"zzz:*"}',
+    '{"query":{"pattern":"k"}}',
+  ])('of an invalidation that has no pattern but members that are not known is refused: %s', async (sent) => {
+    const client = connect();
+    dataOf(await client.set('k', '"old"'), 201);
+    expectInvalid(await client.invalidate(sent.replace('OWN', client.tenant)), 'pattern');
+    expect(await client.holds('k')).toBe(true);
+  });
+
   test('goes to the store in the text that it has, whatever its script', async () => {
     const client = connect();
     const value = '"ключ 鍵 🔑 e\u0301"';

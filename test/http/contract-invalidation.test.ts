@@ -96,17 +96,22 @@ describeOnEveryBackend('an invalidation', {}, (connect) => {
     expect(await client.held(keys)).toEqual(keys.filter((key) => !matching.includes(key)));
   });
 
-  test.each([['{}'], ['{"pattern":"*"}'], ['{"pattern":"**"}'], ['{"pattern":"***","other":[1]}']])(
-    'by %s removes all of the tenant',
-    async (body) => {
-      const client = connect();
-      await setAll(client, keys);
-      const { pattern, ...data } = dataOf(await client.invalidate(body), 200);
-      expect(data).toEqual({ status: 'invalidated', count: keys.length });
-      expect(pattern).toBeTypeOf('string');
-      expect(await client.held(keys)).toEqual([]);
-    },
-  );
+  test.each([
+    '{}',
+    '{"tenant_id":null}',
+    '{"pattern":null}',
+    '{"pattern":null,"patern":"zzz:*"}',
+    '{"pattern":"*"}',
+    '{"pattern":"**"}',
+    '{"pattern":"***","other":[1]}',
+  ])('by %s removes all of the tenant', async (body) => {
+    const client = connect();
+    await setAll(client, keys);
+    const { pattern, ...data } = dataOf(await client.invalidate(body), 200);
+    expect(data).toEqual({ status: 'invalidated', count: keys.length });
+    expect(pattern).toBeTypeOf('string');
+    expect(await client.held(keys)).toEqual([]);
+  });
 
   test('counts live entries alone', async () => {
     const client = connect();

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 const MAIN = fileURLToPath(new URL('../../infra/local/main.ts', import.meta.url));
 
 /** What comes before the address in the service's own output. */
-const LISTENS = /^.* listens on (http:\/\/localhost:(\d+))$/m;
+const LISTENS = /^.* listens on (http:\/\/\S+:(\d+))$/m;
 
 /** How long a start and a stop may take before they count as failed, in milliseconds. */
 const PATIENCE_MS = 20_000;
@@ -15,7 +15,7 @@ export type Environment = Record<string, string>;
 
 /** The service, running as a process of its own, as `npm start` runs it. */
 export interface Service {
-  /** `http://127.0.0.1:<port>`, without a slash at its end. */
+  /** `http://127.0.0.1:<port>`, or with the host that SERVICE_HOST names, without a slash at its end. */
   url: string;
   port: number;
   pid: number;

@@ -80,6 +80,15 @@ const good = {
     },
     { requiredKeys: ['key', 'value'] },
   ),
+  invalidation: fc.record(
+    {
+      pattern: fc.option(fc.string({ minLength: 1, maxLength: 20 })),
+      tenant_id: fc.option(fc.string({ maxLength: 5 })),
+      patern: fc.jsonValue(),
+      toString: fc.jsonValue(),
+    },
+    optional,
+  ),
 };
 const set = fc.oneof(good.set, fc.record({ key, value: fc.jsonValue(), ttl, other: wrong }, optional), wrong);
 const list = (item: fc.Arbitrary<unknown>, right: fc.Arbitrary<unknown>) =>
@@ -113,7 +122,11 @@ describe('the document takes for a valid input what the service takes for one', 
     [
       'InvalidateRequest',
       invalidateSchema,
-      fc.oneof(fc.record({ pattern: key, tenant_id: wrong }, optional), wrong),
+      fc.oneof(
+        good.invalidation,
+        fc.record({ pattern: key, tenant_id: wrong, patern: wrong }, optional),
+        wrong,
+      ),
     ],
   ])('%s', (name, schema, inputs) => {
     const taken = { yes: 0, no: 0 };

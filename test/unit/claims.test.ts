@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { readConfig } from '../../lib/config.ts';
 import type { CacheEvent } from '../../lib/http/event.ts';
 import { identifying } from '../../lib/http/tenant.ts';
+import type { Response } from '../../lib/openapi/answers.ts';
+import { openApiDocument } from '../../lib/openapi/document.ts';
 
 /** The tenant of a request, with the claims that API Gateway has verified and the tenant that the header names. */
 function tenantOf(claims: Record<string, unknown> | undefined, header?: string): string {
@@ -33,13 +36,36 @@ describe("where the tenant is a token's claim", () => {
     (claims) => {
       for (const header of [undefined, 'acme']) {
         expect(() => tenantOf(claims, header)).toThrow(
-          expect.objectContaining({ status: 401, code: 'MISSING_TENANT_ID' }),
+          expect.objectContaining({
+            status: 401,
+            code: 'MISSING_TENANT_ID',
+            message: 'The token has no claim custom:tenant',
+          }),
         );
       }
     },
   );
 
+  test('the OpenAPI document has the failure as it is answered', () => {
+    const { content } = openApiDocument(readConfig({ TENANT_CLAIM: 'custom:tenant' })).components.responses
+      .MissingTenantError as Response;
+    expect(content?.['application/json']?.examples?.MISSING_TENANT_ID?.value).toMatchObject({
+      error: { code: 'MISSING_TENANT_ID', message: 'The token has no claim custom:tenant' },
+    });
+  });
+
   test.each(['a b', '[acme other]', '{acme}', 'x'.repeat(129)])('a claim %j is no tenant', (claim) => {
     expect(() => tenantOf({ 'custom:tenant': claim })).toThrow(expect.objectContaining({ status: 400 }));
   });
+});
+
+test('where the tenant is named by the header, a request without it is told so', () => {
+  const event = { headers: {}, requestContext: {}, tenant: '' } as unknown as CacheEvent;
+  expect(() => identifying(undefined).before?.({ event } as never)).toThrow(
+    expect.objectContaining({
+      status: 401,
+      code: 'MISSING_TENANT_ID',
+      message: 'The X-Tenant-ID header is required',
+    }),
+  );
 });

@@ -29,6 +29,7 @@ describe('settings of which none is given', () => {
   test('are the defaults', () => {
     expect(readConfig({})).toEqual({
       serviceName: 'cache-service',
+      host: '127.0.0.1',
       port: 8080,
       backend: undefined,
       defaultTtlSeconds: 300,
@@ -118,11 +119,29 @@ describe('other settings', () => {
       expect(readConfig({ LOG_LEVEL: level }).logLevel).toBe(level);
       expect(readConfig({ LOG_LEVEL: level.toLowerCase() }).logLevel).toBe(level);
     }
-    for (const other of ['LOUD', 'INFO,WARN', '1', 'toString']) {
-      expect(problemWith({ LOG_LEVEL: other })).toMatch(
-        /^LOG_LEVEL must be one of DEBUG, INFO, WARN, ERROR$/,
+    for (const other of ['LOUD', 'verbose', 'INFO,WARN', '1', 'toString', 'in\nfo']) {
+      expect(problemWith({ LOG_LEVEL: other })).toBe(
+        `LOG_LEVEL must be one of DEBUG, INFO, WARN, ERROR, not ${JSON.stringify(other)}`,
       );
     }
+  });
+
+  test('SERVICE_HOST may be any address or name, but not empty', () => {
+    for (const host of ['0.0.0.0', '::', 'cache.internal']) {
+      expect(readConfig({ SERVICE_HOST: ` ${host} ` }).host).toBe(host);
+    }
+    for (const nothing of ['', ' ', '\n']) {
+      expect(problemWith({ SERVICE_HOST: nothing })).toMatch(/^SERVICE_HOST must not be empty: .+$/);
+    }
+  });
+
+  test.each([
+    ['OTEL_TRACES_SAMPLER_ARG', 'endpoint=http://localhost:14250,initialSamplingRate=0.25'],
+    ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'lowmemory'],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4317'],
+  ])('%s may be as other programs want it while ENABLE_OTEL is off', (name, value) => {
+    expect(readConfig({ [name]: value })).toEqual(readConfig({}));
+    expect(problemWith({ [name]: value, ENABLE_OTEL: 'true' })).toMatch(new RegExp(`^${name} must `));
   });
 
   test.each(['ENABLE_NATS', 'ENABLE_OTEL'])('%s is true or false', (name) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { banner, describeBackend } from '../../infra/local/banner.ts';
-import { explainBackend } from '../../infra/local/explain.ts';
+import { explainBackend, explainStart } from '../../infra/local/explain.ts';
 import { readConfig } from '../../lib/config.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
 import { routes } from '../../lib/http/routes.ts';
@@ -23,25 +23,125 @@ describe('the backend is described', () => {
     expect(describing('dragonflys://a:1,b:2')).toBe('dragonfly at a:1, b:2 (cluster, TLS)');
   });
 
+  test('by the setting whose secret says where it is', () => {
+    const DRAGONFLY_SECRET_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:hidden-AbCdEf';
+    const where = 'dragonfly, where the secret of DRAGONFLY_SECRET_ARN says';
+    expect(describeBackend(readConfig({ DRAGONFLY_SECRET_ARN }))).toBe(where);
+  });
+
   test('without user and password', () => {
     const text = describing('dragonflys://someone:secret@cache.internal:6380');
     expect(text).toBe('dragonfly at cache.internal:6380 (database 0, TLS)');
   });
 });
 
-const printedWith = (docs: boolean) =>
-  banner(readConfig({ SERVICE_NAME: 'my-cache' }), routes, { port: 8123, docs }).split('\n');
+const printed = (env: Record<string, string>, { address = '127.0.0.1', docs = true } = {}) =>
+  banner(readConfig(env), routes, { address, port: 8123, docs }).split('\n');
+
+const printedWith = (docs: boolean) => printed({ SERVICE_NAME: 'my-cache' }, { docs });
 
 test('what is printed names the service, its address, and every method and path', () => {
   const lines = printedWith(true);
   expect(lines).toContain('my-cache listens on http://localhost:8123');
-  const printed = lines.filter((line) => line.startsWith('  ')).map((line) => line.trim().split(/ +/));
-  expect(printed).toEqual(routes.flatMap(({ method, paths }) => paths.map((path) => [method, path])));
+  const rows = lines.filter((line) => line.startsWith('  ')).map((line) => line.trim().split(/ +/));
+  expect(rows).toEqual(routes.flatMap(({ method, paths }) => paths.map((path) => [method, path])));
 });
 
 test('what is printed tells where the docs page is, unless there is none', () => {
   expect(printedWith(true)).toContain('Docs: http://localhost:8123/docs');
   expect(printedWith(false).join('\n')).not.toContain('/docs');
+});
+
+describe('the address that is printed', () => {
+  test.each([
+    ['127.0.0.1', '127.0.0.1', 'localhost'],
+    ['::1', '::1', 'localhost'],
+    ['localhost', '127.0.0.1', 'localhost'],
+    ['0.0.0.0', '0.0.0.0', 'localhost'],
+    ['0', '0.0.0.0', 'localhost'],
+    ['::', '::', 'localhost'],
+    ['127.0.0.2', '127.0.0.2', '127.0.0.2'],
+    ['10.0.0.7', '10.0.0.7', '10.0.0.7'],
+    ['cache.internal', '10.0.0.7', 'cache.internal'],
+    ['fd00:0::7', 'fd00::7', '[fd00:0::7]'],
+  ])('with SERVICE_HOST=%s, which is %s, has the host %s', (SERVICE_HOST, address, host) => {
+    const lines = printed({ SERVICE_HOST, SERVICE_NAME: 'my-cache' }, { address });
+    expect(lines).toContain(`my-cache listens on http://${host}:8123`);
+    expect(lines).toContain(`Docs: http://${host}:8123/docs`);
+    expect(lines.join('\n')).toContain(`'http://${host}:8123/api/v1/cache'`);
+  });
+});
+
+describe('what is printed of what goes elsewhere', () => {
+  test('is nothing where nothing does', () => {
+    const env = { NATS_URL: 'nats://broker', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
+    expect(printed(env).filter((line) => /^(?:Events|Traces|Metrics):/.test(line))).toEqual([]);
+  });
+
+  test.each([
+    ['nats://someone:secret@broker.internal', 'NATS at broker.internal:4222'],
+    ['nats://secret@broker.internal:4223', 'NATS at broker.internal:4223'],
+    ['tls://someone:secret@a:1,[::1]:2', 'NATS at a:1, [::1]:2 (TLS)'],
+  ])('is where events go, without a login: %s', (NATS_URL, where) => {
+    const lines = printed({ ENABLE_NATS: 'true', NATS_URL, NATS_CREDS: 'secret' });
+    expect(lines).toContain(`Events: ${where}`);
+    expect(lines.join('\n')).not.toMatch(/someone|secret/);
+  });
+
+  test('is the setting whose secret says where events go', () => {
+    const NATS_SECRET_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:hidden-AbCdEf';
+    const lines = printed({ ENABLE_NATS: 'true', NATS_SECRET_ARN });
+    expect(lines).toContain('Events: NATS, where the secret of NATS_SECRET_ARN says');
+  });
+
+  test.each([
+    ['', 'localhost:4318'],
+    ['http://collector.internal', 'collector.internal:80'],
+    ['https://otlp.example.com/secret', 'otlp.example.com:443 (TLS)'],
+    ['http://[::1]:4318', '[::1]:4318'],
+  ])('is where traces go, without a path or a header: %s', (OTEL_EXPORTER_OTLP_ENDPOINT, where) => {
+    const OTEL_EXPORTER_OTLP_HEADERS = 'x-key=secret';
+    const lines = printed({ ENABLE_OTEL: 'true', OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS });
+    expect(lines).toContain(`Traces: OpenTelemetry collector at ${where}`);
+    expect(lines.join('\n')).not.toContain('secret');
+  });
+
+  test('is the namespace of the metrics', () => {
+    expect(printed({ METRICS_NAMESPACE: 'Cache/dev' })).toContain('Metrics: namespace Cache/dev');
+  });
+});
+
+describe('a start that fails is explained', () => {
+  const failing = (code: string) => Object.assign(new Error(`listen ${code}`), { code });
+
+  test.each([
+    [8080, 8081],
+    [65_535, 65_534],
+  ])('by the port that is in use, and another one: %i, %i', (port, other) => {
+    expect(explainStart(failing('EADDRINUSE'), { host: '127.0.0.1', port })).toBe(
+      `SERVICE_PORT ${port} is in use by another process; take another one: SERVICE_PORT=${other} npm start`,
+    );
+  });
+
+  test('by the port that only others may listen on', () => {
+    expect(explainStart(failing('EACCES'), { host: '127.0.0.1', port: 80 })).toBe(
+      'SERVICE_PORT 80 needs more rights than this process has',
+    );
+  });
+
+  test.each(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EAFNOSUPPORT', 'EINVAL'])(
+    'by a host that cannot be listened on: %s',
+    (code) => {
+      expect(explainStart(failing(code), { host: 'a\nb', port: 80 })).toBe(
+        'SERVICE_HOST must be an address of this machine or a name of one, not "a\\nb"',
+      );
+    },
+  );
+
+  test('not by where it listens before it came to that, nor by anything that nobody knows', () => {
+    expect(explainStart(failing('ENOTFOUND'))).toBeUndefined();
+    expect(explainStart(failing('EMFILE'), { host: '127.0.0.1', port: 80 })).toBeUndefined();
+  });
 });
 
 describe('a backend that does not answer at the start is explained', () => {

@@ -7,6 +7,7 @@ import { type Exchange, forbidden, gone, ok, refused } from './exchange.ts';
 /** What is left goes. */
 export function tenantExchanges({ serviceName }: Limits): Exchange[] {
   const other = { tenant_id: 'somebody_else' };
+  const misspelled = { patern: 'doc:*' };
   return [
     {
       name: 'usage',
@@ -47,6 +48,13 @@ export function tenantExchanges({ serviceName }: Limits): Exchange[] {
       operation: 'invalidate',
       body: { pattern: '' },
       answer: refused(invalidateSchema, { pattern: '' }, 'body'),
+    },
+    {
+      name: 'misspelled-pattern',
+      summary: 'A misspelled member, which is not taken for an invalidation of all',
+      operation: 'invalidate',
+      body: misspelled,
+      answer: refused(invalidateSchema, misspelled, 'body'),
     },
     {
       name: 'other-tenant',

@@ -29,7 +29,8 @@ const DEFAULT_ENDPOINT = 'http://localhost:4318';
  */
 export function readOtel(env: Environment): OtelSettings | undefined {
   const on = boolean(env, 'ENABLE_OTEL');
-  // Read also when it is off, though not checked: whoever asks which settings there are is told all of them.
+  // Read also when it is off: whoever asks which settings there are is told all of them. But not checked, since these names
+  // are OpenTelemetry's own, and may be set for other programs to what is right there and is nothing here.
   const given = Object.fromEntries(NAMES.map((name) => [name, text(env, name)]));
   if (!on) return undefined;
   return { endpoint: endpoint(given), headers: headers(given), share: share(given), delta: delta(given) };

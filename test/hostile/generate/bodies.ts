@@ -53,6 +53,11 @@ const other = fc
   )
   .map(([name, text]) => ({ name, text }));
 
+/** What callers write who mean a pattern. */
+const misspelled = fc
+  .constantFrom('patern', 'Pattern', 'pattern ', 'pattern\u0000', 'patterns', 'key', 'toString')
+  .chain((name) => member(name, stringly(patternText)));
+
 /** The members that an endpoint knows, most of the time all of them and once, in any order, with others among them. */
 function members(...known: fc.Arbitrary<Member>[]): fc.Arbitrary<Member[]> {
   const usual = known.map((one) =>
@@ -100,7 +105,12 @@ const list = (element: fc.Arbitrary<string>) =>
 /** The body that an endpoint would take, or one much like it, by the endpoint's path. */
 const bodies: Record<string, fc.Arbitrary<string>> = {
   '': set,
-  '/invalidate': object(members(pattern, fc.oneof(tenant, other, other))),
+  '/invalidate': object(
+    fc.oneof(
+      { weight: 6, arbitrary: members(pattern, fc.oneof(tenant, other, other)) },
+      { weight: 1, arbitrary: members(misspelled, tenant) },
+    ),
+  ),
   '/batch/get': object(members(member('keys', list(stringly(keyText))))),
   '/batch/set': object(members(member('items', list(set)))),
   '/batch/delete': object(members(member('keys', list(stringly(keyText))))),

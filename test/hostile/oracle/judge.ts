@@ -112,8 +112,10 @@ function readMembers(
   tenant: string,
 ): Verdict {
   if (name === 'invalidate') {
-    const { pattern = null, tenant_id = null } = body;
+    const { pattern = null, tenant_id = null, ...strangers } = body;
     const refusals: Refusal[] = [];
+    // One of them may be a misspelled pattern, and without one everything would go.
+    if (!Object.hasOwn(body, 'pattern') && Object.keys(strangers).length > 0) refusals.push(INVALID);
     if (pattern !== null && !isPattern(pattern)) refusals.push(INVALID);
     if (tenant_id !== null && typeof tenant_id !== 'string') refusals.push(INVALID);
     else if (tenant_id !== null && tenant_id !== tenant) refusals.push(FOREIGN);

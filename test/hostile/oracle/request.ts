@@ -42,10 +42,11 @@ export function framedHeaders({ headers, body, chunk }: HostileRequest): [string
 
 export function barrierOf(request: HostileRequest): Barrier {
   const { method, target } = request;
+  // The request line is read before it is known how much comes after it.
+  if (/[^\x21-\x7e]/.test(target)) return 400;
   let bytes = `${method} ${target} HTTP/1.1\r\n`.length;
   for (const [name, value] of framedHeaders(request)) bytes += name.length + trim(value).length + 4;
-  if (bytes > MAX_HEAD_BYTES) return 431;
-  return /[^\x21-\x7e]/.test(target) ? 400 : undefined;
+  return bytes > MAX_HEAD_BYTES ? 431 : undefined;
 }
 
 export function meaningOf(request: HostileRequest): Meaning {

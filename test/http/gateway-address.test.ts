@@ -1,0 +1,63 @@
+import { networkInterfaces } from 'node:os';
+import { afterEach, describe, expect, test } from 'vitest';
+import { type Service, startService } from './service.ts';
+
+let service: Service | undefined;
+
+async function start(env: Record<string, string> = {}): Promise<Service> {
+  service = await startService(env);
+  return service;
+}
+
+afterEach(async () => {
+  await service?.stop();
+  service = undefined;
+});
+
+/** The machine's addresses as they stand in a URL, but for those of one link only, which are none without the link's name. */
+function addressesOf(...families: string[]): string[] {
+  return Object.values(networkInterfaces())
+    .flatMap((all) => all ?? [])
+    .filter(({ family, scopeid }) => families.includes(family) && !scopeid)
+    .map(({ address, family }) => (family === 'IPv6' ? `[${address}]` : address));
+}
+
+/** On Linux this address is the machine's own as well, though no interface names it. */
+const OTHER_LOOPBACK = process.platform === 'linux' ? ['127.0.0.2'] : [];
+const IPV4 = [...addressesOf('IPv4'), ...OTHER_LOOPBACK];
+const IPV6 = addressesOf('IPv6');
+
+const healthOn = (host: string, port: number) => fetch(`http://${host}:${port}/health`);
+
+describe('the address that the service listens on', () => {
+  test('is 127.0.0.1 alone unless it is told another', async () => {
+    const { port } = await start();
+    expect((await healthOn('127.0.0.1', port)).status).toBe(200);
+    const others = [...IPV4, ...IPV6].filter((address) => address !== '127.0.0.1');
+    expect(others).not.toEqual([]);
+    for (const host of others) {
+      await expect(healthOn(host, port), host).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    }
+  });
+
+  test.each<[string, string[]]>([
+    ['0.0.0.0', IPV4],
+    // Where there is no IPv6, nothing can be listened on by it.
+    ...(IPV6.length > 0 ? [['::', [...IPV4, ...IPV6]] as [string, string[]]] : []),
+  ])('is each of the machine with SERVICE_HOST=%s', async (SERVICE_HOST, addresses) => {
+    const { port, stdout } = await start({ SERVICE_HOST });
+    expect(addresses).not.toEqual([]);
+    for (const host of addresses) expect((await healthOn(host, port)).status, host).toBe(200);
+    expect(stdout()).toContain(`cache-service listens on http://localhost:${port}\n`);
+  });
+
+  test.each([...OTHER_LOOPBACK, ...IPV4.filter((address) => !address.startsWith('127.'))])(
+    'is that of SERVICE_HOST=%s, and what is printed names it',
+    async (host) => {
+      const { port, stdout } = await start({ SERVICE_HOST: host });
+      expect((await healthOn(host, port)).status).toBe(200);
+      expect(stdout()).toContain(`cache-service listens on http://${host}:${port}\n`);
+      await expect(healthOn('127.0.0.1', port)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    },
+  );
+});
