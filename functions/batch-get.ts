@@ -11,10 +11,7 @@ export const handler = endpoint(
   { operation: 'batch-get', body: jsonBody({ maxRestBytes: MAX_BATCH_REST_BYTES }), input: readKeys },
   async ({ tenant, input: keys }) => {
     const found = await store.getMany(tenant, keys, maxBatchBytes);
-    requireFitting(
-      found.map((hit) => hit?.value),
-      keys.length,
-    );
+    requireFitting(found, keys.length);
     const items = found.map((hit, index) => getData(keys[index] as string, hit));
     const hits = found.filter((hit) => hit !== undefined);
     const bytes = hits.reduce((sum, hit) => sum + hit.bytes, 0);

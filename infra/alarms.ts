@@ -43,7 +43,7 @@ interface AlarmSpec {
 /** Fewer requests than this in a minute have no rate worth waking anybody for; the alarms that count cover them. */
 const MIN_REQUESTS = 20;
 
-/** What a person has to know of. All but the one about a cache that cannot be reached are silent where there is no traffic. */
+/** What a person has to know of. Without traffic all are silent but those about the cache itself and the function that measures it. */
 export class CacheAlarms extends Construct {
   readonly topic: Topic;
   readonly alarms: readonly Alarm[];

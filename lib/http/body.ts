@@ -2,6 +2,7 @@ import jsonBodyParser from '@middy/http-json-body-parser';
 import { PayloadTooLargeError, UnsupportedMediaTypeError, ValidationError } from '../errors.ts';
 import type { CacheEvent, Middleware } from './event.ts';
 import { isJson } from './json-grammar.ts';
+import { MAX_REST_BYTES } from './schemas.ts';
 import { liftMember } from './verbatim.ts';
 
 /** What an endpoint takes for a body. */
@@ -11,9 +12,6 @@ export interface BodyOptions {
   /** What the body may be, in bytes of text, beside what is lifted out of it; 64 KiB unless given. */
   maxRestBytes?: number;
 }
-
-/** The longest key or pattern takes a tenth of this, and a parser a hundred times as much memory as the text it is given. */
-const MAX_REST_BYTES = 64 * 1024;
 
 const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -61,15 +61,8 @@ function watched(operation: Operation, handler: LambdaHandler): LambdaHandler {
   return async (given, context) => {
     // Whoever may invoke a function may hand it anything.
     const event = typeof given === 'object' && given !== null ? given : {};
-    const response = await (requests.hasSubscribers
-      ? requests.tracePromise(
-          handler,
-          { operation, event: event as CacheEvent, context },
-          undefined,
-          event,
-          context,
-        )
-      : handler(event, context));
+    const trace = { operation, event: event as CacheEvent, context };
+    const response = await requests.tracePromise(handler, trace, undefined, event, context);
     await flushAll();
     return response;
   };

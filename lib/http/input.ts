@@ -36,7 +36,7 @@ export function readBatchSet({ lifted, body }: CacheEvent): ReadItem[] {
   const fields = new Map(items.map(({ value }, index) => [value, `items.${index}.value`]));
   const sizes = lifted.map((text, index) => checkValue(text, fields.get(index) ?? 'body'));
   const read = items.map((item) => itemOf(item, lifted, sizes));
-  requireFitting(read.map(({ value }) => value));
+  requireFitting(read);
   return read;
 }
 

@@ -17,6 +17,16 @@ export const MAX_BATCH = 100;
  */
 export const MAX_BATCH_BYTES = 5 * 1024 ** 2;
 
+/**
+ * What the body of another request may take beside its value, in bytes. The longest key or pattern takes a tenth of this, and a
+ * parser a hundred times as much memory as the text it is given.
+ */
+export const MAX_REST_BYTES = 64 * 1024;
+
+/** What the values of a batch may take together with these settings, in bytes: one that may be set at all fits by itself. */
+export const maxBatchBytesOf = ({ maxValueBytes }: { maxValueBytes: number }) =>
+  Math.max(MAX_BATCH_BYTES, maxValueBytes);
+
 /** What the body of a batch may take beside the values, in bytes: its keys, as long as they can be and every byte escaped. */
 export const MAX_BATCH_REST_BYTES = 640 * 1024;
 

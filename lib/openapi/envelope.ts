@@ -2,7 +2,7 @@ import type { ServiceError } from '../errors.ts';
 import { object, type Schema, schemaRef } from './json-schema.ts';
 
 /** What is different every time, in examples. */
-export const SAMPLE_IDS = {
+const SAMPLE_IDS = {
   correlation_id: 'f0b3c2a4-6f0e-4f5e-9d6b-0c6a1f3e8d27',
   request_id: '2d1c7b1e-93c5-4a57-8f0b-5e7d9c4a6b18',
 };

@@ -1,9 +1,7 @@
 import { PayloadTooLargeError } from '../../errors.ts';
+import { MAX_REST_BYTES } from '../../http/schemas.ts';
 import type { Limits } from '../limits.ts';
 import type { Documentation } from './documentation.ts';
-
-/** What a body may have beside its value, in bytes; for those without a value, in all. */
-const MAX_REST_BYTES = 64 * 1024;
 
 export const get: Documentation = {
   ids: ['getEntry', 'getEntryByQuery'],
