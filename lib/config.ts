@@ -1,5 +1,5 @@
 import { type BackendAddress, parseBackendUrl } from './backend/url.ts';
-import { ConfigError, type Environment, integer, text } from './env.ts';
+import { ConfigError, type Environment, integer, secretArn, text, url } from './env.ts';
 import { type NatsSettings, readNats } from './events/settings.ts';
 import { type OtelSettings, readOtel } from './telemetry/otel/settings.ts';
 
@@ -117,30 +117,16 @@ function metricsNamespace(env: Environment): string | undefined {
 }
 
 function backend(env: Environment): Pick<Config, 'backend' | 'iamCache' | 'secretArn'> {
-  const address = backendAddress(env);
+  const address = url(env, 'DRAGONFLY_URL', parseBackendUrl);
   const iamCache = text(env, 'DRAGONFLY_IAM_CACHE');
-  const secretArn = text(env, 'DRAGONFLY_SECRET_ARN');
+  const arn = secretArn(env, 'DRAGONFLY_SECRET_ARN');
   if (iamCache !== undefined) {
     if (!address?.username)
       throw new ConfigError('DRAGONFLY_IAM_CACHE', 'needs a DRAGONFLY_URL that names a user');
     if (!address.tls) throw new ConfigError('DRAGONFLY_IAM_CACHE', 'needs a DRAGONFLY_URL that speaks TLS');
-    if (secretArn !== undefined) {
+    if (arn !== undefined) {
       throw new ConfigError('DRAGONFLY_IAM_CACHE', 'cannot be set together with DRAGONFLY_SECRET_ARN');
     }
   }
-  if (secretArn !== undefined && !/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$/.test(secretArn)) {
-    throw new ConfigError('DRAGONFLY_SECRET_ARN', 'must be the ARN of a Secrets Manager secret');
-  }
-  return { backend: address, iamCache, secretArn };
-}
-
-function backendAddress(env: Environment): BackendAddress | undefined {
-  const url = text(env, 'DRAGONFLY_URL');
-  if (url === undefined) return undefined;
-  try {
-    return parseBackendUrl(url);
-  } catch (error) {
-    // The URL may hold a password, so the message says what is wrong with it and never repeats it.
-    throw new ConfigError('DRAGONFLY_URL', (error as Error).message);
-  }
+  return { backend: address, iamCache, secretArn: arn };
 }

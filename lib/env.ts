@@ -32,3 +32,23 @@ export function boolean(env: Environment, name: string): boolean {
   if (given === 'true' || given === '1') return true;
   throw new ConfigError(name, `must be true or false, not ${JSON.stringify(given)}`);
 }
+
+/** @throws ConfigError that repeats nothing of what was given, which may hold a password: so must `parse`'s own errors */
+export function url<T>(env: Environment, name: string, parse: (url: string) => T): T | undefined {
+  const given = text(env, name);
+  if (given === undefined) return undefined;
+  try {
+    return parse(given);
+  } catch (error) {
+    throw new ConfigError(name, (error as Error).message);
+  }
+}
+
+/** @throws ConfigError unless it is the ARN of a Secrets Manager secret */
+export function secretArn(env: Environment, name: string): string | undefined {
+  const given = text(env, name);
+  if (given !== undefined && !/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$/.test(given)) {
+    throw new ConfigError(name, 'must be the ARN of a Secrets Manager secret');
+  }
+  return given;
+}

@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { pauseAfter } from '../time.ts';
 import type { Access } from './access.ts';
 import { Connector } from './connector.ts';
 import type { Preset } from './preset.ts';
@@ -29,7 +30,7 @@ export function createClient(access: Access, preset: Preset): Client {
       lazyConnect: true,
       retryStrategy: (attempt) => {
         Object.assign(client.options, access.login());
-        return reconnectDelay(preset, attempt);
+        return pauseAfter(preset.reconnectDelay, attempt - 1);
       },
       // A command that loses its connection fails at once. Sending it again is the connection's decision, which knows how
       // much time is left; a queue inside of the client would send it long after its caller was told that it had failed.
@@ -42,7 +43,7 @@ export function createClient(access: Access, preset: Preset): Client {
   const client = new Cluster(hosts, {
     redisOptions: options,
     lazyConnect: true,
-    clusterRetryStrategy: (attempt) => reconnectDelay(preset, attempt),
+    clusterRetryStrategy: (attempt) => pauseAfter(preset.reconnectDelay, attempt - 1),
     // With the queue on, commands wait past their timeout for a cluster that was unreachable from the start.
     enableOfflineQueue: false,
     slotsRefreshTimeout: preset.operationTimeout,
@@ -60,10 +61,4 @@ export function createClient(access: Access, preset: Preset): Client {
 /** Every server that the client has a connection to, or will have. */
 export function serversOf(client: Client): Redis[] {
   return client instanceof Redis ? [client] : client.nodes('master');
-}
-
-/** Grows with every attempt, with jitter so that a thousand functions do not knock at the same moment. */
-function reconnectDelay({ reconnectDelay: { first, most } }: Preset, attempt: number): number {
-  const longest = Math.min(most, first * 2 ** Math.min(attempt - 1, 16));
-  return longest * (0.5 + Math.random() / 2);
 }

@@ -1,4 +1,4 @@
-/** Every command that the store sends, by itself or from a script. */
+/** Every command that the store sends, by itself or from a script; but for WAIT, which `WAIT_REPLICAS` adds by `call`. */
 export const STORE_COMMANDS = [
   'time',
   'eval',

@@ -61,12 +61,8 @@ export class Connection {
   ): Promise<T> {
     const last = end ?? performance.now() + this.#preset.operationTimeout;
     if (!backendCalls.hasSubscribers) return this.#run(commands, last);
-    return backendCalls.tracePromise(
-      (given: typeof commands) => this.#run(given, last),
-      { command, server: () => this.#access?.address.hosts[0] },
-      undefined,
-      commands,
-    );
+    const server = () => this.#access?.address.hosts[0];
+    return backendCalls.tracePromise(() => this.#run(commands, last), { command, server });
   }
 
   async #run<T>(commands: (client: Client) => Promise<T>, end: number): Promise<T> {

@@ -13,7 +13,7 @@ export function firstWithin<Key>(
   let before = 0;
   for (const [index, key] of keys.entries()) {
     const hit = look(key, index);
-    const bytes = hit ? Buffer.byteLength(hit.value) : 0;
+    const bytes = hit?.bytes ?? 0;
     if (before > 0 && before + bytes > maxBytes) break;
     before += bytes;
     hits.push(hit);

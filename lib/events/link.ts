@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Log } from '../telemetry/log.ts';
+import { pauseAfter } from '../time.ts';
 import type { NatsAccess } from './access.ts';
 import { dial } from './dial.ts';
 
 /**
- * Between two attempts to connect, at first and at most, in milliseconds; each is drawn at random from the upper half of its
- * range, so that a thousand processes do not knock at a broker that comes back at the same moment. A function that lost its
- * connection while it was frozen has a request waiting.
+ * Between two attempts to connect, at first and at most, in milliseconds. A function that lost its connection while it was
+ * frozen has a request waiting.
  */
 const pauses = { lambda: { first: 10, most: 1_000 }, server: { first: 100, most: 2_000 } } as const;
 
@@ -61,15 +61,14 @@ export class Link {
   }
 
   async #keep(): Promise<never> {
-    const { first, most } = this.#options.onLambda ? pauses.lambda : pauses.server;
+    const range = this.#options.onLambda ? pauses.lambda : pauses.server;
     let failures = 0;
     for (let turn = Math.floor(Math.random() * 1000); ; turn++) {
       const lived = await this.#live(turn, failures > 0);
       failures = lived > LIVED_MS ? 0 : failures + 1;
       this.#resting = failures > 0;
       this.#options.changed();
-      const longest = Math.min(most, first * 2 ** Math.min(failures, 16));
-      await sleep(longest * (0.5 + Math.random() / 2), undefined, { ref: false });
+      await sleep(pauseAfter(range, failures), undefined, { ref: false });
       this.#resting = false;
     }
   }

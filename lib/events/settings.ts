@@ -1,4 +1,4 @@
-import { boolean, ConfigError, type Environment, text } from '../env.ts';
+import { boolean, ConfigError, type Environment, secretArn, text, url } from '../env.ts';
 import { type NatsAddress, parseNatsUrl } from './url.ts';
 
 /** Where events go, and how to get in. */
@@ -17,26 +17,12 @@ export interface NatsSettings {
  */
 export function readNats(env: Environment): NatsSettings | undefined {
   const on = boolean(env, 'ENABLE_NATS');
-  const address = natsAddress(env);
+  const address = url(env, 'NATS_URL', parseNatsUrl);
   const creds = text(env, 'NATS_CREDS');
-  const secretArn = text(env, 'NATS_SECRET_ARN');
-  if (secretArn !== undefined && !/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$/.test(secretArn)) {
-    throw new ConfigError('NATS_SECRET_ARN', 'must be the ARN of a Secrets Manager secret');
-  }
+  const arn = secretArn(env, 'NATS_SECRET_ARN');
   if (!on) return undefined;
-  if (!address && secretArn === undefined) {
+  if (!address && arn === undefined) {
     throw new ConfigError('ENABLE_NATS', 'cannot be true without NATS_URL, which says where events go');
   }
-  return { address, creds, secretArn };
-}
-
-function natsAddress(env: Environment): NatsAddress | undefined {
-  const url = text(env, 'NATS_URL');
-  if (url === undefined) return undefined;
-  try {
-    return parseNatsUrl(url);
-  } catch (error) {
-    // The URL may hold a password, so the message says what is wrong with it and never repeats it.
-    throw new ConfigError('NATS_URL', (error as Error).message);
-  }
+  return { address, creds, secretArn: arn };
 }

@@ -12,7 +12,7 @@ export function createLog(
   { logLevel, serviceName }: Pick<Config, 'logLevel' | 'serviceName'>,
   write: Sink = (line) => process.stdout.write(line),
 ): Log {
-  const logger = new LineLogger({ serviceName, logLevel, logFormatter: new Formatter() }, write);
+  const logger = lineLogger({ serviceName, logLevel, logFormatter: new Formatter() }, write);
   return {
     debug: (message, fields = {}) => logger.debug(message, fields),
     info: (message, fields = {}) => logger.info(message, fields),
@@ -22,19 +22,16 @@ export function createLog(
 }
 
 /** Powertools' logger, writing lines where it is told to and not to a console of its own. */
-class LineLogger extends Logger {
-  readonly #write: Sink;
-
-  constructor(options: ConstructorParameters<typeof Logger>[0], write: Sink) {
-    super(options);
-    this.#write = write;
+function lineLogger(options: ConstructorParameters<typeof Logger>[0], write: Sink): Logger {
+  // Not a member: Powertools may have something to say while it is constructed, before a class of ours has any.
+  class LineLogger extends Logger {
+    protected override printLog(_level: number, item: LogItem): void {
+      const attributes = item.getAttributes();
+      const replacer = holdsObject(attributes) ? this.getJsonReplacer() : undefined;
+      write(`${JSON.stringify(attributes, replacer)}\n`);
+    }
   }
-
-  protected override printLog(_level: number, item: LogItem): void {
-    const attributes = item.getAttributes();
-    const replacer = holdsObject(attributes) ? this.getJsonReplacer() : undefined;
-    this.#write(`${JSON.stringify(attributes, replacer)}\n`);
-  }
+  return new LineLogger(options);
 }
 
 /** The line that every request writes holds none, and is made twice as fast without a look at each of its members. */

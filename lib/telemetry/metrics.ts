@@ -71,7 +71,7 @@ export class RequestMetrics {
     let directives = this.#directives.get(id);
     if (directives === undefined) {
       const groups = Map.groupBy(Object.keys(values) as MetricKey[], (key) => METRICS[key].dimensions);
-      directives = JSON.stringify([...groups.values()].map((keys) => this.#directive(keys)));
+      directives = JSON.stringify([...groups].map(([dimensions, keys]) => this.#directive(dimensions, keys)));
       this.#directives.set(id, directives);
     }
     return `${members}"_aws":{"Timestamp":${Date.now()},"CloudWatchMetrics":${directives}}`;
@@ -90,16 +90,13 @@ export class RequestMetrics {
     this.#reconnects = 0;
   }
 
-  /** @param keys of metrics with the same dimensions */
-  #directive(keys: MetricKey[]): unknown {
+  /** @param keys of metrics with these dimensions */
+  #directive(dimensions: readonly string[], keys: MetricKey[]): unknown {
     const metrics = new Metrics(this.#settings);
-    for (const key of keys) {
-      const { name, unit, dimensions } = METRICS[key];
-      // It has the service by itself. The line itself holds the values, here is only told what they are.
-      const others = dimensions.filter((dimension) => dimension !== 'service');
-      if (keys[0] === key) for (const dimension of others) metrics.addDimension(dimension, dimension);
-      metrics.addMetric(name, unit, 0);
-    }
+    // It has the service by itself. The line itself holds the values, here is only told what they are.
+    for (const dimension of dimensions)
+      if (dimension !== 'service') metrics.addDimension(dimension, dimension);
+    for (const key of keys) metrics.addMetric(METRICS[key].name, METRICS[key].unit, 0);
     return metrics.serializeMetrics()._aws.CloudWatchMetrics[0];
   }
 }

@@ -92,10 +92,15 @@ async function idOf(node: Redis): Promise<string> {
   return (await node.cluster('MYID')) as string;
 }
 
-async function eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
+/** Waits until something holds; that it cannot be looked at yet is no more than that it does not. @throws Error when it never does */
+export async function eventually(
+  what: string,
+  holds: () => Promise<boolean>,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
+  const deadline = Date.now() + patienceMs;
   while (!(await holds().catch(() => false))) {
-    if (Date.now() > deadline) throw new Error(`Not within ${PATIENCE_MS} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`Not within ${patienceMs} ms: ${what}`);
     await sleep(POLL_MS);
   }
 }

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startCluster } from '../engines/cluster.ts';
-import { masters, withRawClient } from '../engines/inspect.ts';
 import { LOOPBACK } from '../engines/ports.ts';
-import { startServer } from '../engines/server.ts';
+import { type Server, startServer } from '../engines/server.ts';
+import { onNode } from '../engines/topology.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
 
 /** A backend that can be reached only through proxies. */
@@ -41,12 +41,13 @@ export async function proxiedCluster(): Promise<ProxiedBackend> {
     await cluster.stop();
   };
   try {
-    for (const [index, { url }] of cluster.nodes.entries()) {
-      await onNode(url, (call) => call('CONFIG', 'SET', 'cluster-announce-port', proxies[index]?.port ?? 0));
+    for (const [index, node] of cluster.nodes.entries()) {
+      const port = proxies[index]?.port ?? 0;
+      await onNode(node, (client) => client.config('SET', 'cluster-announce-port', port));
     }
     const deadline = Date.now() + AGREE_MS;
-    for (const { url } of cluster.nodes) {
-      while (!(await namesAll(url, proxies))) {
+    for (const node of cluster.nodes) {
+      while (!(await namesAll(node, proxies))) {
         if (Date.now() > deadline) throw new Error('The nodes did not come to announce their proxies');
         await sleep(50);
       }
@@ -59,16 +60,7 @@ export async function proxiedCluster(): Promise<ProxiedBackend> {
   return { url: `redis://${addresses.join(',')}`, directUrl: cluster.url, proxies, stop };
 }
 
-type RawCall = (command: string, ...args: (string | number)[]) => Promise<unknown>;
-
-function onNode<T>(url: string, action: (call: RawCall) => Promise<T>): Promise<T> {
-  return withRawClient(url, (client) => {
-    const [node] = masters(client);
-    return action((command, ...args) => (node ?? client).call(command, ...args) as Promise<unknown>);
-  });
-}
-
-async function namesAll(url: string, proxies: readonly FaultProxy[]): Promise<boolean> {
-  const slots = JSON.stringify(await onNode(url, (call) => call('CLUSTER', 'SLOTS')));
+async function namesAll(node: Server, proxies: readonly FaultProxy[]): Promise<boolean> {
+  const slots = JSON.stringify(await onNode(node, (client) => client.cluster('SLOTS')));
   return proxies.every(({ port }) => slots.includes(`,${port},`));
 }

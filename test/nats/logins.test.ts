@@ -110,7 +110,7 @@ describe('a login to the broker', () => {
       'hunter2',
     ]) {
       manager.secret = secret;
-      await expect(logIn({ NATS_SECRET_ARN: ARN })).rejects.toThrow(expect.not.stringMatching(/hunter2/));
+      await expect(logIn({ NATS_SECRET_ARN: ARN })).rejects.toThrow(/^(?!.*hunter2)/s);
     }
   });
 
@@ -121,9 +121,7 @@ describe('a login to the broker', () => {
     );
     const server = await started(startNats({ config: 'authorization { token: "t" }' }));
     const mistyped = `SU${'A'.repeat(56)}`;
-    await expect(logIn({ NATS_URL: server.url, NATS_CREDS: mistyped })).rejects.toThrow(
-      expect.not.stringMatching(/AAAA/),
-    );
+    await expect(logIn({ NATS_URL: server.url, NATS_CREDS: mistyped })).rejects.toThrow(/^(?!.*AAAA)/s);
     const cut = '-----BEGIN NATS USER JWT-----\nhunter2';
     await expect(logIn({ NATS_URL, NATS_CREDS: cut })).rejects.toThrow(/^The credentials hold no nkey/);
   });

@@ -9,6 +9,7 @@ const HEADERS = {
   'cache-control': 'no-store',
   'content-length': '1',
 };
+const AGAIN = { 'retry-after': '1' };
 const DELETED = {
   success: true,
   data: { count: 1 },
@@ -37,6 +38,7 @@ const request = { method: 'POST', target: '/api/v1/cache/batch/delete' };
 describe('the check of answers', () => {
   test('lets pass what is described', () => {
     requireDescribed(request, answer(200, DELETED));
+    requireDescribed(request, answer(503, failure('BACKEND_UNAVAILABLE'), AGAIN));
     requireDescribed({ target: '/api/v1/cache/a%2Fb' }, answer(404, failure('NOT_FOUND')));
     requireDescribed(
       { method: 'DELETE', target: '/api/v1/cache/k' },
@@ -46,7 +48,8 @@ describe('the check of answers', () => {
 
   test.each<[string, RawResponse]>([
     ['another status', answer(201, DELETED)],
-    ['a status that only other operations have', answer(503, failure('INVALIDATION_INCOMPLETE'))],
+    ['a status that only other operations have', answer(403, failure('TENANT_MISMATCH'))],
+    ['a failure that only other operations have', answer(503, failure('INVALIDATION_INCOMPLETE'), AGAIN)],
     ['another member', answer(200, { ...DELETED, more: 1 })],
     ['another member inside of the data', answer(200, { ...DELETED, data: { count: 1, more: 1 } })],
     ['a member of another type', answer(200, { ...DELETED, data: { count: '1' } })],

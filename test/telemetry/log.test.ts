@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import type { Operation } from '../../lib/http/routes.ts';
 import { createLog } from '../../lib/telemetry/log.ts';
 import { readable } from '../../lib/telemetry/readable.ts';
@@ -122,4 +122,18 @@ describe('the log on a terminal', () => {
     log.info('request', { operation: 'get', _aws: { Timestamp: 1, CloudWatchMetrics: [] } });
     expect(readable(written.join(''))).toMatch(/ INFO {2}request operation=get\n$/);
   });
+});
+
+it('is there although the platform has a level of its own, of which the logger tells before it is made', () => {
+  const written: string[] = [];
+  vi.stubEnv('AWS_LAMBDA_LOG_LEVEL', 'WARN');
+  try {
+    createLog({ logLevel: 'INFO', serviceName: 's' }, (line) => written.push(line)).warn('told');
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  expect(written.map((line) => JSON.parse(line))).toEqual([
+    expect.objectContaining({ level: 'WARN', message: expect.stringContaining('Advanced Logging Controls') }),
+    expect.objectContaining({ level: 'WARN', message: 'told' }),
+  ]);
 });

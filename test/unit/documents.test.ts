@@ -48,7 +48,9 @@ describe("CONTRIBUTING's map", () => {
     const folders = readdirSync(join(ROOT, parent), { withFileTypes: true }).filter((entry) =>
       entry.isDirectory(),
     );
-    for (const { name } of folders) expect(map).toContain(`${name}/`);
+    // Of this parent alone: most of their names stand below the others as well.
+    const [part = ''] = new RegExp(`^${parent}/[^]*?\\n(?=\\S)`, 'm').exec(map) ?? [];
+    for (const { name } of folders) expect(part).toContain(`${name}/`);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { ClusterOptions, TestCluster } from '../../engines/cluster.ts';
 import { startCluster } from '../../engines/cluster.ts';
 import type { Server } from '../../engines/server.ts';
-import { onNode } from '../../engines/topology.ts';
+import { eventually, onNode } from '../../engines/topology.ts';
 
 /** The shards that a tenant's entries are spread over, unless the service is told otherwise. */
 const SHARDS = 16;
@@ -28,14 +28,7 @@ export function slotsOf(tenant: string, witness: Server): Promise<number[]> {
   );
 }
 
-export async function settled(
-  what: string,
-  holds: () => Promise<boolean>,
-  patienceMs = 30_000,
-): Promise<void> {
-  const deadline = Date.now() + patienceMs;
-  while (!(await holds().catch(() => false))) {
-    if (Date.now() > deadline) throw new Error(`Not within ${patienceMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+/** As `eventually`, with the patience that an election takes. */
+export function settled(what: string, holds: () => Promise<boolean>): Promise<void> {
+  return eventually(what, holds, 30_000);
 }

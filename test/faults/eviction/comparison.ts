@@ -36,6 +36,9 @@ const SHARDS = 16;
 /** Names in an index, by the entries that are there: those that were evicted are found again, but not at once. */
 const NAMES_AN_ENTRY = 2;
 
+/** Of all accesses, how many a busy machine may keep from being answered: of more than that a hit rate says nothing. */
+const UNANSWERED = 0.1;
+
 /** The service and a bare server with the same memory and the same callers, who ask for five times as much as fits. */
 export const comparisons: readonly Scenario[] = SIZES.flatMap((size) =>
   POLICIES.map((policy) => compare(policy, size)),
@@ -93,7 +96,11 @@ function judge(atLeast: number, bare: Outcome, ours: Outcome, namesAnEntry: numb
     ratio: Math.round(ratio * 1000) / 1000,
     namesAnEntry: Math.round(namesAnEntry * 100) / 100,
   });
+  if (ours.unanswered > 0) figures.failures['503 BACKEND_UNAVAILABLE'] = ours.unanswered;
   const problems = [
+    ...(ours.unanswered > UNANSWERED * ours.accesses
+      ? [`${ours.unanswered} of ${ours.accesses} accesses were not answered`]
+      : []),
     ...(ratio < atLeast
       ? [`the hit rate is ${ratio.toFixed(3)} of the bare server's, and not ${atLeast}`]
       : []),

@@ -6,10 +6,12 @@ import { accesses, textOf, type Workload } from './workload.ts';
 export interface Outcome {
   accesses: number;
   hits: number;
-  /** Hits by accesses, once the cache was full. */
+  /** Hits by accesses that were answered, once the cache was full. */
   hitRate: number;
   /** Values that came back and were not what had been set under that key. */
   wrong: number;
+  /** Accesses that were not answered in time. */
+  unanswered: number;
 }
 
 /** How many callers ask side by side. */
@@ -27,6 +29,7 @@ export async function use(cache: Cache, workload: Workload, warmup: number, coun
   let hits = 0;
   let wrong = 0;
   let answered = 0;
+  let unanswered = 0;
   const caller = async () => {
     while (left > 0) {
       const counts = left-- <= count;
@@ -41,9 +44,10 @@ export async function use(cache: Cache, workload: Workload, warmup: number, coun
       } catch (error) {
         // On a machine that is busy with other things an answer may come too late; it says nothing about what is in the cache.
         if (!(error instanceof BackendUnavailableError)) throw error;
+        unanswered++;
       }
     }
   };
   await Promise.all(Array.from({ length: CALLERS }, caller));
-  return { accesses: warmup + count, hits, hitRate: hits / answered, wrong };
+  return { accesses: warmup + count, hits, hitRate: hits / answered, wrong, unanswered };
 }

@@ -30,25 +30,20 @@ export interface Verdict {
   findings: Finding[];
 }
 
-export interface CheckerOptions {
-  /**
-   * A set that was answered with a failure, or not at all, may still take effect until so many milliseconds after it began,
-   * but not after it was answered if that was later. One that succeeded took effect before its answer.
-   */
-  setWindowMs?: number;
-}
-
-/** The store gives sets 850 ms from their call; the rest is for the way from a caller to there and for clocks that round. */
-export const SET_WINDOW_MS = 1000;
+/**
+ * A set that was answered with a failure, or not at all, may still take effect until so many milliseconds after it began, but
+ * not after it was answered if that was later. One that succeeded took effect before its answer. The store gives sets 850 ms
+ * from their call; the rest is for the way from a caller to there and for clocks that round.
+ */
+const SET_WINDOW_MS = 1000;
 
 /** How much longer than its TTL an entry may be readable, in milliseconds. */
 const TTL_SLACK_MS = 1000;
 
 /** Holds every read of a history against all that the caller had been told by then. */
-export function check(history: readonly HistoryEvent[], options: CheckerOptions = {}): Verdict {
-  const { setWindowMs = SET_WINDOW_MS } = options;
+export function check(history: readonly HistoryEvent[]): Verdict {
   const lastEffect = ({ began, ended, done }: SetEvent) =>
-    done ? ended : Math.max(began + setWindowMs, finite(ended));
+    done ? ended : Math.max(began + SET_WINDOW_MS, finite(ended));
   const sets = new Map<number, SetEvent>();
   for (const event of history) if (event.kind === 'set') sets.set(event.version, event);
 

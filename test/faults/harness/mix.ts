@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { pseudoRandom } from '../../random.ts';
 import type { Answer, Call } from './caller.ts';
 import type { HistoryEvent } from './history.ts';
 import { stampedValue } from './value.ts';
@@ -36,7 +37,7 @@ export class Mix {
     ttlsSeconds = [1, 2, 60, 300],
     seed = 1,
   }: MixOptions) {
-    this.random = seeded(seed);
+    this.random = pseudoRandom(seed);
     const name = randomBytes(4).toString('hex');
     this.tenants = Array.from({ length: tenants }, (_, i) => `faults-${name}-${i}`);
     this.#keys = keysPerTenant;
@@ -125,15 +126,4 @@ function valueIn(text: string): string | undefined {
   if (!data.found) return undefined;
   // Ours are printed by JSON.stringify, which prints them again as they were.
   return JSON.stringify(data.value);
-}
-
-/** Mulberry32: small, and the same everywhere. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

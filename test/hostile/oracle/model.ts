@@ -80,6 +80,9 @@ export class Model {
       case 'clear':
         this.#remove(operation.tenant, this.keys(operation.tenant));
         return;
+      case 'usage':
+        this.#checkUsage(operation.tenant, data, span);
+        return;
     }
   }
 
@@ -121,6 +124,16 @@ export class Model {
     assert.deepEqual(rest, {});
     assert.equal(items.length, keys.length);
     for (const [index, key] of keys.entries()) this.#checkItem(tenant, key, text, items[index], span);
+  }
+
+  #checkUsage(tenant: string, data: object | undefined, span: Span): void {
+    const { tenant_id, entries, ...rest } = data as { tenant_id: string; entries: number };
+    assert.equal(tenant_id, tenant);
+    assert.deepEqual(Object.keys(rest).sort(), ['backend', 'bytes']);
+    const held = [...this.#of(tenant).values()];
+    const most = held.filter((entry) => mayLive(entry, span)).length;
+    const least = held.filter((entry) => mustLive(entry, span)).length;
+    assert.ok(entries >= least && entries <= most, `${entries} entries are told of, of ${least} to ${most}`);
   }
 
   #checkCount(tenant: string, keys: Set<string>, data: object | undefined, rest: object, span: Span): void {
