@@ -68,12 +68,16 @@ export class Connection {
   async #run<T>(commands: (client: Client) => Promise<T>, end: number): Promise<T> {
     let trouble: unknown;
     for (;;) {
+      let client: Client | undefined;
       try {
-        const client = this.#readyClient() ?? (await this.#waitForClient(end));
+        client = this.#readyClient() ?? (await this.#waitForClient(end));
         if (this.#loginIsOld()) await bounded(this.#logInAgain(client), end);
         return await bounded(commands(client), end);
       } catch (error) {
-        if (this.#closed || !isPassing(error) || end - performance.now() < RETRY_PAUSE_MS) {
+        // A node of a cluster is logged in to on first use, and hands a refusal to the commands that waited for it.
+        const estranged = error instanceof Error && isEstranged(error.message);
+        if (estranged && client === this.#client) this.#open();
+        if (this.#closed || !(estranged || isPassing(error)) || end - performance.now() < RETRY_PAUSE_MS) {
           // What the server has said tells more than that time ran out.
           throw asBackendError(error instanceof BackendUnavailableError ? (trouble ?? error) : error);
         }

@@ -4,16 +4,7 @@ import { BackendUnavailableError, ServiceError } from '../errors.ts';
 const PASSING = ['LOADING', 'CLUSTERDOWN', 'TRYAGAIN', 'MASTERDOWN', 'READONLY', 'UNKILLABLE', 'BUSY'];
 
 /** What the backend answers when it will not serve until somebody has done something about it. */
-const LASTING = [
-  'OOM',
-  'NOAUTH',
-  'WRONGPASS',
-  'NOPERM',
-  'MISCONF',
-  'Out of memory',
-  'NOREPLICAS',
-  'ERR max number of clients',
-];
+const LASTING = ['OOM', 'NOPERM', 'MISCONF', 'Out of memory', 'NOREPLICAS', 'ERR max number of clients'];
 
 /** How ioredis says that a command met no connection, or lost it. None of these has a code. */
 const DISCONNECTED = [
@@ -67,6 +58,7 @@ export function isSilence(message: string): boolean {
 /** What to throw for an error of the client: a fault of ours stays what it is, everything else is the backend's. */
 export function asBackendError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof BackendUnavailableError) return error;
-  const known = isPassing(error) || startsWithOneOf(error.message, LASTING);
+  const { message } = error;
+  const known = isPassing(error) || isEstranged(message) || startsWithOneOf(message, LASTING);
   return known ? new BackendUnavailableError(error) : error;
 }

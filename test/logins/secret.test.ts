@@ -4,7 +4,7 @@ import type { CacheStore } from '../../lib/cache/store.ts';
 import { readConfig } from '../../lib/config.ts';
 import { createLog } from '../../lib/telemetry/log.ts';
 import { newTenant } from '../conformance/backends.ts';
-import { startCluster } from '../engines/cluster.ts';
+import { startCluster, type TestCluster } from '../engines/cluster.ts';
 import { masters, withRawClient } from '../engines/inspect.ts';
 import { type Server, startServer } from '../engines/server.ts';
 import { ARN, environmentFor, type SecretsManager, startSecretsManager } from './secrets-manager.ts';
@@ -164,33 +164,48 @@ describe('a login from a secret', () => {
   });
 });
 
-test('a cluster is logged in to with the new password as well', async () => {
-  const cluster = await startCluster(3, { password: 'root' });
-  const [first] = cluster.nodes;
-  for (const node of cluster.nodes) {
-    await withRawClient(
-      node.url,
-      (client) =>
-        client.call('ACL', 'SETUSER', 'cache', 'on', '>first', '~*', '&*', '+@all') as Promise<unknown>,
-    );
-  }
-  const manager = await startSecretsManager(JSON.stringify({ username: 'cache', password: 'first' }));
-  for (const [name, value] of Object.entries(environmentFor(manager))) vi.stubEnv(name, value);
-  const store = await open({
-    DRAGONFLY_URL: `redis://${first?.host}:${first?.port}?cluster=true`,
-    DRAGONFLY_SECRET_ARN: ARN,
+describe('a login to a cluster', () => {
+  let cluster: TestCluster;
+  let manager: SecretsManager;
+  let store: CacheStore;
+
+  beforeAll(async () => {
+    cluster = await startCluster(3, { password: 'root' });
   });
-  const keys = Array.from({ length: 32 }, (_, i) => `k:${i}`);
-  const setAll = () => Promise.all(keys.map((key) => store.set('t', key, '1', 60)));
-  try {
-    await setAll();
-    manager.secret = JSON.stringify({ username: 'cache', password: 'second' });
-    for (const node of cluster.nodes) await changePassword(node, 'cache', 'second');
-    await setAll();
-    expect((await Promise.all(keys.map((key) => store.get('t', key)))).every(Boolean)).toBe(true);
-  } finally {
+  afterAll(() => cluster.stop());
+  beforeEach(async () => {
+    await onEveryNode('ACL', 'SETUSER', 'cache', 'on', 'resetpass', '>first', '~*', '&*', '+@all');
+    manager = await startSecretsManager(secretWith('first'));
+    for (const [name, value] of Object.entries(environmentFor(manager))) vi.stubEnv(name, value);
+    const [{ host, port }] = cluster.nodes as [Server];
+    store = await open({ DRAGONFLY_URL: `redis://${host}:${port}?cluster=true`, DRAGONFLY_SECRET_ARN: ARN });
+  });
+  afterEach(async () => {
     await store.close();
-    await cluster.stop();
     await manager.stop();
+  });
+
+  const secretWith = (password: string) => JSON.stringify({ username: 'cache', password });
+  async function onEveryNode(command: string, ...args: string[]): Promise<void> {
+    for (const { url } of cluster.nodes) await withRawClient(url, (client) => client.call(command, ...args));
   }
+  const keys = Array.from({ length: 32 }, (_, i) => `k:${i}`);
+  const setAll = (tenant: string) => Promise.all(keys.map((key) => store.set(tenant, key, '1', 60)));
+
+  test('uses the new password after it was changed, and no request fails', async () => {
+    const tenant = newTenant();
+    await setAll(tenant);
+    manager.secret = secretWith('second');
+    for (const node of cluster.nodes) await changePassword(node, 'cache', 'second');
+    await setAll(tenant);
+    expect((await Promise.all(keys.map((key) => store.get(tenant, key)))).every(Boolean)).toBe(true);
+  });
+
+  test('uses it for the nodes that it first meets after the change', async () => {
+    const tenant = newTenant();
+    expect(await store.get(tenant, 'absent')).toBeUndefined();
+    manager.secret = secretWith('second');
+    await onEveryNode('ACL', 'SETUSER', 'cache', 'resetpass', '>second');
+    await setAll(tenant);
+  });
 });

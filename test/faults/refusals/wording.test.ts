@@ -14,6 +14,15 @@ test.each([
   expect(asBackendError(new Error(message))).toBeInstanceOf(BackendUnavailableError);
 });
 
+test.each([
+  'WRONGPASS invalid username-password pair or user is disabled.',
+  'NOAUTH Authentication required.',
+  'ERR invalid password',
+  'ERR AUTH <password> called without any password configured for the default user.',
+])('a login refused is no fault of ours: %s', (message) => {
+  expect(asBackendError(new Error(message))).toBeInstanceOf(BackendUnavailableError);
+});
+
 test('what passes for a command passes for a script, too', () => {
   expect(
     isPassing(new Error(`${IN_SCRIPT}@user_script:12: @user_script: 12: -READONLY You can't write`)),
