@@ -25,7 +25,6 @@ export type Move = Reply | 'reset' | 'hang' | 'cut' | ((asked: Asked) => Move);
 
 export interface Scripted {
   url: string;
-  port: number;
   /** All requests so far, in order. */
   asked: Asked[];
   /** How many connections have been made. */
@@ -64,7 +63,7 @@ export async function script(...moves: [Move, ...Move[]]): Promise<Scripted> {
     server.closeAllConnections();
   });
   const { port } = server.address() as AddressInfo;
-  return { url: `http://${LOOPBACK}:${port}`, port, asked, connections: () => connections };
+  return { url: `http://${LOOPBACK}:${port}`, asked, connections: () => connections };
 }
 
 /** A success in the service's envelope. */

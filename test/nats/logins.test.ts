@@ -1,15 +1,15 @@
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { natsAccess } from '../../lib/events/access.ts';
 import { dial } from '../../lib/events/dial.ts';
 import { readNats } from '../../lib/events/settings.ts';
 import { type NatsServer, startNats } from '../engines/nats.ts';
-import { ARN, CREDENTIALS, startSecretsManager } from '../logins/secrets-manager.ts';
+import { ARN, environmentFor, startSecretsManager } from '../logins/secrets-manager.ts';
 import { makeAccount } from './accounts.ts';
 import { startedInTests } from './resources.ts';
 
@@ -18,6 +18,15 @@ const started = startedInTests();
 afterEach(() => {
   vi.unstubAllEnvs();
 });
+
+/** A file that only its owner may read, which is gone when the test is. */
+async function fileOf(text: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'cache-logins-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'login');
+  await writeFile(file, text, { mode: 0o600 });
+  return file;
+}
 
 /** Logs in with the settings. Rejects if the server does not let us in. */
 async function logIn(env: Record<string, string>): Promise<void> {
@@ -53,8 +62,7 @@ describe('a login to the broker', () => {
     const server = await started(
       startNats({ config: `authorization { users: [{ nkey: "${user.getPublicKey()}" }] }` }),
     );
-    const file = join(tmpdir(), `cache-nkey-${process.pid}`);
-    await writeFile(file, `${seed}\n`, { mode: 0o600 });
+    const file = await fileOf(`${seed}\n`);
     await logIn({ NATS_URL: server.url, NATS_CREDS: seed });
     await logIn({ NATS_URL: server.url, NATS_CREDS: file });
     const other = Buffer.from(nkeys.createUser().getSeed()).toString();
@@ -64,8 +72,7 @@ describe('a login to the broker', () => {
   test('is credentials with a JWT, given themselves or as a file', async () => {
     const { config, creds } = makeAccount();
     const server = await started(startNats({ config }));
-    const file = join(tmpdir(), `cache-creds-${process.pid}`);
-    await writeFile(file, creds, { mode: 0o600 });
+    const file = await fileOf(creds);
     await logIn({ NATS_URL: server.url, NATS_CREDS: creds });
     await logIn({ NATS_URL: server.url, NATS_CREDS: file });
     await expect(logIn({ NATS_URL: server.url, NATS_CREDS: makeAccount().creds })).rejects.toThrow(
@@ -77,14 +84,7 @@ describe('a login to the broker', () => {
     const { config, creds } = makeAccount();
     const server = await started(startNats({ config, tls: true }));
     const manager = await started(startSecretsManager(creds));
-    for (const [name, value] of Object.entries({
-      AWS_ENDPOINT_URL_SECRETS_MANAGER: manager.url,
-      AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
-      AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
-    })) {
-      vi.stubEnv(name, value);
-    }
+    for (const [name, value] of Object.entries(environmentFor(manager))) vi.stubEnv(name, value);
     manager.secret = JSON.stringify({ url: server.url, creds, ca: server.ca });
     await logIn({ NATS_SECRET_ARN: ARN });
     manager.secret = JSON.stringify({ creds, ca: server.ca, note: 1 });
