@@ -14,10 +14,14 @@ const PATIENCE_MS = presets.server.operationTimeout + 2_000;
 /** Where the service runs, which decides how long it waits for what. */
 export type Environment = 'local server' | 'Lambda';
 
-/** Opens the store of a backend, given as in `DRAGONFLY_URL`, as the service does there. */
-export function open(url: string, on: Environment): Promise<CacheStore> {
-  const env = { DRAGONFLY_URL: url, AWS_LAMBDA_FUNCTION_NAME: on === 'Lambda' ? 'get' : undefined };
-  return openStore(readConfig(env), log);
+/** Opens the store of a backend, given as in `DRAGONFLY_URL`, as the service does there with further `settings`. */
+export function open(
+  url: string,
+  on: Environment,
+  settings: Record<string, string> = {},
+): Promise<CacheStore> {
+  const lambda = on === 'Lambda' ? { AWS_LAMBDA_FUNCTION_NAME: 'get' } : {};
+  return openStore(readConfig({ DRAGONFLY_URL: url, ...lambda, ...settings }), log);
 }
 
 /** Expects an operation to fail as one of a backend that does not answer, and in time. */
