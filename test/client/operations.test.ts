@@ -2,12 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { CacheClient } from '../../lib/client/index.ts';
 import { freePort } from '../engines/ports.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
+import { patientFetch } from '../http/patience.ts';
 import { startService } from '../http/service.ts';
 
 describeOnEveryBackend('the client', {}, (connect) => {
   const client = () => {
     const { port, tenant } = connect();
-    return new CacheClient({ url: `http://127.0.0.1:${port}`, tenant });
+    return new CacheClient({ url: `http://127.0.0.1:${port}`, tenant, fetch: patientFetch });
   };
 
   test('finds what it has set until it deletes it', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { CacheClient, type FetchRequest, PayloadTooLargeError } from '../../lib/client/index.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
+import { patientFetch } from '../http/patience.ts';
 import { failure, script, success } from './scripted.ts';
 
 const MIB = 1024 ** 2;
@@ -19,9 +20,10 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
     const bodies: string[] = [];
     const watching = (url: string, request: FetchRequest) => {
       bodies.push(request.body ?? '');
-      return fetch(url, request);
+      return patientFetch(url, request);
     };
-    return { bodies, cache: new CacheClient({ url: `http://127.0.0.1:${port}`, tenant, fetch: watching }) };
+    const url = `http://127.0.0.1:${port}`;
+    return { bodies, cache: new CacheClient({ url, tenant, fetch: watching, timeoutMs: 20_000 }) };
   };
 
   test('sends as many as it takes, and answers in the order asked', async () => {

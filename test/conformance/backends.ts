@@ -4,8 +4,9 @@ import { EmbeddedStore } from '../../lib/cache/embedded.ts';
 import { openStore } from '../../lib/cache/open.ts';
 import type { CacheStore } from '../../lib/cache/store.ts';
 import { type Config, readConfig } from '../../lib/config.ts';
-import { BackendUnavailableError } from '../../lib/errors.ts';
+
 import { createLog } from '../../lib/telemetry/log.ts';
+import { isBusy, MOST_TRIES } from '../http/patience.ts';
 
 /** A kind of store under test. */
 export interface Backend {
@@ -68,8 +69,6 @@ export async function inBatches<T>(items: T[], action: (item: T) => Promise<unkn
   for (let at = 0; at < items.length; at += 250) await Promise.all(items.slice(at, at + 250).map(patiently));
 }
 
-const MOST_TRIES = 5;
-
 /** Asks once more, as callers do, where the machine was too busy for a deadline to be met. */
 async function again(action: () => Promise<unknown>, tries = 1): Promise<unknown> {
   try {
@@ -77,7 +76,7 @@ async function again(action: () => Promise<unknown>, tries = 1): Promise<unknown
   } catch (error) {
     // Also of the client's own class.
     const { code } = error as { code?: string };
-    if (code !== new BackendUnavailableError().code || tries === MOST_TRIES) throw error;
+    if (!isBusy(code) || tries === MOST_TRIES) throw error;
     return again(action, tries + 1);
   }
 }

@@ -8,6 +8,7 @@ import {
 } from '../../lib/client/index.ts';
 import { JsonText } from '../../lib/http/json.ts';
 import { liftMember } from '../../lib/http/verbatim.ts';
+import { patientFetch } from '../http/patience.ts';
 
 /**
  * A store that is a running service, spoken to through the client: values go and come as the JSON texts that they are.
@@ -19,6 +20,7 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
     parse: parseVerbatim,
     stringify: (value) => value as string,
     timeoutMs: 25_000,
+    fetch: patientFetch,
   });
   const of = (tenant: string) => client.forTenant(tenant);
   const get = together<string, Lookup<JsonText>>(

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { freePort } from '../engines/ports.ts';
 import { startProxy } from '../faults/proxy.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
+import { patientFetch } from '../http/patience.ts';
 import { startService } from '../http/service.ts';
 import { type Agent, ask, forgetAnswers } from './agent.ts';
 import { complete, type ModelRequest } from './gateway.ts';
@@ -46,7 +47,7 @@ describeOnEveryBackend('the examples', {}, (connect) => {
   let cache: CacheClient;
   beforeEach(() => {
     const { port, tenant } = connect();
-    cache = new CacheClient({ url: `http://127.0.0.1:${port}`, tenant });
+    cache = new CacheClient({ url: `http://127.0.0.1:${port}`, tenant, fetch: patientFetch });
   });
 
   test('an agent is asked a question once, however it is spaced', async () => {

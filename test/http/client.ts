@@ -2,11 +2,10 @@ import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { backends, newTenant } from '../conformance/backends.ts';
 import { requireDescribed } from '../openapi/conformity.ts';
 import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
+import { isBusy, MOST_TRIES } from './patience.ts';
 import { type Environment, type Service, startService } from './service.ts';
 
 export const API = '/api/v1/cache';
-
-const MOST_TRIES = 5;
 
 export const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -39,7 +38,7 @@ export class Client {
     if (request.body !== undefined) add('Content-Type', 'application/json');
     for (let tries = 1; ; tries++) {
       const answer = await describedRequest(this.port, { ...request, headers: all });
-      if (tries >= this.#mostTries || !answer.text.includes('"code":"BACKEND_UNAVAILABLE"')) return answer;
+      if (tries >= this.#mostTries || !isBusy(answer.text)) return answer;
     }
   }
 

@@ -12,8 +12,10 @@ class Cache implements Caller {
   /** Whether it answers. */
   up = true;
   failure = unavailable();
+  asked = 0;
 
   async ask(call: Call): Promise<Answer> {
+    this.asked++;
     await sleep(1);
     if (!this.up) return this.failure;
     const of = (key: string) => `${call.tenant}/${key}`;
@@ -52,9 +54,14 @@ function unavailable(message = new BackendUnavailableError().message, details: o
   return { status: 503, text: JSON.stringify({ success: false, error }) };
 }
 
+/** Until the cache has been asked as often again as says, however long that takes. */
+async function loaded(cache: Cache, times = 1500): Promise<void> {
+  for (const end = cache.asked + times; cache.asked < end; ) await sleep(1);
+}
+
 async function loadOn(
   cache: Cache,
-  meanwhile: (load: Load) => Promise<unknown> = () => sleep(400),
+  meanwhile: (load: Load) => Promise<unknown> = () => loaded(cache),
 ): Promise<Figures> {
   const load = new Load(cache, { callers: 8, pauseMs: 1, tenants: 2, keysPerTenant: 4 });
   await meanwhile(load);
@@ -109,7 +116,7 @@ describe('a load finds', () => {
     const cache = new Cache();
     const figures = await loadOn(cache, async () => {
       cache.up = false;
-      await sleep(50);
+      await loaded(cache, 100);
     });
     expect(figures.unexplained).toBe(figures.failures['503 BACKEND_UNAVAILABLE']);
     expect(figures.unexplained).toBeGreaterThan(0);
@@ -140,7 +147,7 @@ test('failures during a fault are explained, and the time until all works again 
   const figures = await loadOn(cache, (load) =>
     load.during(async () => {
       cache.up = false;
-      await sleep(100);
+      await loaded(cache, 200);
       setTimeout(() => {
         cache.up = true;
       }, 100);
@@ -171,6 +178,6 @@ test('a timeout outside of every fault breaks a promise, unless the machine was 
 
 async function outage(cache: Cache): Promise<void> {
   cache.up = false;
-  await sleep(100);
+  await loaded(cache, 200);
   cache.up = true;
 }
