@@ -76,6 +76,7 @@ export class CacheApi extends Construct {
       defaultIntegration: integration(fallback.name),
       ...(settings.corsOrigins.length > 0 && { corsPreflight: cors(settings.corsOrigins) }),
     });
+    if (settings.corsOrigins.length > 0) this.#openPreflight(integration(fallback.name));
     const limited: LimitedRoute[] = [];
     for (const { name, method, paths, tenant } of routes) {
       const limit = tenant ? SWEEPS.includes(name) && settings.sweepThrottle : OPEN_THROTTLE;
@@ -108,6 +109,20 @@ export class CacheApi extends Construct {
       });
     }
     new CfnOutput(this, 'Url', { value: this.httpApi.apiEndpoint, description: 'Where the service answers' });
+  }
+
+  /**
+   * API Gateway answers what a browser asks before its request by itself, but only where it would let that through; and
+   * browsers ask without credentials. Without a route of its own it would be for `$default`, and so be refused.
+   */
+  #openPreflight(integration: HttpLambdaIntegration): void {
+    const added = this.httpApi.addRoutes({
+      path: '/{proxy+}',
+      methods: [HttpMethod.OPTIONS],
+      integration,
+      authorizer: new HttpNoneAuthorizer(),
+    });
+    added.forEach(acknowledgeOpenRoute);
   }
 
   #createStage({ throttle, authorization }: ApiSettings, limited: LimitedRoute[]): HttpStage {

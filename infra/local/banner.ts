@@ -13,8 +13,11 @@ export interface Started {
   docs: boolean;
 }
 
-/** Addresses by which the machine itself reaches the server under the name localhost: its own two, and what stands for all. */
-const AS_LOCALHOST = ['127.0.0.1', '::1', '0.0.0.0', '::'];
+/**
+ * Addresses by which the machine itself reaches the server under the name localhost: its own, and what stands for all. Not `::1`:
+ * on some machines the name has no address but 127.0.0.1.
+ */
+const AS_LOCALHOST = ['127.0.0.1', '0.0.0.0', '::'];
 
 /**
  * What is printed once the server listens: where, on which backend, what it sends elsewhere, every route, the docs page, and a

@@ -39,9 +39,9 @@ function partSchemas(): Record<string, Schema> {
 function requestSchemas(limits: Limits): Record<string, Schema> {
   const entry = {
     value: schemaRef('Value'),
+    // Not as the schema's `default`: of a member that has one, generators of types make one that has to be there.
     ttl: {
-      default: limits.defaultTtlSeconds,
-      description: `How long the entry lives, in whole seconds. Null stands for ${limits.defaultTtlSeconds}.`,
+      description: `How long the entry lives, in whole seconds: ${limits.defaultTtlSeconds} where it is absent or null.`,
     },
   };
   const batchSet = convert(batchSetSchema(limits)) as { properties: { items: { items: Schema } } };

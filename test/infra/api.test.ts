@@ -227,7 +227,22 @@ describe('the API', () => {
 
   it('may be called by no page of a browser', () => {
     expect(only(iam.template, 'AWS::ApiGatewayV2::Api')).not.toHaveProperty('CorsConfiguration');
+    expect(routesOf(iam.template).filter(({ RouteKey }) => RouteKey.startsWith('OPTIONS'))).toEqual([]);
   });
+
+  // Or `$default` takes it, whose authorizer refuses what comes without credentials.
+  it.each(['iam', 'jwt', 'none'] as const)(
+    'lets browsers ask, without credentials, whether a page may call it: %s',
+    (authorization) => {
+      const { template } = synthesize({
+        ...BACKENDS.memory,
+        ...AUTHORIZATIONS[authorization],
+        corsOrigins: 'https://a.example',
+      });
+      const asked = routesOf(template).filter(({ RouteKey }) => RouteKey.startsWith('OPTIONS'));
+      expect(asked).toMatchObject([{ RouteKey: 'OPTIONS /{proxy+}', AuthorizationType: 'NONE' }]);
+    },
+  );
 
   it('may be called by pages of the origins that are given, with all that a request needs', () => {
     const { template } = synthesize({

@@ -55,8 +55,9 @@ test('what is printed tells where the docs page is, unless there is none', () =>
 describe('the address that is printed', () => {
   test.each([
     ['127.0.0.1', '127.0.0.1', 'localhost'],
-    ['::1', '::1', 'localhost'],
+    ['::1', '::1', '[::1]'],
     ['localhost', '127.0.0.1', 'localhost'],
+    ['localhost', '::1', 'localhost'],
     ['0.0.0.0', '0.0.0.0', 'localhost'],
     ['0', '0.0.0.0', 'localhost'],
     ['::', '::', 'localhost'],
