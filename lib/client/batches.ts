@@ -1,4 +1,4 @@
-import { PayloadTooLargeError } from './errors.ts';
+import { type Issue, PayloadTooLargeError, ValidationError } from './errors.ts';
 
 /** The most keys or items that the service takes in a batch. */
 const MOST_ITEMS = 100;
@@ -34,14 +34,33 @@ export function carriedBytes(text: string): number {
   return utf8.encode(JSON.stringify(text)).length;
 }
 
-/** Sends batches a few side by side. @returns what came for each, in order, and in more parts where one had to be cut again */
-export async function sendBatches<I, R>(batches: I[][], send: (items: I[]) => Promise<R>): Promise<R[]> {
+/** Sends the items of one request. */
+type Send<I, R> = (items: I[]) => Promise<R>;
+
+/** Where the item stands in what the caller gave that stands there in all batches together. */
+type Place = (index: number) => number;
+
+/**
+ * Sends batches a few side by side.
+ *
+ * @returns what came for each, in order, and in more parts where one had to be cut again
+ * @throws ValidationError whose issues name the items as the caller counts them
+ */
+export async function sendBatches<I, R>(
+  batches: I[][],
+  send: Send<I, R>,
+  place: Place = (index) => index,
+): Promise<R[]> {
   const results: R[][] = [];
   let next = 0;
+  let sent = 0;
   const worker = async (): Promise<void> => {
     while (next < batches.length) {
       const index = next++;
-      results[index] = await sendFitting(batches[index] ?? [], send);
+      const items = batches[index] ?? [];
+      const first = sent;
+      sent += items.length;
+      results[index] = await sendFitting(items, send, (at) => place(first + at));
     }
   };
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker));
@@ -49,13 +68,24 @@ export async function sendBatches<I, R>(batches: I[][], send: (items: I[]) => Pr
 }
 
 /** Sends a batch and, if the service says that only its first items fit, these and then the rest. */
-async function sendFitting<I, R>(items: I[], send: (items: I[]) => Promise<R>): Promise<R[]> {
+async function sendFitting<I, R>(items: I[], send: Send<I, R>, place: Place): Promise<R[]> {
   try {
     return [await send(items)];
   } catch (error) {
+    if (error instanceof ValidationError) throw placed(error, place);
     const fitting = (error instanceof PayloadTooLargeError && error.fitting) || 0;
     if (!(fitting >= 1 && fitting < items.length)) throw error;
-    const first = await sendFitting(items.slice(0, fitting), send);
-    return [...first, ...(await sendFitting(items.slice(fitting), send))];
+    const first = await sendFitting(items.slice(0, fitting), send, place);
+    return [...first, ...(await sendFitting(items.slice(fitting), send, (at) => place(fitting + at)))];
   }
+}
+
+/** The same, but for `keys.3` or `items.3.ttl`, which the service counts in the batch that it got. */
+function placed(error: ValidationError, place: Place): ValidationError {
+  const issues = error.issues.map(({ field, ...rest }): Issue => {
+    const moved = field.replace(/^((?:keys|items)\.)(\d+)/, (_, list, at) => `${list}${place(Number(at))}`);
+    return { ...rest, field: moved };
+  });
+  const { message, cause } = error;
+  return new ValidationError({ ...error, message, details: { ...error.details, issues }, cause });
 }

@@ -111,10 +111,14 @@ export class CacheClient {
   async setMany(entries: readonly Entry[], options: CallOptions = {}): Promise<WasSet[]> {
     // Batches arrive in any order, so that two entries of one key must not be in two of them.
     const texts = new Map<string, string>();
-    for (const { key, value, ttl } of entries) {
+    const places = new Map<string, number>();
+    for (const [place, { key, value, ttl }] of entries.entries()) {
       texts.set(key, entryText(key, valueText(value, this.#settings.stringify), ttl));
+      places.set(key, place);
     }
-    const set = await this.#sendAll(batchesOf([...texts.values()], carriedBytes), requests.setBatch, options);
+    const batches = batchesOf([...texts.values()], carriedBytes);
+    const sent = [...places.values()];
+    const set = await this.#sendAll(batches, requests.setBatch, options, (index) => sent[index] ?? index);
     const ttls = new Map(set.flat().map(({ key, ttl }) => [key, ttl]));
     return entries.map(({ key }) => ({ key, ttl: ttls.get(key) ?? 0 }));
   }
@@ -172,11 +176,9 @@ export class CacheClient {
   }
 
   #tell(error: unknown, operation: 'get' | 'set', key: string): void {
-    try {
-      this.#options.onError?.(error, { operation, key });
-    } catch {
-      // It is told of failures and shall not be one.
-    }
+    // It is told of failures and shall not be one, neither at once nor as a promise that nobody waits for.
+    const tell = async (): Promise<void> => this.#options.onError?.(error, { operation, key });
+    tell().catch(() => {});
   }
 
   async #setText(key: string, value: string, { ttl, ...options }: SetOptions): Promise<WasSet> {
@@ -195,9 +197,10 @@ export class CacheClient {
     batches: I[][],
     requestOf: (items: I[]) => Request<T>,
     options: CallOptions,
+    place?: (index: number) => number,
   ): Promise<T[]> {
     return this.#call(options, this.#settings.timeoutMs, (call) =>
-      sendBatches(batches, (items) => send(this.#settings.transport, call, requestOf(items))),
+      sendBatches(batches, (items) => send(this.#settings.transport, call, requestOf(items)), place),
     );
   }
 

@@ -1,3 +1,4 @@
+import { onAbort } from './abort.ts';
 import { DeadlineError } from './errors.ts';
 import type { Signal } from './runtime.ts';
 
@@ -12,7 +13,7 @@ export class Deadline {
   readonly #controller = new AbortController();
   readonly #endsAt: number;
   readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #caller: Signal | undefined;
+  readonly #letGo: (() => void) | undefined;
 
   /** @param timeoutMs from now on */
   constructor(timeoutMs: number, caller: Signal | undefined, correlationId: string | undefined) {
@@ -22,9 +23,9 @@ export class Deadline {
       const message = `The call took longer than ${timeoutMs} ms`;
       this.#controller.abort(new DeadlineError({ message, correlationId }));
     }, ms);
-    this.#caller = caller;
-    if (caller?.aborted) this.#leave();
-    else caller?.addEventListener('abort', this.#leave, { once: true });
+    const leave = (): void => this.#controller.abort(caller?.reason);
+    if (caller?.aborted) leave();
+    else this.#letGo = caller && onAbort(caller, leave);
   }
 
   /** Fires at the end of the call, however that comes. */
@@ -71,9 +72,7 @@ export class Deadline {
   /** Ends the call: nothing of it goes on, and no timer keeps the process alive. */
   close(): void {
     clearTimeout(this.#timer);
-    this.#caller?.removeEventListener('abort', this.#leave);
+    this.#letGo?.();
     this.#controller.abort(OVER);
   }
-
-  readonly #leave = (): void => this.#controller.abort(this.#caller?.reason);
 }

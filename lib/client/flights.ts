@@ -1,3 +1,4 @@
+import { onAbort } from './abort.ts';
 import type { Signal } from './runtime.ts';
 
 /** Work under way that several wait for, each for as long as it likes. */
@@ -22,16 +23,15 @@ export class Flights {
     if (signal?.aborted) throw signal.reason;
     const flight = this.#flights.get(name) ?? this.#begin(name, work);
     flight.waiting++;
-    let leave = (): void => {};
+    let letGo: (() => void) | undefined;
     const left = new Promise<never>((_, reject) => {
-      leave = () => reject(signal?.reason);
-      signal?.addEventListener('abort', leave, { once: true });
+      letGo = signal && onAbort(signal, () => reject(signal.reason));
     });
     try {
       // Work of one name is of one type, as the caller has it.
       return (await Promise.race([flight.result, left])) as T;
     } finally {
-      signal?.removeEventListener('abort', leave);
+      letGo?.();
       if (--flight.waiting === 0 && !flight.settled) {
         this.#forget(name, flight);
         flight.controller.abort();

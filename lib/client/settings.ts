@@ -42,8 +42,9 @@ export function settingsOf(options: ClientOptions): Settings {
 
 function baseUrl(text: string): string {
   try {
-    const { protocol, username, password, search, hash, href } = new URL(text);
-    if (/^https?:$/.test(protocol) && !(username || password || search || hash))
+    const { protocol, username, password, href } = new URL(text);
+    // Empty ones too: what comes behind a mark of theirs would be no path.
+    if (/^https?:$/.test(protocol) && !(username || password || /[?#]/.test(href)))
       return href.replace(/\/+$/, '');
   } catch {
     // Falls through to the same answer.

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { CacheClient } from '../../lib/client/index.ts';
@@ -106,6 +106,23 @@ describe('a call', () => {
     await cache.get('k', { signal });
     await cache.getOrSet('k', 1, () => 1, { signal }).catch(() => {});
     expect(counts).toEqual({ added: 2, removed: 2 });
+  });
+
+  test('shares one listener with all that are given the same signal, each of which ends with it', async () => {
+    const server = await script('hang');
+    const cache = new CacheClient({ url: server.url, tenant: 't' });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const keys = Array.from({ length: 20 }, (_, i) => `k:${i}`);
+    const calls = keys.flatMap((key) => [
+      cache.get(key, { signal }),
+      cache.getOrSet(key, 1, () => 1, { signal, timeoutMs: 60_000 }),
+    ]);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    controller.abort('enough');
+    const ends = await Promise.allSettled(calls);
+    expect(ends).toEqual(calls.map(() => ({ status: 'rejected', reason: 'enough' })));
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   test('gives its connection on to the next', async () => {

@@ -195,6 +195,8 @@ describe('a client', () => {
     'http://u:p@localhost',
     'http://localhost?a=b',
     'http://a/#b',
+    'http://localhost?',
+    'http://localhost/#',
   ])('cannot be made for %j', (url) => {
     expect(() => new CacheClient({ url, tenant: 't' })).toThrow(TypeError);
   });

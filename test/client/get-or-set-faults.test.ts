@@ -77,6 +77,14 @@ describe('a cache that cannot help', () => {
       throw new Error('a fault in here');
     };
     expect(await ask(start({ url, onError }).cache)).toBe('produced');
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    expect(await ask(start({ url, onError: async () => onError() }).cache)).toBe('produced');
+    // Node tells of them once it has nothing else to do in this turn.
+    await new Promise(setImmediate);
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
   });
 
   test('is a miss also where the credentials cannot be had', async () => {

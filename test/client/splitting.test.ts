@@ -90,6 +90,22 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
     await cache.clear();
   });
 
+  test('is told of what is not valid by its place among all that it gave', async () => {
+    const { cache } = client();
+    const keys = [...names(205), '', ...names(300)];
+    const message = 'must not be empty';
+    const entries = keys.map((key) => ({ key, value: 1 }));
+    await expect(cache.getMany(keys)).rejects.toMatchObject({ issues: [{ field: 'keys.205', message }] });
+    await expect(cache.deleteMany(keys)).rejects.toMatchObject({ issues: [{ field: 'keys.205', message }] });
+    await expect(cache.setMany(entries)).rejects.toMatchObject({
+      code: 'VALIDATION_ERROR',
+      status: 400,
+      issues: [{ field: 'items.205.key', message }],
+    });
+    const twice = [...entries.slice(0, 3), { key: 'k:0', value: 1, ttl: 0 }];
+    await expect(cache.setMany(twice)).rejects.toMatchObject({ issues: [{ field: 'items.3.ttl' }] });
+  });
+
   test('rejects with what the service says of a value that is too large for any', async () => {
     const { cache } = client();
     const value = 'x'.repeat(5 * MIB);
@@ -118,6 +134,20 @@ describe('a client whose batches do not fit', () => {
     });
     const cache = new CacheClient({ url: server.url, tenant: 't' });
     expect(await cache.getMany(names(8))).toEqual(names(8).map((key) => ({ found: false, key })));
+  });
+
+  test('counts on where it has cut them', async () => {
+    const server = await script(
+      failure(413, 'PAYLOAD_TOO_LARGE', { max_bytes: 1, fitting: 2 }),
+      success({ items: [] }),
+      failure(400, 'VALIDATION_ERROR', { issues: [{ field: 'keys.1', message: 'x' }, { field: 'body' }] }),
+    );
+    const cache = new CacheClient({ url: server.url, tenant: 't' });
+    await expect(cache.getMany(names(8))).rejects.toMatchObject({
+      message: 'It is VALIDATION_ERROR',
+      correlationId: 'c',
+      issues: [{ field: 'keys.3', message: 'x' }, { field: 'body' }],
+    });
   });
 
   test('has at most four of them under way, and lets go of the others when one fails', async () => {

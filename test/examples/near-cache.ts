@@ -29,7 +29,7 @@ export class NearCache {
       },
     });
     await broker.flush();
-    this.#listening = true;
+    this.#hear();
     this.#watch(broker);
   }
 
@@ -61,12 +61,18 @@ export class NearCache {
         this.#entries.clear();
       } else if (type === 'reconnect') {
         // Unless it is lost again, after which there will be another one.
-        this.#listening = await broker.flush().then(
-          () => true,
-          () => false,
+        await broker.flush().then(
+          () => this.#hear(),
+          () => {},
         );
       }
     }
+  }
+
+  /** From now on. An answer that is on its way may be older than a change of which nothing was heard. */
+  #hear(): void {
+    this.#listening = true;
+    this.#changes++;
   }
 }
 

@@ -43,6 +43,24 @@ async function isNear(key: string): Promise<boolean> {
   return requests.mock.calls.length === before;
 }
 
+/** Begins to read and gets as far as the service's answer, which goes no further until what this gives is called. */
+async function readSlowly(key: string): Promise<() => Promise<unknown>> {
+  const answered = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  requests.mockImplementationOnce(async (...request) => {
+    const answer = await realFetch(...request);
+    answered.resolve();
+    await released.promise;
+    return answer;
+  });
+  const reading = near.get(key);
+  await answered.promise;
+  return () => {
+    released.resolve();
+    return reading;
+  };
+}
+
 test('what was read once is near', async () => {
   await client.set('k', '{"n":1}');
   await expect.poll(() => isNear('k')).toBe(true);
@@ -72,23 +90,45 @@ test('what changes while it is being read is not kept', async () => {
   };
   await client.set('k', '"old"');
   await heard(1);
-  const answered = Promise.withResolvers<void>();
-  const changed = Promise.withResolvers<void>();
-  requests.mockImplementationOnce(async (...request) => {
-    const answer = await realFetch(...request);
-    answered.resolve();
-    await changed.promise;
-    return answer;
-  });
-  const reading = near.get('k');
-  await answered.promise;
+  const reading = await readSlowly('k');
   await client.set('k', '"new"');
   await heard(2);
-  changed.resolve();
-  expect(await reading).toBe('old');
+  expect(await reading()).toBe('old');
   expect(await near.get('k')).toBe('new');
   expect(await isNear('k')).toBe(true);
   await subscriber.stop();
+});
+
+test.each<[string, () => Promise<void>, () => Promise<void>]>([
+  [
+    'before events are heard',
+    async () => {
+      near = new NearCache(service.url, client.tenant);
+    },
+    () => near.listen(broker),
+  ],
+  [
+    'while events cannot be heard',
+    async () => {
+      await proxy.refuse();
+      proxy.reset();
+      await expect.poll(() => isNear('other')).toBe(false);
+    },
+    async () => {
+      await proxy.accept();
+      await expect.poll(() => isNear('other')).toBe(true);
+    },
+  ],
+])('what changes %s is not kept of an answer from before', async (_, deafen, hear) => {
+  await client.set('k', '"old"');
+  await client.set('other', '1');
+  await expect.poll(() => isNear('other')).toBe(true);
+  await deafen();
+  const reading = await readSlowly('k');
+  await client.set('k', '"new"');
+  await hear();
+  expect(await reading()).toBe('old');
+  expect(await near.get('k')).toBe('new');
 });
 
 test('nothing is kept while events cannot be heard, and again when they can', async () => {

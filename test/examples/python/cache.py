@@ -97,7 +97,7 @@ class Cache:
         """Removes what matches a pattern of Redis's (`user:*`), or else all. Returns how many there were.
 
         After `INVALIDATION_INCOMPLETE` the same call again removes more."""
-        return self._call('POST', API + '/invalidate', {'pattern': pattern} if pattern else {},
+        return self._call('POST', API + '/invalidate', {'pattern': pattern},
                           timeout=REMOVAL_TIMEOUT)['count']
 
     def clear(self) -> None:

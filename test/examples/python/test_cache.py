@@ -68,6 +68,7 @@ class CacheTest(unittest.TestCase):
         self.cache.set_many({'a:1': 1, 'a:2': 2, 'b:1': 3})
         self.assertEqual(self.cache.invalidate('a:*'), 2)
         self.assertEqual(self.cache.get_many(['a:1', 'a:2', 'b:1']), {'b:1': 3})
+        self.assert_fails('VALIDATION_ERROR', lambda: self.cache.invalidate(''))
         self.assertEqual(self.cache.invalidate(), 1)
 
     def test_clears_and_tells_what_the_tenant_takes(self):
