@@ -54,11 +54,48 @@ export function createClient(access: Access, preset: Preset): Client {
     ...(tls && { dnsLookup: (name, done) => done(null, name) }),
   });
   // Its nodes are told when they are made and connect later; what was given above is fixed for good.
-  client.on('+node', (node: Redis) => Object.assign(node.options, access.login()));
+  client.on('+node', (node: Redis) => {
+    Object.assign(node.options, access.login());
+    hearOfAsking(node);
+  });
+  // With no primary left it would ask a replica, and go on asking it, which may not have heard of what was removed.
+  client.on('-node', () => {
+    if (client.nodes().length > 0 && serversOf(client).length === 0) client.disconnect(true);
+  });
   return client;
+}
+
+/**
+ * A cluster's client sends ASKING before a command whose slot is being moved, and looks no further after it. Where it fails the
+ * command behind it fails as well and is heard of; ASKING by itself would end the process as a rejection that nobody handles.
+ */
+function hearOfAsking(node: Redis): void {
+  const ask = node.asking.bind(node);
+  node.asking = (callback) => {
+    const asked = ask(callback);
+    asked.catch(() => {});
+    return asked;
+  };
 }
 
 /** Every server that the client has a connection to, or will have. */
 export function serversOf(client: Client): Redis[] {
   return client instanceof Redis ? [client] : client.nodes('master');
+}
+
+/**
+ * Every server that holds data.
+ *
+ * @throws Error, after which another try is made, where a cluster's client has lost one: it is looked for from then on. By itself
+ *   the client forgets it until somebody asks for one of its keys.
+ */
+export function allServersOf(client: Client): Redis[] {
+  const servers = serversOf(client);
+  if (client instanceof Redis) return servers;
+  const found = new Set(servers.map(({ options: { host, port } }) => `${host}:${port}`));
+  if (client.slots.some(([owner]) => owner !== undefined && !found.has(owner))) {
+    client.refreshSlotsCache();
+    throw new Error("Cluster isn't ready: a server was lost");
+  }
+  return servers;
 }

@@ -4,7 +4,7 @@ import { BackendUnavailableError } from '../errors.ts';
 import { backendCalls, report } from '../telemetry/channels.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Access, AccessSource } from './access.ts';
-import { type Client, createClient, serversOf } from './client.ts';
+import { allServersOf, type Client, createClient, serversOf } from './client.ts';
 import { asBackendError, isEstranged, isOtherDatabase, isPassing, isSilence } from './errors.ts';
 import type { Preset } from './preset.ts';
 
@@ -39,6 +39,7 @@ export class Connection {
   readonly #told = new Set<string>();
   #closed = false;
   #gaveUpAt = Number.NEGATIVE_INFINITY;
+  #heardAt = Number.NEGATIVE_INFINITY;
   /** Who waits for a connection: called when there is one. */
   readonly #waiting = new Set<() => void>();
 
@@ -72,7 +73,9 @@ export class Connection {
       try {
         client = this.#readyClient() ?? (await this.#waitForClient(end));
         if (this.#loginIsOld()) await bounded(this.#logInAgain(client), end);
-        return await bounded(commands(client), end);
+        const answer = await bounded(commands(client), end);
+        this.#heardAt = Date.now();
+        return answer;
       } catch (error) {
         // A node of a cluster is logged in to on first use, and hands a refusal to the commands that waited for it.
         const estranged = error instanceof Error && isEstranged(error.message);
@@ -88,18 +91,23 @@ export class Connection {
   }
 
   /**
-   * When a connection was last given up for its silence, by `performance.now()`. What had been sent on it may still arrive: the
-   * network may deliver it later, however often it was sent again on another one.
+   * When a connection was last lost or given up, by `performance.now()`. What had been sent on it may still arrive, however often
+   * it was sent again on another one: what lies between may end a connection and deliver later what it had taken.
    */
   get gaveUpAt(): number {
     return this.#gaveUpAt;
+  }
+
+  /** When something was last answered, in epoch milliseconds, which go on while the process is frozen. */
+  get heardAt(): number {
+    return this.#heardAt;
   }
 
   /** One round trip to every server that holds data. @throws BackendUnavailableError */
   async ping(): Promise<void> {
     await this.run(
       async (client) => {
-        await Promise.all(serversOf(client).map((server) => server.ping()));
+        await Promise.all(allServersOf(client).map((server) => server.ping()));
       },
       { command: 'PING' },
     );
@@ -134,13 +142,13 @@ export class Connection {
 
   #replaceClient(access: Access): void {
     const previous = this.#client;
+    if (previous) this.#gaveUpAt = performance.now();
     const client = createClient(access, this.#preset);
     this.#client = client;
     previous?.disconnect();
     const heard = ({ message }: Error) => {
       this.#tell(message);
-      if (isSilence(message)) this.#gaveUpAt = performance.now();
-      if (this.#client !== client) return;
+      if (this.#closed || this.#client !== client) return;
       if (isEstranged(message)) this.#open();
       // The client would go on in database 0, and find other entries there.
       if (isOtherDatabase(message)) client.disconnect(true);
@@ -149,6 +157,11 @@ export class Connection {
       if (isSilence(message) && this.#preset.frozen && client instanceof Cluster) this.#replaceClient(access);
     };
     client.on('error', heard).on('node error', heard);
+    const lost = () => {
+      if (this.#client === client) this.#gaveUpAt = performance.now();
+    };
+    // A cluster's client tells by the latter of the connections to its nodes.
+    client.on('close', lost).on('-node', lost);
     client.on('ready', () => {
       if (this.#loggedInAt > 0) report({ type: 'reconnected' });
       this.#loggedInAt = Date.now();

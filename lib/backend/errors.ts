@@ -1,7 +1,16 @@
 import { BackendUnavailableError, ServiceError } from '../errors.ts';
 
 /** What the backend answers when it cannot serve for now, and another try in a moment may find it well. */
-const PASSING = ['LOADING', 'CLUSTERDOWN', 'TRYAGAIN', 'MASTERDOWN', 'READONLY', 'UNKILLABLE', 'BUSY'];
+const PASSING = [
+  'LOADING',
+  'CLUSTERDOWN',
+  'TRYAGAIN',
+  'MASTERDOWN',
+  'READONLY',
+  'UNBLOCKED',
+  'UNKILLABLE',
+  'BUSY',
+];
 
 /** What the backend answers when it will not serve until somebody has done something about it. */
 const LASTING = ['OOM', 'NOPERM', 'MISCONF', 'Out of memory', 'NOREPLICAS', 'ERR max number of clients'];

@@ -4,7 +4,6 @@ import { EmbeddedStore } from '../../lib/cache/embedded.ts';
 import { openStore } from '../../lib/cache/open.ts';
 import type { CacheStore } from '../../lib/cache/store.ts';
 import { type Config, readConfig } from '../../lib/config.ts';
-
 import { createLog } from '../../lib/telemetry/log.ts';
 import { isBusy, MOST_TRIES } from '../http/patience.ts';
 

@@ -36,6 +36,21 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
     expect(Object.keys(sent)).not.toContain('eval');
   });
 
+  test('a set after a pause asks for the time first, which finds out whether the connection is still there', async () => {
+    const { now } = Date;
+    const set = () => during(() => store.set('t', 'k:1', '"value"', 60));
+    expect(await set()).toMatchObject({ evalsha: 1 });
+    try {
+      Date.now = () => now() + 60_000;
+      expect(await set()).toMatchObject({ evalsha: 1, time: 2 });
+      expect(await set()).toMatchObject({ evalsha: 1, time: 1 });
+    } finally {
+      Date.now = now;
+      // Learns the difference between the clocks anew, for the tests behind.
+      await set();
+    }
+  });
+
   test('a get is one MGET, hit or miss', async () => {
     const hits = await during(() => inBatches(keys, (key) => store.get('t', key)));
     expect(hits).toEqual({ mget: 300 });

@@ -1,8 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Access } from '../../lib/backend/access.ts';
+import { Connection } from '../../lib/backend/connection.ts';
+import { presets } from '../../lib/backend/preset.ts';
+import { parseBackendUrl } from '../../lib/backend/url.ts';
 import type { CacheStore } from '../../lib/cache/store.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
+import { createLog } from '../../lib/telemetry/log.ts';
 import { newTenant } from '../conformance/backends.ts';
 import { startCluster, type TestCluster } from '../engines/cluster.ts';
+import type { Server } from '../engines/server.ts';
+import { onNode, ownerOf } from '../engines/topology.ts';
 import { proxiedCluster } from './proxied.ts';
 import { type Environment, healed, open, unavailable } from './store.ts';
 
@@ -46,6 +54,24 @@ describe.each<Environment>(['local server', 'Lambda'])('a cluster that fails, %s
       .toBe(64);
   });
 
+  test('is told to be ill while a node is gone that was only lost, and well when it is back', async () => {
+    const tenant = newTenant();
+    const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
+    await Promise.all(keys.map((key) => store.set(tenant, key, '1', 60)));
+    await store.ping();
+    const node = cluster.nodes[1] as Server;
+    await node.kill();
+    // Until the client has noticed, with nothing on its way that would make it look for the node.
+    await sleep(200);
+    for (let time = 0; time < 3; time++) {
+      await unavailable(store.ping());
+      await unavailable(store.servers());
+    }
+    await node.restart();
+    await expect.poll(() => store.ping().then(() => 'well', String)).toBe('well');
+    expect(await store.servers()).toHaveLength(3);
+  });
+
   test('heals when it was unreachable from the start', async () => {
     for (const node of cluster.nodes) node.pause();
     const early = await open(cluster.url, on);
@@ -74,6 +100,130 @@ test('connections to a cluster that have all gone dark while a function was froz
     }
   } finally {
     await store.close();
+    await backend.stop();
+  }
+});
+
+test('a slot that is being moved to a node which does not answer does not end the process', async () => {
+  const cluster = await startCluster();
+  const store = await open(cluster.url, 'local server');
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  try {
+    const tenant = newTenant();
+    const [witness] = cluster.nodes as [Server];
+    const slot = await onNode(witness, (node) => node.cluster('KEYSLOT', `{cache:${tenant}:0}`));
+    const from = await ownerOf(cluster, slot, witness);
+    const to = cluster.nodes.find((node) => node !== from) as Server;
+    const [fromId, toId] = await Promise.all(
+      [from, to].map((node) => onNode(node, (c) => c.cluster('MYID'))),
+    );
+    await onNode(to, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(fromId)));
+    await onNode(from, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(toId)));
+    to.pause();
+    // So many that every shard is asked for some.
+    const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
+    const outcomes = await Promise.allSettled(keys.map((key) => store.get(tenant, key)));
+    expect(outcomes.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+  } finally {
+    process.off('unhandledRejection', note);
+    await store.close();
+    await cluster.stop();
+  }
+  expect(unhandled).toEqual([]);
+});
+
+describe.each<Environment>(['local server', 'Lambda'])('a replica that has missed a removal, %s', (on) => {
+  let cluster: TestCluster;
+  let store: CacheStore;
+  let primary: Server;
+  const tenant = newTenant();
+
+  beforeEach(async () => {
+    cluster = await startCluster(1, { replicas: 1, nodeTimeoutMs: 30_000 });
+    const [first, replica] = cluster.nodes as [Server, Server];
+    primary = first;
+    store = await open(cluster.url, on);
+    await store.set(tenant, 'k', '1', 60);
+    // Four keys: the entry, both indexes, the generation.
+    await expect.poll(() => onNode(replica, (node) => node.dbsize())).toBe(4);
+    // A login that the primary does not know, so that the replica does not find its way back.
+    await onNode(replica, (node) => node.config('SET', 'masteruser', 'nobody'));
+    await onNode(replica, (node) => node.config('SET', 'masterauth', 'nothing'));
+    await onNode(primary, (node) => node.call('CLIENT', 'KILL', 'TYPE', 'replica'));
+    expect(await store.delete(tenant, 'k')).toBe(true);
+  });
+  afterEach(async () => {
+    await store.close();
+    await cluster.stop();
+  });
+
+  test('is not read from after the connection to its primary was cut', async () => {
+    await onNode(primary, (node) => node.call('CLIENT', 'KILL', 'TYPE', 'normal'));
+    // Until the client has noticed, with nothing on its way that would make it look for the primary.
+    await sleep(200);
+    for (let time = 0; time < 10; time++) {
+      expect(await store.get(tenant, 'k')).toBeUndefined();
+      await sleep(20);
+    }
+  });
+
+  test('is not read from while its primary is away', async () => {
+    await primary.kill();
+    for (let time = 0; time < 3; time++) await unavailable(store.get(tenant, 'k'));
+  });
+});
+
+test('a batch of deletes counts what went on all nodes where one connection has gone dark', async () => {
+  const backend = await proxiedCluster();
+  const store = await open(backend.url, 'Lambda');
+  try {
+    const tenant = newTenant();
+    const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
+    await store.setMany(
+      tenant,
+      keys.map((key) => ({ key, value: '1', ttlSeconds: 60 })),
+    );
+    const [proxy] = backend.proxies;
+    proxy?.drop();
+    proxy?.heal();
+    expect(await store.deleteMany(tenant, keys)).toBe(64);
+  } finally {
+    await store.close();
+    await backend.stop();
+  }
+});
+
+test('a connection that is closed while it is dark stays closed', async () => {
+  const backend = await proxiedCluster();
+  let logins = 0;
+  const access: Access = {
+    address: parseBackendUrl(backend.url),
+    ca: undefined,
+    loginLifetime: undefined,
+    login: () => {
+      logins++;
+      return { username: undefined, password: undefined };
+    },
+  };
+  const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
+  const connection = new Connection(async () => access, presets.lambda, log);
+  try {
+    await connection.run((client) => client.get('k'));
+    for (const proxy of backend.proxies) {
+      proxy.drop();
+      proxy.heal();
+    }
+    const pending = connection.run((client) => client.get('k')).catch(() => {});
+    await connection.close();
+    const before = logins;
+    await pending;
+    // The silence is noticed after it was closed.
+    await sleep(presets.lambda.socketTimeout + 200);
+    expect(logins).toBe(before);
+  } finally {
+    await connection.close();
     await backend.stop();
   }
 });

@@ -100,12 +100,53 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     expect((await direct.invalidate(tenant, compileGlob('*'), soon())).count).toBe(1);
   });
 
+  test('does not make a set appear that came late when our clock had been put forward', async () => {
+    const { now } = Date;
+    try {
+      // Less than a pause after which the server's time is asked for anew.
+      Date.now = () => now() + 20_000;
+      proxy.hold();
+      await unavailable(store.set(tenant, 'k', '"late"', 60));
+    } finally {
+      Date.now = now;
+    }
+    expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
+    proxy.release();
+    await healed(store, tenant);
+    expect(await direct.get(tenant, 'k')).toBeUndefined();
+  });
+
   test('does not let a set that had to be sent again undo an invalidation made after it was answered', async () => {
     // What goes out on this connection arrives only after it was given up, and after what went out on the next one.
     proxy.strand();
     await store.set(tenant, 'k', '"sent twice"', 60);
     expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
     proxy.release();
+    await healed(store, tenant);
+    expect(await direct.get(tenant, 'k')).toBeUndefined();
+  });
+
+  test('does not let one do so either that was on its way when the connection was reset', async () => {
+    proxy.strand();
+    const set = store.set(tenant, 'k', '"sent twice"', 60);
+    await sleep(50);
+    proxy.resetClients();
+    await set;
+    expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
+    proxy.release();
+    await healed(store, tenant);
+    expect(await direct.get(tenant, 'k')).toBeUndefined();
+  });
+
+  test('does not let one do so either that went out on a connection shortly before it was given up', async () => {
+    proxy.strand();
+    // With it the silence begins: the set behind it is sent again while the first one may still take effect.
+    const before = store.get(tenant, 'k');
+    await sleep(300);
+    await store.set(tenant, 'k', '"sent twice"', 60);
+    expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
+    proxy.release();
+    await before;
     await healed(store, tenant);
     expect(await direct.get(tenant, 'k')).toBeUndefined();
   });

@@ -26,6 +26,8 @@ export interface FaultProxy {
   heal(): void;
   /** Ends all connections, both ways, with a reset (RST). */
   reset(): void;
+  /** As `reset()`, but for clients alone, as what stands between may do: what they have sent is still on its way. */
+  resetClients(): void;
   /** Lets what clients send arrive so many milliseconds later, so that a round trip takes that much longer. 0 ends it. */
   delay(ms: number): void;
   /** Lets each connection carry so many bytes a second each way. Infinity ends it. */
@@ -110,6 +112,9 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
       mute = false;
     },
     reset,
+    resetClients() {
+      for (const { client } of links) client.resetAndDestroy();
+    },
     delay: (delayMs) => change({ delayMs }),
     throttle: (bytesPerSecond) => change({ bytesPerSecond }),
     refuse,

@@ -26,6 +26,13 @@ export const REAP_GRACE_MS = 60_000;
 /** How many names whose time is up are removed for each entry set. More than one: an index shrinks faster than it grows. */
 export const REAPED_PER_SET = 16;
 
+/**
+ * How far ahead a set's deadline may lie, in milliseconds. None is given a second: one that lies further ahead comes of a clock that
+ * was set since its sender learned the server's time, and would be met long after the caller was told of a failure. Ten times as
+ * much as any deadline, since the nodes of a cluster have clocks of their own.
+ */
+const DEADLINE_AHEAD_MS = 10_000;
+
 /** An index of more names is not made anew from the other: the server answers nobody else meanwhile, which is 1 µs a name. */
 const REMADE_AT_MOST = 20_000;
 
@@ -107,11 +114,12 @@ end
  * expiry index they are to begin, from 0 to 1; then for each entry its TTL in milliseconds, its name, and its head and body,
  * between which the time of its expiry goes; then the names that are to be looked at.
  *
- * Returns how many of these name nothing and were dropped, and the further names. If it is past the deadline it writes nothing
- * and returns the server's time.
+ * Returns how many of these name nothing and were dropped, and the further names. If it is past the deadline, or the deadline is
+ * further ahead than any can be, it writes nothing and returns the server's time.
  */
 export const set = script(`${NOW}${UNPACK}
-if now > tonumber(ARGV[1]) then return now end
+local ahead = tonumber(ARGV[1]) - now
+if ahead < 0 or ahead > ${DEADLINE_AHEAD_MS} then return now end
 ${MEND}
 local last = 3 + tonumber(ARGV[3])
 local ttl = 0

@@ -1,4 +1,4 @@
-import { serversOf } from '../../backend/client.ts';
+import { allServersOf } from '../../backend/client.ts';
 import type { Connection } from '../../backend/connection.ts';
 import type { ServerState } from '../store.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -10,7 +10,7 @@ export function askServers(connection: Connection): Promise<ServerState[]> {
       // All sections: Redis before 7 answers no more than one that is named.
       const told = await sideBySide(
         client,
-        serversOf(client).map((server) => () => server.info()),
+        allServersOf(client).map((server) => () => server.info()),
       );
       return told.map(readInfo);
     },

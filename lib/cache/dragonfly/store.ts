@@ -110,16 +110,18 @@ export class DragonflyStore implements CacheStore {
     const distinct = [...new Set(keys)];
     const groups = byShard(tenant, distinct, (key) => key, this.#settings.shards);
     const { connection, evaluate } = this.#removals;
-    const removed = await connection.run((client) =>
+    // Outlive a try that failed elsewhere: a shard that has answered would find nothing more to count.
+    const counts: number[] = [];
+    await connection.run((client) =>
       sideBySide(
         client,
-        groups.map(({ shard, items }) => () => {
+        groups.map(({ shard, items }, i) => async () => {
           const keys = [...shard.helpers, ...shard.entries(items)];
-          return evaluate(client, remove, keys, items);
+          counts[i] ??= Number(await evaluate(client, remove, keys, items));
         }),
       ),
     );
-    return removed.reduce<number>((sum, count) => sum + Number(count), 0);
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   async invalidate(tenant: string, pattern: Glob, deadline: number): Promise<Invalidation> {

@@ -11,6 +11,9 @@ import { sideBySide } from './side-by-side.ts';
 import { type Question, Suspects } from './suspects.ts';
 import { encodeWrite, type Write } from './write.ts';
 
+/** After which a connection may well have been ended as idle by the server or by what lies between, in milliseconds. */
+const PAUSE_MS = 30_000;
+
 /** Writes entries, and sees to it that none takes effect after its caller was told of a failure. */
 export class Writer {
   readonly #settings: Pick<Config, 'shards' | 'compressMinBytes'>;
@@ -31,8 +34,10 @@ export class Writer {
       encodeWrite(group, compressMinBytes),
     );
     const window = new SetWindow();
-    // Without it, a server whose clock is behind would take sets that come too late.
-    if (this.#clockOffset === undefined) await this.learnClock(window.end);
+    // Without its time, a server whose clock is behind would take sets that come too late. And after a pause the question finds
+    // out whether the connection is still there, which costs a set more: a lost one has to be outlasted.
+    const silentMs = Date.now() - this.#connection.heardAt;
+    if (this.#clockOffset === undefined || silentMs > PAUSE_MS) await this.learnClock(window.end);
     let refused = await this.#send(writes, window);
     if (refused && Date.now() < window.deadline) {
       // Not late by our clock: the clocks disagree by more than was known.

@@ -3,6 +3,7 @@ import { compileGlob } from '../../../lib/cache/glob.ts';
 import type { CacheStore } from '../../../lib/cache/store.ts';
 import { newTenant, soon } from '../../conformance/backends.ts';
 import { findClusterEngine } from '../../engines/find.ts';
+import { infoFields } from '../../engines/inspect.ts';
 import { type Server, startServer } from '../../engines/server.ts';
 import { followed, onNode } from '../../engines/topology.ts';
 import { type Environment, open, unavailable } from '../store.ts';
@@ -74,6 +75,29 @@ test('a server without WAIT is refused at the start, by the name of the setting'
     expect(await store.delete('t', 'k')).toBe(false);
     await store.close();
   } finally {
+    await server.stop();
+  }
+});
+
+test('a removal whose server is made a replica while it waits is no fault of ours', async () => {
+  const engine = await findClusterEngine();
+  const server = await startServer({ engine });
+  const store = await open(server.url, 'local server', confirmed);
+  try {
+    const tenant = newTenant();
+    await store.set(tenant, 'k', '1', 60);
+    // So that the server knows the script, and all of the wait is for the replica that is not there.
+    await store.delete(tenant, 'absent').catch(() => {});
+    await onNode(server, async (node) => {
+      const removing = unavailable(store.delete(tenant, 'k'));
+      await expect
+        .poll(() => infoFields(node, 'clients'), { interval: 5 })
+        .toMatchObject({ blocked_clients: '1' });
+      await node.replicaof(server.host, server.port);
+      await removing;
+    });
+  } finally {
+    await store.close();
     await server.stop();
   }
 });

@@ -23,6 +23,12 @@ test.each([
   expect(asBackendError(new Error(message))).toBeInstanceOf(BackendUnavailableError);
 });
 
+test('a server that is made a replica while somebody waits on it passes', () => {
+  const message =
+    'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)';
+  expect(isPassing(new Error(message))).toBe(true);
+});
+
 test('what passes for a command passes for a script, too', () => {
   expect(
     isPassing(new Error(`${IN_SCRIPT}@user_script:12: @user_script: 12: -READONLY You can't write`)),
