@@ -42,6 +42,16 @@ async function untilSpansCome({ receiver }: Collector, keepOn: () => Promise<unk
   return now() - began;
 }
 
+/** What a request may wait for the collector, in milliseconds; and what timers, and a busy machine in the short form, may add. */
+const PROMISED_WAIT_MS = 50;
+const TIMERS_MS = 10;
+const SLACK_MS = 500;
+
+/** In vain a function waits three times one after the other, and then no more for a while. What is longer is the machine's. */
+function thirdLongest(waits: readonly number[]): number {
+  return waits.toSorted((a, b) => b - a)[2] ?? 0;
+}
+
 /** None of this is a fault that explains a failure: no request may notice. */
 function onServer({ pick }: Run): Promise<Figures> {
   return withBackendAndCollector(async (backendUrl, collector) => {
@@ -73,31 +83,49 @@ function onServer({ pick }: Run): Promise<Figures> {
 function inFunctions({ pick }: Run): Promise<Figures> {
   return withBackendAndCollector(async (backendUrl, collector) => {
     const functions: Partial<Record<'get' | 'set', LambdaFunction>> = {};
+    let plain: LambdaFunction | undefined;
     try {
+      const settings = { DRAGONFLY_URL: backendUrl, LOG_LEVEL: 'INFO' };
       for (const operation of ['get', 'set'] as const) {
-        const settings = { DRAGONFLY_URL: backendUrl, LOG_LEVEL: 'INFO', ...collector.env };
-        functions[operation] = await startFunction(operation, settings);
+        functions[operation] = await startFunction(operation, { ...settings, ...collector.env });
       }
+      // One that sends nothing, which takes turns with them.
+      plain = await startFunction('get', settings);
+      const anchor = new Load(functionCaller({ get: plain }), { callers: 0 });
       // Nothing is asked but here.
       const load = new Load(functionCaller(functions), { callers: 0 });
       const [tenant = ''] = load.mix.tenants;
-      const timed = async () => {
-        await load.ask(load.mix.set(tenant, 'k:1', 300));
+      const got = async (asked: Load, key: string) => {
         const began = now();
-        await load.ask({ operation: 'get', tenant, key: 'k:1' });
+        await asked.ask({ operation: 'get', tenant, key });
         return now() - began;
       };
+      const timed = async () => {
+        await load.ask(load.mix.set(tenant, 'k:1', 300));
+        const without = await got(anchor, 'k:none');
+        const ms = await got(load, 'k:1');
+        return { ms, wait: ms - without };
+      };
       const notes: Figures['notes'] = {};
+      const waited: Record<string, number> = {};
       let slowestReturn = 0;
       for (const condition of conditions) {
         await condition.begin(collector);
-        const times: number[] = [];
+        const times: Awaited<ReturnType<typeof timed>>[] = [];
         while (times.length < pick(30, 150)) times.push(await timed());
         await condition.end(collector);
-        notes[`get, collector ${condition.name}`] = middleAndMost(times);
+        notes[`get, collector ${condition.name}`] = middleAndMost(times.map(({ ms }) => ms));
+        waited[condition.name] = thirdLongest(times.map(({ wait }) => wait));
         slowestReturn = Math.max(slowestReturn, await untilSpansCome(collector, timed));
       }
+      await anchor.stop();
       const figures = await load.stop();
+      const allowed = PROMISED_WAIT_MS + TIMERS_MS + figures.lagMs + pick(SLACK_MS, 0);
+      for (const [name, ms] of Object.entries(waited)) {
+        if (ms <= allowed) continue;
+        figures.unexplained++;
+        figures.problems.push(`requests waited ${Math.round(ms)} ms for a collector that is ${name}`);
+      }
       const log = functions.get?.output() ?? '';
       Object.assign(figures.notes, notes, {
         'spans again after': `${Math.round(slowestReturn)} ms at most`,
@@ -110,7 +138,7 @@ function inFunctions({ pick }: Run): Promise<Figures> {
       });
       return figures;
     } finally {
-      await Promise.all(Object.values(functions).map((instance) => instance.stop()));
+      await Promise.all([...Object.values(functions), plain].map((instance) => instance?.stop()));
     }
   });
 }

@@ -18,6 +18,8 @@ export interface Figures {
   /** Failed answers that show more than the contract says. */
   leaks: number;
   slowestMs: number;
+  /** Of gets, sets and deletes that succeeded; what walks through entries takes as long as there are many. */
+  slowestSuccessMs: number;
   /** Of the 503s of BACKEND_UNAVAILABLE. */
   slowest503Ms: number;
   /** What the fault itself adds to an answer's way. */
@@ -46,6 +48,7 @@ export function noFigures(): Figures {
     timeouts: 0,
     leaks: 0,
     slowestMs: 0,
+    slowestSuccessMs: 0,
     slowest503Ms: 0,
     injectedDelayMs: 0,
     lagMs: 0,
@@ -59,7 +62,7 @@ export function noFigures(): Figures {
   };
 }
 
-/** How late a 503 may come, in milliseconds, beyond what the fault itself adds. */
+/** How late a 503 may come, and a success of one round trip too, in milliseconds, beyond what the fault itself adds. */
 export const PROMISED_503_MS = 1000;
 
 /** From so many milliseconds on a lag explains a timeout: operations have 900 ms, and several processes lag in turn. */
@@ -67,14 +70,16 @@ const BUSY_MS = 100;
 
 /** The promises that these figures show to be broken; none: all were kept. `slackMs` is what a busy machine may add. */
 export function brokenPromises(figures: Figures, slackMs = 0): string[] {
-  const { unexplained, leaks, stale, foreign, torn, outlived, slowest503Ms, injectedDelayMs, lagMs } =
-    figures;
+  const { unexplained, leaks, stale, foreign, torn, outlived } = figures;
+  const { slowest503Ms, slowestSuccessMs, injectedDelayMs, lagMs } = figures;
   const counts = { unexplained, leaks, stale, foreign, torn, outlived };
   const broken = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []));
   if (figures.timeouts > 0 && lagMs < BUSY_MS) broken.push(`${figures.timeouts} timeouts without a fault`);
   const latest = PROMISED_503_MS + injectedDelayMs + Math.round(lagMs) + slackMs;
   if (slowest503Ms > latest)
     broken.push(`a 503 after ${Math.round(slowest503Ms)} ms and not within ${latest}`);
+  if (slowestSuccessMs > latest)
+    broken.push(`a success after ${Math.round(slowestSuccessMs)} ms and not within ${latest}`);
   if (figures.requests === 0) broken.push('no requests');
   return broken;
 }

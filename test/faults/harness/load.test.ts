@@ -13,10 +13,12 @@ class Cache implements Caller {
   up = true;
   failure = unavailable();
   asked = 0;
+  /** How long its answers take, in milliseconds. */
+  lateBy = 1;
 
   async ask(call: Call): Promise<Answer> {
     this.asked++;
-    await sleep(1);
+    await sleep(this.lateBy);
     if (!this.up) return this.failure;
     const of = (key: string) => `${call.tenant}/${key}`;
     switch (call.operation) {
@@ -168,6 +170,24 @@ test('a 503 that comes too late breaks a promise, but for what the fault and the
   expect(brokenPromises(figures)).toEqual(['a 503 after 1300 ms and not within 1000']);
   expect(brokenPromises({ ...figures, injectedDelayMs: 300 })).toEqual([]);
   expect(brokenPromises({ ...figures, lagMs: 300 })).toEqual([]);
+});
+
+test('a success that comes too late breaks the same promise, but for what takes as long as there are entries', async () => {
+  const cache = new Cache();
+  const ask = async (call: Call) => {
+    cache.lateBy = call.operation === 'clear' ? 1300 : 1100;
+    await load.ask(call);
+    cache.lateBy = 0;
+  };
+  const load = new Load(cache, { callers: 0 });
+  const [tenant = ''] = load.mix.tenants;
+  await ask({ operation: 'clear', tenant });
+  await ask({ operation: 'get', tenant, key: 'k' });
+  const figures = { ...(await load.stop()), lagMs: 0 };
+  expect(figures.slowestSuccessMs).toBeLessThan(figures.slowestMs);
+  const ms = Math.round(figures.slowestSuccessMs);
+  expect(brokenPromises(figures)).toEqual([`a success after ${ms} ms and not within 1000`]);
+  expect(brokenPromises(figures, 1000)).toEqual([]);
 });
 
 test('a timeout outside of every fault breaks a promise, unless the machine was busy', async () => {

@@ -44,6 +44,8 @@ const RECOVERY_MS = 30_000;
 const SETTLED_MS = 300;
 /** What took so long has failed because its time was over; sets give up 50 ms before other operations. */
 const TIMEOUT_MS = presets.server.operationTimeout - 60;
+/** What is done in one round trip, and so in the time that one operation has. */
+const QUICK: readonly OperationName[] = ['get', 'set', 'delete'];
 /** As many problems as anybody reads. */
 const PROBLEMS = 5;
 
@@ -142,6 +144,8 @@ export class Load {
     this.#figures.requests++;
     this.#figures.slowestMs = Math.max(this.#figures.slowestMs, ended - began);
     if (answer && answer.status < 300) {
+      if (QUICK.includes(call.operation))
+        this.#figures.slowestSuccessMs = Math.max(this.#figures.slowestSuccessMs, ended - began);
       this.#history.push(...this.#mix.succeed(call, events, answer, began, ended));
       for (const { to, recovered } of this.#faults) {
         if (began >= to && !recovered.has(call.operation)) recovered.set(call.operation, ended - to);

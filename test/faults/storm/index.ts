@@ -92,7 +92,10 @@ function judge(
   for (const { began, ended, failure } of asked) {
     figures.requests++;
     figures.slowestMs = Math.max(figures.slowestMs, ended - began);
-    if (failure === undefined) continue;
+    if (failure === undefined) {
+      figures.slowestSuccessMs = Math.max(figures.slowestSuccessMs, ended - began);
+      continue;
+    }
     const name = `503 ${failure}`;
     figures.failures[name] = (figures.failures[name] ?? 0) + 1;
     figures.slowest503Ms = Math.max(figures.slowest503Ms, ended - began);
