@@ -84,6 +84,18 @@ export function serversOf(client: Client): Redis[] {
 }
 
 /**
+ * Connects all servers of a client that is ready. A cluster's nodes would else be connected by the first command for each, and a
+ * second one that came meanwhile, as one shard's does beside another's, be sent back, to try elsewhere 50 ms later.
+ *
+ * @returns when each is connected or has failed to be, which whoever needs it will meet
+ */
+export async function connectServers(client: Client): Promise<void> {
+  if (client instanceof Redis) return;
+  const waiting = serversOf(client).filter(({ status }) => status === 'wait');
+  await Promise.allSettled(waiting.map((server) => server.connect()));
+}
+
+/**
  * Every server that holds data.
  *
  * @throws Error, after which another try is made, where a cluster's client has lost one: it is looked for from then on. By itself

@@ -4,7 +4,7 @@ import { BackendUnavailableError } from '../errors.ts';
 import { backendCalls, report } from '../telemetry/channels.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Access, AccessSource } from './access.ts';
-import { allServersOf, type Client, createClient, serversOf } from './client.ts';
+import { allServersOf, type Client, connectServers, createClient, serversOf } from './client.ts';
 import { asBackendError, isEstranged, isOtherDatabase, isPassing, isSilence } from './errors.ts';
 import type { Preset } from './preset.ts';
 
@@ -31,6 +31,8 @@ export class Connection {
   readonly #log: Log;
   /** Undefined until the access is known. */
   #client: Client | undefined;
+  /** The client, while all its servers are connected or had their time to be. */
+  #connected: Client | undefined;
   #access: Access | undefined;
   #loggedInAt = 0;
   #opening = false;
@@ -145,6 +147,7 @@ export class Connection {
     if (previous) this.#gaveUpAt = performance.now();
     const client = createClient(access, this.#preset);
     this.#client = client;
+    this.#connected = undefined;
     previous?.disconnect();
     const heard = ({ message }: Error) => {
       this.#tell(message);
@@ -158,7 +161,9 @@ export class Connection {
     };
     client.on('error', heard).on('node error', heard);
     const lost = () => {
-      if (this.#client === client) this.#gaveUpAt = performance.now();
+      if (this.#client !== client) return;
+      this.#gaveUpAt = performance.now();
+      if (client.status !== 'ready') this.#connected = undefined;
     };
     // A cluster's client tells by the latter of the connections to its nodes.
     client.on('close', lost).on('-node', lost);
@@ -167,7 +172,7 @@ export class Connection {
       this.#loggedInAt = Date.now();
       if (this.#told.size > 0) this.#log.info('backend connection restored');
       this.#told.clear();
-      for (const look of this.#waiting) look();
+      this.#letGo(client);
     });
     client.on('end', () => {
       // A client that has ended never connects again.
@@ -184,8 +189,15 @@ export class Connection {
     this.#told.add(trouble);
   }
 
+  /** Lets commands go once the other servers of a client that is ready are connected, too: not for long, one may be gone. */
+  async #letGo(client: Client): Promise<void> {
+    await bounded(connectServers(client), performance.now() + this.#preset.connectTimeout).catch(() => {});
+    if (this.#client === client) this.#connected = client;
+    for (const look of this.#waiting) look();
+  }
+
   #readyClient(): Client | undefined {
-    return this.#client?.status === 'ready' ? this.#client : undefined;
+    return this.#connected?.status === 'ready' ? this.#connected : undefined;
   }
 
   /** Waits for a client that is connected, be it this one or one that takes its place. */

@@ -104,6 +104,17 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
     expect((await during(() => store.usage('many'))).strlen).toBe(256);
   });
 
+  test('the first request sends all shards their commands once, to the right server', async () => {
+    const sent = await during(async () => {
+      const config = readConfig({ DRAGONFLY_URL: engine.url });
+      const fresh = await openStore(config, createLog({ ...config, logLevel: 'ERROR' }));
+      await fresh.getMany('t', keys.slice(0, 100), 1e6);
+      await fresh.close();
+    });
+    // A command that was sent back has the slots asked for anew, and goes to any server.
+    expect(sent).toMatchObject(kind === 'cluster' ? { mget: 16, 'cluster|slots': 1 } : { mget: 16 });
+  });
+
   test('nothing looks at keys one by one or at all of them', async () => {
     const sent = await during(async () => {
       await inBatches(keys, (key) => store.set('t', key, '1', 60));

@@ -26,7 +26,7 @@ export function shortOfMemory(policy: Policy): Scenario {
     name: `evicting-${policy}`,
     breaks: `short of memory, \`${policy}\``,
     async run({ pick, say }) {
-      const wanted = pick(400, 2500);
+      const wanted = pick(400, 1500);
       const { server, raw, limit, stop } = await smallServer(policy, MEMORY_BYTES);
       const evicted = async () => Number((await infoFields(raw, 'stats')).evicted_keys);
       try {

@@ -175,7 +175,7 @@ test('a 503 that comes too late breaks a promise, but for what the fault and the
 test('a success that comes too late breaks the same promise, but for what takes as long as there are entries', async () => {
   const cache = new Cache();
   const ask = async (call: Call) => {
-    cache.lateBy = call.operation === 'clear' ? 1300 : 1100;
+    cache.lateBy = call.operation === 'clear' ? 2000 : 1100;
     await load.ask(call);
     cache.lateBy = 0;
   };
@@ -187,7 +187,7 @@ test('a success that comes too late breaks the same promise, but for what takes 
   expect(figures.slowestSuccessMs).toBeLessThan(figures.slowestMs);
   const ms = Math.round(figures.slowestSuccessMs);
   expect(brokenPromises(figures)).toEqual([`a success after ${ms} ms and not within 1000`]);
-  expect(brokenPromises(figures, 1000)).toEqual([]);
+  expect(brokenPromises(figures, 5000)).toEqual([]);
 });
 
 test('a timeout outside of every fault breaks a promise, unless the machine was busy', async () => {
