@@ -25,6 +25,16 @@ type Element = number | Uint8Array;
 interface Segment {
   elements: Element[];
   bytes: Buffer | undefined;
+  /** Made when it is first needed. */
+  scan?: Scan;
+}
+
+/** What it takes to look for a segment, one bit for each of its elements, in words of 32. */
+interface Scan {
+  /** For each byte the elements that it will do for. */
+  marks: Int32Array;
+  /** The elements up to which the segment fits what was read last. */
+  fitting: Int32Array;
 }
 
 const STAR = 0x2a;
@@ -83,10 +93,35 @@ function find(segment: Segment, key: Uint8Array, from: number): number {
   if (segment.bytes) {
     return Buffer.from(key.buffer, key.byteOffset, key.byteLength).indexOf(segment.bytes, from);
   }
-  for (let at = from; at + segment.elements.length <= key.length; at++) {
-    if (matchesAt(segment, key, at)) return at;
+  // Not place by place: a long segment would be held against the key anew at each of them. So every byte is read once.
+  const { length } = segment.elements;
+  segment.scan ??= scanFor(segment.elements);
+  const { marks, fitting } = segment.scan;
+  fitting.fill(0);
+  for (let at = from; at < key.length; at++) {
+    const row = (key[at] as number) * fitting.length;
+    let carry = 1;
+    for (let i = 0; i < fitting.length; i++) {
+      const word = fitting[i] as number;
+      fitting[i] = ((word << 1) | carry) & (marks[row + i] as number);
+      carry = word >>> 31;
+    }
+    if ((fitting[fitting.length - 1] as number) & (1 << (length - 1))) return at - length + 1;
   }
   return -1;
+}
+
+function scanFor(elements: Element[]): Scan {
+  const words = Math.ceil(elements.length / 32);
+  const marks = new Int32Array(256 * words);
+  for (const [i, element] of elements.entries()) {
+    for (let byte = 0; byte < 256; byte++) {
+      if (typeof element === 'number' ? element !== byte : element[byte] === 0) continue;
+      const at = byte * words + (i >> 5);
+      marks[at] = (marks[at] as number) | (1 << i);
+    }
+  }
+  return { marks, fitting: new Int32Array(words) };
 }
 
 function parse(pattern: Buffer): Segment[] {

@@ -123,6 +123,18 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(await present(matching)).toEqual(matching);
   });
 
+  test.each(['\0*', '\0?*', '\0[^a]*', '[\0]*', '\x01*'])(
+    'invalidates nothing by %j, which no key can match, and loses nothing',
+    async (pattern) => {
+      const keys = Array.from({ length: 40 }, (_, i) => `k:${i}`);
+      await setAll(keys);
+      expect(await glob(pattern)).toEqual({ count: 0, complete: true });
+      // A set looks whether its shard is whole.
+      await setAll(keys.map((key) => `other:${key}`));
+      expect(await present(keys)).toEqual(keys);
+    },
+  );
+
   test('invalidates more entries than fit in a page', async () => {
     const keys = Array.from({ length: 6000 }, (_, i) => `k:${i}`);
     await setAll([...keys, 'k', 'l:1']);
@@ -149,6 +161,10 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     await setAll(['k:1', 'k:2']);
     expect(await present(keys)).toEqual(['k:1', 'k:2']);
     expect(await glob('k:*')).toEqual({ count: 2, complete: true });
+    // What still takes memory went with the clear, and is not counted again.
+    await setAll(['k:1', ...keys.map((key) => `l:${key}`)]);
+    expect(await glob('k:2')).toEqual({ count: 0, complete: true });
+    expect(await store.deleteMany(tenant, keys)).toBe(1);
   });
 
   test('keeps tenants apart', async () => {

@@ -1,7 +1,9 @@
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { encodeEntry } from '../../lib/cache/dragonfly/entry.ts';
+import { evaluate } from '../../lib/cache/dragonfly/evaluate.ts';
 import { type Shard, shardsOf } from '../../lib/cache/dragonfly/keyspace.ts';
-import { REAP_GRACE_MS, REAPED_PER_SET } from '../../lib/cache/dragonfly/scripts.ts';
+import { REAP_GRACE_MS, REAPED_PER_SET, set } from '../../lib/cache/dragonfly/scripts.ts';
 import { compileGlob } from '../../lib/cache/glob.ts';
 import type { CacheStore } from '../../lib/cache/store.ts';
 import { inBatches, newTenant, soon } from '../conformance/backends.ts';
@@ -71,6 +73,19 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
     expect(names.length).toBeGreaterThanOrEqual(100);
     expect(names.length).toBeLessThan(200);
     expect(expiring).toHaveLength(names.length);
+  });
+
+  test('are searched for what was evicted among what has not expired', async () => {
+    for (const key of ['kept', 'expired', 'evicted']) await store.set(tenant, key, '1', 100);
+    await age('expired', REAP_GRACE_MS - 20_000);
+    await engine.del(shard.entry('evicted') as string);
+    const { head, body } = encodeEntry('1', 200, 0);
+    const looked = ['expired', 'evicted'];
+    const keys = [...shard.helpers, ...shard.entries(['new', ...looked])];
+    const args = [Date.now() + 1000, 'generation.', 1, 16, 0, 200_000, 'new', head, body, ...looked];
+    const [gone, ...further] = (await evaluate(engine, set, keys, args)) as [number, ...Buffer[]];
+    expect(gone).toBe(1);
+    expect(further.map(String)).toEqual(['kept', 'new']);
   });
 
   test('shrinks its indexes faster than sets make them grow', async () => {

@@ -2,7 +2,7 @@ import type { Glob } from '../glob.ts';
 import type { Invalidation } from '../store.ts';
 import type { Removals } from './confirm.ts';
 import type { Shard } from './keyspace.ts';
-import { names, remove } from './scripts.ts';
+import { names, removeIndexed } from './scripts.ts';
 import { TimeLeft } from './time-left.ts';
 
 /** Names a page: with its entries' keys, one script call stays below the 3,999 arguments that ElastiCache Serverless takes. */
@@ -65,12 +65,12 @@ async function removeNames(
 ): Promise<number> {
   if (found.length === 0) return 0;
   const keys = [...shard.helpers, ...shard.entries(found)];
-  return Number(await connection.run((client) => evaluate(client, remove, keys, found), { end }));
+  return Number(await connection.run((client) => evaluate(client, removeIndexed, keys, found), { end }));
 }
 
-/** Where the walk begins. The sentinel, which begins with a byte 0, lies before it. */
+/** Where the walk begins. The sentinel, which begins with a byte 0, lies before it, also where the prefix begins like that. */
 function firstOf({ prefix }: Glob): Buffer {
-  return prefix.length === 0 ? Buffer.from('[\x01') : Buffer.concat([Buffer.from('['), prefix]);
+  return prefix[0] ? Buffer.concat([Buffer.from('['), prefix]) : Buffer.from('[\x01');
 }
 
 function after(name: Buffer): Buffer {

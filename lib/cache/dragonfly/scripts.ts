@@ -110,11 +110,11 @@ end
  * Writes entries.
  *
  * KEYS from the 4th: the entries, then those of names that are to be looked at. ARGV: the deadline in milliseconds, a new
- * generation in case one is needed, the number of entries to write, for how many further names it is asked, and where in the
- * expiry index they are to begin, from 0 to 1; then for each entry its TTL in milliseconds, its name, and its head and body,
- * between which the time of its expiry goes; then the names that are to be looked at.
+ * generation in case one is needed, the number of entries to write, for how many further names it is asked, and where among
+ * those of the expiry index whose time is not up they are to begin, from 0 to 1; then for each entry its TTL in milliseconds, its
+ * name, and its head and body, between which the time of its expiry goes; then the names that are to be looked at.
  *
- * Returns how many of these name nothing and were dropped, and the further names. If it is past the deadline, or the deadline is
+ * Returns how many of these were evicted and so dropped, and the further names. If it is past the deadline, or the deadline is
  * further ahead than any can be, it writes nothing and returns the server's time.
  */
 export const set = script(`${NOW}${UNPACK}
@@ -156,29 +156,46 @@ end
 local gone = 0
 for i = last + 1, #KEYS do
   local name = ARGV[#ARGV - #KEYS + i]
-  if redis.call('EXISTS', KEYS[i]) == 0 then
+  -- One whose time is up was not evicted, and stays for the grace that it has.
+  if redis.call('EXISTS', KEYS[i]) == 0 and (tonumber(redis.call('ZSCORE', KEYS[2], name)) or 0) > now then
     gone = gone + 1
-    -- One whose time is up stays for the grace that it has.
-    if (tonumber(redis.call('ZSCORE', KEYS[2], name)) or 0) > now then drop(name) end
+    drop(name)
   end
 end
 local further = tonumber(ARGV[4])
 if further == 0 then return {gone} end
-local from = math.max(1, math.floor(redis.call('ZCOUNT', KEYS[2], '-inf', '+inf') * tonumber(ARGV[5])))
+local over = redis.call('ZCOUNT', KEYS[2], '-inf', now)
+local from = over + math.floor((redis.call('ZCARD', KEYS[2]) - over) * tonumber(ARGV[5]))
 return {gone, unpack(redis.call('ZRANGE', KEYS[2], from, from + further - 1))}
+`);
+
+/** @param unlink removes the entries, and sets `live` to how many of them were */
+const removing = (unlink: string) =>
+  script(`${NOW}${UNPACK}${MEND}
+local live = 0
+${unlink}
+redis.call('ZREM', KEYS[3], unpack(ARGV))
+redis.call('ZREM', KEYS[2], unpack(ARGV))
+${DROP_IF_EMPTY}
+return live
 `);
 
 /**
  * Removes entries. KEYS from the 4th: the entries; ARGV: their names, in the same order. Returns how many of them were live.
  *
- * A shard without a generation has no live entries, but what lies there is removed all the same.
+ * What lies there of an earlier generation, or without one, is not live, but removed all the same.
  */
-export const remove = script(`${NOW}${UNPACK}${MEND}
+export const remove = removing(`
+for i = 4, #KEYS do
+  if generation and redis.call('GETRANGE', KEYS[i], 0, ${GENERATION_BYTES - 1}) == generation then live = live + 1 end
+end
+redis.call('UNLINK', unpack(KEYS, 4))
+`);
+
+/** The same for names that were read from an index, which holds none of an earlier generation: a look less for each. */
+export const removeIndexed = removing(`
 local removed = redis.call('UNLINK', unpack(KEYS, 4))
-redis.call('ZREM', KEYS[3], unpack(ARGV))
-redis.call('ZREM', KEYS[2], unpack(ARGV))
-${DROP_IF_EMPTY}
-return generation and removed or 0
+if generation then live = removed end
 `);
 
 /**
