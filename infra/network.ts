@@ -22,7 +22,7 @@ export class CacheNetwork extends Construct {
   constructor(scope: Construct, id: string, { zones, names }: CacheNetworkProps) {
     super(scope, id);
     this.vpc = new Vpc(this, 'Vpc', {
-      ...(names.length > 0 ? { availabilityZones: names.slice(0, zones) } : { maxAzs: zones }),
+      ...(names.length > 0 ? { availabilityZones: [...names] } : { maxAzs: zones }),
       natGateways: 0,
       subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 22 }],
       // Nothing of ours is in the default group; what somebody puts there by mistake reaches nothing.

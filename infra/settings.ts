@@ -185,11 +185,7 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
     backend,
     events: readEvents(read),
     authorization,
-    availabilityZones: read.list(
-      'availabilityZones',
-      /^[a-z]{2}(-[a-z]+)+-\d[a-z]$/,
-      'names of zones as eu-central-1a',
-    ),
+    availabilityZones: readZones(read, backend),
     logRetentionDays: Number(read.oneOf('logRetentionDays', RETENTIONS.map(String), '30')),
     alarmEmail: read.text('alarmEmail', /^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address'),
     reservedConcurrency: read.optionalInteger('reservedConcurrency', 1, 100_000),
@@ -218,9 +214,9 @@ function refuse(context: Record<string, unknown>, read: SettingsReader): void {
   }
 }
 
-/** The CDK keeps its feature flags, its look-ups and what its command line says beside our settings. */
+/** The CDK keeps its feature flags, its look-ups and what its command line says or was told beside our settings. */
 function isOurs(name: string): boolean {
-  return !/[@:/]/.test(name) && name !== 'cli-telemetry';
+  return !/[@:/]/.test(name) && !['cli-telemetry', 'acknowledged-issue-numbers'].includes(name);
 }
 
 function refuseUnused(read: SettingsReader, choices: string[]): void {
@@ -230,6 +226,23 @@ function refuseUnused(read: SettingsReader, choices: string[]): void {
       throw new ConfigError(name, `is only for ${allowed.join(' or ')}`);
     }
   }
+}
+
+/** Zones that a network of its own is in, at most. ElastiCache Serverless takes no more. */
+export const MOST_ZONES: Record<BackendSettings['kind'], number> = {
+  elasticache: 3,
+  dragonfly: 2,
+  external: 0,
+  memory: 0,
+};
+
+function readZones(read: SettingsReader, { kind }: BackendSettings): string[] {
+  const name = 'availabilityZones';
+  const zones = read.list(name, /^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'names of zones as eu-central-1a');
+  const most = MOST_ZONES[kind];
+  if (zones.length > most) throw new ConfigError(name, `must be at most ${most} with backend=${kind}`);
+  if (new Set(zones).size < zones.length) throw new ConfigError(name, 'must name each zone once');
+  return zones;
 }
 
 function readThrottle(read: SettingsReader, name: 'throttle' | 'sweepThrottle', fallback: number): Throttle {
@@ -264,10 +277,18 @@ function readService(
   const all = functionEnvironment(
     (name) => telemetry[name] ?? (names.includes(name) ? context[name] : undefined),
   );
-  if (readConfig(all).maxValueBytes > MOST_VALUE_BYTES) {
+  const { maxValueBytes, serviceName } = readConfig(all);
+  if (maxValueBytes > MOST_VALUE_BYTES) {
     throw new ConfigError(
       'MAX_VALUE_BYTES',
       `must be at most ${MOST_VALUE_BYTES}, which is what Lambda carries`,
+    );
+  }
+  // It is a dimension of all metrics: CloudWatch would take neither these nor the alarms.
+  if (!/^[\x20-\x7e]{1,255}$/.test(serviceName)) {
+    throw new ConfigError(
+      'SERVICE_NAME',
+      'must be up to 255 ASCII characters, which is what CloudWatch takes',
     );
   }
   const own = Object.fromEntries(SERVICE_SETTINGS.map((name) => [name, all[name] ?? '']));

@@ -72,7 +72,7 @@ export function readConfig(env: Environment): Config {
     // 512 MiB is what one Redis string can hold, and near what one JavaScript string can.
     maxValueBytes: integer(env, 'MAX_VALUE_BYTES', 5 * 1024 ** 2, 1, 512 * 1024 ** 2 - 1024),
     memoryMaxBytes: integer(env, 'MEMORY_MAX_BYTES', 256 * 1024 ** 2, 1024, Number.MAX_SAFE_INTEGER),
-    shards: env.CACHE_SHARDS === 'auto' ? AUTO_SHARDS : integer(env, 'CACHE_SHARDS', AUTO_SHARDS, 1, 1024),
+    shards: shards(env),
     compressMinBytes: integer(env, 'COMPRESS_MIN_BYTES', 2048, 0, Number.MAX_SAFE_INTEGER),
     waitReplicas: integer(env, 'WAIT_REPLICAS', 0, 0, 15),
     logLevel: logLevel(env),
@@ -82,6 +82,11 @@ export function readConfig(env: Environment): Config {
     otel: readOtel(env),
     onLambda: text(env, 'AWS_LAMBDA_FUNCTION_NAME') !== undefined,
   };
+}
+
+function shards(env: Environment): number {
+  if (text(env, 'CACHE_SHARDS')?.toLowerCase() === 'auto') return AUTO_SHARDS;
+  return integer(env, 'CACHE_SHARDS', AUTO_SHARDS, 1, 1024);
 }
 
 function host(env: Environment): string {

@@ -1,6 +1,6 @@
 import type { Construct } from 'constructs';
 import { CacheNetwork } from '../network.ts';
-import type { DeploymentSettings } from '../settings.ts';
+import { type DeploymentSettings, MOST_ZONES } from '../settings.ts';
 import { DragonflyEndpoint } from './dragonfly.ts';
 import { ElastiCacheEndpoint } from './elasticache.ts';
 import { ExternalEndpoint } from './external.ts';
@@ -20,13 +20,12 @@ export function createEndpoint(
 ): CacheEndpoint {
   switch (backend.kind) {
     case 'elasticache': {
-      // As many as ElastiCache Serverless takes.
-      const network = new CacheNetwork(scope, 'Network', { zones: 3, names });
+      const network = new CacheNetwork(scope, 'Network', { zones: MOST_ZONES.elasticache, names });
       return new ElastiCacheEndpoint(scope, 'Cache', { network, settings: backend, stage });
     }
     case 'dragonfly': {
       // One task runs in one of them; the second is where it goes when the first fails. Each further one would be paid for.
-      const network = new CacheNetwork(scope, 'Network', { zones: 2, names });
+      const network = new CacheNetwork(scope, 'Network', { zones: MOST_ZONES.dragonfly, names });
       return new DragonflyEndpoint(scope, 'Cache', {
         network,
         settings: backend,

@@ -88,7 +88,8 @@ describe('making one', () => {
 });
 
 describe('the answer to CloudFormation', () => {
-  const received: { method: string | undefined; body: Record<string, unknown> }[] = [];
+  const received: { method: string | undefined; type: string | undefined; body: Record<string, unknown> }[] =
+    [];
   let cloudFormation: Server;
   let request: ResourceRequest;
   let status = 200;
@@ -97,7 +98,9 @@ describe('the answer to CloudFormation', () => {
     cloudFormation = createServer(async (incoming, outgoing) => {
       const chunks: Buffer[] = [];
       for await (const chunk of incoming) chunks.push(chunk);
-      received.push({ method: incoming.method, body: JSON.parse(Buffer.concat(chunks).toString()) });
+      const { method, headers } = incoming;
+      const body = JSON.parse(Buffer.concat(chunks).toString());
+      received.push({ method, type: headers['content-type'], body });
       outgoing.writeHead(status).end();
     });
     await new Promise<void>((resolve) => cloudFormation.listen(0, '127.0.0.1', resolve));
@@ -129,6 +132,12 @@ describe('the answer to CloudFormation', () => {
       },
       { body: { Status: 'SUCCESS', PhysicalResourceId: 'named' } },
     ]);
+  });
+
+  // The address is one of S3's, and may be signed together with the type of what is sent: with none.
+  it('is of no type, which would be another one than has been signed', async () => {
+    await respond(request, async () => ({}));
+    expect(received.splice(0)).toMatchObject([{ method: 'PUT', type: '' }]);
   });
 
   it('says why nothing was made', async () => {

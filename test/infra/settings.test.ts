@@ -196,6 +196,19 @@ describe('the settings of a deployment', () => {
     ['tracing', /one of true, false/, { tracing: 'yes' }],
     ['MAX_VALUE_BYTES', /at most 5242880/, { MAX_VALUE_BYTES: '5242881' }],
     ['MAX_TTL_SECONDS', /whole number/, { MAX_TTL_SECONDS: 'long' }],
+    ['SERVICE_NAME', /ASCII/, { SERVICE_NAME: 'größe' }],
+    ['SERVICE_NAME', /up to 255/, { SERVICE_NAME: 'a'.repeat(256) }],
+    ['availabilityZones', /each zone once/, { availabilityZones: 'us-east-1a,us-east-1a' }],
+    [
+      'availabilityZones',
+      /at most 3 with backend=elasticache/,
+      { availabilityZones: 'us-east-1a,us-east-1b,us-east-1c,us-east-1d' },
+    ],
+    [
+      'availabilityZones',
+      /at most 2 with backend=dragonfly/,
+      { backend: 'dragonfly', availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'] },
+    ],
     ['DRAGONFLY_URL', /externalSecretArn/, { DRAGONFLY_URL: 'redis://:pw@host:6379' }],
     ['natsUrl', /only for backend=external or backend=memory/, { natsUrl: 'nats://host:4222' }],
     ['natsSecretArn', /only for backend=external/, { natsSecretArn: SECRET }],
@@ -235,7 +248,11 @@ describe('the settings of a deployment', () => {
 
   it('are read beside what the CDK keeps in its context', () => {
     const { context } = JSON.parse(readFileSync(join(ROOT, 'cdk.json'), 'utf8'));
-    const looks = { 'aws:cdk:enable-path-metadata': true, 'availability-zones:account=1:region=x': ['x1'] };
+    const looks = {
+      'aws:cdk:enable-path-metadata': true,
+      'availability-zones:account=1:region=x': ['x1'],
+      'acknowledged-issue-numbers': [1],
+    };
     expect(readSettings({ ...context, ...looks })).toEqual(readSettings({}));
   });
 

@@ -106,8 +106,9 @@ describe('the default time to live', () => {
 });
 
 describe('other settings', () => {
-  test('CACHE_SHARDS may be auto', () => {
-    expect(readConfig({ CACHE_SHARDS: 'auto' }).shards).toBe(16);
+  test('CACHE_SHARDS may be auto, in any case and with white space around it', () => {
+    for (const auto of ['auto', 'AUTO', ' auto\n'])
+      expect(readConfig({ CACHE_SHARDS: auto }).shards).toBe(16);
   });
 
   test('SERVICE_NAME may be any text', () => {

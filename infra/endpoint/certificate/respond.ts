@@ -31,6 +31,11 @@ export async function respond(
     console.error(reason);
     answer = { ...about, Status: 'FAILED', Reason: reason };
   }
-  const { ok, status } = await fetch(request.ResponseURL, { method: 'PUT', body: JSON.stringify(answer) });
+  const { ok, status } = await fetch(request.ResponseURL, {
+    method: 'PUT',
+    // The address may be signed for content of no type, and S3 refuses what has another: by itself text would be sent with one.
+    headers: { 'content-type': '' },
+    body: JSON.stringify(answer),
+  });
   if (!ok) throw new Error(`CloudFormation did not take the answer: ${status}`);
 }
