@@ -1,6 +1,6 @@
 import { LogFormatter, Logger, LogItem } from '@aws-lambda-powertools/logger';
 import type { LogAttributes, UnformattedAttributes } from '@aws-lambda-powertools/logger/types';
-import type { Config, LogLevel } from '../config.ts';
+import { type Config, LOG_LEVELS, type LogLevel } from '../config.ts';
 import { isoNow } from '../time.ts';
 import type { Sink } from './sink.ts';
 
@@ -13,12 +13,17 @@ export function createLog(
   write: Sink = (line) => process.stdout.write(line),
 ): Log {
   const logger = lineLogger({ serviceName, logLevel, logFormatter: new Formatter() }, write);
-  return {
+  const log: Log = {
     debug: (message, fields = {}) => logger.debug(message, fields),
     info: (message, fields = {}) => logger.info(message, fields),
     warn: (message, fields = {}) => logger.warn(message, fields),
     error: (message, fields = {}) => logger.error(message, fields),
   };
+  // Not left to the logger: where the platform has a level of its own, as on Lambda, it goes by that and not by ours.
+  for (const level of LOG_LEVELS.slice(0, LOG_LEVELS.indexOf(logLevel))) {
+    log[level.toLowerCase() as keyof Log] = () => {};
+  }
+  return log;
 }
 
 /** Powertools' logger, writing lines where it is told to and not to a console of its own. */

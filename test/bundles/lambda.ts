@@ -48,7 +48,7 @@ export function bundles(): Promise<Build> {
 
 /**
  * Starts a function as Lambda does, from its bundle and with nothing in its environment but what the template declares and
- * what the runtime adds, and waits until it is ready for an event.
+ * what the runtime adds, but for the authorities that this process trusts, and waits until it is ready for an event.
  *
  * @param settings in place of what the template declares; others would never reach a function, so they are refused
  * @throws InvocationError when the bundle cannot be loaded or its start fails
@@ -78,7 +78,13 @@ export async function startFunction(
   };
   const child = spawn(process.execPath, [BOOTSTRAP], {
     cwd: outdir,
-    env: { ...declared, ...settings, ...runtimeEnvironment(facts) },
+    env: {
+      // The backend that TEST_BACKEND_URL names may have a certificate of a private authority.
+      NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS,
+      ...declared,
+      ...settings,
+      ...runtimeEnvironment(facts),
+    },
     stdio: ['ignore', log, log],
   });
   closeSync(log);

@@ -4,6 +4,7 @@ import { METRICS } from '../../lib/telemetry/metric-names.ts';
 import { startCluster, type TestCluster } from '../engines/cluster.ts';
 import { freePort, LOOPBACK } from '../engines/ports.ts';
 import { type Server, startServer } from '../engines/server.ts';
+import { onNode } from '../engines/topology.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 
 /** As EventBridge sends it. */
@@ -93,6 +94,21 @@ describe('the function that measures the backend', () => {
     );
     expect(line && namesIn(line).map(({ Name }) => Name)).toEqual(told.map(({ name }) => name));
     expect(line?.BackendConnections).toBeGreaterThanOrEqual(3);
+  });
+
+  it('tells how full the fullest server of a cluster is, and what all of them may use together', async () => {
+    const cluster = await started(startCluster());
+    const limits = [32, 256, 256].map((mebibytes) => mebibytes * 1024 ** 2);
+    for (const [index, node] of cluster.nodes.entries()) {
+      await onNode(node, (client) => client.config('SET', 'maxmemory', limits[index] ?? 0));
+    }
+    const [line] = await measure(await measuring(cluster.url));
+    const [used, limit, usage] = [METRICS.memoryUsed, METRICS.memoryLimit, METRICS.memoryUsage].map(
+      ({ name }) => Number(line?.[name]),
+    ) as [number, number, number];
+    expect(limit).toBe(limits.reduce((sum, bytes) => sum + bytes));
+    // They hold alike, so that the first is nearly six times as full as all of them together.
+    expect(usage).toBeGreaterThan((3 * (100 * used)) / limit);
   });
 
   it('says that the backend cannot be reached, and says when it can be again', async () => {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { CacheClient } from '../../lib/client/index.ts';
 import { hit, miss, script, unavailable } from './scripted.ts';
 
@@ -33,6 +33,36 @@ describe('a call', () => {
     await expect(cache.invalidate('k', { timeoutMs: 50 })).rejects.toThrow('50 ms');
   });
 
+  test.each<[string, number | undefined, number, (cache: CacheClient) => Promise<unknown>]>([
+    ['a get', undefined, 10_000, (cache) => cache.get('k')],
+    ['a get', 90_000, 90_000, (cache) => cache.get('k')],
+    ['an invalidation', undefined, 60_000, (cache) => cache.invalidate('k*')],
+    ['an invalidation', 5000, 60_000, (cache) => cache.invalidate('k*')],
+    ['an invalidation', 90_000, 90_000, (cache) => cache.invalidate('k*')],
+    ['a clear', undefined, 60_000, (cache) => cache.clear()],
+    ['a clear', 5000, 60_000, (cache) => cache.clear()],
+    ['a clear', 90_000, 90_000, (cache) => cache.clear()],
+    ['the lookup and the set of a getOrSet', undefined, 2000, (cache) => cache.getOrSet('k', 1, () => 1)],
+    ['the lookup and the set of a getOrSet', 400, 800, (cache) => cache.getOrSet('k', 1, () => 1)],
+  ])('has, if it is %s of a client with timeoutMs %s, %d ms', async (_, timeoutMs, ms, call) => {
+    vi.useFakeTimers();
+    try {
+      const deaf = () => new Promise<never>(() => {});
+      const given = timeoutMs === undefined ? {} : { timeoutMs };
+      let ended = false;
+      const end = () => {
+        ended = true;
+      };
+      call(new CacheClient({ url: 'http://localhost', tenant: 't', fetch: deaf, ...given })).then(end, end);
+      await vi.advanceTimersByTimeAsync(ms - 1);
+      expect(ended).toBe(false);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(ended).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test('may be given all the time that there is', async () => {
     const server = await script(miss);
     const cache = new CacheClient({ url: server.url, tenant: 't', timeoutMs: Number.POSITIVE_INFINITY });
@@ -43,6 +73,9 @@ describe('a call', () => {
     const deaf = () => new Promise<never>(() => {});
     const cache = new CacheClient({ url: 'http://localhost', tenant: 't', timeoutMs: 50, fetch: deaf });
     await expect(cache.get('k')).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+    const mute = async () => ({ status: 200, headers: { get: () => null }, text: deaf });
+    const reading = new CacheClient({ url: 'http://localhost', tenant: 't', timeoutMs: 50, fetch: mute });
+    await expect(reading.get('k')).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
     const authorize = () => new Promise<never>(() => {});
     const waiting = new CacheClient({ url: 'http://localhost', tenant: 't', timeoutMs: 50, authorize });
     await expect(waiting.get('k')).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });

@@ -39,6 +39,23 @@ describe('every request', () => {
     expect(await cache.get('k')).toEqual({ found: false, key: 'k' });
   });
 
+  test('is made by the fetch that there is then, since instrumentation replaces it later than clients are made', async () => {
+    const server = await script(miss);
+    const cache = new CacheClient({ url: server.url, tenant: 't' });
+    const { fetch: original } = globalThis;
+    let asked = 0;
+    globalThis.fetch = (...request) => {
+      asked++;
+      return original(...request);
+    };
+    try {
+      await cache.get('k');
+    } finally {
+      globalThis.fetch = original;
+    }
+    expect(asked).toBe(1);
+  });
+
   test('goes below the path that the client was given', async () => {
     const server = await script(miss);
     for (const path of ['', '/', '/prod', '/prod/']) {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { CacheClient, type ClientOptions, type FetchRequest } from '../../lib/client/index.ts';
+import { CacheClient, CacheError, type ClientOptions, type FetchRequest } from '../../lib/client/index.ts';
+import { waitMs } from '../../lib/client/retry.ts';
 import { freePort, LOOPBACK } from '../engines/ports.ts';
 import {
   failure,
@@ -102,7 +103,37 @@ describe.each(sets)('%s, which may come late and bring back what was gone', (_, 
   });
 });
 
+describe.each(sets)('%s of which nothing was sent', (_, call, answer) => {
+  // As runtimes name them, some of which put them on a cause.
+  test.each([
+    ...['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'],
+    ...['ConnectionRefused', 'FailedToOpenSocket'],
+  ])('is sent again: %s', async (code) => {
+    const server = await script(answer);
+    for (const error of [
+      Object.assign(new Error(code), { code }),
+      new TypeError('fetch failed', { cause: { code } }),
+    ]) {
+      let tries = 0;
+      const fails = (url: string, request: FetchRequest) =>
+        tries++ === 0 ? Promise.reject(error) : fetch(url, request);
+      await call(clientOf(server, { fetch: fails }));
+      expect(tries).toBe(2);
+    }
+  });
+});
+
 describe('a retry', () => {
+  test('is waited for no longer than two seconds, however many there were, unless the service asks for it', () => {
+    const error = new CacheError({ message: 'again' });
+    const waits = Array.from({ length: 2000 }, (_, retries) => waitMs(retries, error));
+    expect(Math.max(...waits)).toBeLessThanOrEqual(2000);
+    expect(Math.max(...waits)).toBeGreaterThan(1500);
+    expect(waitMs(2000, new CacheError({ message: 'later', retryAfterMs: 5000 }))).toBeGreaterThanOrEqual(
+      5000,
+    );
+  });
+
   test('waits as long as it is told to', async () => {
     const times: number[] = [];
     const now =

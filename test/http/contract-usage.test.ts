@@ -31,14 +31,15 @@ describeOnEveryBackend('the usage of a tenant', {}, (connect) => {
   test('counts what is live and nothing else', async () => {
     const client = connect();
     for (const key of ['a:1', 'a:2', 'b:1', 'b:2']) dataOf(await client.set(key, '1'), 201);
-    dataOf(await client.set('short', '1', 1), 201);
-    expect(await entriesOf(client)).toBe(5);
-    dataOf(await client.set('a:1', '"again"'), 201);
-    expect(await entriesOf(client)).toBe(5);
-    expectNoContent(await client.delete('b:1'));
     expect(await entriesOf(client)).toBe(4);
+    dataOf(await client.set('a:1', '"again"'), 201);
+    expect(await entriesOf(client)).toBe(4);
+    expectNoContent(await client.delete('b:1'));
+    expect(await entriesOf(client)).toBe(3);
     dataOf(await client.invalidate({ pattern: 'a:*' }), 200);
-    expect(await entriesOf(client)).toBe(2);
+    expect(await entriesOf(client)).toBe(1);
+    // Looked at only when it has expired: a busy machine may take longer than its second for any request in between.
+    dataOf(await client.set('short', '1', 1), 201);
     await sleep(1100);
     expect(await entriesOf(client)).toBe(1);
     expectNoContent(await client.clear());

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestGateway, type TestGateway } from './gateway-echo.ts';
 import { exchange, openRequest, type RawResponse, rawRequest, readAnswer } from './gateway-raw.ts';
@@ -104,6 +105,36 @@ describe('a body of more than 10 MB', () => {
     });
     expect(answer.headers).toMatchObject({ 'x-correlation-id': 'chain-1', 'x-request-id': 'link-2' });
     expect(answer.json()).toMatchObject({ correlation_id: 'chain-1', request_id: 'link-2' });
+  });
+});
+
+describe('a client that is refused and does not leave', () => {
+  test.each([
+    ['in the middle of a body', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10485761\r\n\r\nx', 413],
+    ['with what is no HTTP', 'hello\r\n\r\n', 400],
+  ])('is disconnected a moment later, %s', async (_, bytes, status) => {
+    const socket = connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
+    let answer = '';
+    let closed = false;
+    socket.on('data', (data) => {
+      answer += data;
+    });
+    // What is written to a connection that is gone is answered with a reset.
+    const trickle = setInterval(() => socket.write('x'), 200);
+    socket
+      .on('error', () => {})
+      .on('close', () => {
+        closed = true;
+      });
+    try {
+      socket.write(bytes);
+      await expect.poll(() => answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      expect(closed).toBe(false);
+      await expect.poll(() => closed).toBe(true);
+    } finally {
+      clearInterval(trickle);
+      socket.destroy();
+    }
   });
 });
 

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 import { routes } from '../../lib/http/routes.ts';
+import { freePort } from '../engines/ports.ts';
 import { openConnection, openRequest, rawRequest, readAnswer, readToEnd } from './gateway-raw.ts';
 import { runService, type Service, startService } from './service.ts';
 
@@ -22,16 +22,6 @@ async function start(env: Record<string, string> = {}): Promise<Service> {
 afterEach(async () => {
   await Promise.all(started.splice(0).map((service) => service.stop()));
 });
-
-/** A port on which nothing listens, now that the server that found it is closed. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return (address as { port: number }).port;
-}
 
 describe('the started service', () => {
   test('runs the same functions for HTTP as Lambda runs', async () => {

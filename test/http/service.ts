@@ -10,7 +10,7 @@ const LISTENS = /^.* listens on (http:\/\/\S+:(\d+))$/m;
 /** How long a start and a stop may take before they count as failed, in milliseconds. */
 const PATIENCE_MS = 20_000;
 
-/** Settings of the service; nothing of this process's environment but its PATH is added. */
+/** Settings of the service; nothing of this process's environment but its PATH and the authorities that it trusts is added. */
 export type Environment = Record<string, string>;
 
 /** The service, running as a process of its own, as `npm start` runs it. */
@@ -84,7 +84,13 @@ const WATCHDOG = 'read -r _; kill -9 "$1"';
 
 function launch(env: Environment): { child: ChildProcess; output: Output; ended: Promise<Ended> } {
   const child = spawn(process.execPath, [MAIN], {
-    env: { PATH: process.env.PATH, SERVICE_PORT: '0', ...env },
+    env: {
+      PATH: process.env.PATH,
+      // The backend that TEST_BACKEND_URL names may have a certificate of a private authority.
+      NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS,
+      SERVICE_PORT: '0',
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   // In a group of its own, so that ctrl-C does not take it before the service.

@@ -53,9 +53,11 @@ describe.each(backends)('the events of the service ($name)', ({ url }) => {
       items: [
         { key: 'a', value: 1 },
         { key: 'b', value: 2 },
+        // One key, one event.
+        { key: 'a', value: 3 },
       ],
     });
-    await post('batch/delete', { keys: ['a', 'absent'] });
+    await post('batch/delete', { keys: ['a', 'absent', 'a'] });
     await client.invalidate();
     await client.set('last', '1');
     await client.clear();

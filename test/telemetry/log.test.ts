@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
+import { LOG_LEVELS } from '../../lib/config.ts';
 import type { Operation } from '../../lib/http/routes.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
+import { createLog, type Log } from '../../lib/telemetry/log.ts';
 import { readable } from '../../lib/telemetry/readable.ts';
 import { type ApiRequest, eventFor } from '../bundles/events.ts';
 import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';
@@ -37,6 +38,16 @@ describe('the line of a request', () => {
     await service.stop();
     expect(linesOf(service.stdout())).toEqual([
       expect.not.objectContaining({ cold_start: expect.anything() }),
+    ]);
+  });
+
+  it('tells by which id the gateway has it in its own log', async () => {
+    const started = await startFunction('get', { DRAGONFLY_URL: inject('singleUrl') });
+    functions.push(started);
+    const event = eventFor('get', { headers, parameters: { key: 'k' } });
+    await started.invoke(event);
+    expect(linesOf(started.output()).map((line) => line.gateway_request_id)).toEqual([
+      event.requestContext.requestId,
     ]);
   });
 
@@ -137,3 +148,18 @@ it('is there although the platform has a level of its own, of which the logger t
     expect.objectContaining({ level: 'WARN', message: 'told' }),
   ]);
 });
+
+it.each([...LOG_LEVELS.entries()])(
+  'has nothing below its own level on Lambda, which has one that lets all through (%i: %s)',
+  (index, logLevel) => {
+    const written: string[] = [];
+    vi.stubEnv('AWS_LAMBDA_LOG_LEVEL', 'TRACE');
+    try {
+      const log = createLog({ logLevel, serviceName: 's' }, (line) => written.push(line));
+      for (const level of LOG_LEVELS) log[level.toLowerCase() as keyof Log](level);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    expect(written.map((line) => JSON.parse(line).level)).toEqual(LOG_LEVELS.slice(index));
+  },
+);

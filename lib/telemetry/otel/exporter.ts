@@ -129,14 +129,18 @@ export class Exporter {
     this.#pauseMs = PAUSE.first;
     this.#missed = 0;
     const overflowed = this.#source.overflowed();
-    const dropped = this.#dropped + overflowed;
-    this.#dropped = 0;
+    this.#dropped += overflowed;
+    const dropped = this.#dropped;
     const { name } = this.#source;
-    if (this.#inTrouble) this.#log.info(`the collector takes ${name} again`, { dropped });
-    else if (dropped > 0 && !this.#tooSlow)
+    const over = this.#inTrouble || (this.#tooSlow && overflowed === 0);
+    if (over) {
+      this.#log.info(`the collector takes ${name} again`, { dropped });
+      this.#dropped = 0;
+    } else if (overflowed > 0 && !this.#tooSlow) {
       this.#log.warn(`${name} come faster than they can be sent`, { dropped });
+    }
     this.#inTrouble = false;
-    this.#tooSlow = overflowed > 0;
+    this.#tooSlow = !over && overflowed > 0;
   }
 }
 

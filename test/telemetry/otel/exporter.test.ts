@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { ROOT_CONTEXT, type Tracer } from '@opentelemetry/api';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLog } from '../../../lib/telemetry/log.ts';
 import { Exporter } from '../../../lib/telemetry/otel/exporter.ts';
 import { Sender } from '../../../lib/telemetry/otel/sender.ts';
@@ -91,6 +91,65 @@ describe('the exporter', () => {
     // At the end of the process there is no other time to ask.
     await exporter.flush(LONG_MS, true);
     expect(arrived()).toEqual(['kept']);
+  });
+
+  it.each([
+    ['a second, of one that does not say for how long', {}, 1],
+    ['as long as it says', { 'retry-after': '30' }, 30],
+    ['a minute at most', { 'retry-after': '3600' }, 60],
+  ])('leaves it alone for %s', async (_, headers, seconds) => {
+    const begun = Date.now();
+    vi.useFakeTimers({ now: begun, toFake: ['Date'] });
+    try {
+      receiver.answerWith(503, headers);
+      end('kept');
+      await exporter.flush(LONG_MS);
+      vi.setSystemTime(begun + seconds * 1000 - 1);
+      await exporter.flush(LONG_MS);
+      expect(posts()).toBe(1);
+      vi.setSystemTime(begun + seconds * 1000);
+      await exporter.flush(LONG_MS);
+      expect(posts()).toBe(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it.each([
+    [49, 1],
+    [51, 2],
+  ])('after a pause of %d seconds has made %d connections', async (seconds, connections) => {
+    const begun = Date.now();
+    vi.useFakeTimers({ now: begun, toFake: ['Date'] });
+    try {
+      end('before');
+      await exporter.flush(LONG_MS);
+      vi.setSystemTime(begun + seconds * 1000);
+      end('after');
+      await exporter.flush(LONG_MS);
+      expect([arrived(), receiver.connections]).toEqual([['before', 'after'], connections]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('tells once that spans come faster than they can be sent, and how many were dropped when that is over', async () => {
+    receiver.slow(300);
+    const endMany = (count: number) => {
+      for (let index = 0; index < count; index++) end('span');
+    };
+    endMany(2048 + 1);
+    const flushed = exporter.flush(LONG_MS);
+    for (let parcel = 1; parcel <= 3; parcel++) {
+      await expect.poll(posts).toBe(parcel);
+      endMany(512 + 10);
+    }
+    await flushed;
+    expect(arrived()).toHaveLength(2048 + 3 * 512);
+    expect(lines).toEqual([
+      expect.objectContaining({ level: 'WARN', message: expect.stringContaining('faster') }),
+      expect.objectContaining({ level: 'INFO', dropped: 31 }),
+    ]);
   });
 
   it.each([400, 401, 404, 500])('does not send again what was answered with %i', async (status) => {

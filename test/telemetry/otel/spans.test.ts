@@ -81,6 +81,12 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     expect(span.end).toBeLessThan(BigInt(Date.now() + 1000) * 1_000_000n);
   });
 
+  it('cuts what callers send short', async () => {
+    const headers = [...correlation(id('long')), 'X-User-ID', 'u'.repeat(1000)];
+    await client.send({ target: `${API}/k`, headers });
+    expect((await serverSpan(id('long'))).attributes['user.id']).toBe('u'.repeat(256));
+  });
+
   it('names the route, and never the path with its key', async () => {
     const paths = [`${API}/secret-key-1`, `${API}?key=secret-key-1`];
     for (const [index, target] of paths.entries()) {
@@ -178,6 +184,12 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     await client
       .send({ method: 'BREW', target: '/coffee', headers: correlation(id('brew')) })
       .catch(() => {});
+    // One that Node lets through and the conventions do not know.
+    await client.send({ method: 'PURGE', target: '/no-such-path', headers: correlation(id('purge')) });
+    expect(await serverSpan(id('purge'))).toMatchObject({
+      name: 'HTTP',
+      attributes: { 'http.request.method': '_OTHER' },
+    });
     expect(await serverSpan(id('wrong'))).toMatchObject({
       status: { code: 0 },
       attributes: { 'http.response.status_code': 400 },
