@@ -90,13 +90,18 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await healed(store, tenant);
   });
 
-  test('does not make a set appear that was answered with a failure and came late', async () => {
-    proxy.hold();
-    await unavailable(store.set(tenant, 'k', '"late"', 60));
+  /** Invalidates what a set may have left, lets the network deliver what it holds back, and looks whether that brought it back. */
+  async function expectGoneForGood(): Promise<void> {
     expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
     proxy.release();
     await healed(store, tenant);
     expect(await direct.get(tenant, 'k')).toBeUndefined();
+  }
+
+  test('does not make a set appear that was answered with a failure and came late', async () => {
+    proxy.hold();
+    await unavailable(store.set(tenant, 'k', '"late"', 60));
+    await expectGoneForGood();
     expect((await direct.invalidate(tenant, compileGlob('*'), soon())).count).toBe(1);
   });
 
@@ -110,20 +115,14 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     } finally {
       Date.now = now;
     }
-    expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
-    proxy.release();
-    await healed(store, tenant);
-    expect(await direct.get(tenant, 'k')).toBeUndefined();
+    await expectGoneForGood();
   });
 
   test('does not let a set that had to be sent again undo an invalidation made after it was answered', async () => {
     // What goes out on this connection arrives only after it was given up, and after what went out on the next one.
     proxy.strand();
     await store.set(tenant, 'k', '"sent twice"', 60);
-    expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
-    proxy.release();
-    await healed(store, tenant);
-    expect(await direct.get(tenant, 'k')).toBeUndefined();
+    await expectGoneForGood();
   });
 
   test('does not let one do so either that was on its way when the connection was reset', async () => {
@@ -132,10 +131,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await sleep(50);
     proxy.resetClients();
     await set;
-    expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
-    proxy.release();
-    await healed(store, tenant);
-    expect(await direct.get(tenant, 'k')).toBeUndefined();
+    await expectGoneForGood();
   });
 
   test('does not let one do so either that went out on a connection shortly before it was given up', async () => {
@@ -144,11 +140,8 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     const before = store.get(tenant, 'k').catch(() => undefined);
     await sleep(300);
     await store.set(tenant, 'k', '"sent twice"', 60);
-    expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
-    proxy.release();
+    await expectGoneForGood();
     await before;
-    await healed(store, tenant);
-    expect(await direct.get(tenant, 'k')).toBeUndefined();
   });
 
   test('does not make a set appear that met a stopped server', async () => {
