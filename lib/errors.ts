@@ -33,13 +33,14 @@ export abstract class ServiceError extends Error {
   }
 }
 
-/** 400: body, key, ttl, pattern or header is not of its form. */
+/** 400: body, key, ttl, pattern or header is not of its form. The message names the first issue, `details.issues` all of them. */
 export class ValidationError extends ServiceError {
   readonly status = 400;
   readonly code = 'VALIDATION_ERROR';
 
-  constructor(issues: Issue[], options: { cause?: unknown } = {}) {
-    super('The request is not valid', { ...options, details: { issues } });
+  constructor(issues: readonly [Issue, ...Issue[]], options: { cause?: unknown } = {}) {
+    const [{ field, message }] = issues;
+    super(`${field} ${message}`, { ...options, details: { issues } });
   }
 }
 

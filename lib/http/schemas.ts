@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { type Issue, ValidationError } from '../errors.ts';
+import { misspelledName } from './misspelling.ts';
 
 /**
  * The schemas of everything that callers send: one for each kind of request, from which its validation and its type are made.
@@ -80,12 +81,32 @@ const jsonObject = v.custom<object>(
   'must be a JSON object',
 );
 
+/** A JSON object with these members. Unknown ones are left out, misspelled ones are rejected. */
+function objectOf<const E extends v.ObjectEntries>(entries: E) {
+  return v.pipe(jsonObject, noMisspelling(Object.keys(entries)), v.object(entries));
+}
+
+/** Reports the first misspelled member alone: a body can hold thousands of names. */
+function noMisspelling(known: readonly string[]) {
+  return v.rawCheck<object>(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const input = dataset.value as Record<string, unknown>;
+    for (const name in input) {
+      const meant = misspelledName(name, known);
+      if (meant === undefined) continue;
+      const step = { type: 'object', origin: 'key', input, key: name, value: input[name] } as const;
+      addIssue({ message: `is an unknown member, did you mean ${meant}?`, path: [step] });
+      return;
+    }
+  });
+}
+
 /** What is left in a body of a value whose text was lifted out of it: the number of its piece. */
 const liftedValue = v.number('is required');
 
 /** The body of a set, but for its value: that is lifted out as text and leaves the number of its piece. */
 export function setSchema(limits: { maxTtlSeconds: number }) {
-  return v.pipe(jsonObject, v.object({ key: keySchema, value: liftedValue, ttl: ttlSchema(limits) }));
+  return objectOf({ key: keySchema, value: liftedValue, ttl: ttlSchema(limits) });
 }
 
 const list = v.custom<unknown[]>((given) => Array.isArray(given), 'must be an array');
@@ -101,11 +122,11 @@ function batchOf<const S extends v.GenericSchema>(item: S) {
 }
 
 /** The body of a batch of gets or deletes. */
-export const batchKeysSchema = v.pipe(jsonObject, v.object({ keys: batchOf(keySchema) }));
+export const batchKeysSchema = objectOf({ keys: batchOf(keySchema) });
 
 /** The body of a batch of sets: each item is as the body of a set. */
 export function batchSetSchema(limits: { maxTtlSeconds: number }) {
-  return v.pipe(jsonObject, v.object({ items: batchOf(setSchema(limits)) }));
+  return objectOf({ items: batchOf(setSchema(limits)) });
 }
 
 const invalidation = {
@@ -123,8 +144,13 @@ const noStrangerForPattern = v.forward(
   ['pattern'],
 );
 
-/** The body of an invalidation. Members that are not known are left out beside a `pattern`, and refused without one. */
-export const invalidateSchema = v.pipe(jsonObject, noStrangerForPattern, v.object(invalidation));
+/** The body of an invalidation. Unknown members are left out beside a `pattern`, and rejected without one. */
+export const invalidateSchema = v.pipe(
+  jsonObject,
+  noMisspelling(Object.keys(invalidation)),
+  noStrangerForPattern,
+  v.object(invalidation),
+);
 
 /** What is checked by code, for whoever describes the schemas to others. */
 export const checks = {
@@ -138,7 +164,7 @@ export const checks = {
 };
 
 /**
- * Checks `input` and gives it its type. Members that the schema does not know are left out, unless it refuses them.
+ * Checks `input` and gives it its type. Members that the schema does not know are left out, unless it rejects them.
  *
  * @param field what the input as a whole is called, when the problem lies with no member of it
  * @throws ValidationError naming every field that is not of its form
@@ -150,11 +176,10 @@ export function validate<const S extends v.GenericSchema>(
 ): v.InferOutput<S> {
   const result = v.safeParse(schema, input, { abortPipeEarly: true });
   if (result.success) return result.output;
-  const issues = result.issues.map(
-    (issue): Issue => ({
-      field: v.getDotPath(issue) ?? field,
-      message: issue.kind === 'schema' && issue.input === undefined ? 'is required' : issue.message,
-    }),
-  );
-  throw new ValidationError(issues);
+  const [first, ...others] = result.issues;
+  const toIssue = (issue: v.BaseIssue<unknown>): Issue => ({
+    field: v.getDotPath(issue) ?? field,
+    message: issue.kind === 'schema' && issue.input === undefined ? 'is required' : issue.message,
+  });
+  throw new ValidationError([toIssue(first), ...others.map(toIssue)]);
 }

@@ -1,5 +1,6 @@
 import { type ConversionConfig, type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import type { GenericSchema } from 'valibot';
+import { MISSPELLING_RULE } from '../http/misspelling.ts';
 import { checks, keySchema, MAX_KEY_BYTES } from '../http/schemas.ts';
 import { type Schema, schemaRef } from './json-schema.ts';
 
@@ -34,7 +35,9 @@ const conversion = {
     return valibotSchema.type === 'nullish' ? orNull(jsonSchema) : undefined;
   },
   overrideAction({ valibotAction, jsonSchema, errors }) {
-    const known = byCode.get(valibotAction);
+    // JSON Schema has no words for a misspelling: the rule stands in the description of the object.
+    const known =
+      valibotAction.type === 'raw_check' ? { description: MISSPELLING_RULE } : byCode.get(valibotAction);
     if (!known && errors) throw new Error(errors.join(' '));
     return known && ({ ...jsonSchema, ...known } as JsonSchema);
   },

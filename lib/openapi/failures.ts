@@ -8,10 +8,9 @@ import {
   type ServiceError,
   TenantMismatchError,
   UnsupportedMediaTypeError,
-  ValidationError,
 } from '../errors.ts';
 import { tenantSchema } from '../http/schemas.ts';
-import { issuesOf } from './issues.ts';
+import { rejectionOf } from './issues.ts';
 import { count, object, type Schema } from './json-schema.ts';
 import type { Limits } from './limits.ts';
 
@@ -31,7 +30,7 @@ export function failures({ maxValueBytes, tenantClaim }: Limits): Record<Failure
   return {
     ValidationError: {
       when: 'Body, key, TTL, pattern or header is not of its form; `details.issues` names each field.',
-      sample: new ValidationError(issuesOf(tenantSchema, '*', tenantClaim ?? 'X-Tenant-ID')),
+      sample: rejectionOf(tenantSchema, '*', tenantClaim ?? 'X-Tenant-ID'),
       details: object({
         issues: {
           type: 'array',

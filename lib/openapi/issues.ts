@@ -1,18 +1,18 @@
 import type { GenericSchema } from 'valibot';
-import { type Issue, ValidationError } from '../errors.ts';
+import { ValidationError } from '../errors.ts';
 import { validate } from '../http/schemas.ts';
 
 /**
- * What the service has to say against an input.
+ * The error with which the service rejects an input.
  *
- * @throws Error when it has nothing to say
+ * @throws Error when the input is valid
  */
-export function issuesOf(schema: GenericSchema, input: unknown, field: string): Issue[] {
+export function rejectionOf(schema: GenericSchema, input: unknown, field: string): ValidationError {
   try {
     validate(schema, input, field);
   } catch (error) {
-    if (error instanceof ValidationError) return error.details.issues as Issue[];
+    if (error instanceof ValidationError) return error;
     throw error;
   }
-  throw new Error(`${JSON.stringify(input)} is of its form`);
+  throw new Error(`${JSON.stringify(input)} is valid`);
 }

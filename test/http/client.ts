@@ -145,6 +145,8 @@ export function expectInvalid(answer: RawResponse, ...fields: string[]): void {
   };
   expect(issues.map(({ field }) => field).sort()).toEqual(fields.sort());
   for (const { message } of issues) expect(message).toMatch(/./);
+  const [first] = issues;
+  expect(answer.json()).toMatchObject({ error: { message: `${first?.field} ${first?.message}` } });
 }
 
 /** Expects a 204, which has no body. */

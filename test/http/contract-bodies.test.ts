@@ -103,7 +103,7 @@ describeOnEveryBackend('a body', {}, (connect) => {
 
     test('may hold other members, whatever they are called', async () => {
       const more =
-        '"other":[{}],"Key":1,"toString":null,"valueOf":1,"constructor":2,"found":false,"status":{}';
+        '"other":[{}],"url":1,"toString":null,"hasOwnProperty":1,"constructor":2,"found":false,"status":{}';
       dataOf(await send(connect(), body.replace('{', `{${more},`)), status);
       dataOf(await send(connect(), body.replace(/}$/, `,${more}}`)), status);
     });
@@ -133,21 +133,63 @@ describeOnEveryBackend('a body', {}, (connect) => {
   });
 
   test.each([
-    '{"patern":"k"}',
-    '{"Pattern":"zzz:*"}',
-    '{"pattern ":"k"}',
-    '{"patern":null}',
-    '{"key":"k"}',
-    '{"":{}}',
-    '{"toString":"k"}',
-    '{"patern":"zzz:*","tenant_id":null}',
-    '{"tenant_id":"OWN","patern":"zzz:*"}',
-    '{"query":{"pattern":"k"}}',
-  ])('of an invalidation that has no pattern but members that are not known is refused: %s', async (sent) => {
+    ['{"key":"k"}', 'pattern'],
+    ['{"":{}}', 'pattern'],
+    ['{"toString":"k"}', 'pattern'],
+    ['{"tenant_id":"OWN","match":"zzz:*"}', 'pattern'],
+    ['{"query":{"pattern":"k"}}', 'pattern'],
+    ['{"patern":"k"}', 'patern'],
+    ['{"Pattern":"zzz:*"}', 'Pattern'],
+    ['{"pattern ":"k"}', 'pattern '],
+    ['{"patern":null}', 'patern'],
+    ['{"patern":"zzz:*","tenant_id":null}', 'patern'],
+    ['{"pattern":"zzz:*","tenantId":"other"}', 'tenantId'],
+  ])(
+    'an invalidation with unknown members and no pattern is rejected and removes nothing: %s',
+    async (sent, field) => {
+      const client = connect();
+      dataOf(await client.set('k', '"old"'), 201);
+      expectInvalid(await client.invalidate(sent.replace('OWN', client.tenant)), field);
+      expect(await client.holds('k')).toBe(true);
+    },
+  );
+
+  test.each([
+    ['{"key":"k","value":1,"TTL":5}', 'TTL is an unknown member, did you mean ttl?'],
+    ['{"key":"k","value":1,"tll":5}', 'tll is an unknown member, did you mean ttl?'],
+    ['{"key":"k","Value":1}', 'Value is an unknown member, did you mean value?'],
+    ['{"key":"k","value":1,"val":2}', 'val is an unknown member, did you mean value?'],
+    ['{"keys":"k","key":"k","value":1}', 'keys is an unknown member, did you mean key?'],
+  ])('a set with a misspelled member is rejected and sets nothing: %s', async (sent, message) => {
     const client = connect();
-    dataOf(await client.set('k', '"old"'), 201);
-    expectInvalid(await client.invalidate(sent.replace('OWN', client.tenant)), 'pattern');
+    const answer = await client.post(sent);
+    expect(answer.json()).toMatchObject({ error: { code: 'VALIDATION_ERROR', message } });
+    expect(await client.holds('k')).toBe(false);
+  });
+
+  test('an item of a batch with a misspelled member is rejected by its place, and no item is set', async () => {
+    const client = connect();
+    const items = '[{"key":"a","value":1},{"key":"b","value":1,"Ttl":5}]';
+    const answer = await client.send({
+      method: 'POST',
+      target: `${API}/batch/set`,
+      body: `{"items":${items}}`,
+    });
+    const message = 'items.1.Ttl is an unknown member, did you mean ttl?';
+    expect(answer.json()).toMatchObject({ error: { code: 'VALIDATION_ERROR', message } });
+    expect(await client.holds('a')).toBe(false);
+  });
+
+  test('a member that resembles no known one is ignored', async () => {
+    const client = connect();
+    dataOf(await client.post('{"key":"k","value":1,"url":"x","tag":"y","id":1,"metadata":{"TTL":1}}'), 201);
     expect(await client.holds('k')).toBe(true);
+  });
+
+  test('a rejected request names its first problem in the message', async () => {
+    const answer = await connect().post('{"key":"k","value":1,"ttl":0}');
+    const message = 'ttl must be a whole number of seconds from 1 to 2592000';
+    expect(answer.json()).toMatchObject({ error: { code: 'VALIDATION_ERROR', message } });
   });
 
   test('goes to the store in the text that it has, whatever its script', async () => {

@@ -84,7 +84,7 @@ const good = {
     {
       pattern: fc.option(fc.string({ minLength: 1, maxLength: 20 })),
       tenant_id: fc.option(fc.string({ maxLength: 5 })),
-      patern: fc.jsonValue(),
+      glob: fc.jsonValue(),
       toString: fc.jsonValue(),
     },
     optional,
@@ -124,7 +124,7 @@ describe('the document takes for a valid input what the service takes for one', 
       invalidateSchema,
       fc.oneof(
         good.invalidation,
-        fc.record({ pattern: key, tenant_id: wrong, patern: wrong }, optional),
+        fc.record({ pattern: key, tenant_id: wrong, glob: wrong }, optional),
         wrong,
       ),
     ],
@@ -139,6 +139,13 @@ describe('the document takes for a valid input what the service takes for one', 
       { numRuns: 500 },
     );
     expect(Math.min(taken.yes, taken.no)).toBeGreaterThan(0);
+  });
+
+  test('but for misspelled members, which JSON Schema cannot express', () => {
+    const input = { key: 'k', value: 1, TTL: 5 };
+    expect([describes('SetRequest', input), accepts(setSchema(limits), input)]).toEqual([true, false]);
+    const { description } = document.components.schemas.SetRequest as { description?: string };
+    expect(description).toContain('misspellings');
   });
 
   test('but for keys that have too many bytes and not too many characters', () => {

@@ -1,6 +1,6 @@
-import { TenantMismatchError, ValidationError } from '../../errors.ts';
+import { TenantMismatchError } from '../../errors.ts';
 import { failureExample, successExample } from '../envelope.ts';
-import { issuesOf } from '../issues.ts';
+import { rejectionOf } from '../issues.ts';
 import type { Documented } from '../operations/index.ts';
 
 /** A request and its answer: an example of the document, by this name among the operation's. */
@@ -28,10 +28,10 @@ export const created = (data: unknown): Answer => ({ status: 201, body: successE
 
 export const gone: Answer = { status: 204 };
 
-/** What the service answers to an input that is not of its schema's form, see {@link issuesOf}. */
-export const refused = (...input: Parameters<typeof issuesOf>): Answer => ({
+/** The 400 for an invalid input, see {@link rejectionOf}. */
+export const refused = (...input: Parameters<typeof rejectionOf>): Answer => ({
   status: 400,
-  body: failureExample(new ValidationError(issuesOf(...input))),
+  body: failureExample(rejectionOf(...input)),
 });
 
 export const forbidden: Answer = { status: 403, body: failureExample(new TenantMismatchError()) };

@@ -48,6 +48,10 @@ const other = fc
       'then',
       'keys',
       'items',
+      'TTL',
+      'url',
+      'values',
+      'vlaue',
     ),
     jsonText,
   )

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Refusal } from './judge.ts';
-import { echoed } from './rules.ts';
+import { echoed, isMisspelled } from './rules.ts';
 
 /** An answer as it came. */
 export interface Answer {
@@ -60,6 +60,9 @@ const INTERNALS = [
 const FIELD =
   /^(?:key|value|ttl|pattern|tenant_id|body|keys|items|(?:keys|items)\.\d+(?:\.(?:key|value|ttl))?|X-Tenant-ID|Host|headers|path|request|\S+:\S+)$/;
 
+/** Members and query parameters: a misspelling of one of them is named as it was sent. */
+const MEMBERS = ['key', 'value', 'ttl', 'pattern', 'tenant_id', 'keys', 'items'];
+
 /** Checks what holds for every answer, and takes it apart. `sent` are the request's headers, where it could be read. */
 export function read(answer: Answer, sent: ReadonlyMap<string, string> | undefined, open = false): Told {
   checkHeaders(answer, sent);
@@ -102,7 +105,11 @@ function refusalOf({ status, headers }: Answer, error: Record<string, unknown>):
   if (code === 'VALIDATION_ERROR') assert.ok(issues.length > 0, 'no issue is named');
   for (const issue of issues) {
     assert.deepEqual(Object.keys(issue).sort(), ['field', 'message']);
-    assert.match(issue.field, FIELD);
+    const name = issue.field.replace(/^items\.\d+\./, '');
+    assert.ok(
+      FIELD.test(issue.field) || MEMBERS.some((known) => isMisspelled(name, [known])),
+      `${issue.field} is no field`,
+    );
     assert.match(issue.message, /./);
   }
   return refusal;

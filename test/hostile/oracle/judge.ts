@@ -2,7 +2,16 @@ import { isUtf8 } from 'node:buffer';
 import { odditiesOf, partsOf, textsOf } from './json-text.ts';
 import { decodePercent, type Meaning } from './request.ts';
 import { OPEN, type Routed, routeOf, type Serves } from './routes.ts';
-import { isBatch, isJsonType, isKey, isPattern, isTenant, type Limits, ttlOf } from './rules.ts';
+import {
+  isBatch,
+  isJsonType,
+  isKey,
+  isMisspelled,
+  isPattern,
+  isTenant,
+  type Limits,
+  ttlOf,
+} from './rules.ts';
 
 /** An answer that is no success: its status and its code. */
 export type Refusal = `${number} ${string}`;
@@ -80,7 +89,9 @@ function readTarget({ query }: Meaning, { name, parameter }: Routed, tenant: str
   }
   const key = parameter ?? keyOf(query);
   const keys = isKey(key) ? [key] : [];
-  return verdict(keys.length > 0 ? [] : [INVALID], { kind: name as 'get', tenant, keys });
+  const misspelled = query.split('&').some((pair) => isMisspelled(pair.split('=')[0] ?? '', ['key']));
+  const refusals: Refusal[] = keys.length > 0 && !misspelled ? [] : [INVALID];
+  return verdict(refusals, { kind: name as 'get', tenant, keys });
 }
 
 function keyOf(query: string): string | undefined {
@@ -116,6 +127,7 @@ function readMembers(
     const refusals: Refusal[] = [];
     // One of them may be a misspelled pattern, and without one everything would go.
     if (!Object.hasOwn(body, 'pattern') && Object.keys(strangers).length > 0) refusals.push(INVALID);
+    if (hasMisspelled(body, ['pattern', 'tenant_id'])) refusals.push(INVALID);
     if (pattern !== null && !isPattern(pattern)) refusals.push(INVALID);
     if (tenant_id !== null && typeof tenant_id !== 'string') refusals.push(INVALID);
     else if (tenant_id !== null && tenant_id !== tenant) refusals.push(FOREIGN);
@@ -126,7 +138,8 @@ function readMembers(
   if (name === 'batch set') return readSets(text, isBatch(body.items), limits, tenant);
   const keys = isBatch(body.keys) ? body.keys : [];
   const valid = keys.filter(isKey);
-  const refusals: Refusal[] = keys.length > 0 && valid.length === keys.length ? [] : [INVALID];
+  const isValid = keys.length > 0 && valid.length === keys.length && !hasMisspelled(body, ['keys']);
+  const refusals: Refusal[] = isValid ? [] : [INVALID];
   return verdict(refusals, { kind: name as 'batch get', tenant, keys: valid }, objectionsTo(text));
 }
 
@@ -138,6 +151,7 @@ function readSets(text: string, isList: boolean, limits: Limits, tenant: string)
   const sets = (isList && lists.at(-1)) || [];
   const writes = sets.flatMap(({ operation }) => (operation as { writes?: Write[] })?.writes ?? []);
   const refusals = sets.length > 0 ? sets.flatMap((set) => set.refusals) : [INVALID as Refusal];
+  if (hasMisspelled(JSON.parse(text), ['items'])) refusals.push(INVALID);
   const tolerated = [...lists.flat().flatMap((set) => set.tolerated), ...objectionsTo(text)];
   return verdict(refusals, { kind: 'batch set', tenant, writes }, tolerated);
 }
@@ -153,6 +167,7 @@ function readSet(text: string, limits: Limits, tenant: string): Verdict {
   const ttl = ttlOf(given.ttl, limits);
   const refusals: Refusal[] = [];
   if (!isKey(given.key) || ttl === undefined || value === undefined) refusals.push(INVALID);
+  if (hasMisspelled(given, ['key', 'value', 'ttl'])) refusals.push(INVALID);
   const tooLarge = (json: string | undefined) => Buffer.byteLength(json ?? '') > limits.maxValueBytes;
   if (tooLarge(value)) refusals.push(TOO_LARGE);
   const rest = parts
@@ -166,6 +181,10 @@ function readSet(text: string, limits: Limits, tenant: string): Verdict {
     { kind: 'set', tenant, writes: [{ key: given.key, value: value ?? '', ttl: ttl ?? 0 }] },
     tolerated,
   );
+}
+
+function hasMisspelled(body: object, known: readonly string[]): boolean {
+  return Object.keys(body).some((name) => isMisspelled(name, known));
 }
 
 /** What a service may have against a body that is valid JSON, whatever it says. */

@@ -40,6 +40,26 @@ export function ttlOf(value: unknown, { maxTtlSeconds, defaultTtlSeconds }: Limi
   return whole && value >= 1 && value <= maxTtlSeconds ? value : undefined;
 }
 
+/** Whether a name is taken for a misspelling of one of the known names: other case, one letter, two letters from five on. */
+export function isMisspelled(name: string, known: readonly string[]): boolean {
+  if (known.includes(name)) return false;
+  return known.some((right) => isWithinEdits(name.toLowerCase(), right, right.length >= 5 ? 2 : 1));
+}
+
+/** Tries every edit at the first place where two names differ. */
+function isWithinEdits(a: string, b: string, edits: number): boolean {
+  if (a === b) return true;
+  if (a !== '' && a[0] === b[0]) return isWithinEdits(a.slice(1), b.slice(1), edits);
+  if (edits === 0) return false;
+  const isSwapped = a.length > 1 && a[0] === b[1] && a[1] === b[0];
+  return (
+    isWithinEdits(a.slice(1), b.slice(1), edits - 1) ||
+    isWithinEdits(a.slice(1), b, edits - 1) ||
+    isWithinEdits(a, b.slice(1), edits - 1) ||
+    (isSwapped && isWithinEdits(a.slice(2), b.slice(2), edits - 1))
+  );
+}
+
 /** An array that a batch may hold. */
 export function isBatch(value: unknown): value is unknown[] {
   return Array.isArray(value) && value.length >= BATCH.min && value.length <= BATCH.max;
