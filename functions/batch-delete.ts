@@ -12,6 +12,11 @@ export const handler = endpoint(
     const { tenant, input: keys } = call;
     const count = await store.deleteMany(tenant, keys);
     for (const key of new Set(keys)) announce(call, { type: 'deleted', key });
-    return { status: 200, data: { count }, facts: { keys: keys.length, count } };
+    return {
+      status: 200,
+      data: { count },
+      facts: { keys: keys.length, count },
+      counts: { deletes: keys.length },
+    };
   },
 );

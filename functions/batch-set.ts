@@ -18,6 +18,11 @@ export const handler = endpoint(
     for (const key of new Set(items.map(({ key }) => key))) announce(call, { type: 'set', key });
     const answers = items.map(({ key, ttlSeconds }) => ({ key, status: 'set', ttl: ttlSeconds }));
     const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
-    return { status: 201, data: { items: answers }, facts: { keys: items.length, bytes } };
+    return {
+      status: 201,
+      data: { items: answers },
+      facts: { keys: items.length, bytes },
+      counts: { sets: items.length },
+    };
   },
 );

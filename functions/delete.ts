@@ -8,5 +8,5 @@ export const handler = endpoint({ operation: 'delete', input: readKey }, async (
   const { tenant, input: key } = call;
   await store.delete(tenant, key);
   announce(call, { type: 'deleted', key });
-  return { status: 204 };
+  return { status: 204, counts: { deletes: 1 } };
 });

@@ -11,6 +11,11 @@ export const handler = endpoint(
     const { key, value, bytes, ttlSeconds } = call.input;
     await store.set(call.tenant, key, value, ttlSeconds);
     announce(call, { type: 'set', key });
-    return { status: 201, data: { key, status: 'set', ttl: ttlSeconds }, facts: { bytes } };
+    return {
+      status: 201,
+      data: { key, status: 'set', ttl: ttlSeconds },
+      facts: { bytes },
+      counts: { sets: 1 },
+    };
   },
 );

@@ -38,9 +38,6 @@ interface LimitedRoute {
   limit: Throttle;
 }
 
-/** What walks through a tenant's entries, and so works the cache harder than a thousand gets. */
-const SWEEPS: readonly Operation[] = ['invalidate', 'clear-tenant'];
-
 /** Of routes that anybody may call: enough for monitors, and little to pay for when somebody calls for nothing. */
 const OPEN_THROTTLE: Throttle = { rate: 10, burst: 20 };
 
@@ -78,8 +75,9 @@ export class CacheApi extends Construct {
     });
     if (settings.corsOrigins.length > 0) this.#openPreflight(integration(fallback.name));
     const limited: LimitedRoute[] = [];
-    for (const { name, method, paths, tenant } of routes) {
-      const limit = tenant ? SWEEPS.includes(name) && settings.sweepThrottle : OPEN_THROTTLE;
+    for (const { name, method, paths, kind, tenant } of routes) {
+      // A sweep works the cache harder than a thousand gets.
+      const limit = tenant ? kind === 'sweep' && settings.sweepThrottle : OPEN_THROTTLE;
       const target = integration(name);
       for (const path of paths) {
         const added = this.httpApi.addRoutes({

@@ -14,7 +14,7 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import { type Operation, type Route, routes } from '../lib/http/routes.ts';
+import { type Route, routes } from '../lib/http/routes.ts';
 import { METRICS, type MetricKey } from '../lib/telemetry/metric-names.ts';
 import type { CacheApi } from './api.ts';
 import { operations } from './build.ts';
@@ -36,8 +36,6 @@ export interface CacheDashboardProps {
 const FULL_WIDTH = 24;
 const THIRD = { width: FULL_WIDTH / 3, height: 6 };
 const HOUR = Duration.hours(1);
-/** What carries values. */
-const VALUE_OPERATIONS: readonly Operation[] = ['get', 'set', 'batch-get', 'batch-set'];
 /** What has metrics of its own: functions without a cache write none. */
 const timed = routes.filter((route: Route) => route.backend !== false);
 const PERCENT = { label: '%', min: 0, max: 100, showUnits: false };
@@ -126,9 +124,9 @@ function changes({ functions, settings }: CacheDashboardProps): IWidget[] {
     ['deletes', 'deleted'],
     ['entriesInvalidated', 'invalidated or cleared'],
   ];
-  const sizes = VALUE_OPERATIONS.map((operation) =>
-    serviceMetric(settings, 'valueBytes', { label: operation, by: { operation } }),
-  );
+  const sizes = routes
+    .filter((route: Route) => route.values)
+    .map(({ name }) => serviceMetric(settings, 'valueBytes', { label: name, by: { operation: name } }));
   const concurrent = operations.map((operation) =>
     functions
       .of(operation)

@@ -1,19 +1,9 @@
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import type { Operation } from '../lib/http/routes.ts';
+import { type Operation, routeNamed } from '../lib/http/routes.ts';
 import { grantValue } from './endpoint/secret-grant.ts';
 import type { EventSettings } from './settings.ts';
-
-/** Those that only read have nothing to tell, and hold no connection to the broker. */
-const CHANGES: readonly Operation[] = [
-  'set',
-  'delete',
-  'invalidate',
-  'clear-tenant',
-  'batch-set',
-  'batch-delete',
-];
 
 /** The broker to which functions publish events. It is there already: nothing is made. */
 export class CacheEvents extends Construct {
@@ -29,11 +19,16 @@ export class CacheEvents extends Construct {
 
   /** The variables of an operation's function that say where the broker is; never a password. */
   environmentOf(operation: Operation): Record<string, string> {
-    return CHANGES.includes(operation) ? this.#environment : {};
+    return publishes(operation) ? this.#environment : {};
   }
 
   /** Lets an operation's function read how to log in, if it has to. */
   grantTo(grantee: IGrantable, operation: Operation): void {
-    if (this.#secret && CHANGES.includes(operation)) grantValue(this.#secret, grantee);
+    if (this.#secret && publishes(operation)) grantValue(this.#secret, grantee);
   }
+}
+
+/** A function that only reads publishes no events and holds no connection to the broker. */
+function publishes(operation: Operation): boolean {
+  return routeNamed(operation).kind !== 'read';
 }

@@ -12,7 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { fallback, type Route, routes } from '../lib/http/routes.ts';
+import { routeNamed } from '../lib/http/routes.ts';
 import { type FunctionName, operations, scheduled } from './build.ts';
 import type { CacheEndpoint } from './endpoint/index.ts';
 import { functionEnvironment } from './environment.ts';
@@ -30,9 +30,8 @@ export interface CacheFunctionsProps {
   environment: Record<string, string>;
 }
 
-/** What walks through a tenant's entries goes on until just before API Gateway gives up, after 30 seconds. */
-const WALKS: readonly FunctionName[] = ['invalidate', 'clear-tenant'];
-const WALK_TIMEOUT = Duration.seconds(29);
+/** A sweep works until just before API Gateway gives up, after 30 seconds. */
+const SWEEP_TIMEOUT = Duration.seconds(29);
 
 /** The others are done in one round trip, or have given up on the backend after about a second. */
 const TIMEOUT = Duration.seconds(5);
@@ -83,7 +82,7 @@ export class CacheFunctions extends Construct {
       architecture: Architecture.ARM_64,
       code,
       handler: `${name}.handler`,
-      timeout: WALKS.includes(name) ? WALK_TIMEOUT : TIMEOUT,
+      timeout: routeNamed(name)?.kind === 'sweep' ? SWEEP_TIMEOUT : TIMEOUT,
       memorySize: MEMORY_MB,
       // What a schedule calls never runs twice at once.
       reservedConcurrentExecutions: operation && settings.reservedConcurrency,
@@ -135,8 +134,7 @@ const NETWORK_INTERFACES = [
 
 /** By the route table; what a schedule calls does, or there would be nothing to measure. */
 function needsCache(name: FunctionName): boolean {
-  const all: readonly Route[] = [...routes, fallback];
-  return all.find((route) => route.name === name)?.backend !== false;
+  return routeNamed(name)?.backend !== false;
 }
 
 /** `clear-tenant` becomes `ClearTenantFunction`. */

@@ -19,6 +19,7 @@ export function answering(operation: Operation): Middleware {
       const { event } = request;
       const answer = request.response as Answer;
       event.facts = 'facts' in answer ? answer.facts : undefined;
+      event.counts = 'counts' in answer ? answer.counts : undefined;
       request.response = success(answer, event.ids);
     },
     onError: (request) => {

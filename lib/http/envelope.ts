@@ -7,11 +7,19 @@ import { toJson } from './json.ts';
 /** What an endpoint answers, before it becomes an HTTP response. */
 export type Answer =
   /** `data` inside the contract's success envelope. */
-  | { status: 200 | 201; data: unknown; message?: string; facts?: Facts }
+  | { status: 200 | 201; data: unknown; message?: string; facts?: Facts; counts?: Counts }
   /** No body at all. */
-  | { status: 204; facts?: Facts }
+  | { status: 204; facts?: Facts; counts?: Counts }
   /** A document of its own, without the envelope. */
   | { status: 200 | 503; document: unknown };
+
+/** What a successful request adds to counters that the log line does not show. */
+export interface Counts {
+  /** Keys that it set. */
+  sets?: number;
+  /** Keys that it was asked to delete, found or not. */
+  deletes?: number;
+}
 
 /** What the log and the metrics tell of a request beside what they tell of all. */
 export interface Facts {

@@ -1,6 +1,6 @@
 import type { MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
-import type { Answer, Facts, HttpResponse } from './envelope.ts';
+import type { Answer, Counts, Facts, HttpResponse } from './envelope.ts';
 import type { RequestIds } from './ids.ts';
 
 /** An API Gateway event (payload format 2.0) and what the middleware has learned from it. */
@@ -16,6 +16,8 @@ export type CacheEvent = Omit<APIGatewayProxyEventV2, 'body'> & {
   startedAt: number;
   /** What its answer tells, once there is one that tells any. */
   facts?: Facts | undefined;
+  /** The counters that its answer adds to. */
+  counts?: Counts | undefined;
 };
 
 /** What works on a request before its endpoint does, or on the answer after it. */

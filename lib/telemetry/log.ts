@@ -1,3 +1,4 @@
+import { isRequestXRaySampled } from '@aws-lambda-powertools/commons/utils/env';
 import { LogFormatter, Logger, LogItem } from '@aws-lambda-powertools/logger';
 import type { LogAttributes, UnformattedAttributes } from '@aws-lambda-powertools/logger/types';
 import { type Config, LOG_LEVELS, type LogLevel } from '../config.ts';
@@ -55,7 +56,8 @@ class Formatter extends LogFormatter {
         message,
         timestamp: isoNow(),
         service: serviceName,
-        xray_trace_id: xRayTraceId,
+        // The id of a trace that is not sampled leads nowhere. Lambda sets one for every request.
+        xray_trace_id: isRequestXRaySampled() ? xRayTraceId : undefined,
         ...fields,
       },
     });

@@ -1,21 +1,30 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Metrics } from '@aws-lambda-powertools/metrics';
-import type { Operation } from '../http/routes.ts';
-import { type BackendTrace, backendCalls, onIncident, type RequestTrace } from './channels.ts';
+import { routeNamed } from '../http/routes.ts';
+import { type BackendTrace, backendCalls, onIncident, type RequestTrace, requests } from './channels.ts';
 import { METRICS, type MetricKey } from './metric-names.ts';
 
 /** What a request adds to its metrics: a value, or several of one metric. */
 type Values = Partial<Record<MetricKey, number | number[]>>;
 
-/** When a backend call began. On the call itself: a weak map of what lives so shortly keeps the garbage collector busy. */
+/** What a request's metrics take from the backend calls and the stores that work for it. */
+interface BackendWork {
+  /** In milliseconds, at most `MAX_VALUES` of them. */
+  callTimes: number[];
+  savedBytes: number;
+}
+
+/**
+ * When a backend call began and for which request. On the call itself: a weak map of what lives so shortly keeps the garbage
+ * collector busy.
+ */
 const BEGUN = Symbol('begun');
-type Timed = BackendTrace & { [BEGUN]?: number };
+type TimedCall = BackendTrace & { [BEGUN]?: { atMonotonicMs: number; work: BackendWork } };
+const WORK = Symbol('work');
+type WorkingRequest = RequestTrace & { [WORK]?: BackendWork };
 
 /** CloudWatch takes no more values of one metric from a line. */
 const MAX_VALUES = 100;
-
-const SETS: readonly Operation[] = ['set', 'batch-set'];
-const DELETES: readonly Operation[] = ['delete', 'batch-delete'];
-const SWEEPS: readonly Operation[] = ['invalidate', 'clear-tenant'];
 
 export interface MetricsSettings {
   /** Where CloudWatch keeps them. */
@@ -34,33 +43,42 @@ export class RequestMetrics {
    * for it.
    */
   readonly #directives = new Map<string, string>();
-  /** What has come since the last line. */
-  #backendTimes: number[] = [];
-  #savedBytes = 0;
+  /** Since the last line: a connection belongs to no request. */
   #reconnects = 0;
 
   /** Listens to backend calls and incidents from now on. */
   constructor(settings: MetricsSettings) {
     this.#settings = settings;
+    // Requests run side by side in one process, and each owns its times.
+    const current = new AsyncLocalStorage<unknown>();
+    requests.start.bindStore(current, (trace): BackendWork => {
+      const work: BackendWork = { callTimes: [], savedBytes: 0 };
+      (trace as WorkingRequest)[WORK] = work;
+      return work;
+    });
     backendCalls.start.subscribe((call) => {
-      (call as Timed)[BEGUN] = performance.now();
+      const work = current.getStore() as BackendWork | undefined;
+      if (work) (call as TimedCall)[BEGUN] = { atMonotonicMs: performance.now(), work };
     });
     backendCalls.asyncEnd.subscribe((call) => {
-      const at = (call as Timed)[BEGUN];
-      // Of an invalidation's thousands of calls the first tell enough.
-      if (at === undefined || this.#backendTimes.length === MAX_VALUES) return;
-      this.#backendTimes.push(Math.round((performance.now() - at) * 1000) / 1000);
+      const begun = (call as TimedCall)[BEGUN];
+      // The first of an invalidation's thousands of calls are enough.
+      if (begun === undefined || begun.work.callTimes.length === MAX_VALUES) return;
+      begun.work.callTimes.push(Math.round((performance.now() - begun.atMonotonicMs) * 1000) / 1000);
     });
     onIncident((incident) => {
-      if (incident.type === 'compressed') this.#savedBytes += incident.savedBytes;
-      else this.#reconnects++;
+      if (incident.type === 'reconnected') this.#reconnects++;
+      else {
+        const work = current.getStore() as BackendWork | undefined;
+        if (work) work.savedBytes += incident.savedBytes;
+      }
     });
   }
 
   /** Members of a JSON object, to stand on a line beside those that its dimensions name. */
   of(trace: RequestTrace, milliseconds: number): string {
     const values = valuesOf(trace, milliseconds);
-    this.#addOthers(values);
+    this.#addOthers(values, trace);
     let members = '';
     let id = '';
     for (const key in values) {
@@ -77,16 +95,11 @@ export class RequestMetrics {
     return `${members}"_aws":{"Timestamp":${Date.now()},"CloudWatchMetrics":${directives}}`;
   }
 
-  /** What has come since the last line. */
-  #addOthers(values: Values): void {
-    const times = this.#backendTimes;
-    if (times.length > 0) {
-      values.backendTime = times.length === 1 ? (times[0] as number) : times;
-      this.#backendTimes = [];
-    }
-    if (this.#savedBytes > 0) values.compressionSaved = this.#savedBytes;
+  #addOthers(values: Values, { [WORK]: work }: WorkingRequest): void {
+    const { callTimes = [], savedBytes = 0 } = work ?? {};
+    if (callTimes.length > 0) values.backendTime = callTimes.length === 1 ? callTimes[0] : callTimes;
+    if (savedBytes > 0) values.compressionSaved = savedBytes;
     if (this.#reconnects > 0) values.reconnects = this.#reconnects;
-    this.#savedBytes = 0;
     this.#reconnects = 0;
   }
 
@@ -103,16 +116,18 @@ export class RequestMetrics {
 
 /** What a request tells by itself, and its answer. */
 function valuesOf({ operation, event }: RequestTrace, latency: number): Values {
-  const { code, found, count, bytes, keys = 1, ...facts } = event.facts ?? {};
+  const { code, found, count, bytes, ...facts } = event.facts ?? {};
   const { hits = found ? 1 : 0, misses = found === false ? 1 : 0 } = facts;
   const values: Values = { latency };
   if (bytes !== undefined) values.valueBytes = bytes;
   if (hits > 0) values.hits = hits;
   if (misses > 0) values.misses = misses;
-  if (SWEEPS.includes(operation) && count !== undefined) values.entriesInvalidated = count;
+  const { sets, deletes } = event.counts ?? {};
+  if (sets !== undefined) values.sets = sets;
+  if (deletes !== undefined) values.deletes = deletes;
+  const isSweep = routeNamed(operation).kind === 'sweep';
+  if (isSweep && count !== undefined) values.entriesInvalidated = count;
   if (code !== undefined) values.failures = 1;
-  else if (SETS.includes(operation)) values.sets = keys;
-  else if (DELETES.includes(operation)) values.deletes = keys;
-  else if (SWEEPS.includes(operation)) values.invalidations = 1;
+  else if (isSweep) values.invalidations = 1;
   return values;
 }

@@ -32,6 +32,7 @@ const routes = Object.keys(functions).map((name) => ({
   name,
   method: 'ANY' as const,
   paths: [`/${name}`],
+  kind: 'read' as const,
   tenant: false,
 }));
 

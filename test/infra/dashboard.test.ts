@@ -105,7 +105,7 @@ describe('the dashboard', () => {
 
   it('shows what callers change, and what its values take and save', () => {
     expect(drawn(graph('Keys changed'))).toMatch(/"Sets".*"Deletes".*"EntriesInvalidated"/);
-    expect(drawn(graph('Values got and set'))).toMatch(/"ValueBytes".*"get".*"set".*"CompressionSaved"/);
+    expect(drawn(graph('Values got and set'))).toMatch(/"ValueBytes".*"set".*"get".*"CompressionSaved"/);
   });
 
   it('shows the rate of hits among gets', () => {

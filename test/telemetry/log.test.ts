@@ -163,3 +163,19 @@ it.each([...LOG_LEVELS.entries()])(
     expect(written.map((line) => JSON.parse(line).level)).toEqual(LOG_LEVELS.slice(index));
   },
 );
+
+it.each([
+  ['Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1', true],
+  ['Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0', false],
+  ['Root=1-5759e988-bd862e3fe1be46a994272793', false],
+])('a line carries the X-Ray trace id only if the trace is sampled: %s', (trace, isSampled) => {
+  const written: string[] = [];
+  vi.stubEnv('_X_AMZN_TRACE_ID', trace);
+  try {
+    createLog({ logLevel: 'INFO', serviceName: 's' }, (line) => written.push(line)).info('request');
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  const id = isSampled ? '1-5759e988-bd862e3fe1be46a994272793' : undefined;
+  expect(written.map((line) => JSON.parse(line).xray_trace_id)).toEqual([id]);
+});

@@ -66,10 +66,16 @@ describe('the routes of the service', () => {
 
 describe('any table', () => {
   const table: Route[] = [
-    { name: 'any', method: 'ANY', paths: ['/things/{id}'], tenant: false },
-    { name: 'inner', method: 'GET', paths: ['/{kind}/{id}'], tenant: false },
-    { name: 'outer', method: 'GET', paths: ['/things/{id}/parts/{part}', '/things/{id}'], tenant: false },
-    { name: 'literal', method: 'GET', paths: ['/things/new'], tenant: false },
+    { name: 'any', method: 'ANY', paths: ['/things/{id}'], kind: 'read', tenant: false },
+    { name: 'inner', method: 'GET', paths: ['/{kind}/{id}'], kind: 'read', tenant: false },
+    {
+      name: 'outer',
+      method: 'GET',
+      paths: ['/things/{id}/parts/{part}', '/things/{id}'],
+      kind: 'read',
+      tenant: false,
+    },
+    { name: 'literal', method: 'GET', paths: ['/things/new'], kind: 'read', tenant: false },
   ];
   const route = createRouter(table, fallback);
 
