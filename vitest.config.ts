@@ -5,7 +5,7 @@ export default defineConfig({
   resolve: { tsconfigPaths: true },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: 'test/engines/global-setup.ts',
+    globalSetup: 'test/support/engines/global-setup.ts',
     pool: 'forks',
     // Engines and services run beside the tests, on few processors; but what breaks on purpose is mostly waited for.
     maxWorkers: 3,

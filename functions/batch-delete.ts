@@ -2,8 +2,8 @@ import { jsonBody } from '../lib/http/body.ts';
 import { endpoint } from '../lib/http/endpoint.ts';
 import { readKeys } from '../lib/http/input.ts';
 import { MAX_BATCH_REST_BYTES } from '../lib/http/schemas.ts';
+import { announce } from '../lib/observability/channels.ts';
 import { store } from '../lib/service.ts';
-import { announce } from '../lib/telemetry/channels.ts';
 
 /** POST /api/v1/cache/batch/delete: gone afterwards, and how many live entries that were. */
 export const handler = endpoint(

@@ -2,8 +2,8 @@ import { jsonBody } from '../lib/http/body.ts';
 import { endpoint } from '../lib/http/endpoint.ts';
 import { readBatchSet } from '../lib/http/input.ts';
 import { MAX_BATCH_REST_BYTES } from '../lib/http/schemas.ts';
+import { announce } from '../lib/observability/channels.ts';
 import { store } from '../lib/service.ts';
-import { announce } from '../lib/telemetry/channels.ts';
 
 /** POST /api/v1/cache/batch/set: all items are checked before any is written. */
 export const handler = endpoint(

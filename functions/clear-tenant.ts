@@ -1,7 +1,7 @@
 import { endpoint } from '../lib/http/endpoint.ts';
 import { requireOwnTenant } from '../lib/http/tenant.ts';
+import { announce } from '../lib/observability/channels.ts';
 import { store } from '../lib/service.ts';
-import { announce } from '../lib/telemetry/channels.ts';
 
 /** DELETE /api/v1/cache/tenant/{tenant_id}: empties the caller's own tenant. */
 export const handler = endpoint(

@@ -1,7 +1,7 @@
 import { endpoint } from '../lib/http/endpoint.ts';
 import { readKey } from '../lib/http/key.ts';
+import { announce } from '../lib/observability/channels.ts';
 import { store } from '../lib/service.ts';
-import { announce } from '../lib/telemetry/channels.ts';
 
 /** DELETE /api/v1/cache/{key} and DELETE /api/v1/cache?key=…: gone afterwards, whether or not it was there. */
 export const handler = endpoint({ operation: 'delete', input: readKey }, async (call) => {

@@ -1,10 +1,10 @@
-import { compileGlob } from '../lib/cache/glob.ts';
 import { InvalidationIncompleteError } from '../lib/errors.ts';
 import { jsonBody } from '../lib/http/body.ts';
 import { endpoint } from '../lib/http/endpoint.ts';
 import { readInvalidation } from '../lib/http/input.ts';
+import { announce } from '../lib/observability/channels.ts';
 import { store } from '../lib/service.ts';
-import { announce } from '../lib/telemetry/channels.ts';
+import { compileGlob } from '../lib/store/glob.ts';
 
 /** POST /api/v1/cache/invalidate: removes every entry of the tenant whose key matches; without a pattern, all. */
 export const handler = endpoint(

@@ -1,8 +1,8 @@
 import { Metrics } from '@aws-lambda-powertools/metrics';
-import { openStore } from '../lib/cache/open.ts';
 import { ServiceError } from '../lib/errors.ts';
+import { type Measurement, publishBackend } from '../lib/observability/backend-metrics.ts';
 import { config, log } from '../lib/settings.ts';
-import { type Measurement, publishBackend } from '../lib/telemetry/backend-metrics.ts';
+import { openStore } from '../lib/store/open.ts';
 
 // Not the service's own, with which traces and events would start, that nobody asks for here.
 const store = await openStore(config, log);

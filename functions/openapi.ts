@@ -1,5 +1,5 @@
 import { endpoint } from '../lib/http/endpoint.ts';
-import { JsonText } from '../lib/http/json.ts';
+import { JsonText } from '../lib/json/raw.ts';
 import { openApiDocument } from '../lib/openapi/document.ts';
 import { config } from '../lib/settings.ts';
 

@@ -1,8 +1,8 @@
 import { jsonBody } from '../lib/http/body.ts';
 import { endpoint } from '../lib/http/endpoint.ts';
 import { readSet } from '../lib/http/input.ts';
+import { announce } from '../lib/observability/channels.ts';
 import { store } from '../lib/service.ts';
-import { announce } from '../lib/telemetry/channels.ts';
 
 /** POST /api/v1/cache: the value's text is stored as it came. */
 export const handler = endpoint(

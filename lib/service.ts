@@ -1,6 +1,6 @@
-import { openStore } from './cache/open.ts';
+import { RequestMetrics } from './observability/metrics.ts';
 import { config, log, requestLog } from './settings.ts';
-import { RequestMetrics } from './telemetry/metrics.ts';
+import { openStore } from './store/open.ts';
 
 export { config };
 
@@ -9,7 +9,7 @@ if (config.nats) (await import('./events/nats.ts')).publishChanges(config.nats, 
 
 /** Sends the traces and metrics that still wait, before the process ends; undefined where there are none. */
 export const endTelemetry =
-  config.otel && (await (await import('./telemetry/otel/start.ts')).start(config, config.otel, log));
+  config.otel && (await (await import('./observability/otel/start.ts')).start(config, config.otel, log));
 
 /** This process's store, connected during the start where the backend can be reached. */
 export const store = await openStore(config, log);

@@ -1,7 +1,7 @@
-import { readConfig } from './config.ts';
-import { createLog } from './telemetry/log.ts';
-import { RequestLog } from './telemetry/request-log.ts';
-import { createSink } from './telemetry/sink.ts';
+import { readConfig } from './config/config.ts';
+import { createLog } from './log/log.ts';
+import { createSink } from './log/sink.ts';
+import { RequestLog } from './observability/request-log.ts';
 
 /** This process's settings. Importing this module throws `ConfigError` when one of them does not parse. */
 export const config = readConfig(process.env);

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { connect, type NatsConnection, type NatsConnectionImpl } from '@nats-io/transport-node';
-import type { NatsAccess } from './access.ts';
-import type { NatsServer } from './url.ts';
+import type { NatsServer } from '../config/nats-url.ts';
+import type { NatsAccess } from './credentials.ts';
 
 /** To one server, with TLS and login, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 2_000;

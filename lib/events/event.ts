@@ -1,4 +1,4 @@
-import type { ChangeMessage } from '../telemetry/channels.ts';
+import type { ChangeMessage } from '../observability/channels.ts';
 import { isoNow } from '../time.ts';
 
 /** The subject of a tenant's events. A dot would end the subject's token, and is the only character that has to be told otherwise. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { Log } from '../telemetry/log.ts';
+import type { Log } from '../log/log.ts';
 import { pauseAfter } from '../time.ts';
-import type { NatsAccess } from './access.ts';
+import type { NatsAccess } from './credentials.ts';
 import { dial } from './dial.ts';
 
 /**

@@ -1,11 +1,11 @@
-import type { Config } from '../config.ts';
-import { onChange } from '../telemetry/channels.ts';
-import { flushBeforeAnswers } from '../telemetry/flush.ts';
-import type { Log } from '../telemetry/log.ts';
-import { natsAccess } from './access.ts';
+import type { Config } from '../config/config.ts';
+import type { NatsSettings } from '../config/nats.ts';
+import type { Log } from '../log/log.ts';
+import { onChange } from '../observability/channels.ts';
+import { flushBeforeAnswers } from '../observability/flush.ts';
+import { natsAccess } from './credentials.ts';
 import { encodeEvent, subjectOf } from './event.ts';
 import { Publisher } from './publisher.ts';
-import type { NatsSettings } from './settings.ts';
 
 /** Publishes every change from now on. Begins to connect at once, in the background, and never fails. */
 export function publishChanges(

@@ -1,9 +1,9 @@
 import { InternalError, ServiceError } from '../errors.ts';
+import type { Operation } from '../routes.ts';
 import { log } from '../settings.ts';
 import { type Answer, failure, success } from './envelope.ts';
 import type { Middleware } from './event.ts';
 import { requestIds } from './ids.ts';
-import type { Operation } from './routes.ts';
 
 /** Outermost: gives the request its identifiers, and turns what comes back, answer or error, into HTTP. */
 export function answering(operation: Operation): Middleware {

@@ -1,6 +1,6 @@
-import type { Hit } from '../cache/store.ts';
 import { PayloadTooLargeError } from '../errors.ts';
 import { config } from '../settings.ts';
+import type { Hit } from '../store/store.ts';
 import { maxBatchBytesOf } from './schemas.ts';
 
 /** What the values of a batch may take together, in bytes. */

@@ -1,9 +1,9 @@
 import jsonBodyParser from '@middy/http-json-body-parser';
 import { PayloadTooLargeError, UnsupportedMediaTypeError, ValidationError } from '../errors.ts';
+import { liftMember } from '../json/extract.ts';
+import { isJson } from '../json/validate.ts';
 import type { CacheEvent, Middleware } from './event.ts';
-import { isJson } from './json-grammar.ts';
 import { MAX_REST_BYTES } from './schemas.ts';
-import { liftMember } from './verbatim.ts';
 
 /** What an endpoint takes for a body. */
 export interface BodyOptions {

@@ -1,12 +1,12 @@
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
+import { requests } from '../observability/channels.ts';
+import { flushAll } from '../observability/flush.ts';
+import type { Operation } from '../routes.ts';
 import { config } from '../settings.ts';
-import { requests } from '../telemetry/channels.ts';
-import { flushAll } from '../telemetry/flush.ts';
 import { answering } from './answering.ts';
 import type { Answer, HttpResponse } from './envelope.ts';
 import { type CacheEvent, deadlineOf, type Middleware } from './event.ts';
-import type { Operation } from './routes.ts';
 import { identifying } from './tenant.ts';
 
 /** What an endpoint gets to work with: a request whose every part has been checked. */

@@ -1,8 +1,8 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { ServiceError } from '../errors.ts';
+import { toJson } from '../json/raw.ts';
 import { isoNow } from '../time.ts';
 import type { RequestIds } from './ids.ts';
-import { toJson } from './json.ts';
 
 /** What an endpoint answers, before it becomes an HTTP response. */
 export type Answer =

@@ -1,5 +1,5 @@
-import type { Hit } from '../cache/store.ts';
-import { JsonText } from './json.ts';
+import { JsonText } from '../json/raw.ts';
+import type { Hit } from '../store/store.ts';
 
 /** What a get answers for a key, alone or in a batch. Written by hand: it is what the service is asked for most. */
 export function getData(key: string, hit: Hit | undefined): JsonText {

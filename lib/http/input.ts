@@ -1,10 +1,10 @@
 import type { InferOutput } from 'valibot';
-import type { Item } from '../cache/store.ts';
 import { PayloadTooLargeError, ValidationError } from '../errors.ts';
+import { isJson } from '../json/validate.ts';
 import { config } from '../settings.ts';
+import type { Item } from '../store/store.ts';
 import { requireFitting } from './batch-size.ts';
 import type { CacheEvent } from './event.ts';
-import { isJson } from './json-grammar.ts';
 import { batchKeysSchema, batchSetSchema, invalidateSchema, setSchema, validate } from './schemas.ts';
 import { requireOwnTenant } from './tenant.ts';
 

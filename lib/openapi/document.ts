@@ -1,4 +1,4 @@
-import { type Route, routes } from '../http/routes.ts';
+import { type Route, routes } from '../routes.ts';
 import { namedAnswers } from './answers.ts';
 import { failureSchema } from './envelope.ts';
 import { failures } from './failures.ts';

@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 
 /** The settings that callers notice, and that the document is made from. */
 export type Limits = Pick<

@@ -1,4 +1,4 @@
-import type { Route } from '../http/routes.ts';
+import type { Route } from '../routes.ts';
 import { answer, type Example, type Examples, failureAnswer, jsonContent, type Response } from './answers.ts';
 import { failureExample, successSchema } from './envelope.ts';
 import { failures } from './failures.ts';

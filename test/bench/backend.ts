@@ -1,10 +1,10 @@
 import { Redis } from 'ioredis';
-import { openStore } from '../../lib/cache/open.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
-import { readConfig } from '../../lib/config.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
-import { rawClient } from '../engines/inspect.ts';
-import { type Server, startServer } from '../engines/server.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { openStore } from '../../lib/store/open.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
+import { rawClient } from '../support/engines/inspect.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 
 /** A server of a measurement's own, with the ways to it that are held against each other. */
 export interface Backend {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build as esbuild } from 'esbuild';
-import { bundling } from '../../infra/build.ts';
+import { bundling } from '../../infra/build/functions.ts';
 
 /** Sources bundled in the way of the functions. */
 export interface Bundled {

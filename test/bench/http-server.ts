@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import { freePort, LOOPBACK } from '../engines/ports.ts';
-import { startProcess } from '../engines/process.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
+import { startProcess } from '../support/engines/process.ts';
 
 /** A server that is held against others. */
 export interface HttpServer {

@@ -1,4 +1,4 @@
-import type { Glob } from '../../lib/cache/glob.ts';
+import type { Glob } from '../../lib/store/glob.ts';
 import {
   type Backend,
   inBatches,

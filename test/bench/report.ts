@@ -1,5 +1,5 @@
 import { cpus } from 'node:os';
-import { findEngine } from '../engines/find.ts';
+import { findEngine } from '../support/engines/find.ts';
 import { type Comparison, median, ratioOf, type Size } from './part.ts';
 
 /** A comparison and what came of it. */

@@ -1,6 +1,6 @@
-import { functionEnvironment } from '../../infra/environment.ts';
-import { runtimeEnvironment } from '../../infra/lambda/runtime-environment.ts';
-import { namespaceOf } from '../../infra/metrics.ts';
+import { functionEnvironment } from '../../infra/stack/environment.ts';
+import { namespaceOf } from '../../infra/stack/metrics.ts';
+import { runtimeEnvironment } from '../support/lambda/runtime-environment.ts';
 
 /** Settings by their names. */
 export type Settings = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { infoFields } from '../engines/inspect.ts';
+import { infoFields } from '../support/engines/inspect.ts';
 
 /** Commands that the store sends; its scripts call others, whose time is part of theirs. */
 const COMMANDS = ['mget', 'evalsha'];

@@ -1,8 +1,8 @@
-import { evaluate } from '../../lib/cache/dragonfly/evaluate.ts';
-import { shardsOf } from '../../lib/cache/dragonfly/keyspace.ts';
-import { clear } from '../../lib/cache/dragonfly/scripts.ts';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import { evaluate } from '../../lib/store/redis/connection/evaluate.ts';
+import { shardsOf } from '../../lib/store/redis/keyspace.ts';
+import { clear } from '../../lib/store/redis/scripts.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { type Backend, inBatches, TTL_SECONDS } from './backend.ts';
 import { type Comparison, takeTurns } from './part.ts';
 import { serverTime } from './server-cost.ts';

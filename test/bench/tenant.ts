@@ -1,6 +1,6 @@
-import { encodeEntry } from '../../lib/cache/dragonfly/entry.ts';
-import { GENERATION_BYTES } from '../../lib/cache/dragonfly/generation.ts';
-import { shardOf } from '../../lib/cache/dragonfly/keyspace.ts';
+import { encodeEntry } from '../../lib/store/redis/entry.ts';
+import { GENERATION_BYTES } from '../../lib/store/redis/generation.ts';
+import { shardOf } from '../../lib/store/redis/keyspace.ts';
 import { type Backend, inBatches, TTL_SECONDS } from './backend.ts';
 
 /** The shards that the store has unless it is told otherwise. */

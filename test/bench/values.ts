@@ -1,4 +1,4 @@
-import { pseudoRandom } from '../random.ts';
+import { pseudoRandom } from '../support/random.ts';
 
 /** Values to measure with, as JSON text: the same text for the same size, in every run. */
 

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canInstall, installDebianPackage } from '../engines/install.ts';
-import { onPath } from '../engines/path.ts';
-import { LOOPBACK } from '../engines/ports.ts';
+import { canInstall, installDebianPackage } from '../support/engines/install.ts';
+import { onPath } from '../support/engines/path.ts';
+import { LOOPBACK } from '../support/engines/ports.ts';
 
 const COMMAND = 'webdis';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { fallback, type Operation, routes } from '../../lib/http/routes.ts';
+import { fallback, type Operation, routes } from '../../lib/routes.ts';
 import { type ApiRequest, eventFor } from './events.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { fallback, type Operation, routes } from '../../lib/http/routes.ts';
+import { fallback, type Operation, routes } from '../../lib/routes.ts';
 
 /** What a caller sends, before API Gateway makes an event of it. */
 export interface ApiRequest {

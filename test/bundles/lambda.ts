@@ -4,10 +4,10 @@ import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { type Build, build, type FunctionName } from '../../infra/build.ts';
-import { functionEnvironment } from '../../infra/environment.ts';
-import { BOOTSTRAP, InvocationError, RuntimeApi } from '../../infra/lambda/runtime-api.ts';
-import { runtimeEnvironment } from '../../infra/lambda/runtime-environment.ts';
+import { type Build, build, type FunctionName } from '../../infra/build/functions.ts';
+import { functionEnvironment } from '../../infra/stack/environment.ts';
+import { BOOTSTRAP, InvocationError, RuntimeApi } from '../support/lambda/runtime-api.ts';
+import { runtimeEnvironment } from '../support/lambda/runtime-environment.ts';
 
 /** A function in a sandbox of its own: one process, one event at a time, frozen in between. */
 export interface LambdaFunction {

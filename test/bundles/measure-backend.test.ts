@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { METRICS } from '../../lib/telemetry/metric-names.ts';
-import { startCluster, type TestCluster } from '../engines/cluster.ts';
-import { freePort, LOOPBACK } from '../engines/ports.ts';
-import { type Server, startServer } from '../engines/server.ts';
-import { onNode } from '../engines/topology.ts';
+import { METRICS } from '../../lib/observability/metric-names.ts';
+import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
+import { onNode } from '../support/engines/topology.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 
 /** As EventBridge sends it. */

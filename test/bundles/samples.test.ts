@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { expect, inject, test } from 'vitest';
-import { operations } from '../../infra/build.ts';
-import type { Operation } from '../../lib/http/routes.ts';
+import { operations } from '../../infra/build/functions.ts';
+import type { Operation } from '../../lib/routes.ts';
 import { startFunction } from './lambda.ts';
 
 const STATUS: Record<Operation, number> = {

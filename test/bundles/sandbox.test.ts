@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { presets } from '../../lib/backend/preset.ts';
-import type { Operation } from '../../lib/http/routes.ts';
-import { infoFields, masters, withRawClient } from '../engines/inspect.ts';
-import { freePort, LOOPBACK } from '../engines/ports.ts';
-import { type Server, startServer } from '../engines/server.ts';
+import type { Operation } from '../../lib/routes.ts';
+import { presets } from '../../lib/store/redis/connection/profiles.ts';
 import { startProxy } from '../faults/proxy.ts';
+import { infoFields, masters, withRawClient } from '../support/engines/inspect.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 import { eventFor } from './events.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 

@@ -3,8 +3,8 @@ import * as errors from '../../lib/client/index.ts';
 import { CacheClient, type CacheError } from '../../lib/client/index.ts';
 import * as answered from '../../lib/errors.ts';
 import { failure as envelope } from '../../lib/http/envelope.ts';
-import { freePort, LOOPBACK } from '../engines/ports.ts';
 import { type Service, startService } from '../http/service.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { failure, type Reply, script } from './scripted.ts';
 
 /** What a call rejects with; whatever comes of one that does not. */

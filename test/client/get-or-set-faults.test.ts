@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CacheClient } from '../../lib/client/index.ts';
-import { freePort, LOOPBACK } from '../engines/ports.ts';
 import { startProxy } from '../faults/proxy.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { failure, script } from './scripted.ts';
 import { serviceForClients } from './service.ts';
 

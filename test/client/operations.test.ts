@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { CacheClient } from '../../lib/client/index.ts';
-import { freePort } from '../engines/ports.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
 import { patientFetch } from '../http/patience.ts';
 import { startService } from '../http/service.ts';
+import { freePort } from '../support/engines/ports.ts';
 
 describeOnEveryBackend('the client', {}, (connect) => {
   const client = () => {

@@ -5,8 +5,8 @@ import { basename, delimiter, dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newTenant } from '../conformance/backends.ts';
-import { onPath } from '../engines/path.ts';
 import { type Service, startService } from '../http/service.ts';
+import { onPath } from '../support/engines/path.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '..', '..');

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { CacheClient, CacheError, type ClientOptions, type FetchRequest } from '../../lib/client/index.ts';
 import { waitMs } from '../../lib/client/retry.ts';
-import { freePort, LOOPBACK } from '../engines/ports.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import {
   failure,
   hit,

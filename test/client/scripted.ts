@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
-import { LOOPBACK } from '../engines/ports.ts';
+import { LOOPBACK } from '../support/engines/ports.ts';
 
 /** A request as it came in. */
 export interface Asked {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inject } from 'vitest';
-import { EmbeddedStore } from '../../lib/cache/embedded.ts';
-import { openStore } from '../../lib/cache/open.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
-import { type Config, readConfig } from '../../lib/config.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
+import { type Config, readConfig } from '../../lib/config/config.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { EmbeddedStore } from '../../lib/store/memory.ts';
+import { openStore } from '../../lib/store/open.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { isBusy, MOST_TRIES } from '../http/patience.ts';
 
 /** A kind of store under test. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import type { CacheStore, Hit, Item } from '../../lib/cache/store.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import type { CacheStore, Hit, Item } from '../../lib/store/store.ts';
 import { backends, newTenant, type OpenStore, soon } from './backends.ts';
 import { everywhere } from './over-the-wire.ts';
 

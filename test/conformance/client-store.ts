@@ -1,4 +1,3 @@
-import type { CacheStore, Hit } from '../../lib/cache/store.ts';
 import {
   CacheClient,
   type Entry,
@@ -6,8 +5,9 @@ import {
   type Lookup,
   type WasSet,
 } from '../../lib/client/index.ts';
-import { JsonText } from '../../lib/http/json.ts';
-import { liftMember } from '../../lib/http/verbatim.ts';
+import { liftMember } from '../../lib/json/extract.ts';
+import { JsonText } from '../../lib/json/raw.ts';
+import type { CacheStore, Hit } from '../../lib/store/store.ts';
 import { patientFetch } from '../http/patience.ts';
 
 /**

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import { infoFields, masters, rawClient } from '../engines/inspect.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import { infoFields, masters, rawClient } from '../support/engines/inspect.ts';
 import { newTenant } from './backends.ts';
 
 // Few letters, so that patterns and keys meet; two of more than one byte, since the engines match bytes.

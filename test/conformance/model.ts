@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import type { Hit } from '../../lib/cache/store.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import type { Hit } from '../../lib/store/store.ts';
 import { type OpenStore, soon } from './backends.ts';
 
 interface Remembered {

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openStore } from '../../lib/cache/open.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
-import { readConfig } from '../../lib/config.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
-import { infoFields, rawClient } from '../engines/inspect.ts';
-import { type Server, startServer } from '../engines/server.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { openStore } from '../../lib/store/open.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { type FaultProxy, startProxy } from '../faults/proxy.ts';
+import { infoFields, rawClient } from '../support/engines/inspect.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 
 const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);
 const items = keys.map((key) => ({ key, value: `"${key}"`, ttlSeconds: 60 }));

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import { openStore } from '../../lib/cache/open.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
-import { readConfig } from '../../lib/config.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
-import { startCluster, type TestCluster } from '../engines/cluster.ts';
-import { commandsDuring } from '../engines/inspect.ts';
-import { type Server, startServer } from '../engines/server.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import { openStore } from '../../lib/store/open.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
+import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
+import { commandsDuring } from '../support/engines/inspect.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 import { inBatches, soon } from './backends.ts';
 
 // By the engine's own count. What a script calls counts too, so that of scripts it is their calls that are looked at.

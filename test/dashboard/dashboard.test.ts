@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { METRICS } from '../../lib/telemetry/metric-names.ts';
+import { METRICS } from '../../lib/observability/metric-names.ts';
 import { parseXml, textOf } from '../bench/plots/svg.ts';
 import type { Run } from './run.ts';
 import { samplesOf, type Timed } from './samples.ts';

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type Machine, machine } from '../bench/report.ts';
-import { infoFields } from '../engines/inspect.ts';
 import { smallServer } from '../faults/eviction/caches.ts';
 import { accesses, textOf } from '../faults/eviction/workload.ts';
 import { httpCaller } from '../faults/harness/caller.ts';
 import { startService } from '../http/service.ts';
-import { linesOf, metricsOf } from '../telemetry/emf.ts';
+import { linesOf, metricsOf } from '../observability/emf.ts';
+import { infoFields } from '../support/engines/inspect.ts';
 import { ask, readAndFill } from './load.ts';
 import { type EngineState, type Sample, samplesOf, type Timed } from './samples.ts';
 

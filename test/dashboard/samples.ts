@@ -1,5 +1,5 @@
-import { METRICS } from '../../lib/telemetry/metric-names.ts';
-import type { Embedded } from '../telemetry/emf.ts';
+import { METRICS } from '../../lib/observability/metric-names.ts';
+import type { Embedded } from '../observability/emf.ts';
 
 /** A second of a run. */
 export interface Sample {

@@ -1,5 +1,5 @@
 import { type Browser, chromium } from 'playwright-core';
-import { findBrowser } from '../engines/find.ts';
+import { findBrowser } from '../support/engines/find.ts';
 
 /**
  * Starts the machine's own Chromium or Chrome without a window. It ends with this process at the latest, since it is driven by a

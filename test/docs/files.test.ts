@@ -102,7 +102,7 @@ test('there is no docs page where its viewer is not installed', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'cache-docs-'));
   try {
     // Above it there are no packages.
-    await cp(fileURLToPath(new URL('../../infra/local/docs', import.meta.url)), directory, {
+    await cp(fileURLToPath(new URL('../../infra/server/docs', import.meta.url)), directory, {
       recursive: true,
     });
     const copy = pathToFileURL(join(directory, 'index.ts'));

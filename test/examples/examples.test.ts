@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { CacheClient, ConnectionError } from 'cache-service';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { freePort } from '../engines/ports.ts';
 import { startProxy } from '../faults/proxy.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
 import { patientFetch } from '../http/patience.ts';
 import { startService } from '../http/service.ts';
+import { freePort } from '../support/engines/ports.ts';
 import { type Agent, ask, forgetAnswers } from './agent.ts';
 import { complete, type ModelRequest } from './gateway.ts';
 import { documentChanged, embedChunks, find } from './rag.ts';

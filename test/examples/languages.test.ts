@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, type TestContext, test } from 'vitest';
 import { newTenant } from '../conformance/backends.ts';
-import { freePort } from '../engines/ports.ts';
 import { Client } from '../http/client.ts';
 import { type Service, startService } from '../http/service.ts';
+import { freePort } from '../support/engines/ports.ts';
 import { isThere, run } from './run.ts';
 
 let service: Service;

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { onPath } from '../engines/path.ts';
+import { onPath } from '../support/engines/path.ts';
 
 /** How a program ended, and what it wrote. */
 export interface Ended {

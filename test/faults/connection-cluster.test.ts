@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Access } from '../../lib/backend/access.ts';
-import { Connection } from '../../lib/backend/connection.ts';
-import { presets } from '../../lib/backend/preset.ts';
-import { parseBackendUrl } from '../../lib/backend/url.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
+import { parseBackendUrl } from '../../lib/config/backend-url.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { Connection } from '../../lib/store/redis/connection/connection.ts';
+import type { Access } from '../../lib/store/redis/connection/credentials.ts';
+import { presets } from '../../lib/store/redis/connection/profiles.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { newTenant } from '../conformance/backends.ts';
-import { startCluster, type TestCluster } from '../engines/cluster.ts';
-import type { Server } from '../engines/server.ts';
-import { onNode, ownerOf } from '../engines/topology.ts';
+import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
+import type { Server } from '../support/engines/server.ts';
+import { onNode, ownerOf } from '../support/engines/topology.ts';
 import { proxiedCluster } from './proxied.ts';
 import { type Environment, healed, open, unavailable } from './store.ts';
 

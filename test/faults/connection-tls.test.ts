@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Access } from '../../lib/backend/access.ts';
-import { createClient } from '../../lib/backend/client.ts';
-import { presets } from '../../lib/backend/preset.ts';
-import { parseBackendUrl } from '../../lib/backend/url.ts';
-import { startServer } from '../engines/server.ts';
+import { parseBackendUrl } from '../../lib/config/backend-url.ts';
+import { createClient } from '../../lib/store/redis/connection/client.ts';
+import type { Access } from '../../lib/store/redis/connection/credentials.ts';
+import { presets } from '../../lib/store/redis/connection/profiles.ts';
+import { startServer } from '../support/engines/server.ts';
 
 const noLogin = {
   ca: undefined,

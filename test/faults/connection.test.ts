@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { newTenant, soon } from '../conformance/backends.ts';
-import { withRawClient } from '../engines/inspect.ts';
-import { type Server, startServer } from '../engines/server.ts';
+import { withRawClient } from '../support/engines/inspect.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
 import { type Environment, healed, open, unavailable } from './store.ts';
 

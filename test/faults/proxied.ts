@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startCluster } from '../engines/cluster.ts';
-import { LOOPBACK } from '../engines/ports.ts';
-import { type Server, startServer } from '../engines/server.ts';
-import { onNode } from '../engines/topology.ts';
+import { startCluster } from '../support/engines/cluster.ts';
+import { LOOPBACK } from '../support/engines/ports.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
+import { onNode } from '../support/engines/topology.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
 
 /** A backend that can be reached only through proxies. */

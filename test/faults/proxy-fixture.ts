@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest';
-import { infoFields } from '../engines/inspect.ts';
-import { LOOPBACK } from '../engines/ports.ts';
-import { type Server, startServer } from '../engines/server.ts';
+import { infoFields } from '../support/engines/inspect.ts';
+import { LOOPBACK } from '../support/engines/ports.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
 
 /** Long enough for bytes to arrive that should not; no time is too long for this to hold. */

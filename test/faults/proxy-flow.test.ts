@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import { LOOPBACK } from '../engines/ports.ts';
+import { LOOPBACK } from '../support/engines/ports.ts';
 import { A_WHILE_MS, proxyFixture } from './proxy-fixture.ts';
 
 const fixture = proxyFixture();

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import { LOOPBACK } from '../engines/ports.ts';
-import { startServer } from '../engines/server.ts';
+import { LOOPBACK } from '../support/engines/ports.ts';
+import { startServer } from '../support/engines/server.ts';
 import { startProxy } from './proxy.ts';
 import { proxyFixture } from './proxy-fixture.ts';
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePort, LOOPBACK } from '../engines/ports.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { type Conditions, Lane } from './lane.ts';
 
 /** A TCP proxy on loopback that does to connections what networks do to them. All modes can be combined. */

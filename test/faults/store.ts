@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
-import { presets } from '../../lib/backend/preset.ts';
-import { openStore } from '../../lib/cache/open.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
-import { readConfig } from '../../lib/config.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { openStore } from '../../lib/store/open.ts';
+import { presets } from '../../lib/store/redis/connection/profiles.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 
 const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
-import { type Server, startServer } from '../engines/server.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 import { Client, dataOf, detailsOf } from './client.ts';
 import { type Environment, type Service, startService } from './service.ts';
 

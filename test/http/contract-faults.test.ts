@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, inject, test, vi } from 'vitest';
-import { routes } from '../../lib/http/routes.ts';
+import { routes } from '../../lib/routes.ts';
 import { backends, inBatches, soon } from '../conformance/backends.ts';
-import { rawClient } from '../engines/inspect.ts';
+import { rawClient } from '../support/engines/inspect.ts';
 import { Client, dataOf, detailsOf } from './client.ts';
 import { startTestGateway } from './gateway-echo.ts';
 import { type Service, startService } from './service.ts';

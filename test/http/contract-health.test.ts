@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Server, startServer } from '../engines/server.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 import {
   Client,
   dataOf,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { shardsOf } from '../../lib/cache/dragonfly/keyspace.ts';
-import { rawClient } from '../engines/inspect.ts';
+import { shardsOf } from '../../lib/store/redis/keyspace.ts';
+import { rawClient } from '../support/engines/inspect.ts';
 import { API, Client, dataOf, describeOnEveryBackend, detailsOf, expectNoContent } from './client.ts';
 import { type Service, startService } from './service.ts';
 

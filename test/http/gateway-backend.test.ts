@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../engines/ports.ts';
-import { type Server, startServer } from '../engines/server.ts';
+import { freePort } from '../support/engines/ports.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 import { rawRequest } from './gateway-raw.ts';
 import { startService } from './service.ts';
 

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import type { Handler } from '../../infra/local/invoke.ts';
-import { createRouter } from '../../infra/local/router.ts';
-import { createGateway, type Gateway } from '../../infra/local/server.ts';
-import { fallback, type Route } from '../../lib/http/routes.ts';
+import type { Handler } from '../../infra/server/invoke.ts';
+import { createRouter } from '../../infra/server/router.ts';
+import { createGateway, type Gateway } from '../../infra/server/server.ts';
+import { fallback, type Route } from '../../lib/routes.ts';
 import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
 
 /** A gateway in this process, in front of functions of a test's own. */

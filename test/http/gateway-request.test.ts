@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { routes } from '../../lib/http/routes.ts';
+import { routes } from '../../lib/routes.ts';
 import { type Echoed, echo, startTestGateway, type TestGateway } from './gateway-echo.ts';
 import type { RawRequest } from './gateway-raw.ts';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Handler } from '../../infra/local/invoke.ts';
-import type { Result } from '../../infra/local/response.ts';
+import type { Handler } from '../../infra/server/invoke.ts';
+import type { Result } from '../../infra/server/response.ts';
 import { startTestGateway, type TestGateway } from './gateway-echo.ts';
 import { openConnection, rawRequest, readToEnd } from './gateway-raw.ts';
 

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
-import { routes } from '../../lib/http/routes.ts';
-import { freePort } from '../engines/ports.ts';
+import { routes } from '../../lib/routes.ts';
+import { freePort } from '../support/engines/ports.ts';
 import { openConnection, openRequest, rawRequest, readAnswer, readToEnd } from './gateway-raw.ts';
 import { runService, type Service, startService } from './service.ts';
 

@@ -3,10 +3,10 @@ import { parseArgs } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readSettings } from '../../infra/settings.ts';
-import { CacheStack } from '../../infra/stack.ts';
-import { readConfig } from '../../lib/config.ts';
-import { routes } from '../../lib/http/routes.ts';
+import { readSettings } from '../../infra/stack/settings/settings.ts';
+import { CacheStack } from '../../infra/stack/stack.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { routes } from '../../lib/routes.ts';
 import { API } from './client.ts';
 import { type Service, startService } from './service.ts';
 

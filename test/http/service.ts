@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../infra/local/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../infra/server/main.ts', import.meta.url));
 
 /** What comes before the address in the service's own output. */
 const LISTENS = /^.* listens on (http:\/\/\S+:(\d+))$/m;

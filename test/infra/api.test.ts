@@ -1,8 +1,8 @@
 import type { Template } from 'aws-cdk-lib/assertions';
 import { Annotations, Match } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { authorizationEnvironment } from '../../infra/api.ts';
-import { fallback, type Operation, routes } from '../../lib/http/routes.ts';
+import { authorizationEnvironment } from '../../infra/stack/api.ts';
+import { fallback, type Operation, routes } from '../../lib/routes.ts';
 import { AUTHORIZATIONS, BACKENDS, only, resources, synthesize } from './synthesize.ts';
 
 const variants = Object.entries(AUTHORIZATIONS).map(([authorization, context]) => ({

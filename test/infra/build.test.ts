@@ -4,7 +4,7 @@ import { isBuiltin } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Build, build } from '../../infra/build.ts';
+import { type Build, build } from '../../infra/build/functions.ts';
 
 /** What a cold start may read, in bytes of minified code. */
 const MAX_START_BYTES = 260_000;

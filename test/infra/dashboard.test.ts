@@ -1,8 +1,8 @@
 import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { operations } from '../../infra/build.ts';
-import { FAULT_CODES } from '../../infra/metrics.ts';
-import { type Route, routes } from '../../lib/http/routes.ts';
+import { operations } from '../../infra/build/functions.ts';
+import { FAULT_CODES } from '../../infra/stack/metrics.ts';
+import { type Route, routes } from '../../lib/routes.ts';
 import { BACKENDS, only, synthesize } from './synthesize.ts';
 
 interface Widget {

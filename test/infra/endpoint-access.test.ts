@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACCESS_STRING } from '../../infra/endpoint/access-string.ts';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import { openStore } from '../../lib/cache/open.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
-import { readConfig } from '../../lib/config.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
+import { ACCESS_STRING } from '../../infra/stack/backend/access-string.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import { openStore } from '../../lib/store/open.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, soon } from '../conformance/backends.ts';
-import { startCluster, type TestCluster } from '../engines/cluster.ts';
-import { findClusterEngine } from '../engines/find.ts';
-import { type CommandStats, commandStats, masters, withRawClient } from '../engines/inspect.ts';
-import { type Server, startServer } from '../engines/server.ts';
+import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
+import { findClusterEngine } from '../support/engines/find.ts';
+import { type CommandStats, commandStats, masters, withRawClient } from '../support/engines/inspect.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 
 const USER = 'cache-service-prod';
 const PASSWORD = 'secret';

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { connect, createServer as createTlsServer } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { issue } from '../../infra/endpoint/certificate/issue.ts';
-import { makeCertificate, type Secrets } from '../../infra/endpoint/certificate/make.ts';
-import { type ResourceRequest, respond } from '../../infra/endpoint/certificate/respond.ts';
+import { issue } from '../../infra/stack/backend/certificate/issue.ts';
+import { makeCertificate, type Secrets } from '../../infra/stack/backend/certificate/make.ts';
+import { type ResourceRequest, respond } from '../../infra/stack/backend/certificate/respond.ts';
 import { BACKENDS, resources, synthesize } from './synthesize.ts';
 
 const HOST = 'dragonfly.cache-service-prod.internal';

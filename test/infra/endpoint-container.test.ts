@@ -10,9 +10,9 @@ import {
   HEALTH_CHECK,
   TLS_DIRECTORY,
   VARIABLES,
-} from '../../infra/endpoint/dragonfly-container.ts';
-import { onPath } from '../engines/path.ts';
-import { type Server, startServer } from '../engines/server.ts';
+} from '../../infra/stack/backend/dragonfly-container.ts';
+import { onPath } from '../support/engines/path.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 
 const run = promisify(execFile);
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ACCESS_STRING } from '../../infra/endpoint/access-string.ts';
+import { ACCESS_STRING } from '../../infra/stack/backend/access-string.ts';
 import { only, resources, synthesize } from './synthesize.ts';
 import {
   attributeOf,

@@ -6,12 +6,12 @@ import { text } from 'node:stream/consumers';
 import { App } from 'aws-cdk-lib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { build, operations } from '../../infra/build.ts';
-import { layOut } from '../../infra/lambda/json-layout.ts';
-import { overridden, parseOverrides } from '../../infra/lambda/overrides.ts';
-import { findTemplate, readFunction } from '../../infra/lambda/template.ts';
-import { readSettings } from '../../infra/settings.ts';
-import { CacheStack, stackId } from '../../infra/stack.ts';
+import { build, operations } from '../../infra/build/functions.ts';
+import { readSettings } from '../../infra/stack/settings/settings.ts';
+import { CacheStack, stackId } from '../../infra/stack/stack.ts';
+import { layOut } from '../support/lambda/json-layout.ts';
+import { overridden, parseOverrides } from '../support/lambda/overrides.ts';
+import { findTemplate, readFunction } from '../support/lambda/template.ts';
 import { AUTHORIZATIONS, BACKENDS } from './synthesize.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -47,7 +47,7 @@ interface Run {
 
 /** `npm run invoke -- …`, but for npm. */
 async function invoke(args: string[], env: Record<string, string> = {}): Promise<Run> {
-  const child = spawn(process.execPath, ['infra/invoke.ts', ...args], {
+  const child = spawn(process.execPath, ['infra/build/invoke.ts', ...args], {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

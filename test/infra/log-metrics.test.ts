@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { namespaceOf } from '../../infra/metrics.ts';
-import { METRICS } from '../../lib/telemetry/metric-names.ts';
+import { namespaceOf } from '../../infra/stack/metrics.ts';
+import { METRICS } from '../../lib/observability/metric-names.ts';
 import { BACKENDS, only, synthesize } from './synthesize.ts';
 
 interface Filter {

@@ -1,6 +1,6 @@
 import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { METRICS } from '../../lib/telemetry/metric-names.ts';
+import { METRICS } from '../../lib/observability/metric-names.ts';
 import { BACKENDS, only, resources, synthesize } from './synthesize.ts';
 import { attributeOf, statementsOf, variablesOf } from './template.ts';
 

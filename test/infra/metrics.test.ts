@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { FAULT_CODES, namespaceOf, serviceMetric } from '../../infra/metrics.ts';
+import { FAULT_CODES, namespaceOf, serviceMetric } from '../../infra/stack/metrics.ts';
 import * as errors from '../../lib/errors.ts';
-import { fallback } from '../../lib/http/routes.ts';
-import { METRICS } from '../../lib/telemetry/metric-names.ts';
+import { METRICS } from '../../lib/observability/metric-names.ts';
+import { fallback } from '../../lib/routes.ts';
 import { BACKENDS, resources, synthesize } from './synthesize.ts';
 
 const settings = { stage: 'test', service: {} };

@@ -1,7 +1,7 @@
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { CacheNetwork } from '../../infra/network.ts';
+import { CacheNetwork } from '../../infra/stack/network.ts';
 import { BACKENDS, resources, synthesize } from './synthesize.ts';
 
 const types = (template: Template) =>

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { readSettings } from '../../infra/settings.ts';
-import { stackId } from '../../infra/stack.ts';
-import { ConfigError } from '../../lib/env.ts';
+import { readSettings } from '../../infra/stack/settings/settings.ts';
+import { stackId } from '../../infra/stack/stack.ts';
+import { ConfigError } from '../../lib/config/parse.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:dragonfly-AbCdEf';
@@ -263,7 +263,7 @@ describe('the settings of a deployment', () => {
 
   it('stop the synthesis with one line when they cannot be used', async () => {
     const outdir = mkdtempSync(join(tmpdir(), 'cache-settings-'));
-    const run = promisify(execFile)(process.execPath, [join(ROOT, 'infra/app.ts')], {
+    const run = promisify(execFile)(process.execPath, [join(ROOT, 'infra/stack/app.ts')], {
       env: { CDK_CONTEXT_JSON: JSON.stringify({ cacheMaxGb: 3 }), CDK_OUTDIR: outdir },
     });
     await expect(run).rejects.toMatchObject({

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { build } from '../../infra/build.ts';
-import { readSettings } from '../../infra/settings.ts';
-import { CacheStack, stackId } from '../../infra/stack.ts';
-import { readConfig } from '../../lib/config.ts';
-import { fallback, routes } from '../../lib/http/routes.ts';
+import { build } from '../../infra/build/functions.ts';
+import { readSettings } from '../../infra/stack/settings/settings.ts';
+import { CacheStack, stackId } from '../../infra/stack/stack.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { fallback, routes } from '../../lib/routes.ts';
 import { AUTHORIZATIONS, BACKENDS, flags, resources } from './synthesize.ts';
 import {
   attributeOf,

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll } from 'vitest';
-import { readSettings } from '../../infra/settings.ts';
-import { CacheStack, stackId } from '../../infra/stack.ts';
+import { readSettings } from '../../infra/stack/settings/settings.ts';
+import { CacheStack, stackId } from '../../infra/stack/stack.ts';
 
 /** Settings as somebody gives them to the CDK: the choice itself, and what has to be given with it. */
 type Context = Record<string, unknown>;

@@ -1,5 +1,5 @@
 import type { Template } from 'aws-cdk-lib/assertions';
-import type { Operation } from '../../lib/http/routes.ts';
+import type { Operation } from '../../lib/routes.ts';
 import { resources } from './synthesize.ts';
 
 /** Which function serves which operation: names that people type, so they stand here a second time. */

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Access, accessSource } from '../../lib/backend/access.ts';
-import { Connection } from '../../lib/backend/connection.ts';
-import { presets } from '../../lib/backend/preset.ts';
-import { readConfig } from '../../lib/config.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
-import { commandsDuring } from '../engines/inspect.ts';
-import { startServer } from '../engines/server.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { Connection } from '../../lib/store/redis/connection/connection.ts';
+import { type Access, accessSource } from '../../lib/store/redis/connection/credentials.ts';
+import { presets } from '../../lib/store/redis/connection/profiles.ts';
+import { commandsDuring } from '../support/engines/inspect.ts';
+import { startServer } from '../support/engines/server.ts';
 import { reference } from './reference.ts';
 import { ARN, CREDENTIALS } from './secrets-manager.ts';
 

@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { openStore } from '../../lib/cache/open.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
-import { readConfig } from '../../lib/config.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { openStore } from '../../lib/store/open.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { newTenant } from '../conformance/backends.ts';
-import { startCluster, type TestCluster } from '../engines/cluster.ts';
-import { masters, withRawClient } from '../engines/inspect.ts';
-import { type Server, startServer } from '../engines/server.ts';
+import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
+import { masters, withRawClient } from '../support/engines/inspect.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
 import { ARN, environmentFor, type SecretsManager, startSecretsManager } from './secrets-manager.ts';
 
 /** What the service logs in a test. */

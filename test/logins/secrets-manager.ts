@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { LOOPBACK } from '../engines/ports.ts';
+import { LOOPBACK } from '../support/engines/ports.ts';
 import { reference } from './reference.ts';
 
 export const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:cache/backend-AbCdEf';

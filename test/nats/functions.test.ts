@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, test } from 'vitest';
-import type { Operation } from '../../lib/http/routes.ts';
+import type { Operation } from '../../lib/routes.ts';
 import { type ApiRequest, eventFor } from '../bundles/events.ts';
 import { startFunction } from '../bundles/lambda.ts';
-import { startNats } from '../engines/nats.ts';
-import { freePort, LOOPBACK } from '../engines/ports.ts';
 import { startProxy } from '../faults/proxy.ts';
+import { startNats } from '../support/engines/nats.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { startedInTests } from './resources.ts';
 import { type Subscriber, subscribe } from './subscriber.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { backends, newTenant } from '../conformance/backends.ts';
-import { type NatsServer, startNats } from '../engines/nats.ts';
 import { API, Client, dataOf } from '../http/client.ts';
 import { type Service, startService } from '../http/service.ts';
+import { type NatsServer, startNats } from '../support/engines/nats.ts';
 import { startedInTests } from './resources.ts';
 import { type Received, type Subscriber, subscribe } from './subscriber.ts';
 

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nkeys } from '@nats-io/transport-node';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { natsAccess } from '../../lib/events/access.ts';
+import { readNats } from '../../lib/config/nats.ts';
+import { natsAccess } from '../../lib/events/credentials.ts';
 import { dial } from '../../lib/events/dial.ts';
-import { readNats } from '../../lib/events/settings.ts';
-import { type NatsServer, startNats } from '../engines/nats.ts';
 import { ARN, environmentFor, startSecretsManager } from '../logins/secrets-manager.ts';
+import { type NatsServer, startNats } from '../support/engines/nats.ts';
 import { makeAccount } from './accounts.ts';
 import { startedInTests } from './resources.ts';
 

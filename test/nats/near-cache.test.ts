@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { newTenant } from '../conformance/backends.ts';
-import { type NatsServer, startNats } from '../engines/nats.ts';
 import { connectToBroker, NearCache } from '../examples/near-cache.ts';
 import { type FaultProxy, startProxy } from '../faults/proxy.ts';
 import { Client } from '../http/client.ts';
 import { type Service, startService } from '../http/service.ts';
+import { type NatsServer, startNats } from '../support/engines/nats.ts';
 import { subscribe } from './subscriber.ts';
 
 let nats: NatsServer;

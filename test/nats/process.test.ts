@@ -2,15 +2,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { startNats } from '../engines/nats.ts';
 import { startProxy } from '../faults/proxy.ts';
+import { startNats } from '../support/engines/nats.ts';
 import { startedInTests } from './resources.ts';
 import { subscribe } from './subscriber.ts';
 
 const started = startedInTests();
 
 const SERVICE = new URL('../../lib/service.ts', import.meta.url).href;
-const CHANNELS = new URL('../../lib/telemetry/channels.ts', import.meta.url).href;
+const CHANNELS = new URL('../../lib/observability/channels.ts', import.meta.url).href;
 
 /** Loads the service as functions do, runs the lines, and has nothing to do after that. */
 function run(natsUrl: string, lines: string) {

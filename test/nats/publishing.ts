@@ -1,7 +1,7 @@
-import { natsAccess } from '../../lib/events/access.ts';
+import { readNats } from '../../lib/config/nats.ts';
+import { natsAccess } from '../../lib/events/credentials.ts';
 import { Publisher } from '../../lib/events/publisher.ts';
-import { readNats } from '../../lib/events/settings.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
+import { createLog } from '../../lib/log/log.ts';
 
 export interface LogLine {
   level: string;

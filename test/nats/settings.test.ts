@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../../lib/config.ts';
-import { parseNatsUrl } from '../../lib/events/url.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { parseNatsUrl } from '../../lib/config/nats-url.ts';
 
 const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:nats-AbCdEf';
 const at = (host: string, port = 4222) => ({ host, port });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readConfig } from '../../lib/config.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import { openApiDocument } from '../../lib/openapi/document.ts';
 import { SAMPLE_TENANT } from '../../lib/openapi/headers.ts';
 import { type Exchange, session } from '../../lib/openapi/session/index.ts';

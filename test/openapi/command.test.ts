@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readConfig } from '../../lib/config.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import { openApiDocument } from '../../lib/openapi/document.ts';
 
-const COMMAND = join(import.meta.dirname, '../../infra/openapi.ts');
+const COMMAND = join(import.meta.dirname, '../../infra/build/openapi.ts');
 
 /** `npm run openapi -- …`, but for npm. */
 const run = (args: string[], env: Record<string, string> = {}) =>

@@ -1,9 +1,9 @@
-import { readTarget } from '../../infra/local/request-head.ts';
-import { createRouter } from '../../infra/local/router.ts';
-import { readConfig } from '../../lib/config.ts';
-import { fallback, routes } from '../../lib/http/routes.ts';
+import { readTarget } from '../../infra/server/request-head.ts';
+import { createRouter } from '../../infra/server/router.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import type { Response } from '../../lib/openapi/answers.ts';
 import { type OpenApiDocument, openApiDocument } from '../../lib/openapi/document.ts';
+import { fallback, routes } from '../../lib/routes.ts';
 
 /** An operation of the document, and what it can be answered with, written out. */
 export interface Described {

@@ -1,9 +1,9 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readConfig } from '../../lib/config.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import * as errors from '../../lib/errors.ts';
-import { routes } from '../../lib/http/routes.ts';
 import { type OpenApiDocument, openApiDocument } from '../../lib/openapi/document.ts';
+import { routes } from '../../lib/routes.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { eventFor } from '../bundles/events.ts';
 import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';

@@ -1,8 +1,8 @@
-import { readConfig } from '../../lib/config.ts';
-import { type Route, routes } from '../../lib/http/routes.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import { SAMPLE_TENANT } from '../../lib/openapi/headers.ts';
 import { isByQuery } from '../../lib/openapi/operation.ts';
 import { type Exchange, session } from '../../lib/openapi/session/index.ts';
+import { type Route, routes } from '../../lib/routes.ts';
 import type { RawRequest } from '../http/gateway-raw.ts';
 import type { Described } from './described.ts';
 

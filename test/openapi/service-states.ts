@@ -2,17 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
-import type { Handler } from '../../infra/local/invoke.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
-import { fallback, type Operation, routes } from '../../lib/http/routes.ts';
-import { commandLine } from '../engines/command-line.ts';
-import { findClusterEngine } from '../engines/find.ts';
-import { rawClient } from '../engines/inspect.ts';
-import { freePort, LOOPBACK } from '../engines/ports.ts';
-import { startProcess } from '../engines/process.ts';
-import { startServer } from '../engines/server.ts';
+import type { Handler } from '../../infra/server/invoke.ts';
+import { fallback, type Operation, routes } from '../../lib/routes.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { startTestGateway } from '../http/gateway-echo.ts';
 import { startService } from '../http/service.ts';
+import { commandLine } from '../support/engines/command-line.ts';
+import { findClusterEngine } from '../support/engines/find.ts';
+import { rawClient } from '../support/engines/inspect.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
+import { startProcess } from '../support/engines/process.ts';
+import { startServer } from '../support/engines/server.ts';
 
 /** A service in some state, and what ends it with all that it needs. */
 export interface StartedService {

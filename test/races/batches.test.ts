@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import { openStore } from '../../lib/cache/open.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
-import { readConfig } from '../../lib/config.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import { openStore } from '../../lib/store/open.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { backends, newTenant, soon } from '../conformance/backends.ts';
-import { startCluster } from '../engines/cluster.ts';
-import { commandsDuring, masters, withRawClient } from '../engines/inspect.ts';
-import { type Server, startServer } from '../engines/server.ts';
-import { moveSlot, onNode, ownerOf } from '../engines/topology.ts';
 import { startProxy } from '../faults/proxy.ts';
+import { startCluster } from '../support/engines/cluster.ts';
+import { commandsDuring, masters, withRawClient } from '../support/engines/inspect.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
+import { moveSlot, onNode, ownerOf } from '../support/engines/topology.ts';
 
 const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);
 const itemsOf = (value: string) => keys.map((key) => ({ key, value, ttlSeconds: 100 }));

@@ -1,6 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
-import { EmbeddedStore } from '../../lib/cache/embedded.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
+import { EmbeddedStore } from '../../lib/store/memory.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, newTenant, soon } from '../conformance/backends.ts';
 import { openObserved } from './observed.ts';
 

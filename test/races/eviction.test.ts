@@ -1,10 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { shardsOf } from '../../lib/cache/dragonfly/keyspace.ts';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import { shardsOf } from '../../lib/store/redis/keyspace.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, newTenant, soon } from '../conformance/backends.ts';
-import { rawClient } from '../engines/inspect.ts';
+import { rawClient } from '../support/engines/inspect.ts';
 import { openObserved } from './observed.ts';
 
 const HELPERS = ['generation', 'expiryIndex', 'nameIndex'] as const;

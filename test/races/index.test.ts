@@ -1,13 +1,13 @@
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
-import { encodeEntry } from '../../lib/cache/dragonfly/entry.ts';
-import { evaluate } from '../../lib/cache/dragonfly/evaluate.ts';
-import { type Shard, shardsOf } from '../../lib/cache/dragonfly/keyspace.ts';
-import { REAP_GRACE_MS, REAPED_PER_SET, set } from '../../lib/cache/dragonfly/scripts.ts';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import { evaluate } from '../../lib/store/redis/connection/evaluate.ts';
+import { encodeEntry } from '../../lib/store/redis/entry.ts';
+import { type Shard, shardsOf } from '../../lib/store/redis/keyspace.ts';
+import { REAP_GRACE_MS, REAPED_PER_SET, set } from '../../lib/store/redis/scripts.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, newTenant, soon } from '../conformance/backends.ts';
-import { rawClient } from '../engines/inspect.ts';
+import { rawClient } from '../support/engines/inspect.ts';
 import { openObserved } from './observed.ts';
 
 describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {

@@ -1,10 +1,10 @@
-import { accessSource } from '../../lib/backend/access.ts';
-import type { Client } from '../../lib/backend/client.ts';
-import { Connection } from '../../lib/backend/connection.ts';
-import { presets } from '../../lib/backend/preset.ts';
-import { DragonflyStore } from '../../lib/cache/dragonfly/store.ts';
-import { readConfig } from '../../lib/config.ts';
-import { createLog } from '../../lib/telemetry/log.ts';
+import { readConfig } from '../../lib/config/config.ts';
+import { createLog } from '../../lib/log/log.ts';
+import type { Client } from '../../lib/store/redis/connection/client.ts';
+import { Connection } from '../../lib/store/redis/connection/connection.ts';
+import { accessSource } from '../../lib/store/redis/connection/credentials.ts';
+import { presets } from '../../lib/store/redis/connection/profiles.ts';
+import { DragonflyStore } from '../../lib/store/redis/store.ts';
 
 type Settings = { shards?: number; compressMinBytes?: number };
 

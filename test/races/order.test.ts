@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { compileGlob } from '../../lib/cache/glob.ts';
-import type { CacheStore } from '../../lib/cache/store.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
+import type { CacheStore } from '../../lib/store/store.ts';
 import { backends, inBatches, newTenant, soon } from '../conformance/backends.ts';
 
 describe.each(backends)('operations that race, $name', ({ open }) => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type BackendAddress, parseBackendUrl } from '../../lib/backend/url.ts';
+import { type BackendAddress, parseBackendUrl } from '../../lib/config/backend-url.ts';
 
 const plain: BackendAddress = {
   hosts: [{ host: 'h', port: 6380 }],

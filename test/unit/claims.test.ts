@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readConfig } from '../../lib/config.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import type { CacheEvent } from '../../lib/http/event.ts';
 import { identifying } from '../../lib/http/tenant.ts';
 import type { Response } from '../../lib/openapi/answers.ts';

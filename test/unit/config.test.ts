@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Config, LOG_LEVELS, readConfig } from '../../lib/config.ts';
-import { ConfigError } from '../../lib/env.ts';
+import { type Config, LOG_LEVELS, readConfig } from '../../lib/config/config.ts';
+import { ConfigError } from '../../lib/config/parse.ts';
 
 /** The message with which the settings are refused; undefined when they are not. */
 function problemWith(env: Record<string, string>): string | undefined {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { banner, describeBackend } from '../../infra/local/banner.ts';
-import { explainBackend, explainStart } from '../../infra/local/explain.ts';
-import { readConfig } from '../../lib/config.ts';
+import { banner, describeBackend } from '../../infra/server/banner.ts';
+import { explainBackend, explainStart } from '../../infra/server/explain.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
-import { routes } from '../../lib/http/routes.ts';
+import { routes } from '../../lib/routes.ts';
 
 const describing = (url: string) => describeBackend(readConfig({ DRAGONFLY_URL: url }));
 

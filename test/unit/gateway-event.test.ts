@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createEvent, type IncomingRequest } from '../../infra/local/gateway-event.ts';
-import { readHead, readQuery, readTarget } from '../../infra/local/request-head.ts';
+import { createEvent, type IncomingRequest } from '../../infra/server/gateway-event.ts';
+import { readHead, readQuery, readTarget } from '../../infra/server/request-head.ts';
 
 const REQUEST: IncomingRequest = {
   method: 'GET',

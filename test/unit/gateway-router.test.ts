@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createRouter } from '../../infra/local/router.ts';
-import { fallback, type Route, routes } from '../../lib/http/routes.ts';
+import { createRouter } from '../../infra/server/router.ts';
+import { fallback, type Route, routes } from '../../lib/routes.ts';
 
 const API = '/api/v1/cache';
 

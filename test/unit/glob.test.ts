@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compileGlob } from '../../lib/cache/glob.ts';
+import { compileGlob } from '../../lib/store/glob.ts';
 
 const matches = (pattern: string, key: string) => compileGlob(pattern).matches(Buffer.from(key));
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isJson } from '../../lib/http/json-grammar.ts';
+import { isJson } from '../../lib/json/validate.ts';
 import { parses } from './parses.ts';
 
 /** Valid JSON into which something was put, or from which something was taken: most of it is not valid any more. */

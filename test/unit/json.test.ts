@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { JsonText, toJson } from '../../lib/http/json.ts';
+import { JsonText, toJson } from '../../lib/json/raw.ts';
 
 describe('plain data as JSON', () => {
   test('is written as JSON.stringify writes it', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readInfo } from '../../lib/cache/dragonfly/server-state.ts';
+import { readInfo } from '../../lib/store/redis/server-state.ts';
 
 const info = (lines: string[]) => `${lines.join('\r\n')}\r\n`;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { liftMember } from '../../lib/http/verbatim.ts';
+import { liftMember } from '../../lib/json/extract.ts';
 import { parses } from './parses.ts';
 
 const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 2 });

@@ -1,5 +1,5 @@
 import type { PayloadTooLargeError } from '../../errors.ts';
-import type { Route } from '../../http/routes.ts';
+import type { Route } from '../../routes.ts';
 import type { FailureName } from '../failures.ts';
 
 /** What the headings of the document say, in their order. */

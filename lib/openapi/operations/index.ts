@@ -1,4 +1,4 @@
-import type { routes } from '../../http/routes.ts';
+import type { routes } from '../../routes.ts';
 import type { Limits } from '../limits.ts';
 import * as batches from './batches.ts';
 import type { Documentation } from './documentation.ts';

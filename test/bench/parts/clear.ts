@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { CacheStore } from '../../../lib/cache/store.ts';
+import type { CacheStore } from '../../../lib/store/store.ts';
 import { type Backend, scanAndUnlink, startBackend, timed } from '../backend.ts';
 import { type Comparison, median, type Part } from '../part.ts';
 import { loadBare, loadTenant, oneOfEachShard } from '../tenant.ts';

@@ -1,7 +1,7 @@
-import { openStore } from '../../../lib/cache/open.ts';
-import type { CacheStore } from '../../../lib/cache/store.ts';
-import { readConfig } from '../../../lib/config.ts';
-import { createLog } from '../../../lib/telemetry/log.ts';
+import { readConfig } from '../../../lib/config/config.ts';
+import { createLog } from '../../../lib/log/log.ts';
+import { openStore } from '../../../lib/store/open.ts';
+import type { CacheStore } from '../../../lib/store/store.ts';
 import { type Backend, inBatches, startBackend, TTL_SECONDS } from '../backend.ts';
 import { type Comparison, type Part, takeTurns } from '../part.ts';
 import { memoryOf, serverTime } from '../server-cost.ts';

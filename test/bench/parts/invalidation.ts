@@ -1,4 +1,4 @@
-import { compileGlob } from '../../../lib/cache/glob.ts';
+import { compileGlob } from '../../../lib/store/glob.ts';
 import { type BenchOptions, type Comparison, type Part, takeTurns } from '../part.ts';
 import { type Populated, populate, type Tenant } from '../populated.ts';
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { eventFor } from '../../bundles/events.ts';
 import { bundles } from '../../bundles/lambda.ts';
-import { startServer } from '../../engines/server.ts';
+import { startServer } from '../../support/engines/server.ts';
 import { bundle } from '../bundle.ts';
 import type { BenchOptions, Comparison, Part } from '../part.ts';
 import { type Cost, type Sandbox, startSandbox } from '../sandbox.ts';

@@ -5,7 +5,7 @@ import type { BenchOptions, Comparison, Part } from '../part.ts';
 import { recordsJson } from '../values.ts';
 import { findWebdis, writeWebdisConfig } from '../webdis.ts';
 
-const SERVICE = join(import.meta.dirname, '../../../infra/local/main.ts');
+const SERVICE = join(import.meta.dirname, '../../../infra/server/main.ts');
 const ANCHOR = join(import.meta.dirname, '../anchors/http.ts');
 const TENANT = 'measured';
 const KEY = 'item';

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { shardOf } from '../../../lib/cache/dragonfly/keyspace.ts';
+import { shardOf } from '../../../lib/store/redis/keyspace.ts';
 import { type Backend, inBatches, startBackend, TTL_SECONDS } from '../backend.ts';
 import { type Comparison, type Part, takeTurns } from '../part.ts';
 import { memoryOf } from '../server-cost.ts';

@@ -1,7 +1,7 @@
-import { accessSource } from '../../../lib/backend/access.ts';
-import { type Client, createClient } from '../../../lib/backend/client.ts';
-import { presets } from '../../../lib/backend/preset.ts';
-import { readConfig } from '../../../lib/config.ts';
+import { readConfig } from '../../../lib/config/config.ts';
+import { type Client, createClient } from '../../../lib/store/redis/connection/client.ts';
+import { accessSource } from '../../../lib/store/redis/connection/credentials.ts';
+import { presets } from '../../../lib/store/redis/connection/profiles.ts';
 import { startBackend, TTL_SECONDS } from '../backend.ts';
 import { type Part, takeTurns } from '../part.ts';
 import { recordsJson } from '../values.ts';

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { eventFor } from '../../bundles/events.ts';
 import { bundles } from '../../bundles/lambda.ts';
-import { startServer } from '../../engines/server.ts';
+import { startServer } from '../../support/engines/server.ts';
 import { bundle } from '../bundle.ts';
 import { type Comparison, median, type Part, takeTurns } from '../part.ts';
 import { deployedEnvironment, type Settings } from '../sandbox-environment.ts';

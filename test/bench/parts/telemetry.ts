@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { namespaceOf } from '../../../infra/metrics.ts';
+import { namespaceOf } from '../../../infra/stack/metrics.ts';
 import { eventFor } from '../../bundles/events.ts';
 import { bundles } from '../../bundles/lambda.ts';
-import { startNats } from '../../engines/nats.ts';
-import { type Server, startServer } from '../../engines/server.ts';
-import { startReceiver } from '../../telemetry/otel/receiver.ts';
+import { startReceiver } from '../../observability/otel/receiver.ts';
+import { startNats } from '../../support/engines/nats.ts';
+import { type Server, startServer } from '../../support/engines/server.ts';
 import { bundle } from '../bundle.ts';
 import { type BenchOptions, type Comparison, median, type Part, takeTurns } from '../part.ts';
 import { type Sandbox, startSandbox } from '../sandbox.ts';

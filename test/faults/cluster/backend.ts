@@ -1,7 +1,7 @@
-import type { ClusterOptions, TestCluster } from '../../engines/cluster.ts';
-import { startCluster } from '../../engines/cluster.ts';
-import type { Server } from '../../engines/server.ts';
-import { eventually, onNode } from '../../engines/topology.ts';
+import type { ClusterOptions, TestCluster } from '../../support/engines/cluster.ts';
+import { startCluster } from '../../support/engines/cluster.ts';
+import type { Server } from '../../support/engines/server.ts';
+import { eventually, onNode } from '../../support/engines/topology.ts';
 
 /** The shards that a tenant's entries are spread over, unless the service is told otherwise. */
 const SHARDS = 16;

@@ -1,12 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { compileGlob } from '../../../lib/cache/glob.ts';
-import type { CacheStore } from '../../../lib/cache/store.ts';
 import { BackendUnavailableError } from '../../../lib/errors.ts';
+import { compileGlob } from '../../../lib/store/glob.ts';
+import type { CacheStore } from '../../../lib/store/store.ts';
 import { newTenant, soon } from '../../conformance/backends.ts';
-import { findClusterEngine } from '../../engines/find.ts';
-import { infoFields } from '../../engines/inspect.ts';
-import { type Server, startServer } from '../../engines/server.ts';
-import { followed, onNode } from '../../engines/topology.ts';
+import { findClusterEngine } from '../../support/engines/find.ts';
+import { infoFields } from '../../support/engines/inspect.ts';
+import { type Server, startServer } from '../../support/engines/server.ts';
+import { followed, onNode } from '../../support/engines/topology.ts';
 import { type Environment, open, unavailable } from '../store.ts';
 
 const confirmed = { WAIT_REPLICAS: '1' };

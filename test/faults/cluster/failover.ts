@@ -1,6 +1,6 @@
-import type { TestCluster } from '../../engines/cluster.ts';
-import type { Server } from '../../engines/server.ts';
-import { followed, isMaster, onNode } from '../../engines/topology.ts';
+import type { TestCluster } from '../../support/engines/cluster.ts';
+import type { Server } from '../../support/engines/server.ts';
+import { followed, isMaster, onNode } from '../../support/engines/topology.ts';
 import { underLoad } from '../harness/experiment.ts';
 import type { Scenario } from '../harness/scenario.ts';
 import { onCluster, settled } from './backend.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TestCluster } from '../../engines/cluster.ts';
-import { infoFields } from '../../engines/inspect.ts';
-import type { Server } from '../../engines/server.ts';
-import { followed, onNode, takeOver } from '../../engines/topology.ts';
+import type { TestCluster } from '../../support/engines/cluster.ts';
+import { infoFields } from '../../support/engines/inspect.ts';
+import type { Server } from '../../support/engines/server.ts';
+import { followed, onNode, takeOver } from '../../support/engines/topology.ts';
 import type { Call } from '../harness/caller.ts';
 import { underLoad } from '../harness/experiment.ts';
 import type { Figures } from '../harness/figures.ts';

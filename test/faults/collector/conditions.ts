@@ -1,5 +1,5 @@
-import { LOOPBACK } from '../../engines/ports.ts';
-import { type Receiver, startReceiver } from '../../telemetry/otel/receiver.ts';
+import { type Receiver, startReceiver } from '../../observability/otel/receiver.ts';
+import { LOOPBACK } from '../../support/engines/ports.ts';
 import { type FaultProxy, startProxy } from '../proxy.ts';
 
 /** A collector that can be broken, and who sends to it. */

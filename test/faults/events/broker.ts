@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type NatsServer, startNats } from '../../engines/nats.ts';
 import { type Subscriber, subscribe } from '../../nats/subscriber.ts';
+import { type NatsServer, startNats } from '../../support/engines/nats.ts';
 import { type FaultProxy, startProxy } from '../proxy.ts';
 
 /** A broker that is reached through a proxy, and somebody who listens to it past the proxy. */

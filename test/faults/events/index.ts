@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFunction } from '../../bundles/lambda.ts';
-import { startServer } from '../../engines/server.ts';
+import { startServer } from '../../support/engines/server.ts';
 import { functionCaller } from '../harness/caller.ts';
 import { now } from '../harness/clock.ts';
 import { underLoad } from '../harness/experiment.ts';

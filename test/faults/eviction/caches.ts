@@ -1,9 +1,9 @@
 import { Redis } from 'ioredis';
-import { openStore } from '../../../lib/cache/open.ts';
-import { readConfig } from '../../../lib/config.ts';
-import { createLog } from '../../../lib/telemetry/log.ts';
-import { infoFields, rawClient } from '../../engines/inspect.ts';
-import { type Server, startServer } from '../../engines/server.ts';
+import { readConfig } from '../../../lib/config/config.ts';
+import { createLog } from '../../../lib/log/log.ts';
+import { openStore } from '../../../lib/store/open.ts';
+import { infoFields, rawClient } from '../../support/engines/inspect.ts';
+import { type Server, startServer } from '../../support/engines/server.ts';
 import type { Access } from './workload.ts';
 
 /** Policies that evict whatever key they like, helper keys of the service among them. */

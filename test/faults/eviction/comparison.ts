@@ -1,4 +1,4 @@
-import { shardsOf } from '../../../lib/cache/dragonfly/keyspace.ts';
+import { shardsOf } from '../../../lib/store/redis/keyspace.ts';
 import { type Figures, noFigures } from '../harness/figures.ts';
 import type { Scenario } from '../harness/scenario.ts';
 import { bareCache, type Cache, POLICIES, type Policy, serviceCache } from './caches.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { infoFields } from '../../engines/inspect.ts';
+import { infoFields } from '../../support/engines/inspect.ts';
 import { underLoad } from '../harness/experiment.ts';
 import type { Scenario } from '../harness/scenario.ts';
 import { type Policy, smallServer } from './caches.ts';

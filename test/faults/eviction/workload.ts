@@ -1,4 +1,4 @@
-import { pseudoRandom } from '../../random.ts';
+import { pseudoRandom } from '../../support/random.ts';
 
 /** Who asks for what, in an order that looks like life and is the same in every run. */
 export interface Workload {

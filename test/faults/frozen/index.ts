@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LambdaFunction, startFunction } from '../../bundles/lambda.ts';
-import { masters, withRawClient } from '../../engines/inspect.ts';
+import { masters, withRawClient } from '../../support/engines/inspect.ts';
 import { functionCaller } from '../harness/caller.ts';
 import { now } from '../harness/clock.ts';
 import type { Figures } from '../harness/figures.ts';

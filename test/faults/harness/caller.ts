@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import type { Operation } from '../../../lib/http/routes.ts';
+import type { Operation } from '../../../lib/routes.ts';
 import { type ApiRequest, eventFor } from '../../bundles/events.ts';
 import type { LambdaFunction } from '../../bundles/lambda.ts';
 

@@ -1,4 +1,4 @@
-import { compileGlob } from '../../../lib/cache/glob.ts';
+import { compileGlob } from '../../../lib/store/glob.ts';
 import type { HistoryEvent, ReadEvent, RemovalEvent, SetEvent } from './history.ts';
 import { readStamp } from './value.ts';
 

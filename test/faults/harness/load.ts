@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { presets } from '../../../lib/backend/preset.ts';
+import { presets } from '../../../lib/store/redis/connection/profiles.ts';
 import type { Answer, Call, Caller } from './caller.ts';
 import { check } from './checker.ts';
 import { now } from './clock.ts';

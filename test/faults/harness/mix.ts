@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { pseudoRandom } from '../../random.ts';
+import { pseudoRandom } from '../../support/random.ts';
 import type { Answer, Call } from './caller.ts';
 import type { HistoryEvent } from './history.ts';
 import { stampedValue } from './value.ts';

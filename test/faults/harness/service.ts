@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startProcess } from '../../engines/process.ts';
+import { startProcess } from '../../support/engines/process.ts';
 
-const MAIN = fileURLToPath(new URL('../../../infra/local/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../infra/server/main.ts', import.meta.url));
 const LAG_TOLD = new URL('./lag-told.ts', import.meta.url).href;
 const LISTENS = /^.* listens on http:\/\/localhost:(\d+)$/m;
 

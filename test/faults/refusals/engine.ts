@@ -1,6 +1,6 @@
-import { findClusterEngine } from '../../engines/find.ts';
-import { masters, withRawClient } from '../../engines/inspect.ts';
-import { type Server, type ServerOptions, startServer } from '../../engines/server.ts';
+import { findClusterEngine } from '../../support/engines/find.ts';
+import { masters, withRawClient } from '../../support/engines/inspect.ts';
+import { type Server, type ServerOptions, startServer } from '../../support/engines/server.ts';
 
 /** A server that can be brought into every state by commands, which Redis and Valkey can. */
 export async function startObedientServer(options: ServerOptions = {}): Promise<Server> {

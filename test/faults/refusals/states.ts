@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startCluster } from '../../engines/cluster.ts';
-import { withRawClient } from '../../engines/inspect.ts';
-import { freePort, LOOPBACK } from '../../engines/ports.ts';
-import type { Server } from '../../engines/server.ts';
+import { startCluster } from '../../support/engines/cluster.ts';
+import { withRawClient } from '../../support/engines/inspect.ts';
+import { freePort, LOOPBACK } from '../../support/engines/ports.ts';
+import type { Server } from '../../support/engines/server.ts';
 import { underLoad } from '../harness/experiment.ts';
 import type { Load } from '../harness/load.ts';
 import type { Run, Scenario } from '../harness/scenario.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Server } from '../../engines/server.ts';
 import { ARN, environmentFor, startSecretsManager } from '../../logins/secrets-manager.ts';
+import type { Server } from '../../support/engines/server.ts';
 import { underLoad } from '../harness/experiment.ts';
 import type { Scenario } from '../harness/scenario.ts';
 import { administer, KILL_ALL, startObedientServer } from './engine.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { asBackendError, isPassing } from '../../../lib/backend/errors.ts';
 import { BackendUnavailableError } from '../../../lib/errors.ts';
+import { asBackendError, isPassing } from '../../../lib/store/redis/connection/errors.ts';
 
 /** Redis before 7 and Dragonfly put what a script's command met behind words of their own, which no engine at hand does. */
 const IN_SCRIPT = 'ERR Error running script (call to f_83e03ec05d6a3b6fb48483accf5e594597b6058f): ';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startCluster } from '../../engines/cluster.ts';
-import { type Server, startServer } from '../../engines/server.ts';
+import { startCluster } from '../../support/engines/cluster.ts';
+import { type Server, startServer } from '../../support/engines/server.ts';
 import { underLoad } from '../harness/experiment.ts';
 import type { Scenario } from '../harness/scenario.ts';
 

@@ -1,5 +1,5 @@
-import { masters, withRawClient } from '../../engines/inspect.ts';
-import { startServer } from '../../engines/server.ts';
+import { masters, withRawClient } from '../../support/engines/inspect.ts';
+import { startServer } from '../../support/engines/server.ts';
 import type { Call } from '../harness/caller.ts';
 import { underLoad } from '../harness/experiment.ts';
 import type { Load } from '../harness/load.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { infoFields, masters, withRawClient } from '../../engines/inspect.ts';
-import { type Server, startServer } from '../../engines/server.ts';
+import { infoFields, masters, withRawClient } from '../../support/engines/inspect.ts';
+import { type Server, startServer } from '../../support/engines/server.ts';
 import { check } from '../harness/checker.ts';
 import { now } from '../harness/clock.ts';
 import { type Figures, noFigures } from '../harness/figures.ts';

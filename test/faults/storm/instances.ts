@@ -5,10 +5,10 @@
  */
 import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openStore } from '../../../lib/cache/open.ts';
-import { readConfig } from '../../../lib/config.ts';
+import { readConfig } from '../../../lib/config/config.ts';
 import { BackendUnavailableError } from '../../../lib/errors.ts';
-import { createLog } from '../../../lib/telemetry/log.ts';
+import { createLog } from '../../../lib/log/log.ts';
+import { openStore } from '../../../lib/store/open.ts';
 import { now } from '../harness/clock.ts';
 import type { HistoryEvent } from '../harness/history.ts';
 import { watchLag } from '../harness/lag.ts';

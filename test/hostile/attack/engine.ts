@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { infoFields, masters, withRawClient } from '../../engines/inspect.ts';
+import { infoFields, masters, withRawClient } from '../../support/engines/inspect.ts';
 
 /** A key of the store as the service may write it: the tenant, the shard, and what the key is for. */
 const STORE_KEY = /^\{cache:([A-Za-z0-9._-]{1,128}):(\d+)\}:(?:gen|exp|lex|old:[0-9a-f]+|e:.+)$/s;

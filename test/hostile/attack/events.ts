@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { startServer } from '../../engines/server.ts';
+import { startServer } from '../../support/engines/server.ts';
 import { CLAIM, claim, damaged, damages, NO_EVENTS } from '../generate/events.ts';
 import { hostileRequest } from '../generate/requests.ts';
 import { COMMON_KEYS } from '../generate/text.ts';

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { fallback, type Operation, routes } from '../../../lib/http/routes.ts';
+import { fallback, type Operation, routes } from '../../../lib/routes.ts';
 import { eventFor } from '../../bundles/events.ts';
 import { type LambdaFunction, startFunction } from '../../bundles/lambda.ts';
 import { CLAIM, type PlainEvent } from '../generate/events.ts';

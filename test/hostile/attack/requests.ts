@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { routes } from '../../../lib/http/routes.ts';
+import { routes } from '../../../lib/routes.ts';
 import { hostileRequest } from '../generate/requests.ts';
 import { COMMON_KEYS } from '../generate/text.ts';
 import { read } from '../oracle/answer.ts';

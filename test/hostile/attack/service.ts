@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { type Server, startServer } from '../../engines/server.ts';
 import { type Service, startService } from '../../http/service.ts';
+import { type Server, startServer } from '../../support/engines/server.ts';
 import { attackByBytes } from './bytes.ts';
 import type { Outcome } from './caller.ts';
 import { checkEngine } from './engine.ts';

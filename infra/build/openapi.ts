@@ -1,0 +1,42 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
+import { readConfig } from '../../lib/config/config.ts';
+import { ConfigError } from '../../lib/config/parse.ts';
+import { openApiDocument } from '../../lib/openapi/document.ts';
+
+/** Where the document goes unless a file is named. */
+const FILE = join(import.meta.dirname, '../../dist/openapi.json');
+
+const USAGE =
+  'npm run openapi [-- FILE]   writes the OpenAPI document to dist/openapi.json, or to FILE; - is stdout';
+
+const [file = FILE, ...more] = process.argv.slice(2);
+if (more.length > 0 || /^-./.test(file)) exit(USAGE);
+const text = `${JSON.stringify(document(), undefined, 2)}\n`;
+if (file === '-') process.stdout.write(text);
+else await write(resolve(file), text);
+
+/** With the settings that are in the environment, as the service itself reads them. */
+function document() {
+  try {
+    return openApiDocument(readConfig(process.env));
+  } catch (error) {
+    if (error instanceof ConfigError) exit(error.message);
+    throw error;
+  }
+}
+
+async function write(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, text);
+  } catch (error) {
+    exit(`${path} cannot be written: ${(error as Error).message}`);
+  }
+  console.log(`${relative('..', path)} has the OpenAPI document`);
+}
+
+function exit(line: string): never {
+  process.stderr.write(`${line}\n`);
+  process.exit(1);
+}

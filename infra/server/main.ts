@@ -1,0 +1,76 @@
+import type { AddressInfo } from 'node:net';
+import type { Config } from '../../lib/config/config.ts';
+import { ConfigError } from '../../lib/config/parse.ts';
+import { fallback, routes } from '../../lib/routes.ts';
+import { banner } from './banner.ts';
+import { findDocs } from './docs/index.ts';
+import { explainBackend, explainStart } from './explain.ts';
+import { loadHandlers } from './invoke.ts';
+import { createRouter } from './router.ts';
+import { createGateway, type Gateway } from './server.ts';
+
+/** How long requests under way may take to finish once the process is told to stop, in milliseconds. */
+const SHUTDOWN_GRACE_MS = 5000;
+
+const { config, log } = await import('../../lib/settings.ts').catch((error) => giveUp(error));
+// API Gateway would hand over only requests whose token it has verified; here there is none, and each would be answered 401.
+if (config.tenantClaim !== undefined) {
+  const problem =
+    'is for functions behind API Gateway, which verifies the token; the local server verifies none';
+  giveUp(new ConfigError('TENANT_CLAIM', `${problem}: leave it unset, and X-Tenant-ID names the tenant`));
+}
+const { endTelemetry, store } = await import('../../lib/service.ts').catch((error) => giveUp(error));
+
+const names = [...routes, fallback].map(({ name }) => name);
+const handlers = await loadHandlers(names, new URL('../../functions/', import.meta.url));
+const docs = findDocs();
+if (docs) handlers.set(docs.name, docs.handler);
+const router = createRouter(routes, fallback);
+const gateway = createGateway(docs?.before(router) ?? router, {
+  handlers,
+  onFault: (name, error) => log.error('function failed', { function: name, cause: error }),
+});
+
+// Before anything is printed: whoever reads that it listens may tell it to stop.
+let stopping = false;
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    // One stop for any number of signals: under npm, Ctrl-C sends two, one from the terminal and one from npm.
+    if (stopping) return;
+    stopping = true;
+    shutDown();
+  });
+}
+
+const backendProblem = await store.ping().then(
+  () => undefined,
+  (error) => explainBackend(error, config.backend?.tls ?? false),
+);
+const { address, port } = await listen(gateway, config).catch((error) => giveUp(error, config));
+if (backendProblem !== undefined) process.stderr.write(`${backendProblem}\n`);
+process.stdout.write(`${banner(config, routes, { address, port, docs: docs !== undefined })}\n`);
+
+/** Listens, and tells on which address and port it came to be. */
+function listen({ server }: Gateway, { host, port }: Pick<Config, 'host' | 'port'>): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve(server.address() as AddressInfo);
+    });
+  });
+}
+
+async function shutDown(): Promise<void> {
+  await gateway.stop(SHUTDOWN_GRACE_MS);
+  await store.close();
+  await endTelemetry?.();
+  process.exit(0);
+}
+
+function giveUp(error: unknown, at?: Pick<Config, 'host' | 'port'>): never {
+  const line = explainStart(error, at);
+  if (line === undefined) throw error;
+  process.stderr.write(`${line}\n`);
+  process.exit(1);
+}

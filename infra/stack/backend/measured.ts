@@ -1,0 +1,28 @@
+import { MathExpression, Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import type { MetricKey } from '../../../lib/observability/metric-names.ts';
+import { MINUTE, serviceMetric } from '../metrics.ts';
+import type { DeploymentSettings } from '../settings/settings.ts';
+import type { EndpointMetrics } from './index.ts';
+
+/** What is known of a cache only because the service asks it once a minute, see `functions/measure-backend.ts`. */
+export function measuredMetrics(settings: Pick<DeploymentSettings, 'service' | 'stage'>): EndpointMetrics {
+  const metric = (key: MetricKey, label: string) =>
+    serviceMetric(settings, key, { statistic: Stats.MAXIMUM, label });
+  return {
+    unreachable: new MathExpression({
+      expression: '1 - reachable',
+      usingMetrics: { reachable: serviceMetric(settings, 'backendReachable', { statistic: Stats.MINIMUM }) },
+      label: 'Without an answer',
+      period: MINUTE,
+    }),
+    memoryUsagePercent: metric('memoryUsage', 'Memory'),
+    evictions: new MathExpression({
+      // A total since the start of the servers, and so less than before after one.
+      expression: 'IF(DIFF(total) > 0, DIFF(total), 0)',
+      usingMetrics: { total: metric('evicted', 'Evicted since the start') },
+      label: 'Evictions',
+      period: MINUTE,
+    }),
+    connections: metric('connections', 'Connections'),
+  };
+}

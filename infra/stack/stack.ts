@@ -1,0 +1,56 @@
+import { Stack, type StackProps } from 'aws-cdk-lib';
+import type { Construct } from 'constructs';
+import { CacheAlarms } from './alarms.ts';
+import { authorizationEnvironment, CacheApi } from './api.ts';
+import { createEndpoint } from './backend/create.ts';
+import type { CacheEndpoint } from './backend/index.ts';
+import { CacheDashboard } from './dashboard.ts';
+import { CacheEvents } from './events.ts';
+import { CacheFunctions } from './functions.ts';
+import { LogMetrics } from './log-metrics.ts';
+import { Measurement } from './measurement.ts';
+import { namespaceOf } from './metrics.ts';
+import type { DeploymentSettings } from './settings/settings.ts';
+
+export interface CacheStackProps extends StackProps {
+  /** The directory that `build` has filled. */
+  bundles: string;
+  settings: DeploymentSettings;
+}
+
+/** The whole service on AWS: one construct for each concern, put together here. */
+export class CacheStack extends Stack {
+  readonly endpoint: CacheEndpoint;
+  readonly functions: CacheFunctions;
+  readonly api: CacheApi;
+
+  constructor(scope: Construct, id: string, { bundles, settings, ...props }: CacheStackProps) {
+    super(scope, id, { description: 'A multi-tenant cache behind a REST interface', ...props });
+
+    this.endpoint = createEndpoint(this, settings);
+    this.functions = new CacheFunctions(this, 'Functions', {
+      bundles,
+      endpoint: this.endpoint,
+      events: settings.events && new CacheEvents(this, 'Events', settings.events),
+      settings,
+      environment: {
+        ...authorizationEnvironment(settings),
+        METRICS_NAMESPACE: namespaceOf(settings.stage),
+      },
+    });
+    this.api = new CacheApi(this, 'Api', { functions: this.functions, settings });
+
+    if (this.endpoint.measured) {
+      new Measurement(this, 'Measurement', { measuring: this.functions.of('measure-backend') });
+    }
+    const observed = { api: this.api, functions: this.functions, endpoint: this.endpoint, settings };
+    new LogMetrics(this, 'LogMetrics', observed);
+    const { alarms } = new CacheAlarms(this, 'Alarms', observed);
+    new CacheDashboard(this, 'Dashboard', { ...observed, alarms });
+  }
+}
+
+/** What the stack of a stage is called. The one that most people have has the short name. */
+export function stackId({ stage }: Pick<DeploymentSettings, 'stage'>): string {
+  return stage === 'prod' ? 'CacheService' : `CacheService-${stage}`;
+}

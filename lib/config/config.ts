@@ -1,0 +1,137 @@
+import { type OtelSettings, readOtel } from '../observability/otel/settings.ts';
+import { type BackendAddress, parseBackendUrl } from './backend-url.ts';
+import { type NatsSettings, readNats } from './nats.ts';
+import { ConfigError, type Environment, integer, secretArn, text, url } from './parse.ts';
+
+/** Everything that can be set, from the environment, read and checked once. The README lists the names. */
+export interface Config {
+  serviceName: string;
+  /** The address, or a name of it, on which the local server listens. */
+  host: string;
+  /** The port on which the local server listens; 0 takes any free one. */
+  port: number;
+  /** Undefined: the embedded backend, unless there is a secret that names one. */
+  backend: BackendAddress | undefined;
+  /** The ElastiCache Serverless cache to log in to by IAM. */
+  iamCache: string | undefined;
+  /** The Secrets Manager secret that has the backend's URL, login or private authority. */
+  secretArn: string | undefined;
+  defaultTtlSeconds: number;
+  maxTtlSeconds: number;
+  /** Longest value in bytes of JSON text. */
+  maxValueBytes: number;
+  /** What the embedded backend may hold, in bytes. */
+  memoryMaxBytes: number;
+  /** Shards a tenant. */
+  shards: number;
+  /** Values of at least so many bytes are stored compressed; 0 compresses none. */
+  compressMinBytes: number;
+  /** Replicas that must have a removal before it is answered with success; 0 waits for none. */
+  waitReplicas: number;
+  logLevel: LogLevel;
+  /** The namespace of CloudWatch that metrics go to; undefined: none are written. */
+  metricsNamespace: string | undefined;
+  /** The claim of the caller's JWT that names the tenant; undefined: the header does. */
+  tenantClaim: string | undefined;
+  /** Where events go; undefined: nowhere. */
+  nats: NatsSettings | undefined;
+  /** Where traces and metrics go; undefined: nowhere. */
+  otel: OtelSettings | undefined;
+  /** True in a Lambda sandbox: one request at a time, and frozen in between. */
+  onLambda: boolean;
+}
+
+export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** The number of shards that CACHE_SHARDS=auto stands for: the same everywhere, so that a move to a cluster changes nothing. */
+const AUTO_SHARDS = 16;
+
+/**
+ * Reads the settings.
+ *
+ * @throws ConfigError for the first one that does not parse
+ */
+export function readConfig(env: Environment): Config {
+  const maxTtlSeconds = integer(env, 'MAX_TTL_SECONDS', 30 * 24 * 3600, 1, 10 * 365 * 24 * 3600);
+  const defaultTtlSeconds = integer(
+    env,
+    'DEFAULT_TTL_SECONDS',
+    Math.min(300, maxTtlSeconds),
+    1,
+    maxTtlSeconds,
+  );
+
+  return {
+    serviceName: text(env, 'SERVICE_NAME') ?? 'cache-service',
+    host: host(env),
+    port: integer(env, 'SERVICE_PORT', 8080, 0, 65_535),
+    ...backend(env),
+    defaultTtlSeconds,
+    maxTtlSeconds,
+    // 512 MiB is what one Redis string can hold, and near what one JavaScript string can.
+    maxValueBytes: integer(env, 'MAX_VALUE_BYTES', 5 * 1024 ** 2, 1, 512 * 1024 ** 2 - 1024),
+    memoryMaxBytes: integer(env, 'MEMORY_MAX_BYTES', 256 * 1024 ** 2, 1024, Number.MAX_SAFE_INTEGER),
+    shards: shards(env),
+    compressMinBytes: integer(env, 'COMPRESS_MIN_BYTES', 2048, 0, Number.MAX_SAFE_INTEGER),
+    waitReplicas: integer(env, 'WAIT_REPLICAS', 0, 0, 15),
+    logLevel: logLevel(env),
+    metricsNamespace: metricsNamespace(env),
+    tenantClaim: text(env, 'TENANT_CLAIM'),
+    nats: readNats(env),
+    otel: readOtel(env),
+    onLambda: text(env, 'AWS_LAMBDA_FUNCTION_NAME') !== undefined,
+  };
+}
+
+function shards(env: Environment): number {
+  if (text(env, 'CACHE_SHARDS')?.toLowerCase() === 'auto') return AUTO_SHARDS;
+  return integer(env, 'CACHE_SHARDS', AUTO_SHARDS, 1, 1024);
+}
+
+function host(env: Environment): string {
+  const given = text(env, 'SERVICE_HOST');
+  // Not taken as unset, as it is elsewhere: to other servers an empty host means all addresses, and to this one it would not.
+  if (given === undefined && env.SERVICE_HOST !== undefined) {
+    throw new ConfigError('SERVICE_HOST', 'must not be empty: 0.0.0.0 or :: stands for all addresses');
+  }
+  return given ?? '127.0.0.1';
+}
+
+function logLevel(env: Environment): LogLevel {
+  const given = text(env, 'LOG_LEVEL') ?? 'INFO';
+  const level = LOG_LEVELS.find((known) => known === given.toUpperCase());
+  if (!level) {
+    throw new ConfigError(
+      'LOG_LEVEL',
+      `must be one of ${LOG_LEVELS.join(', ')}, not ${JSON.stringify(given)}`,
+    );
+  }
+  return level;
+}
+
+function metricsNamespace(env: Environment): string | undefined {
+  const given = text(env, 'METRICS_NAMESPACE');
+  if (given !== undefined && !/^(?!AWS\/)[\w.#:/-]{1,255}$/.test(given)) {
+    throw new ConfigError(
+      'METRICS_NAMESPACE',
+      'must be 1 to 255 letters, digits or any of . - _ / # : and not begin with AWS/',
+    );
+  }
+  return given;
+}
+
+function backend(env: Environment): Pick<Config, 'backend' | 'iamCache' | 'secretArn'> {
+  const address = url(env, 'DRAGONFLY_URL', parseBackendUrl);
+  const iamCache = text(env, 'DRAGONFLY_IAM_CACHE');
+  const arn = secretArn(env, 'DRAGONFLY_SECRET_ARN');
+  if (iamCache !== undefined) {
+    if (!address?.username)
+      throw new ConfigError('DRAGONFLY_IAM_CACHE', 'needs a DRAGONFLY_URL that names a user');
+    if (!address.tls) throw new ConfigError('DRAGONFLY_IAM_CACHE', 'needs a DRAGONFLY_URL that speaks TLS');
+    if (arn !== undefined) {
+      throw new ConfigError('DRAGONFLY_IAM_CACHE', 'cannot be set together with DRAGONFLY_SECRET_ARN');
+    }
+  }
+  return { backend: address, iamCache, secretArn: arn };
+}

@@ -1,0 +1,28 @@
+import { type NatsAddress, parseNatsUrl } from './nats-url.ts';
+import { boolean, ConfigError, type Environment, secretArn, text, url } from './parse.ts';
+
+/** Where events go, and how to get in. */
+export interface NatsSettings {
+  /** Undefined: the secret names it. */
+  address: NatsAddress | undefined;
+  /** Credentials or an nkey seed: the text itself, or the path of a file that holds it. */
+  creds: string | undefined;
+  /** The Secrets Manager secret that has the URL, credentials or private authority. */
+  secretArn: string | undefined;
+}
+
+/**
+ * @returns undefined when events are off
+ * @throws ConfigError for the first setting that cannot be used, be events on or off
+ */
+export function readNats(env: Environment): NatsSettings | undefined {
+  const on = boolean(env, 'ENABLE_NATS');
+  const address = url(env, 'NATS_URL', parseNatsUrl);
+  const creds = text(env, 'NATS_CREDS');
+  const arn = secretArn(env, 'NATS_SECRET_ARN');
+  if (!on) return undefined;
+  if (!address && arn === undefined) {
+    throw new ConfigError('ENABLE_NATS', 'cannot be true without NATS_URL, which says where events go');
+  }
+  return { address, creds, secretArn: arn };
+}

@@ -1,0 +1,98 @@
+import { boolean, ConfigError, type Environment, text } from '../../config/parse.ts';
+
+/** Where traces and metrics go, and how much of them. */
+export interface OtelSettings {
+  /** The collector's URL without a slash at its end; `/v1/traces` and `/v1/metrics` come behind it. */
+  endpoint: string;
+  /** Sent with everything. May hold a password. */
+  headers: Readonly<Record<string, string>>;
+  /** Of the requests that come without a trace context, the share that is traced: 0 to 1. */
+  share: number;
+  /** Whether metrics tell what has come since they were last told, and not since the process began. */
+  delta: boolean;
+}
+
+const NAMES = [
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+  'OTEL_TRACES_SAMPLER_ARG',
+  'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
+] as const;
+
+/** Where the specification of OTLP says that a collector listens, unless told otherwise. */
+const DEFAULT_ENDPOINT = 'http://localhost:4318';
+
+/**
+ * The settings by the names that OpenTelemetry's specification gives them; undefined unless they are switched on.
+ *
+ * @throws ConfigError for the first one that does not parse
+ */
+export function readOtel(env: Environment): OtelSettings | undefined {
+  const on = boolean(env, 'ENABLE_OTEL');
+  // Read also when it is off: whoever asks which settings there are is told all of them. But not checked, since these names
+  // are OpenTelemetry's own, and may be set for other programs to what is right there and is nothing here.
+  const given = Object.fromEntries(NAMES.map((name) => [name, text(env, name)]));
+  if (!on) return undefined;
+  return { endpoint: endpoint(given), headers: headers(given), share: share(given), delta: delta(given) };
+}
+
+function endpoint(env: Environment): string {
+  const name = 'OTEL_EXPORTER_OTLP_ENDPOINT';
+  const given = text(env, name) ?? DEFAULT_ENDPOINT;
+  const url = URL.parse(given);
+  // None of these messages repeats what was given: it may hold a password.
+  if (!url || !['http:', 'https:'].includes(url.protocol)) {
+    throw new ConfigError(name, 'must look like http://host:4318 or https://host');
+  }
+  if (url.username || url.password) {
+    throw new ConfigError(name, 'must name no user: a login belongs into OTEL_EXPORTER_OTLP_HEADERS');
+  }
+  if (url.search || url.hash) throw new ConfigError(name, 'must end in a host or a path');
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+}
+
+/** What HTTP takes for a header's name, and for its value. */
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
+
+/** `name=value,…`, the values percent-encoded. */
+function headers(env: Environment): Record<string, string> {
+  const name = 'OTEL_EXPORTER_OTLP_HEADERS';
+  const parts = text(env, name)?.split(',') ?? [];
+  const pairs = parts.map((part) => {
+    const [, header = '', value = ''] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/.exec(part) ?? [];
+    const decoded = decode(value);
+    if (!HEADER_NAME.test(header) || decoded === undefined || !HEADER_VALUE.test(decoded)) {
+      throw new ConfigError(name, 'must look like name=value,name=value, with percent-encoded values');
+    }
+    return [header.toLowerCase(), decoded] as const;
+  });
+  return Object.fromEntries(pairs);
+}
+
+function decode(value: string): string | undefined {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return undefined;
+  }
+}
+
+function share(env: Environment): number {
+  const name = 'OTEL_TRACES_SAMPLER_ARG';
+  const given = text(env, name) ?? '1';
+  const value = /^(\d+\.?\d*|\.\d+)$/.test(given) ? Number(given) : Number.NaN;
+  if (!(value >= 0 && value <= 1)) {
+    throw new ConfigError(name, `must be a number from 0 to 1, not ${JSON.stringify(given)}`);
+  }
+  return value;
+}
+
+function delta(env: Environment): boolean {
+  const name = 'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE';
+  const given = text(env, name)?.toLowerCase() ?? 'cumulative';
+  if (given !== 'cumulative' && given !== 'delta') {
+    throw new ConfigError(name, `must be cumulative or delta, not ${JSON.stringify(given)}`);
+  }
+  return given === 'delta';
+}

@@ -1,0 +1,97 @@
+import type { Config } from '../../config/config.ts';
+import { BackendUnavailableError } from '../../errors.ts';
+import type { Item } from '../store.ts';
+import type { Connection } from './connection/connection.ts';
+import { evaluate } from './connection/evaluate.ts';
+import { sideBySide } from './connection/send-together.ts';
+import { type Question, Suspects } from './eviction-probe.ts';
+import { newGeneration } from './generation.ts';
+import { byShard } from './keyspace.ts';
+import { set } from './scripts.ts';
+import { encodeWrite, type Write } from './write.ts';
+import { SetWindow } from './write-deadline.ts';
+
+/** After which a connection may well have been ended as idle by the server or by what lies between, in milliseconds. */
+const PAUSE_MS = 30_000;
+
+/** Writes entries, and sees to it that none takes effect after its caller was told of a failure. */
+export class Writer {
+  readonly #settings: Pick<Config, 'shards' | 'compressMinBytes'>;
+  readonly #connection: Connection;
+  readonly #suspects = new Suspects();
+  /** How far the server's clock is ahead of ours, in milliseconds; undefined until it has told its time. */
+  #clockOffset: number | undefined;
+
+  constructor(settings: Pick<Config, 'shards' | 'compressMinBytes'>, connection: Connection) {
+    this.#settings = settings;
+    this.#connection = connection;
+  }
+
+  /** @throws BackendUnavailableError */
+  async write(tenant: string, items: readonly Item[]): Promise<void> {
+    const { shards, compressMinBytes } = this.#settings;
+    const writes = byShard(tenant, items, ({ key }) => key, shards).map((group) =>
+      encodeWrite(group, compressMinBytes),
+    );
+    const window = new SetWindow();
+    // Without its time, a server whose clock is behind would take sets that come too late. And after a pause the question finds
+    // out whether the connection is still there, which costs a set more: a lost one has to be outlasted.
+    const silentMs = Date.now() - this.#connection.heardAt;
+    if (this.#clockOffset === undefined || silentMs > PAUSE_MS) await this.learnClock(window.end);
+    let refused = await this.#send(writes, window);
+    if (refused && Date.now() < window.deadline) {
+      // Not late by our clock: the clocks disagree by more than was known.
+      this.#clockOffset = refused.at - Date.now();
+      refused = await this.#send(refused.writes, window);
+    }
+    if (refused) throw new BackendUnavailableError('a set came to the server past its deadline');
+    await window.outlast(this.#connection.gaveUpAt);
+  }
+
+  /**
+   * Asks the server for its time, by which sets are refused that come too late.
+   *
+   * @param end by `performance.now()`, when there is less time than an operation has
+   */
+  async learnClock(end?: number): Promise<void> {
+    const [seconds, microseconds] = await this.#connection.run((client) => client.time(), {
+      end,
+      command: 'TIME',
+    });
+    this.#clockOffset = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - Date.now();
+  }
+
+  /** @returns the writes that the server refused as too late, if any, and the time `at` which it did */
+  async #send(writes: Write[], window: SetWindow): Promise<{ writes: Write[]; at: number } | undefined> {
+    const generation = newGeneration();
+    const questions = writes.map(({ shard }) => this.#suspects.take(shard.generation));
+    const answers = await this.#connection.run(
+      (client) => {
+        const deadline = window.attempt() + (this.#clockOffset ?? 0);
+        return sideBySide(
+          client,
+          writes.map(({ shard, entries, args }, i) => () => {
+            const { names, further } = questions[i] as Question;
+            const keys = [...shard.helpers, ...entries, ...shard.entries(names)];
+            const head = [deadline, generation, entries.length, further, Math.random()];
+            return evaluate(client, set, keys, [...head, ...args, ...names]);
+          }),
+        );
+      },
+      { end: window.end },
+    );
+    const refused: Write[] = [];
+    let at = 0;
+    for (const [i, write] of writes.entries()) {
+      const answer = answers[i];
+      if (Array.isArray(answer)) {
+        const [gone, ...names] = answer as [number, ...Buffer[]];
+        this.#suspects.tell(write.shard.generation, questions[i] as Question, gone, names);
+      } else {
+        refused.push(write);
+        at = Math.max(at, Number(answer));
+      }
+    }
+    return refused.length > 0 ? { writes: refused, at } : undefined;
+  }
+}

@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
+import { LOG_LEVELS } from '../../lib/config/config.ts';
+import { createLog, type Log } from '../../lib/log/log.ts';
+import { readable } from '../../lib/log/pretty.ts';
+import type { Operation } from '../../lib/routes.ts';
+import { type ApiRequest, eventFor } from '../bundles/events.ts';
+import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';
+import { Client } from '../http/client.ts';
+import { startService } from '../http/service.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
+import { type Line, linesOf } from './emf.ts';
+
+const functions: LambdaFunction[] = [];
+afterEach(async () => {
+  await Promise.all(functions.splice(0).map((started) => started.stop()));
+});
+
+/** Starts a function and calls it with each of the requests. @returns what it has logged */
+async function logOf(operation: Operation, url: string, ...requests: ApiRequest[]): Promise<Line[]> {
+  const started = await startFunction(operation, { DRAGONFLY_URL: url });
+  functions.push(started);
+  for (const request of requests) await started.invoke(eventFor(operation, request));
+  return linesOf(started.output());
+}
+
+const tenant = `log-${randomUUID()}`;
+const headers = { 'X-Tenant-ID': tenant, 'X-Correlation-ID': 'chain' };
+
+describe('the line of a request', () => {
+  it('tells on Lambda whether it is the first of its sandbox, and elsewhere nothing of that', async () => {
+    const get = { headers, parameters: { key: 'k' } };
+    const lines = await logOf('get', inject('singleUrl'), get, { headers, query: 'key=%' }, get);
+    expect(lines.map(({ cold_start }) => cold_start)).toEqual([true, false, false]);
+
+    const service = await startService({ DRAGONFLY_URL: inject('singleUrl') });
+    await new Client(service).get('k');
+    await service.stop();
+    expect(linesOf(service.stdout())).toEqual([
+      expect.not.objectContaining({ cold_start: expect.anything() }),
+    ]);
+  });
+
+  it('tells by which id the gateway has it in its own log', async () => {
+    const started = await startFunction('get', { DRAGONFLY_URL: inject('singleUrl') });
+    functions.push(started);
+    const event = eventFor('get', { headers, parameters: { key: 'k' } });
+    await started.invoke(event);
+    expect(linesOf(started.output()).map((line) => line.gateway_request_id)).toEqual([
+      event.requestContext.requestId,
+    ]);
+  });
+
+  it('tells how long the values are that it got or set, in bytes of UTF-8', async () => {
+    const url = inject('singleUrl');
+    const bytesOf = async (operation: Operation, ...requests: ApiRequest[]) =>
+      (await logOf(operation, url, ...requests)).map(({ bytes }) => bytes);
+    const body = '{"key":"k","value": "é漢🎈" }';
+    const long = `{"key":"long","value":"${'é'.repeat(5000)}"}`;
+    const items = '{"items":[{"key":"a","value":1.0},{"key":"b","value":[1, 2]},{"key":"a","value":null}]}';
+    const get = (key: string) => ({ headers, parameters: { key } });
+    expect(await bytesOf('set', { headers, body }, { headers, body: long })).toEqual([11, 10_002]);
+    expect(await bytesOf('get', get('k'), get('long'), get('absent'))).toEqual([11, 10_002, undefined]);
+    expect(await bytesOf('batch-set', { headers, body: items })).toEqual([13]);
+    const keys = { headers, body: { keys: ['a', 'absent', 'b'] } };
+    expect(await bytesOf('batch-get', keys)).toEqual([10]);
+  });
+
+  it('tells the code of a failure, and of an invalidation or a clear how many entries went', async () => {
+    const url = inject('singleUrl');
+    const [failed] = await logOf('get', url, { headers, query: 'key=a&key=b' });
+    expect(failed).toMatchObject({ level: 'INFO', status: 400, code: 'VALIDATION_ERROR' });
+    await logOf('set', url, { headers, body: { key: 'a', value: 1 } });
+    const clear = { headers, parameters: { tenant_id: tenant } };
+    const counts = (await logOf('clear-tenant', url, clear, clear)).map(({ count }) => count);
+    expect(counts[0]).toBeGreaterThanOrEqual(1);
+    expect(counts[1]).toBe(0);
+  });
+});
+
+describe('every line about a request', () => {
+  it.each([
+    ['get', { headers, parameters: { key: 'k' } }, 'BACKEND_UNAVAILABLE'],
+    ['health', { headers }, 'health'],
+  ] as const)('has its correlation id: %s without a backend', async (operation, request, message) => {
+    const lines = await logOf(operation, `redis://${LOOPBACK}:${await freePort()}`, request);
+    const about = lines.filter((line) => line.message === message || line.message === 'request');
+    expect(about.map((line) => [line.message, line.correlation_id])).toEqual([
+      [message, 'chain'],
+      ['request', 'chain'],
+    ]);
+  });
+});
+
+describe('the log on a terminal', () => {
+  const written: string[] = [];
+  const log = createLog({ logLevel: 'DEBUG', serviceName: 's' }, (line) => written.push(line));
+  afterEach(() => {
+    written.length = 0;
+  });
+
+  it('has a line for each line, of time, level, message and what else it tells', () => {
+    log.info('request', { operation: 'get', tenant: 'acme', found: true, ms: 1.25, nothing: undefined });
+    log.warn('backend connection', { error: 'connect ECONNREFUSED 127.0.0.1:6379' });
+    const [first, second, ...others] = readable(written.join('')).split('\n');
+    expect(first).toMatch(
+      /^\d\d:\d\d:\d\d\.\d{3} INFO {2}request operation=get tenant=acme found=true ms=1\.25$/,
+    );
+    expect(second).toMatch(/^\S+ WARN {2}backend connection error="connect ECONNREFUSED 127\.0\.0\.1:6379"$/);
+    expect(others).toEqual(['']);
+  });
+
+  it('puts what could be taken for something else into quotes', () => {
+    log.debug('request', { user: 'a b', chain: 'x="y"', line: 'two\nlines', list: [1, 'é'], none: null });
+    expect(readable(written.join(''))).toMatch(
+      / DEBUG request user="a b" chain="x=\\"y\\"" line="two\\nlines" list=\[1,"é"\] none=null\n$/,
+    );
+  });
+
+  it('puts the stack of an error, and of what caused it, below its line', () => {
+    log.error('INTERNAL_SERVER_ERROR', {
+      correlation_id: 'chain',
+      cause: new Error('outer', { cause: new TypeError('inner') }),
+    });
+    const lines = readable(written.join('')).trimEnd().split('\n');
+    expect(lines[0]).toMatch(/ ERROR INTERNAL_SERVER_ERROR correlation_id=chain cause=outer$/);
+    expect(lines[1]).toBe('    Error: outer');
+    expect(lines).toContain('    TypeError: inner');
+    for (const line of lines.slice(1)) expect(line).toMatch(/^ {4}/);
+  });
+
+  it('has nothing of what is only there to make metrics of', () => {
+    log.info('request', { operation: 'get', _aws: { Timestamp: 1, CloudWatchMetrics: [] } });
+    expect(readable(written.join(''))).toMatch(/ INFO {2}request operation=get\n$/);
+  });
+});
+
+it('is there although the platform has a level of its own, of which the logger tells before it is made', () => {
+  const written: string[] = [];
+  vi.stubEnv('AWS_LAMBDA_LOG_LEVEL', 'WARN');
+  try {
+    createLog({ logLevel: 'INFO', serviceName: 's' }, (line) => written.push(line)).warn('told');
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  expect(written.map((line) => JSON.parse(line))).toEqual([
+    expect.objectContaining({ level: 'WARN', message: expect.stringContaining('Advanced Logging Controls') }),
+    expect.objectContaining({ level: 'WARN', message: 'told' }),
+  ]);
+});
+
+it.each([...LOG_LEVELS.entries()])(
+  'has nothing below its own level on Lambda, which has one that lets all through (%i: %s)',
+  (index, logLevel) => {
+    const written: string[] = [];
+    vi.stubEnv('AWS_LAMBDA_LOG_LEVEL', 'TRACE');
+    try {
+      const log = createLog({ logLevel, serviceName: 's' }, (line) => written.push(line));
+      for (const level of LOG_LEVELS) log[level.toLowerCase() as keyof Log](level);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+    expect(written.map((line) => JSON.parse(line).level)).toEqual(LOG_LEVELS.slice(index));
+  },
+);
+
+it.each([
+  ['Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1', true],
+  ['Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0', false],
+  ['Root=1-5759e988-bd862e3fe1be46a994272793', false],
+])('a line carries the X-Ray trace id only if the trace is sampled: %s', (trace, isSampled) => {
+  const written: string[] = [];
+  vi.stubEnv('_X_AMZN_TRACE_ID', trace);
+  try {
+    createLog({ logLevel: 'INFO', serviceName: 's' }, (line) => written.push(line)).info('request');
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  const id = isSampled ? '1-5759e988-bd862e3fe1be46a994272793' : undefined;
+  expect(written.map((line) => JSON.parse(line).xray_trace_id)).toEqual([id]);
+});

@@ -1,0 +1,245 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, inject, it } from 'vitest';
+import { readConfig } from '../../lib/config/config.ts';
+import { MEANINGS, METRICS } from '../../lib/observability/metric-names.ts';
+import type { Operation } from '../../lib/routes.ts';
+import { type ApiRequest, eventFor } from '../bundles/events.ts';
+import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';
+import { Client } from '../http/client.ts';
+import { startService } from '../http/service.ts';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
+import { type Server, startServer } from '../support/engines/server.ts';
+import { type Line, linesOf, metricsOf, valuesOn } from './emf.ts';
+
+const NAMESPACE = 'CacheService/test';
+const ms = [expect.any(Number)];
+
+const running: { stop(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const started of running.splice(0).reverse()) await started.stop();
+});
+
+async function start(operation: Operation, settings: Record<string, string> = {}): Promise<LambdaFunction> {
+  const url = settings.DRAGONFLY_URL ?? inject('singleUrl');
+  const started = await startFunction(operation, {
+    METRICS_NAMESPACE: NAMESPACE,
+    ...settings,
+    DRAGONFLY_URL: url,
+  });
+  running.push(started);
+  return started;
+}
+
+/** A caller whose functions are started when they are first called; it tells what each call has written. */
+function caller(settings: Record<string, string> = {}) {
+  const functions = new Map<Operation, LambdaFunction>();
+  const tenant = `metrics-${randomUUID()}`;
+  return {
+    tenant,
+    async call(operation: Operation, request: ApiRequest = {}): Promise<Line[]> {
+      const started = functions.get(operation) ?? (await start(operation, settings));
+      functions.set(operation, started);
+      const before = started.output().length;
+      await started.invoke(eventFor(operation, { ...request, headers: { 'X-Tenant-ID': tenant } }));
+      return linesOf(started.output().slice(before));
+    },
+  };
+}
+
+const set = (key: string, value: unknown): ApiRequest => ({ body: { key, value } });
+const items = (...keys: string[]) => ({ body: { items: keys.map((key) => ({ key, value: 12 })) } });
+const byKey = (key: string): ApiRequest => ({ parameters: { key } });
+
+describe('the metrics of a function', () => {
+  it('tell of each request what it did, on its one line in the log', async () => {
+    const { tenant, call } = caller();
+    const calls: [Operation, ApiRequest, Record<string, unknown>][] = [
+      ['get', byKey('a'), { Misses: [1] }],
+      ['set', set('a', 'é'), { Sets: [1], ValueBytes: [4] }],
+      ['get', byKey('a'), { Hits: [1], ValueBytes: [4] }],
+      ['delete', byKey('a'), { Deletes: [1] }],
+      ['batch-set', items('b:1', 'b:2', 'c'), { Sets: [3], ValueBytes: [6] }],
+      ['batch-get', { body: { keys: ['c', 'b:1', 'x'] } }, { Hits: [2], Misses: [1], ValueBytes: [4] }],
+      ['batch-delete', { body: { keys: ['c', 'x'] } }, { Deletes: [2] }],
+      ['invalidate', { body: { pattern: 'b:*' } }, { Invalidations: [1], EntriesInvalidated: [2] }],
+      [
+        'clear-tenant',
+        { parameters: { tenant_id: tenant } },
+        { Invalidations: [1], EntriesInvalidated: [0] },
+      ],
+      ['health', {}, {}],
+    ];
+    for (const [operation, request, expected] of calls) {
+      const lines = await call(operation, request);
+      expect(lines, operation).toHaveLength(1);
+      expect(lines[0]).toMatchObject({ message: 'request', service: 'cache-service', operation });
+      const { BackendTime, ...values } = valuesOn(lines[0]);
+      expect(values, operation).toEqual({ ...expected, Latency: [lines[0]?.duration_ms] });
+      expect(BackendTime?.length, operation).toBeGreaterThanOrEqual(1);
+    }
+  });
+
+  it('are of the list, in the namespace of the settings, and never by tenant', async () => {
+    const { tenant, call } = caller({ SERVICE_NAME: 'another' });
+    const lines = [
+      await call('set', set('a', 'lorem ipsum '.repeat(1000))),
+      await call('get', byKey('a')),
+      await call('get', { query: 'key=a&key=b' }),
+      await call('invalidate', { body: { pattern: 'a*' } }),
+    ].flat();
+    const found = lines.flatMap(metricsOf);
+    expect(new Set(found.map(({ name }) => name))).toEqual(
+      new Set([
+        ...['Latency', 'ValueBytes', 'Sets', 'CompressionSaved', 'BackendTime', 'Hits'],
+        ...['Failures', 'Invalidations', 'EntriesInvalidated'],
+      ]),
+    );
+    const specs = Object.values(METRICS);
+    for (const { namespace, name, unit, dimensions } of found) {
+      expect(namespace).toBe(NAMESPACE);
+      const spec = specs.find((each) => each.name === name);
+      expect({ unit, dimensions: Object.keys(dimensions).sort() }, name).toEqual({
+        unit: spec?.unit,
+        dimensions: [...(spec?.dimensions ?? [])].sort(),
+      });
+      expect(dimensions.service).toBe('another');
+      expect(Object.values(dimensions)).not.toContain(tenant);
+    }
+  });
+
+  it('count a failure by its code, whoever is at fault for it', async () => {
+    const { call } = caller({ DRAGONFLY_URL: `redis://${LOOPBACK}:${await freePort()}` });
+    const unavailable = (await call('get', byKey('a'))).find(({ message }) => message === 'request');
+    expect(valuesOn(unavailable)).toEqual({ Latency: ms, BackendTime: ms, Failures: [1] });
+    const [invalid] = await call('get', { query: 'key=a&key=b' });
+    expect(valuesOn(invalid)).toEqual({ Latency: ms, Failures: [1] });
+    expect([unavailable, invalid].map((line) => line?.code)).toEqual([
+      'BACKEND_UNAVAILABLE',
+      'VALIDATION_ERROR',
+    ]);
+  });
+
+  it('tell what compression saves, and that of values which it does not make smaller nothing', async () => {
+    const { call } = caller();
+    const [long] = await call('set', set('long', 'x'.repeat(10_000)));
+    expect(valuesOn(long).CompressionSaved?.[0]).toBeGreaterThan(9000);
+    expect(valuesOn(long).CompressionSaved?.[0]).toBeLessThan(10_002);
+    const [short] = await call('set', set('short', 'x'));
+    expect(valuesOn(short)).not.toHaveProperty('CompressionSaved');
+  });
+
+  it('have at most so many values of one metric on a line as CloudWatch takes', async () => {
+    const { call } = caller({ CACHE_SHARDS: '200' });
+    const [line] = await call('invalidate', { body: { pattern: 'a*' } });
+    expect(valuesOn(line).BackendTime).toHaveLength(100);
+    const [next] = await call('invalidate', { body: { pattern: 'a' } });
+    expect(valuesOn(next).BackendTime).toHaveLength(1);
+  });
+
+  it.each(['WARN', 'ERROR'])('stand alone on a line where the level is %s', async (level) => {
+    const { tenant, call } = caller({ LOG_LEVEL: level });
+    const [miss, ...others] = await call('get', byKey('secret-key'));
+    expect(others).toEqual([]);
+    expect(valuesOn(miss)).toEqual({ Latency: ms, Misses: [1], BackendTime: ms });
+    const [failed] = await call('get', { query: 'key=a&key=b' });
+    expect(metricsOf(failed ?? {})).toContainEqual({
+      namespace: NAMESPACE,
+      name: 'Failures',
+      unit: 'Count',
+      dimensions: { service: 'cache-service', code: 'VALIDATION_ERROR' },
+      values: [1],
+    });
+    expect(JSON.stringify([miss, failed])).not.toMatch(new RegExp(`${tenant}|secret|level|correlation_id`));
+  });
+
+  it('are not written where no namespace is set', async () => {
+    const { call } = caller({ METRICS_NAMESPACE: '' });
+    const [line] = await call('get', byKey('a'));
+    expect(line).toMatchObject({ message: 'request', found: false });
+    expect(line).not.toHaveProperty('_aws');
+    expect(line).not.toHaveProperty('Latency');
+  });
+
+  describe('whose backend hangs up', () => {
+    let server: Server;
+
+    it('count the connection that takes the place of the lost one', async () => {
+      server = await startServer();
+      running.push(server);
+      const { call } = caller({ DRAGONFLY_URL: server.url });
+      const reconnects = async () => valuesOn((await call('get', byKey('a')))[0]).Reconnects?.[0] ?? 0;
+      expect(await reconnects()).toBe(0);
+      expect(await reconnects()).toBe(0);
+      await server.restart();
+      let count = 0;
+      for (const end = Date.now() + 10_000; count === 0 && Date.now() < end; await sleep(20)) {
+        count += await reconnects();
+      }
+      expect(count).toBe(1);
+      expect(await reconnects()).toBe(0);
+    });
+  });
+});
+
+describe('the local server', () => {
+  it('writes metrics only where a namespace is set, of many requests at once as well', async () => {
+    for (const namespace of ['', NAMESPACE]) {
+      const service = await startService({
+        METRICS_NAMESPACE: namespace,
+        DRAGONFLY_URL: inject('singleUrl'),
+      });
+      const client = new Client(service);
+      await client.set('k', '1');
+      await Promise.all(Array.from({ length: 50 }, () => client.get('k')));
+      await service.stop();
+      const found = linesOf(service.stdout()).flatMap(metricsOf);
+      const sumOf = (name: string) =>
+        found.filter((each) => each.name === name).reduce((sum, { values }) => sum + (values[0] ?? 0), 0);
+      expect({ hits: sumOf('Hits'), sets: sumOf('Sets') }).toEqual(
+        namespace ? { hits: 50, sets: 1 } : { hits: 0, sets: 0 },
+      );
+      const calls = found.filter(({ name }) => name === 'BackendTime').map(({ values }) => values.length);
+      // One for each request. The calls with which the server connects at its start belong to none.
+      expect(calls).toEqual(namespace ? Array(51).fill(1) : []);
+    }
+  });
+});
+
+it('a compressed set beside other requests carries its saved bytes on its own line', async () => {
+  const service = await startService({ METRICS_NAMESPACE: NAMESPACE, DRAGONFLY_URL: inject('singleUrl') });
+  const client = new Client(service);
+  const long = JSON.stringify('x'.repeat(10_000));
+  await Promise.all(['a', 'b', 'c'].flatMap((key) => [client.set(key, long), client.get(key)]));
+  await service.stop();
+  const lines = linesOf(service.stdout());
+  const saving = lines.filter((line) => valuesOn(line).CompressionSaved !== undefined);
+  const sets = lines.filter(({ operation, status }) => operation === 'set' && status === 201);
+  expect(sets).toHaveLength(3);
+  for (const set of sets) expect(saving).toContain(set);
+  for (const { operation } of saving) expect(operation).toBe('set');
+});
+
+describe('the namespace', () => {
+  it.each(['AWS/Lambda', 'with space', 'x'.repeat(256), 'ü'])('cannot be %j', (METRICS_NAMESPACE) => {
+    expect(() => readConfig({ METRICS_NAMESPACE })).toThrow(/^METRICS_NAMESPACE must be /);
+  });
+
+  it.each(['CacheService/prod', 'a.b-c_d#e:f', 'x'.repeat(255)])('can be %j', (METRICS_NAMESPACE) => {
+    expect(readConfig({ METRICS_NAMESPACE }).metricsNamespace).toBe(METRICS_NAMESPACE);
+  });
+});
+
+describe("the README's table of metrics", () => {
+  it('is the list', () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+    const listed = Object.entries(METRICS).map(([key, { name, unit, dimensions }]) => {
+      const by = dimensions.map((dimension) => `\`${dimension}\``).join(', ');
+      return `| \`${name}\` | ${unit} | ${by} | ${MEANINGS[key as keyof typeof METRICS]} |`;
+    });
+    const [, table = ''] =
+      /\| metric \| unit \| by \| meaning \|\n\| (?:-+ \| )+-+ \|\n((?:\|.*\n)+)/.exec(readme) ?? [];
+    expect(table.trim().split('\n')).toEqual(listed);
+  });
+});

@@ -1,0 +1,108 @@
+import type { Redis } from 'ioredis';
+import type { TestProject } from 'vitest/node';
+import { parseBackendUrl } from '../../../lib/config/backend-url.ts';
+import { startCluster, type TestCluster } from './cluster.ts';
+import { infoFields, masters, withRawClient } from './inspect.ts';
+import { type Server, startServer } from './server.ts';
+
+/** A backend that suites run against, all of it or one after the other: `describe.each(inject('targets'))`. */
+export interface Target {
+  /** For the names of suites: `single server`, `three-node cluster`. */
+  name: string;
+  /** In the form of `DRAGONFLY_URL`. */
+  url: string;
+  cluster: boolean;
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /**
+     * The server that all test files of a run share, also at the same time. Whoever empties it, stops it or counts what it is
+     * sent starts one of his own with `startServer`. With TEST_BACKEND_URL it is what that names, be it one server or a cluster.
+     */
+    singleUrl: string;
+    /** The cluster that all test files share; undefined when TEST_BACKEND_URL names a single server. */
+    clusterUrl: string | undefined;
+    /** The two above, without those that are not there, and each once. */
+    targets: Target[];
+  }
+}
+
+/** Starts what all test files share, once a run, or takes the backend that TEST_BACKEND_URL names. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const given = process.env.TEST_BACKEND_URL?.trim();
+  return given ? useGiven(project, given) : startOwn(project);
+}
+
+async function useGiven(project: TestProject, url: string): Promise<() => Promise<void>> {
+  const { hosts, cluster } = parse(url);
+  const where = hosts.map(({ host, port }) => `${host}:${port}`).join(', ');
+  const description = await withRawClient(url, async (client) => {
+    const [node] = masters(client);
+    return node ? describeServer(node) : 'a cluster without masters';
+  }).catch((error) => {
+    throw new Error(`The backend that TEST_BACKEND_URL names (${where}) cannot be reached`, { cause: error });
+  });
+  say(`Testing on ${description}, given by TEST_BACKEND_URL: ${where}`);
+  if (!cluster) {
+    say('It is not a cluster, so nothing is tested on a cluster. Add ?cluster=true to the URL if it is one.');
+  }
+  provide(project, [{ name: cluster ? 'the given cluster' : 'the given server', url, cluster }]);
+  return async () => {};
+}
+
+async function startOwn(project: TestProject): Promise<() => Promise<void>> {
+  const [single, cluster] = await allOrNone(startServer(), startCluster());
+  const [node] = cluster.nodes;
+  say(
+    `Testing on ${single.engine.name} ${single.engine.version}: a single server on port ${single.port}, and on ` +
+      `${node?.engine.name} ${node?.engine.version}: a cluster on ports ${cluster.nodes.map(({ port }) => port).join(', ')}`,
+  );
+  provide(project, [
+    { name: 'single server', url: single.url, cluster: false },
+    { name: 'three-node cluster', url: cluster.url, cluster: true },
+  ]);
+  return async () => {
+    await Promise.all([single.stop(), cluster.stop()]);
+  };
+}
+
+function provide(project: TestProject, targets: [Target, ...Target[]]): void {
+  project.provide('singleUrl', targets[0].url);
+  project.provide('clusterUrl', targets.find((target) => target.cluster)?.url);
+  project.provide('targets', targets);
+}
+
+/** Both, or the error of the one that failed, with the other one ended. */
+async function allOrNone(
+  server: Promise<Server>,
+  cluster: Promise<TestCluster>,
+): Promise<[Server, TestCluster]> {
+  try {
+    return await Promise.all([server, cluster]);
+  } catch (error) {
+    for (const result of await Promise.allSettled([server, cluster])) {
+      if (result.status === 'fulfilled') await result.value.stop();
+    }
+    throw error;
+  }
+}
+
+function parse(url: string): ReturnType<typeof parseBackendUrl> {
+  try {
+    return parseBackendUrl(url);
+  } catch (error) {
+    throw new Error(`TEST_BACKEND_URL ${(error as Error).message}`);
+  }
+}
+
+async function describeServer(node: Redis): Promise<string> {
+  const { dragonfly_version, valkey_version, redis_version } = await infoFields(node, 'server');
+  if (dragonfly_version) return `Dragonfly ${dragonfly_version.replace(/^df-v?/, '')}`;
+  return valkey_version ? `Valkey ${valkey_version}` : `Redis ${redis_version}`;
+}
+
+/** Stdout belongs to the reporters. */
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
