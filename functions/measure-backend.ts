@@ -1,23 +1,23 @@
-import { Metrics } from '@aws-lambda-powertools/metrics';
 import { ServiceError } from '../lib/errors.ts';
-import { type Measurement, publishBackend } from '../lib/observability/backend-metrics.ts';
-import { config, log } from '../lib/settings.ts';
+import { backendMetricsLine, type Measurement } from '../lib/observability/backend-metrics.ts';
+import { config, log } from '../lib/service.ts';
 import { openStore } from '../lib/store/open.ts';
 
-// Not the service's own, with which traces and events would start, that nobody asks for here.
+// Without `startService`, which would start traces and events that nothing here needs.
 const store = await openStore(config, log);
-const { metricsNamespace: namespace, serviceName } = config;
-const metrics = namespace === undefined ? undefined : new Metrics({ namespace, serviceName });
 
-/** Behind no route: called by a schedule, it publishes how full the backend is. That it cannot be reached is a metric too. */
+/** Invoked by a schedule: publishes how full the backend is. A backend that cannot be reached is a metric too. */
 export const handler = async (): Promise<void> => {
-  if (metrics) publishBackend(metrics, await measure());
+  const { metricsNamespace: namespace, serviceName } = config;
+  if (namespace !== undefined) {
+    process.stdout.write(backendMetricsLine({ namespace, serviceName }, await measure()));
+  }
 };
 
 async function measure(): Promise<Measurement | undefined> {
-  const startedAt = performance.now();
+  const startedMonotonicMs = performance.now();
   try {
-    return { servers: await store.servers(), latencyMs: performance.now() - startedAt };
+    return { servers: await store.servers(), latencyMs: performance.now() - startedMonotonicMs };
   } catch (error) {
     log.warn('measure-backend', { cause: error instanceof ServiceError ? error.cause : error });
     return undefined;

@@ -1,10 +1,8 @@
 import { NotFoundError } from '../lib/errors.ts';
-import { endpoint } from '../lib/http/endpoint.ts';
+import { noInput } from '../lib/http/input.ts';
+import { endpoint } from '../lib/service.ts';
 
-/** Whatever no route takes. */
-export const handler = endpoint(
-  { operation: 'not-found', tenant: false, input: () => undefined },
-  async () => {
-    throw new NotFoundError();
-  },
-);
+/** Every request that no route takes. */
+export const handler = endpoint('not-found', { input: noInput }, async () => {
+  throw new NotFoundError();
+});

@@ -1,13 +1,10 @@
-import { endpoint } from '../lib/http/endpoint.ts';
+import { noInput } from '../lib/http/input.ts';
 import { JsonText } from '../lib/json/raw.ts';
 import { openApiDocument } from '../lib/openapi/document.ts';
-import { config } from '../lib/settings.ts';
+import { config, endpoint } from '../lib/service.ts';
 
-/** Made once: it depends on the settings alone. */
+/** Created once, since it depends on the configuration alone. */
 const document = new JsonText(JSON.stringify(openApiDocument(config)));
 
-/** GET /openapi.json: the description of this service, with the limits that it was started with. */
-export const handler = endpoint(
-  { operation: 'openapi', tenant: false, input: () => undefined },
-  async () => ({ status: 200, document }),
-);
+/** GET /openapi.json: the description of this service, with its configured limits. */
+export const handler = endpoint('openapi', { input: noInput }, async () => ({ status: 200, document }));

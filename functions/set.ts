@@ -1,21 +1,21 @@
 import { jsonBody } from '../lib/http/body.ts';
-import { endpoint } from '../lib/http/endpoint.ts';
 import { readSet } from '../lib/http/input.ts';
-import { announce } from '../lib/observability/channels.ts';
-import { store } from '../lib/service.ts';
+import { config, endpoint, startService } from '../lib/service.ts';
 
-/** POST /api/v1/cache: the value's text is stored as it came. */
+const { store, events } = await startService();
+
+/** POST /api/v1/cache: the value is stored as the text that was sent. */
 export const handler = endpoint(
-  { operation: 'set', body: jsonBody({ lift: 'value' }), input: readSet },
-  async (call) => {
-    const { key, value, bytes, ttlSeconds } = call.input;
-    await store.set(call.tenant, key, value, ttlSeconds);
-    announce(call, { type: 'set', key });
+  'set',
+  { body: jsonBody({ rawPath: 'value' }), input: readSet(config) },
+  async (request, { key, value, bytes, ttlSeconds }) => {
+    await store.set(request.tenant, key, value, ttlSeconds);
+    events.publish(request, { type: 'set', key });
     return {
       status: 201,
       data: { key, status: 'set', ttl: ttlSeconds },
-      facts: { bytes },
-      counts: { sets: 1 },
+      logFields: { bytes },
+      counters: { sets: 1 },
     };
   },
 );

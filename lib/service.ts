@@ -1,21 +1,90 @@
-import { RequestMetrics } from './observability/metrics.ts';
-import { config, log, requestLog } from './settings.ts';
+import { readConfig } from './config/config.ts';
+import { type Events, noEvents } from './events/event.ts';
+import { createEndpoints } from './http/endpoint.ts';
+import { createLog } from './log/log.ts';
+import { createSink } from './log/sink.ts';
+import { MAX_VALUES } from './observability/emf.ts';
+import { RequestLog } from './observability/request-log.ts';
+import { currentRequest } from './request-context.ts';
 import { openStore } from './store/open.ts';
+import type { CacheStore, StoreObserver } from './store/store.ts';
 
-export { config };
+/**
+ * The composition root: the only module that creates the process's collaborators, and `startService` the only place that starts
+ * them. Functions that need no store do not call it, and so connect to nothing.
+ */
 
-// Before the store, so that both connect at the same time; and only if they are on, since it is a lot of code.
-if (config.nats) (await import('./events/nats.ts')).publishChanges(config.nats, config, log);
+/** This process's configuration. Importing this module throws `ConfigError` when a setting does not parse. */
+export const config = readConfig(process.env);
 
-/** Sends the traces and metrics that still wait, before the process ends; undefined where there are none. */
-export const endTelemetry =
-  config.otel && (await (await import('./observability/otel/start.ts')).start(config, config.otel, log));
+const sink = createSink(config);
+export const log = createLog(config, sink);
+const requestLog = new RequestLog(config, log, sink);
 
-/** This process's store, connected during the start where the backend can be reached. */
-export const store = await openStore(config, log);
+/** What has to be sent before a function's response, after which the sandbox is frozen. A server sends in the background. */
+const flushes: (() => Promise<void>)[] = [];
 
-// After the store, whose first calls wait for a connection and belong to no request.
-if (config.metricsNamespace) {
-  const metrics = new RequestMetrics({ namespace: config.metricsNamespace, serviceName: config.serviceName });
-  requestLog.measureBy((trace, milliseconds) => metrics.of(trace, milliseconds));
+/** Turns an endpoint into a Lambda function, see `createEndpoints`. */
+export const endpoint = createEndpoints({
+  config,
+  log,
+  requestLog,
+  flush: () => (flushes.length > 0 ? Promise.all(flushes.map((flush) => flush())) : undefined),
+});
+
+/** What functions work with once the process has started. */
+export interface Service {
+  store: CacheStore;
+  events: Events;
+  /** Closes the store and sends what is buffered, within two seconds. */
+  stop: () => Promise<void>;
 }
+
+let started: Promise<Service> | undefined;
+
+/**
+ * Starts events and telemetry where they are on, and opens the store. Every call returns the same service: the functions of one
+ * process share it. A backend that cannot be reached does not fail the start.
+ */
+export function startService(): Promise<Service> {
+  started ??= start();
+  return started;
+}
+
+async function start(): Promise<Service> {
+  // Loaded only where they are on, since each is a lot of code. Before the store, so that they connect at the same time.
+  const events = config.nats
+    ? (await import('./events/nats.ts')).startNatsEvents(config.nats, config, log)
+    : noEvents;
+  const telemetry =
+    config.otel && (await (await import('./observability/otel/start.ts')).start(config, config.otel, log));
+  if (config.onLambda) {
+    if (config.nats) flushes.push(() => events.flush());
+    if (telemetry) flushes.push(() => telemetry.flush());
+  }
+  const store = await openStore(config, log, observer);
+  return {
+    store,
+    events,
+    stop: async () => {
+      await store.close();
+      await telemetry?.stop();
+    },
+  };
+}
+
+/** Assigns what the store reports to the request that it works for. */
+const observer: StoreObserver = {
+  backendCalled(durationMs) {
+    const times = currentRequest()?.backendTimesMs;
+    // The first of an invalidation's thousands of calls are enough.
+    if (times && times.length < MAX_VALUES) times.push(Math.round(durationMs * 1000) / 1000);
+  },
+  compressed(savedBytes) {
+    const request = currentRequest();
+    if (request) request.compressionSavedBytes += savedBytes;
+  },
+  reconnected() {
+    requestLog.countReconnect();
+  },
+};

@@ -1,7 +1,7 @@
 import type { BackendAddress } from '../../lib/config/backend-url.ts';
 import type { Config } from '../../lib/config/config.ts';
 import type { NatsSettings } from '../../lib/config/nats.ts';
-import type { OtelSettings } from '../../lib/observability/otel/settings.ts';
+import type { OtelSettings } from '../../lib/config/otel.ts';
 import type { Route } from '../../lib/routes.ts';
 
 /** What only the start finds out. */

@@ -12,14 +12,14 @@ import { createGateway, type Gateway } from './server.ts';
 /** How long requests under way may take to finish once the process is told to stop, in milliseconds. */
 const SHUTDOWN_GRACE_MS = 5000;
 
-const { config, log } = await import('../../lib/settings.ts').catch((error) => giveUp(error));
+const { config, log, startService } = await import('../../lib/service.ts').catch((error) => giveUp(error));
 // API Gateway would hand over only requests whose token it has verified; here there is none, and each would be answered 401.
 if (config.tenantClaim !== undefined) {
   const problem =
     'is for functions behind API Gateway, which verifies the token; the local server verifies none';
   giveUp(new ConfigError('TENANT_CLAIM', `${problem}: leave it unset, and X-Tenant-ID names the tenant`));
 }
-const { endTelemetry, store } = await import('../../lib/service.ts').catch((error) => giveUp(error));
+const { store, stop } = await startService().catch((error) => giveUp(error));
 
 const names = [...routes, fallback].map(({ name }) => name);
 const handlers = await loadHandlers(names, new URL('../../functions/', import.meta.url));
@@ -63,8 +63,7 @@ function listen({ server }: Gateway, { host, port }: Pick<Config, 'host' | 'port
 
 async function shutDown(): Promise<void> {
   await gateway.stop(SHUTDOWN_GRACE_MS);
-  await store.close();
-  await endTelemetry?.();
+  await stop();
   process.exit(0);
 }
 

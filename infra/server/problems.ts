@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { PayloadTooLargeError, type ServiceError, ValidationError } from '../../lib/errors.ts';
-import { failure } from '../../lib/http/envelope.ts';
-import { requestIds } from '../../lib/http/ids.ts';
+import { requestIds } from '../../lib/http/request.ts';
+import { failureResponse } from '../../lib/http/response.ts';
 import type { Result } from './response.ts';
 
 /** API Gateway's limits, in bytes: the request line and the headers together, and the body. */
@@ -41,7 +41,7 @@ export function problemBehind({ code }: NodeJS.ErrnoException): Problem {
 /** The contract's failure envelope for it. `headers`: of the request, where they could be read. */
 export function answerTo({ status, error }: Problem, headers: IncomingHttpHeaders = {}): Result {
   const ids = requestIds(headers as Record<string, string | undefined>);
-  return { ...failure(error, ids), statusCode: status };
+  return { ...failureResponse(error, ids), statusCode: status };
 }
 
 function invalid(status: number, field: string, message: string): Problem {

@@ -1,10 +1,10 @@
 import { createHash, createHmac } from 'node:crypto';
 
 /**
- * AWS Signature Version 4, as far as the service needs it: a presigned URL and a signed POST, computed here without the AWS
- * SDK, which would cost a cold start more than the rest of the code together.
+ * The parts of AWS Signature Version 4 that the service needs: a presigned URL and a signed POST. The AWS SDK would cost a cold
+ * start more than the rest of the code together.
  *
- * Source: IAM User Guide, «Create a signed AWS API request».
+ * Source: IAM User Guide, "Create a signed AWS API request".
  */
 export interface Credentials {
   accessKeyId: string;
@@ -13,7 +13,7 @@ export interface Credentials {
   sessionToken: string | undefined;
 }
 
-/** Whom and when a signature is for. */
+/** The service, the region and the time that a signature is valid for. */
 export interface SigningScope {
   service: string;
   region: string;
@@ -21,7 +21,7 @@ export interface SigningScope {
   now: number;
 }
 
-/** The credentials that Lambda puts into a function's environment. @throws Error when there are none */
+/** The credentials in a Lambda function's environment. @throws Error when there are none */
 export function environmentCredentials(env: NodeJS.ProcessEnv = process.env): Credentials {
   const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = env;
   if (!AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) {
@@ -60,7 +60,7 @@ export function presign(
   return `${host}/?${signed}&X-Amz-Signature=${signature}`;
 }
 
-/** The headers of a POST to `/`, the given ones and the signature's. Names in lower case. */
+/** The headers of a signed POST to `/`: the given ones and those of the signature. Names are in lower case. */
 export function signPost(
   headers: Record<string, string>,
   body: string,
@@ -103,7 +103,7 @@ function canonicalQuery(query: Record<string, string>): string {
     .join('&');
 }
 
-/** Percent-encodes all but what RFC 3986 calls unreserved; `encodeURIComponent` leaves five more as they are. */
+/** Percent-encodes all but the unreserved characters of RFC 3986; `encodeURIComponent` leaves five more unencoded. */
 function encode(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,

@@ -1,6 +1,6 @@
-/** Where the backend is and how to log in, as `DRAGONFLY_URL` says it. */
+/** Where the backend is and how to log in, as given by `DRAGONFLY_URL`. */
 export interface BackendAddress {
-  /** One node, or the nodes of a cluster to begin with. */
+  /** One server, or the seed nodes of a cluster. */
   hosts: { host: string; port: number }[];
   cluster: boolean;
   tls: boolean;
@@ -11,7 +11,7 @@ export interface BackendAddress {
 }
 
 const DEFAULT_PORT = 6379;
-/** Whether each speaks TLS. */
+/** The schemes, and whether each uses TLS. */
 const SCHEMES = new Map([
   ['dragonfly', false],
   ['dragonflys', true],
@@ -23,12 +23,13 @@ const SCHEMES = new Map([
 const SHAPE = 'must look like dragonfly://[user:password@]host:port[/db]';
 
 /**
- * Reads `dragonfly://[user:password@]host:port[/db]`; `dragonflys://` is TLS, `redis`, `rediss`, `valkey` and `valkeys` mean
- * the same. `?cluster=true`, or several `host:port` with commas between them, speaks the cluster protocol.
+ * Parses `dragonfly://[user:password@]host:port[/db]`. `dragonflys://` uses TLS. `redis` and `valkey` mean the same as
+ * `dragonfly`, `rediss` and `valkeys` the same as `dragonflys`. `?cluster=true`, or several `host:port` separated by commas,
+ * selects the cluster protocol.
  *
- * Not the platform's `URL`: that has no room for several hosts.
+ * The platform's `URL` cannot hold several hosts.
  *
- * @throws Error whose message says what is wrong and repeats nothing of the URL, which may hold a password
+ * @throws Error whose message does not repeat the URL, which may hold a password
  */
 export function parseBackendUrl(url: string): BackendAddress {
   const match = /^([a-z]+):\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url);

@@ -1,6 +1,6 @@
-import { type OtelSettings, readOtel } from '../observability/otel/settings.ts';
 import { type BackendAddress, parseBackendUrl } from './backend-url.ts';
 import { type NatsSettings, readNats } from './nats.ts';
+import { type OtelSettings, readOtel } from './otel.ts';
 import { ConfigError, type Environment, integer, secretArn, text, url } from './parse.ts';
 
 /** Everything that can be set, from the environment, read and checked once. The README lists the names. */

@@ -4,13 +4,13 @@ export interface NatsServer {
   port: number;
 }
 
-/** Where the broker is and who logs in, as `NATS_URL` says it. */
+/** Where the broker is and how to log in, as given by `NATS_URL`. */
 export interface NatsAddress {
-  /** One server, or several of one cluster: any of them will do. */
+  /** One server, or several of one cluster, any of which can be used. */
   servers: [NatsServer, ...NatsServer[]];
-  /** True: no connection without TLS. Otherwise it is used where the server asks for it. */
+  /** True: TLS is required. False: TLS is used if the server requires it. */
   tls: boolean;
-  /** What stands before the `@`: user and password, or one token. */
+  /** The part before the `@`: user and password, or a token. */
   login: { user: string; password: string } | { token: string } | undefined;
 }
 
@@ -18,10 +18,10 @@ const DEFAULT_PORT = 4222;
 const SHAPE = 'must look like nats://[user:password@]host:port, or tls://…';
 
 /**
- * Reads `nats://[user:password@|token@]host[:port]`, or `tls://…`, and several of them with commas between, of which only the
- * first may have a login: it is used with all.
+ * Parses `nats://[user:password@|token@]host[:port]` or `tls://…`, or several of them separated by commas. Only the first may
+ * have a login, which is used for all.
  *
- * @throws Error whose message says what is wrong and repeats nothing of the URL, which may hold a password
+ * @throws Error whose message does not repeat the URL, which may hold a password
  */
 export function parseNatsUrl(url: string): NatsAddress {
   const [first = '', ...others] = url.split(',').map((part) => part.trim());

@@ -1,19 +1,19 @@
 import { type NatsAddress, parseNatsUrl } from './nats-url.ts';
 import { boolean, ConfigError, type Environment, secretArn, text, url } from './parse.ts';
 
-/** Where events go, and how to get in. */
+/** Where events are published, and how to log in. */
 export interface NatsSettings {
-  /** Undefined: the secret names it. */
+  /** Undefined: the secret holds it. */
   address: NatsAddress | undefined;
-  /** Credentials or an nkey seed: the text itself, or the path of a file that holds it. */
+  /** Credentials or an nkey seed: the text itself, or the path of a file with it. */
   creds: string | undefined;
-  /** The Secrets Manager secret that has the URL, credentials or private authority. */
+  /** The Secrets Manager secret with the URL, the credentials or a private certificate authority. */
   secretArn: string | undefined;
 }
 
 /**
  * @returns undefined when events are off
- * @throws ConfigError for the first setting that cannot be used, be events on or off
+ * @throws ConfigError for the first invalid setting, whether events are on or off
  */
 export function readNats(env: Environment): NatsSettings | undefined {
   const on = boolean(env, 'ENABLE_NATS');

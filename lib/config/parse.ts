@@ -1,7 +1,7 @@
 /** Variables by their names. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A setting that cannot be used. Its message is one line that begins with the setting's name. */
+/** An invalid setting. The message is one line that begins with the setting's name. */
 export class ConfigError extends Error {
   constructor(name: string, problem: string) {
     super(`${name} ${problem}`);
@@ -9,7 +9,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** A variable that is set to nothing counts as not set, as in most shells' and templates' use. */
+/** The trimmed value; undefined for an empty one, since shells and templates often set a variable to nothing. */
 export function text(env: Environment, name: string): string | undefined {
   return env[name]?.trim() || undefined;
 }
@@ -33,7 +33,7 @@ export function boolean(env: Environment, name: string): boolean {
   throw new ConfigError(name, `must be true or false, not ${JSON.stringify(given)}`);
 }
 
-/** @throws ConfigError that repeats nothing of what was given, which may hold a password: so must `parse`'s own errors */
+/** @throws ConfigError with the message of `parse`'s error, which must not repeat the URL: it may hold a password */
 export function url<T>(env: Environment, name: string, parse: (url: string) => T): T | undefined {
   const given = text(env, name);
   if (given === undefined) return undefined;

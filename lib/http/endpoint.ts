@@ -1,69 +1,93 @@
-import middy from '@middy/core';
-import type { Context } from 'aws-lambda';
-import { requests } from '../observability/channels.ts';
-import { flushAll } from '../observability/flush.ts';
-import type { Operation } from '../routes.ts';
-import { config } from '../settings.ts';
-import { answering } from './answering.ts';
-import type { Answer, HttpResponse } from './envelope.ts';
-import { type CacheEvent, deadlineOf, type Middleware } from './event.ts';
-import { identifying } from './tenant.ts';
+import middy, { type MiddlewareObj } from '@middy/core';
+import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import type { Config } from '../config/config.ts';
+import { InternalError, ServiceError } from '../errors.ts';
+import type { Log } from '../log/log.ts';
+import type { RequestLog } from '../observability/request-log.ts';
+import { requestTraces } from '../observability/tracing-channels.ts';
+import { type RequestContext, runForRequest } from '../request-context.ts';
+import { type Operation, routeNamed } from '../routes.ts';
+import { createRequestContext } from './request.ts';
+import { type Answer, failureResponse, type HttpResponse, successResponse } from './response.ts';
+import { readTenant } from './tenant.ts';
 
-/** What an endpoint gets to work with: a request whose every part has been checked. */
-export interface Call<Input> {
-  tenant: string;
-  input: Input;
-  correlationId: string;
-  /** Epoch milliseconds by which it must have stopped working. */
-  deadline: number;
-}
+/** What middlewares get: the event as API Gateway delivers it, and the request's record beside Lambda's context. */
+export type Middleware = MiddlewareObj<APIGatewayProxyEventV2, HttpResponse, Error, MiddlewareContext>;
+type MiddlewareContext = Context & { request: RequestContext };
 
 export interface EndpointOptions<Input> {
-  operation: Operation;
-  /** False for an endpoint that needs no tenant. */
-  tenant?: false;
-  /** What reads its body, see `jsonBody`. */
-  body?: Middleware[];
-  /** Reads and checks what the endpoint needs of the request; throws a `ServiceError` when it is not of its form. */
-  input: (event: CacheEvent) => Input;
+  /** Middlewares that read the body, see `jsonBody`. */
+  body?: readonly Middleware[];
+  /** Reads and checks what the endpoint needs of the request. @throws ServiceError when it is invalid */
+  input: (request: RequestContext) => Input;
 }
 
-/** A function as Lambda calls it. */
+/** A function as Lambda invokes it. */
 export type LambdaHandler = (event: unknown, context: Context) => Promise<HttpResponse>;
 
-/**
- * Makes a Lambda function of an endpoint: identifiers, tenant, body and input are read and checked, in this order, before
- * `run` is called; its answer, or whatever it throws, becomes the contract's envelope and one line in the log.
- */
-export function endpoint<Input>(
-  { operation, tenant, body, input }: EndpointOptions<Input>,
-  run: (call: Call<Input>) => Promise<Answer>,
-): LambdaHandler {
-  const call = (event: CacheEvent, context: Context): Promise<Answer> =>
-    run({
-      tenant: event.tenant,
-      input: input(event),
-      correlationId: event.ids.correlationId,
-      deadline: deadlineOf(context),
-    });
-
-  // No early timeout: every operation has a deadline of its own, and one cut off here would leave commands behind whose
-  // timers kill a healthy connection after the next thaw.
-  const stack = middy({ timeoutEarlyInMillis: 0 }).use(answering(operation));
-  if (tenant !== false) stack.use(identifying(config.tenantClaim));
-  if (body) stack.use(body);
-  // middy types the answer of a handler and of its middleware as one; here the middleware turns one into the other.
-  return watched(operation, stack.handler(call as never) as unknown as LambdaHandler);
+/** What every endpoint of a process shares. */
+export interface EndpointServices {
+  config: Pick<Config, 'tenantClaim'>;
+  log: Log;
+  requestLog: RequestLog;
+  /** Sends buffered events and traces. Awaited before each response, since a function is frozen after it. Never rejects. */
+  flush: () => Promise<unknown> | undefined;
 }
 
-/** Lets those who listen follow each request, and send what they hold back before it is answered. */
-function watched(operation: Operation, handler: LambdaHandler): LambdaHandler {
-  return async (given, context) => {
-    // Whoever may invoke a function may hand it anything.
-    const event = typeof given === 'object' && given !== null ? given : {};
-    const trace = { operation, event: event as CacheEvent, context };
-    const response = await requests.tracePromise(handler, trace, undefined, event, context);
-    await flushAll();
-    return response;
+/**
+ * Creates the function that turns an endpoint into a Lambda function: tenant, body and input are read and checked, in this
+ * order, before `run` is called. Its answer, or what it throws, becomes the contract's envelope and one line in the log.
+ */
+export function createEndpoints({ config, log, requestLog, flush }: EndpointServices) {
+  return function endpoint<Input>(
+    operation: Operation,
+    { body = [], input }: EndpointOptions<Input>,
+    run: (request: RequestContext, input: Input) => Promise<Answer>,
+  ): LambdaHandler {
+    // No early timeout: every operation has a deadline of its own. One that is cut off here would leave commands behind whose
+    // timers kill a healthy connection after the next thaw.
+    const pipeline = middy<APIGatewayProxyEventV2, HttpResponse, Error, MiddlewareContext>({
+      timeoutEarlyInMillis: 0,
+    })
+      .use(respondToErrors(log))
+      .use(routeNamed(operation).tenant ? [readTenant(config.tenantClaim), ...body] : [...body])
+      .handler(async (_event, { request }) => {
+        const answer = await run(request, input(request));
+        return successResponse(answer, request);
+      });
+
+    return (given, lambda) => {
+      const request = createRequestContext(operation, given, lambda);
+      return runForRequest(request, async () => {
+        // A copy: the body parser replaces the body.
+        const respond = () => pipeline({ ...request.event }, { ...lambda, request });
+        const response = requestTraces.hasSubscribers
+          ? await requestTraces.tracePromise(respond, { request })
+          : await respond();
+        requestLog.write(request, response.statusCode);
+        await flush();
+        return response;
+      });
+    };
+  };
+}
+
+/** The one place where errors become responses. Detail of unknown errors goes to the log alone. */
+function respondToErrors(log: Log): Middleware {
+  return {
+    onError: (middyRequest) => {
+      const { error: thrown, context } = middyRequest;
+      const { request } = context;
+      const error = thrown instanceof ServiceError ? thrown : new InternalError(thrown);
+      if (error.status >= 500) {
+        const { operation, correlationId } = request;
+        log.error(error.code, { operation, correlation_id: correlationId, cause: error.cause });
+      }
+      // Also of an invalidation that ran out of time: what it removed is gone.
+      const { count } = error.details;
+      request.logFields = { code: error.code, ...(typeof count === 'number' && { count }) };
+      request.counters = {};
+      middyRequest.response = failureResponse(error, request);
+    },
   };
 }

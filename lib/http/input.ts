@@ -1,87 +1,97 @@
 import type { InferOutput } from 'valibot';
+import type { Config } from '../config/config.ts';
 import { PayloadTooLargeError, ValidationError } from '../errors.ts';
 import { isJson } from '../json/validate.ts';
-import { config } from '../settings.ts';
+import type { RequestContext } from '../request-context.ts';
 import type { Item } from '../store/store.ts';
 import { requireFitting } from './batch-size.ts';
-import type { CacheEvent } from './event.ts';
-import { batchKeysSchema, batchSetSchema, invalidateSchema, setSchema, validate } from './schemas.ts';
+import {
+  batchKeysSchema,
+  batchSetSchema,
+  invalidateSchema,
+  maxBatchBytesOf,
+  setSchema,
+  validate,
+} from './schemas.ts';
 import { requireOwnTenant } from './tenant.ts';
 
-const setBody = setSchema(config);
-type SetBody = InferOutput<typeof setBody>;
-const batchSetBody = batchSetSchema(config);
+type Limits = Pick<Config, 'defaultTtlSeconds' | 'maxTtlSeconds' | 'maxValueBytes'>;
 
-/** What a set asks for, and how long its value is in bytes of UTF-8. */
+/** An item to set, and the length of its value in bytes of UTF-8. */
 type ReadItem = Item & { bytes: number };
 
 /**
- * What a set asks for: the value as verbatim JSON text, the TTL in seconds.
+ * Creates the reader of a set's body: the value as raw JSON text, the TTL in seconds.
  *
- * @throws ValidationError, PayloadTooLargeError
+ * The reader throws ValidationError and PayloadTooLargeError.
  */
-export function readSet({ lifted, body }: CacheEvent): ReadItem {
-  const sizes = lifted.map((text) => checkValue(text, 'value'));
-  return itemOf(validate(setBody, body, 'body'), lifted, sizes);
-}
-
-/**
- * What a batch of sets asks for, in order, as {@link readSet} reads one of them.
- *
- * @throws ValidationError, PayloadTooLargeError
- */
-export function readBatchSet({ lifted, body }: CacheEvent): ReadItem[] {
-  const { items } = validate(batchSetBody, body, 'body');
-  // Those that no item is left with stood under a name that came again.
-  const fields = new Map(items.map(({ value }, index) => [value, `items.${index}.value`]));
-  const sizes = lifted.map((text, index) => checkValue(text, fields.get(index) ?? 'body'));
-  const read = items.map((item) => itemOf(item, lifted, sizes));
-  requireFitting(read);
-  return read;
-}
-
-/** @param body of one set, in which the value is the number of its piece */
-function itemOf({ key, value, ttl }: SetBody, lifted: string[], sizes: number[]): ReadItem {
-  return {
-    key,
-    value: lifted[value] ?? '',
-    bytes: sizes[value] ?? 0,
-    ttlSeconds: ttl ?? config.defaultTtlSeconds,
+export function readSet(limits: Limits): (request: RequestContext) => ReadItem {
+  const schema = setSchema(limits);
+  return ({ rawValues, body }) => {
+    const sizes = rawValues.map((text) => checkValue(text, 'value', limits));
+    return itemOf(validate(schema, body, 'body'), rawValues, sizes, limits);
   };
 }
 
-/**
- * The keys that a batch of gets or deletes names, in order.
- *
- * @throws ValidationError
- */
-export function readKeys(event: CacheEvent): string[] {
-  return validate(batchKeysSchema, event.body, 'body').keys;
+/** Creates the reader of a batch of sets, in order; each item is read as by {@link readSet}. */
+export function readBatchSet(limits: Limits): (request: RequestContext) => ReadItem[] {
+  const schema = batchSetSchema(limits);
+  return ({ rawValues, body }) => {
+    const { items } = validate(schema, body, 'body');
+    // A raw value that no item refers to was replaced by a later member of the same name.
+    const fields = new Map(items.map(({ value }, index) => [value, `items.${index}.value`]));
+    const sizes = rawValues.map((text, index) => checkValue(text, fields.get(index) ?? 'body', limits));
+    const read = items.map((item) => itemOf(item, rawValues, sizes, limits));
+    requireFitting(read, maxBatchBytesOf(limits));
+    return read;
+  };
 }
 
-/**
- * The pattern to invalidate by; `*` where the caller gave none.
- *
- * @throws ValidationError, TenantMismatchError
- */
-export function readInvalidation(event: CacheEvent): string {
-  const { pattern, tenant_id } = validate(invalidateSchema, event.body, 'body');
-  if (tenant_id != null) requireOwnTenant(event, tenant_id);
+/** @param skeleton of one set, in which the value is the index of its raw text */
+function itemOf(
+  { key, value, ttl }: InferOutput<ReturnType<typeof setSchema>>,
+  rawValues: readonly string[],
+  sizes: readonly number[],
+  { defaultTtlSeconds }: Limits,
+): ReadItem {
+  return {
+    key,
+    value: rawValues[value] ?? '',
+    bytes: sizes[value] ?? 0,
+    ttlSeconds: ttl ?? defaultTtlSeconds,
+  };
+}
+
+/** The keys that a batch of gets or deletes names, in order. @throws ValidationError */
+export function readKeys({ body }: RequestContext): string[] {
+  return validate(batchKeysSchema, body, 'body').keys;
+}
+
+/** The pattern to invalidate by; `*` where the caller gave none. @throws ValidationError, TenantMismatchError */
+export function readInvalidation(request: RequestContext): string {
+  const { pattern, tenant_id } = validate(invalidateSchema, request.body, 'body');
+  if (tenant_id != null) requireOwnTenant(request, tenant_id);
   return pattern ?? '*';
 }
 
+/** Checks the tenant in the path. @throws TenantMismatchError */
+export function readTenantInPath(request: RequestContext): void {
+  requireOwnTenant(request, request.event.pathParameters?.tenant_id);
+}
+
+/** For endpoints that take no input. */
+export function noInput(): void {}
+
 /**
- * Up to so many characters a value is parsed to see whether it is JSON, which of few is faster; but building a long one could
- * take a hundred times its size.
+ * Up to this many characters `JSON.parse` checks a value faster than {@link isJson}. It builds the value, though, which for a
+ * long one could take a hundred times the memory of its text.
  */
 const SHORT = 4096;
 
-/** @returns its length in bytes of UTF-8 @throws PayloadTooLargeError, ValidationError naming `field` */
-function checkValue(text: string, field: string): number {
+/** @returns the length in bytes of UTF-8 @throws PayloadTooLargeError, or ValidationError naming `field` */
+function checkValue(text: string, field: string, { maxValueBytes }: Limits): number {
   const bytes = Buffer.byteLength(text);
-  if (bytes > config.maxValueBytes) {
-    throw new PayloadTooLargeError('value', config.maxValueBytes);
-  }
+  if (bytes > maxValueBytes) throw new PayloadTooLargeError('value', maxValueBytes);
   if (!(text.length <= SHORT ? parses(text) : isJson(text))) {
     throw new ValidationError([{ field, message: 'must be valid JSON' }]);
   }

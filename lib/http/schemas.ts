@@ -101,12 +101,12 @@ function noMisspelling(known: readonly string[]) {
   });
 }
 
-/** What is left in a body of a value whose text was lifted out of it: the number of its piece. */
-const liftedValue = v.number('is required');
+/** What the skeleton of a body has in place of a raw value: its index in `rawValues`. */
+const rawValueIndex = v.number('is required');
 
-/** The body of a set, but for its value: that is lifted out as text and leaves the number of its piece. */
+/** The skeleton of a set's body: the value is the index of its raw text. */
 export function setSchema(limits: { maxTtlSeconds: number }) {
-  return objectOf({ key: keySchema, value: liftedValue, ttl: ttlSchema(limits) });
+  return objectOf({ key: keySchema, value: rawValueIndex, ttl: ttlSchema(limits) });
 }
 
 const list = v.custom<unknown[]>((given) => Array.isArray(given), 'must be an array');
@@ -159,7 +159,7 @@ export const checks = {
   noControlCharacters,
   jsonObject,
   list,
-  liftedValue,
+  rawValueIndex,
   noStrangerForPattern,
 };
 

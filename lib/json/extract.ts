@@ -1,13 +1,13 @@
 /**
- * Takes the text of members out of a JSON text before anything parses it, so that a cached value comes back as it was
- * sent: a parse and a re-print would turn `1.0` into `1`, round `12345678901234567890`, and merge two members of one name.
+ * Extracts members from a JSON text before anything parses it, so that a cached value is returned as it was sent: parsing and
+ * printing would turn `1.0` into `1`, round `12345678901234567890`, and merge two members of one name.
  */
 
-export interface Lifted {
-  /** The text with a number in place of each text that was taken out: its index among those. */
-  rest: string;
-  /** What was taken out, in order: pieces of JSON text that nobody has parsed, without white space around them. */
-  taken: string[];
+export interface Extracted {
+  /** The text with a number in place of each extracted value: its index in `rawValues`. */
+  skeleton: string;
+  /** The extracted values in order: JSON texts that nobody has parsed, without white space around them. */
+  rawValues: string[];
 }
 
 const QUOTE = 0x22;
@@ -19,24 +19,24 @@ const COMMA = 0x2c;
 const EACH = '[]';
 
 /**
- * Lifts the value of every member that a path leads to: `value` to those of that name in the object that the text is,
- * `items[].value` to those in each object of the array `items`. A path ends with a member's name.
+ * Extracts the value of every member at a path: `value` means the members of that name in the object, `items[].value` those in
+ * each object of the array `items`. A path ends with a member's name.
  *
- * It only finds where a value begins and ends, and judges nothing. But if the rest and every piece are valid JSON, so was the
- * whole: JSON's grammar allows any value where it allows a number. And where a name stands more than once, a parser of the
- * rest is left with the number of the piece that a parser of the whole would have been left with.
+ * This only finds where a value begins and ends; it does not validate. If the skeleton and every raw value are valid JSON, so
+ * was the whole text, since JSON's grammar allows any value where it allows a number. Where a name occurs more than once, a
+ * parser keeps the last one, in the skeleton as in the whole text.
  */
-export function liftMember(json: string, path: string): Lifted {
-  return new Lifter(json, path.match(/\[\]|[^.[\]]+/g) ?? []).lift();
+export function extractRaw(json: string, path: string): Extracted {
+  return new Extractor(json, path.match(/\[\]|[^.[\]]+/g) ?? []).extract();
 }
 
 /** A walk over a text, from its start to its end. Each step returns the index at which the next one begins. */
-class Lifter {
+class Extractor {
   readonly #json: string;
   readonly #path: string[];
-  readonly #taken: string[] = [];
-  #rest = '';
-  /** Up to where the text is in the rest or taken. */
+  readonly #rawValues: string[] = [];
+  #skeleton = '';
+  /** The index up to which the text is in the skeleton or in the raw values. */
   #copied = 0;
 
   constructor(json: string, path: string[]) {
@@ -44,9 +44,9 @@ class Lifter {
     this.#path = path;
   }
 
-  lift(): Lifted {
+  extract(): Extracted {
     this.#value(skipSpace(this.#json, 0), 0);
-    return { rest: this.#rest + this.#json.slice(this.#copied), taken: this.#taken };
+    return { skeleton: this.#skeleton + this.#json.slice(this.#copied), rawValues: this.#rawValues };
   }
 
   /** Passes the value at `start`, to which the first `depth` steps of the path lead, up to the comma or bracket after it. */
@@ -62,7 +62,7 @@ class Lifter {
     return skipValue(this.#json, at + 1);
   }
 
-  /** Passes a member of an object; stays where it is at what is none, which the parser of the rest will find too. */
+  /** Passes a member of an object. At anything else it stops, and the parser of the skeleton will report the error. */
   #member(nameStart: number, wanted: string, depth: number): number {
     const json = this.#json;
     if (json.charCodeAt(nameStart) !== QUOTE) return nameStart;
@@ -76,14 +76,14 @@ class Lifter {
 
   #take(start: number): number {
     const end = skipValue(this.#json, start);
-    this.#rest += `${this.#json.slice(this.#copied, start)}${this.#taken.length}`;
-    this.#taken.push(this.#json.slice(start, spaceStart(this.#json, start, end)));
+    this.#skeleton += `${this.#json.slice(this.#copied, start)}${this.#rawValues.length}`;
+    this.#rawValues.push(this.#json.slice(start, spaceStart(this.#json, start, end)));
     this.#copied = end;
     return end;
   }
 }
 
-/** A name may be written with escapes; what is no valid string is left to the parser that reads the rest. */
+/** A name may be written with escapes. An invalid string is left to the parser of the skeleton. */
 function memberName(quoted: string): string | undefined {
   if (!quoted.includes('\\')) return quoted.slice(1, -1);
   try {

@@ -1,14 +1,14 @@
-/** JSON text that goes into an answer as it is: a cached value, which nobody needs to parse on its way out. */
+/** JSON text that is copied into a response without being parsed, such as a cached value. */
 export class JsonText {
   readonly text: string;
 
-  /** @param text valid JSON; it is not checked again */
+  /** @param text valid JSON; it is not checked */
   constructor(text: string) {
     this.text = text;
   }
 }
 
-/** `JSON.stringify` for plain data that may hold {@link JsonText} anywhere inside. Members that are undefined are left out. */
+/** `JSON.stringify` for plain data that may contain {@link JsonText} anywhere. Undefined members are left out. */
 export function toJson(data: unknown): string {
   if (data instanceof JsonText) return data.text;
   if (Array.isArray(data)) return `[${data.map(toJson).join(',')}]`;

@@ -1,12 +1,12 @@
-/** Lines of the log for people: `10:29:28.123 INFO  request operation=get status=200 …`, an error's stack below its line. */
-export function readable(lines: string): string {
+/** Formats log lines for a terminal: `10:29:28.123 INFO  request operation=get status=200 …`, an error's stack below its line. */
+export function prettyPrint(lines: string): string {
   return lines
     .split('\n')
-    .map((line) => (line === '' ? '' : readableLine(line)))
+    .map((line) => (line === '' ? '' : prettyLine(line)))
     .join('\n');
 }
 
-function readableLine(line: string): string {
+function prettyLine(line: string): string {
   const {
     level,
     message,
@@ -17,11 +17,11 @@ function readableLine(line: string): string {
   } = JSON.parse(line) as Record<string, unknown>;
   const stacks: string[] = [];
   const words = Object.entries(fields).map(([name, value]) => {
-    if (typeof value !== 'object' || value === null) return `${name}=${plain(value)}`;
+    if (typeof value !== 'object' || value === null) return `${name}=${quoteIfNeeded(value)}`;
     const { stack, ...rest } = value as { stack?: unknown };
     if (typeof stack !== 'string') return `${name}=${JSON.stringify(value)}`;
-    stacks.push(...chain(value as ErrorFields));
-    return `${name}=${plain((rest as ErrorFields).message)}`;
+    stacks.push(...stacksOf(value as ErrorFields));
+    return `${name}=${quoteIfNeeded((rest as ErrorFields).message)}`;
   });
   const time = String(timestamp).slice('2026-11-22T'.length, -1);
   return [[time, String(level).padEnd(5), message, ...words].join(' '), ...stacks].join('\n');
@@ -33,13 +33,13 @@ interface ErrorFields {
   cause?: unknown;
 }
 
-/** The stacks of an error and of what caused it. */
-function chain({ stack, cause }: ErrorFields): string[] {
+/** The stacks of an error and of its causes. */
+function stacksOf({ stack, cause }: ErrorFields): string[] {
   const own = typeof stack === 'string' ? [stack.replaceAll(/^/gm, '    ')] : [];
-  return typeof cause === 'object' && cause !== null ? [...own, ...chain(cause as ErrorFields)] : own;
+  return typeof cause === 'object' && cause !== null ? [...own, ...stacksOf(cause as ErrorFields)] : own;
 }
 
-function plain(value: unknown): string {
+function quoteIfNeeded(value: unknown): string {
   const text = String(value);
   return /^[\w./:@%+-]*$/.test(text) ? text : JSON.stringify(text);
 }

@@ -1,32 +1,32 @@
 import type { Config } from '../config/config.ts';
-import { readable } from './pretty.ts';
+import { prettyPrint } from './pretty.ts';
 
 /** Takes whole lines of the log. */
 export type Sink = (line: string) => void;
 
-/** Where the log goes: to stdout, for people where that is a terminal. */
+/** Writes the log to stdout: pretty-printed if that is a terminal. */
 export function createSink({ onLambda }: Pick<Config, 'onLambda'>): Sink {
-  // Not a moment later: with its answer a function is frozen.
+  // At once: a function is frozen after its response.
   if (onLambda) return (line) => process.stdout.write(line);
-  const forPeople = process.stdout.isTTY;
-  return gathering((lines) => process.stdout.write(forPeople ? readable(lines) : lines));
+  const isTerminal = process.stdout.isTTY;
+  return buffered((lines) => process.stdout.write(isTerminal ? prettyPrint(lines) : lines));
 }
 
 /**
- * One write for the lines of many requests: a server that answers thousands a second would spend a twentieth of its time on
- * writing them one by one. What is still held back when the process ends is written then.
+ * Buffers lines until the event loop is free, so that many requests share a write: at thousands of requests a second, single
+ * writes would take a twentieth of the time. The rest is written when the process exits.
  */
-function gathering(write: Sink): Sink {
-  let held = '';
-  const release = () => {
-    if (held === '') return;
-    const lines = held;
-    held = '';
+function buffered(write: Sink): Sink {
+  let buffer = '';
+  const flush = () => {
+    if (buffer === '') return;
+    const lines = buffer;
+    buffer = '';
     write(lines);
   };
-  process.on('exit', release);
+  process.on('exit', flush);
   return (line) => {
-    if (held === '') setImmediate(release);
-    held += line;
+    if (buffer === '') setImmediate(flush);
+    buffer += line;
   };
 }

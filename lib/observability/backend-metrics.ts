@@ -1,44 +1,49 @@
-import type { Metrics } from '@aws-lambda-powertools/metrics';
 import type { ServerState } from '../store/store.ts';
-import { METRICS, type MetricSpec } from './metric-names.ts';
+import { emfMembers, type MetricValues } from './emf.ts';
 
-/** What a backend has said of itself, and how long all of its servers took to say it, in milliseconds. */
+/** What the backend's servers reported, and how long all of them took to do so. */
 export interface Measurement {
   servers: readonly ServerState[];
   latencyMs: number;
 }
 
 /**
- * Publishes what a backend has said of itself as one line of the log, of which CloudWatch makes metrics.
+ * A measurement as one line of CloudWatch's embedded metric format.
  *
- * Of several servers what they take is added up; what goes wrong on one of them first is told of the worst.
+ * What several servers use is added up; of what can go wrong on one server alone, the worst is reported.
  *
- * @param measured undefined: it has not answered
+ * @param measured undefined: the backend did not answer
  */
-export function publishBackend(metrics: Metrics, measured: Measurement | undefined): void {
-  const add = ({ name, unit }: MetricSpec, value: number | undefined) => {
-    if (value !== undefined) metrics.addMetric(name, unit, value);
+export function backendMetricsLine(
+  { namespace, serviceName }: { namespace: string; serviceName: string },
+  measured: Measurement | undefined,
+): string {
+  const line = { service: serviceName, ...emfMembers(namespace, valuesOf(measured)) };
+  return `${JSON.stringify(line)}\n`;
+}
+
+function valuesOf(measured: Measurement | undefined): MetricValues {
+  if (!measured) return { backendReachable: 0 };
+  const { servers, latencyMs } = measured;
+  const of = <Name extends keyof ServerState>(name: Name) => servers.map((server) => server[name]);
+  const values = {
+    backendReachable: 1,
+    backendLatency: latencyMs,
+    memoryUsed: sum(of('usedBytes')),
+    memoryLimit: sum(of('limitBytes')),
+    memoryUsage: largest(servers.map(usagePercent)),
+    fragmentation: largest(of('fragmentation')),
+    evicted: sum(of('evicted')),
+    connections: sum(of('connections')),
   };
-  add(METRICS.backendReachable, measured ? 1 : 0);
-  if (measured) {
-    const { servers, latencyMs } = measured;
-    const of = <Name extends keyof ServerState>(name: Name) => servers.map((server) => server[name]);
-    add(METRICS.backendLatency, latencyMs);
-    add(METRICS.memoryUsed, sum(of('usedBytes')));
-    add(METRICS.memoryLimit, sum(of('limitBytes')));
-    add(METRICS.memoryUsage, largest(servers.map(usagePercent)));
-    add(METRICS.fragmentation, largest(of('fragmentation')));
-    add(METRICS.evicted, sum(of('evicted')));
-    add(METRICS.connections, sum(of('connections')));
-  }
-  metrics.publishStoredMetrics();
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
 function usagePercent({ usedBytes, limitBytes }: ServerState): number | undefined {
   return limitBytes && (100 * usedBytes) / limitBytes;
 }
 
-/** Undefined unless all of them are known. */
+/** Undefined unless all values are known. */
 function sum(values: (number | undefined)[]): number | undefined {
   return values.reduce(
     (total, value) => (total !== undefined && value !== undefined ? total + value : undefined),
@@ -46,7 +51,7 @@ function sum(values: (number | undefined)[]): number | undefined {
   );
 }
 
-/** Of those that are known. */
+/** The largest of the known values. */
 function largest(values: (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined);
   return known.length > 0 ? Math.max(...known) : undefined;

@@ -1,62 +1,73 @@
 import type { Config } from '../config/config.ts';
-import { createLog, type Log } from '../log/log.ts';
+import type { Log } from '../log/log.ts';
 import type { Sink } from '../log/sink.ts';
-import { type RequestTrace, requests } from './channels.ts';
+import type { RequestContext } from '../request-context.ts';
+import { routeNamed } from '../routes.ts';
+import { emfMembers } from './emf.ts';
+import { metricValues } from './metrics.ts';
 
-/** Makes the metrics of a request that has an answer: members of a JSON object, without its braces. */
-export type Measure = (trace: RequestTrace, milliseconds: number) => string;
+type Settings = Pick<Config, 'logLevel' | 'metricsNamespace' | 'onLambda' | 'serviceName'>;
 
-type Settings = Pick<Config, 'logLevel' | 'onLambda' | 'serviceName'>;
-
-/** Writes a line for each request, at INFO. Metrics, where there are any, stand on it, and alone where the level is above that. */
+/**
+ * Writes one line for each request at INFO. The metrics stand on the same line, since most of what a line costs is there
+ * already; where the level is above INFO, they stand on a line of their own.
+ */
 export class RequestLog {
+  readonly #settings: Settings;
   readonly #log: Log;
   readonly #write: Sink;
-  readonly #settings: Settings;
-  readonly #isWritten: boolean;
-  #measure: Measure | undefined;
-  /** Of the request whose line is being written. Its members are added as the text that they are. */
-  #metrics: string | undefined;
-  /** Whether the next request is the first. */
-  #cold = true;
+  readonly #writesInfo: boolean;
+  #isFirst = true;
+  /** Reconnects since the last line: a connection belongs to no request. */
+  #reconnects = 0;
 
-  constructor(settings: Settings, write: Sink) {
+  constructor(settings: Settings, log: Log, write: Sink) {
     this.#settings = settings;
+    this.#log = log;
     this.#write = write;
-    this.#log = createLog(settings, (line) => {
-      write(this.#metrics === undefined ? line : `${line.slice(0, -'}\n'.length)},${this.#metrics}}\n`);
-    });
-    this.#isWritten = settings.logLevel === 'INFO' || settings.logLevel === 'DEBUG';
-    requests.asyncEnd.subscribe((trace) => this.#tell(trace as RequestTrace));
+    this.#writesInfo = settings.logLevel === 'INFO' || settings.logLevel === 'DEBUG';
   }
 
-  /** Has metrics put on each line from now on. */
-  measureBy(measure: Measure): void {
-    this.#measure = measure;
+  /** Counts a connection to the backend that replaced a lost one. */
+  countReconnect(): void {
+    this.#reconnects++;
   }
 
-  #tell(trace: RequestTrace): void {
-    const { operation, event, result } = trace;
-    const milliseconds = Math.round((performance.now() - event.startedAt) * 1000) / 1000;
-    this.#metrics = this.#measure?.(trace, milliseconds);
-    if (this.#isWritten) {
+  /** @param status of the response */
+  write(request: RequestContext, status: number): void {
+    const durationMs = Math.round((performance.now() - request.startedMonotonicMs) * 1000) / 1000;
+    const metrics = this.#metricsOf(request, durationMs);
+    if (this.#writesInfo) {
+      const { operation, event, logFields, correlationId, requestId } = request;
       this.#log.info('request', {
         operation,
-        tenant: event.tenant || undefined,
+        tenant: request.tenant || undefined,
         user: event.headers['x-user-id'],
-        status: result?.statusCode,
-        ...event.facts,
-        duration_ms: milliseconds,
-        cold_start: this.#settings.onLambda ? this.#cold : undefined,
-        correlation_id: event.ids?.correlationId,
-        request_id: event.ids?.requestId,
-        // By which this line and the gateway's own about the same request find each other.
+        status,
+        ...logFields,
+        duration_ms: durationMs,
+        cold_start: this.#settings.onLambda ? this.#isFirst : undefined,
+        correlation_id: correlationId,
+        request_id: requestId,
+        // Also on API Gateway's own line about this request.
         gateway_request_id: event.requestContext?.requestId,
+        ...metrics,
       });
-    } else if (this.#metrics !== undefined) {
-      const dimensions = { service: this.#settings.serviceName, operation, code: event.facts?.code };
-      this.#write(`${JSON.stringify(dimensions).slice(0, -1)},${this.#metrics}}\n`);
+    } else if (metrics) {
+      const { operation, logFields } = request;
+      const dimensions = { service: this.#settings.serviceName, operation, code: logFields.code };
+      this.#write(`${JSON.stringify({ ...dimensions, ...metrics })}\n`);
     }
-    this.#cold = false;
+    this.#isFirst = false;
+  }
+
+  /** Functions without a backend publish no metrics: each combination of dimensions is paid for. */
+  #metricsOf(request: RequestContext, durationMs: number): object | undefined {
+    const { metricsNamespace } = this.#settings;
+    if (metricsNamespace === undefined || routeNamed(request.operation).backend === false) return undefined;
+    const values = metricValues(request, durationMs);
+    if (this.#reconnects > 0) values.reconnects = this.#reconnects;
+    this.#reconnects = 0;
+    return emfMembers(metricsNamespace, values);
   }
 }

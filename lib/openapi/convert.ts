@@ -9,7 +9,7 @@ const byCode = new Map<unknown, Schema>([
   [checks.jsonObject, { type: 'object' }],
   [checks.list, { type: 'array' }],
   // Any JSON: what is checked here is where its text went.
-  [checks.liftedValue, {}],
+  [checks.rawValueIndex, {}],
   // What is no well-formed Unicode could not be written as UTF-8.
   [checks.wellFormed, {}],
   // JSON Schema counts characters, each of which takes a byte at least.

@@ -52,6 +52,18 @@ export interface ServerState {
   connections: number | undefined;
 }
 
+/** Receives what a store reports beside its results, for metrics. */
+export interface StoreObserver {
+  /** An operation on the backend has ended; the duration includes the wait for a connection and retries. */
+  backendCalled(durationMs: number): void;
+  /** A value was stored compressed, in this many bytes less. */
+  compressed(savedBytes: number): void;
+  /** A connection to the backend replaced one that was lost. */
+  reconnected(): void;
+}
+
+export const noObserver: StoreObserver = { backendCalled() {}, compressed() {}, reconnected() {} };
+
 /**
  * What a cache does, for any number of tenants that cannot reach each other.
  *

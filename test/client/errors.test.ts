@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as errors from '../../lib/client/index.ts';
 import { CacheClient, type CacheError } from '../../lib/client/index.ts';
 import * as answered from '../../lib/errors.ts';
-import { failure as envelope } from '../../lib/http/envelope.ts';
+import { failureResponse as envelope } from '../../lib/http/response.ts';
 import { type Service, startService } from '../http/service.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { failure, type Reply, script } from './scripted.ts';

@@ -5,7 +5,7 @@ import {
   type Lookup,
   type WasSet,
 } from '../../lib/client/index.ts';
-import { liftMember } from '../../lib/json/extract.ts';
+import { extractRaw } from '../../lib/json/extract.ts';
 import { JsonText } from '../../lib/json/raw.ts';
 import type { CacheStore, Hit } from '../../lib/store/store.ts';
 import { patientFetch } from '../http/patience.ts';
@@ -103,7 +103,9 @@ function hitOf(lookup: Lookup<JsonText>): Hit | undefined {
 
 /** An answer in which the values are the texts that they came as. */
 function parseVerbatim(body: string): unknown {
-  const alone = liftMember(body, 'data.value');
-  const { rest, taken } = alone.taken.length > 0 ? alone : liftMember(body, 'data.items[].value');
-  return JSON.parse(rest, (name, value) => (name === 'value' ? new JsonText(taken[value] ?? '') : value));
+  const alone = extractRaw(body, 'data.value');
+  const { skeleton, rawValues } = alone.rawValues.length > 0 ? alone : extractRaw(body, 'data.items[].value');
+  return JSON.parse(skeleton, (name, value) =>
+    name === 'value' ? new JsonText(rawValues[value] ?? '') : value,
+  );
 }

@@ -71,11 +71,12 @@ describe.each(backends)('an invalidation whose time has run out ($name)', ({ url
     vi.stubEnv('CACHE_SHARDS', '1');
     // Here the log goes to the output of the tests, which it would only clutter.
     vi.spyOn(process.stdout, 'write').mockReturnValue(true);
-    const { store } = await import('../../lib/service.ts');
+    const { startService: startInProcess } = await import('../../lib/service.ts');
     const { handler } = await import('../../functions/invalidate.ts');
     const { handler: get } = await import('../../functions/get.ts');
+    const { store, stop } = await startInProcess();
     vi.unstubAllEnvs();
-    ends.push(() => store.close());
+    ends.push(stop);
     const gateway = await startTestGateway(routes, {
       get: (event, context) => get(event, context as never),
       invalidate: (event, context) =>

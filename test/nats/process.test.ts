@@ -10,14 +10,13 @@ import { subscribe } from './subscriber.ts';
 const started = startedInTests();
 
 const SERVICE = new URL('../../lib/service.ts', import.meta.url).href;
-const CHANNELS = new URL('../../lib/observability/channels.ts', import.meta.url).href;
 
 /** Loads the service as functions do, runs the lines, and has nothing to do after that. */
 function run(natsUrl: string, lines: string) {
   const script = `
-    await import(${JSON.stringify(SERVICE)});
-    const { announce } = await import(${JSON.stringify(CHANNELS)});
-    const tell = (key) => announce({ tenant: 'acme', correlationId: 'c' }, { type: 'set', key });
+    const { startService } = await import(${JSON.stringify(SERVICE)});
+    const { events } = await startService();
+    const publish = (key) => events.publish({ tenant: 'acme', correlationId: 'c' }, { type: 'set', key });
     ${lines}`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -31,7 +30,10 @@ function run(natsUrl: string, lines: string) {
 test('a process that is connected to its broker ends when it has nothing else to do', async () => {
   const nats = await started(startNats());
   const subscriber = await started(subscribe(nats.url));
-  const [, [code]] = await run(nats.url, "tell('k'); await new Promise((done) => setTimeout(done, 1000));");
+  const [, [code]] = await run(
+    nats.url,
+    "publish('k'); await new Promise((done) => setTimeout(done, 1000));",
+  );
   expect(code).toBe(0);
   expect(subscriber.received).toHaveLength(1);
 });
@@ -41,7 +43,7 @@ test.each(['away', 'silent'])('so does one whose broker is %s', async (how) => {
   const proxy = await started(startProxy(nats.port));
   if (how === 'away') await proxy.refuse();
   else proxy.drop();
-  const [, [code]] = await run(proxy.url.replace('redis:', 'nats:'), "tell('k');");
+  const [, [code]] = await run(proxy.url.replace('redis:', 'nats:'), "publish('k');");
   expect(code).toBe(0);
 });
 
@@ -53,7 +55,7 @@ test('no code for events is loaded while they are off', async () => {
       '--eval',
       `const { registerHooks } = await import('node:module');
        registerHooks({ load: (url, context, next) => { console.log(url); return next(url, context); } });
-       await import(${JSON.stringify(SERVICE)});`,
+       await (await import(${JSON.stringify(SERVICE)})).startService();`,
     ],
     { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env.PATH, NATS_URL: 'nats://broker' } },
   );

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { LOG_LEVELS } from '../../lib/config/config.ts';
-import { createLog, type Log } from '../../lib/log/log.ts';
-import { readable } from '../../lib/log/pretty.ts';
+import { createLog } from '../../lib/log/log.ts';
+import { prettyPrint } from '../../lib/log/pretty.ts';
 import type { Operation } from '../../lib/routes.ts';
 import { type ApiRequest, eventFor } from '../bundles/events.ts';
 import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';
@@ -102,7 +102,7 @@ describe('the log on a terminal', () => {
   it('has a line for each line, of time, level, message and what else it tells', () => {
     log.info('request', { operation: 'get', tenant: 'acme', found: true, ms: 1.25, nothing: undefined });
     log.warn('backend connection', { error: 'connect ECONNREFUSED 127.0.0.1:6379' });
-    const [first, second, ...others] = readable(written.join('')).split('\n');
+    const [first, second, ...others] = prettyPrint(written.join('')).split('\n');
     expect(first).toMatch(
       /^\d\d:\d\d:\d\d\.\d{3} INFO {2}request operation=get tenant=acme found=true ms=1\.25$/,
     );
@@ -111,9 +111,9 @@ describe('the log on a terminal', () => {
   });
 
   it('puts what could be taken for something else into quotes', () => {
-    log.debug('request', { user: 'a b', chain: 'x="y"', line: 'two\nlines', list: [1, 'é'], none: null });
-    expect(readable(written.join(''))).toMatch(
-      / DEBUG request user="a b" chain="x=\\"y\\"" line="two\\nlines" list=\[1,"é"\] none=null\n$/,
+    log.info('request', { user: 'a b', chain: 'x="y"', line: 'two\nlines', list: [1, 'é'], none: null });
+    expect(prettyPrint(written.join(''))).toMatch(
+      / INFO {2}request user="a b" chain="x=\\"y\\"" line="two\\nlines" list=\[1,"é"\] none=null\n$/,
     );
   });
 
@@ -122,7 +122,7 @@ describe('the log on a terminal', () => {
       correlation_id: 'chain',
       cause: new Error('outer', { cause: new TypeError('inner') }),
     });
-    const lines = readable(written.join('')).trimEnd().split('\n');
+    const lines = prettyPrint(written.join('')).trimEnd().split('\n');
     expect(lines[0]).toMatch(/ ERROR INTERNAL_SERVER_ERROR correlation_id=chain cause=outer$/);
     expect(lines[1]).toBe('    Error: outer');
     expect(lines).toContain('    TypeError: inner');
@@ -131,38 +131,53 @@ describe('the log on a terminal', () => {
 
   it('has nothing of what is only there to make metrics of', () => {
     log.info('request', { operation: 'get', _aws: { Timestamp: 1, CloudWatchMetrics: [] } });
-    expect(readable(written.join(''))).toMatch(/ INFO {2}request operation=get\n$/);
+    expect(prettyPrint(written.join(''))).toMatch(/ INFO {2}request operation=get\n$/);
   });
 });
 
-it('is there although the platform has a level of its own, of which the logger tells before it is made', () => {
-  const written: string[] = [];
-  vi.stubEnv('AWS_LAMBDA_LOG_LEVEL', 'WARN');
-  try {
-    createLog({ logLevel: 'INFO', serviceName: 's' }, (line) => written.push(line)).warn('told');
-  } finally {
-    vi.unstubAllEnvs();
-  }
-  expect(written.map((line) => JSON.parse(line))).toEqual([
-    expect.objectContaining({ level: 'WARN', message: expect.stringContaining('Advanced Logging Controls') }),
-    expect.objectContaining({ level: 'WARN', message: 'told' }),
-  ]);
-});
-
-it.each([...LOG_LEVELS.entries()])(
-  'has nothing below its own level on Lambda, which has one that lets all through (%i: %s)',
-  (index, logLevel) => {
+it.each(LOG_LEVELS)(
+  'a log at level %s drops the lines below it, whatever level Lambda has of its own',
+  (logLevel) => {
     const written: string[] = [];
-    vi.stubEnv('AWS_LAMBDA_LOG_LEVEL', 'TRACE');
+    vi.stubEnv('AWS_LAMBDA_LOG_LEVEL', logLevel === 'WARN' ? 'TRACE' : 'WARN');
     try {
       const log = createLog({ logLevel, serviceName: 's' }, (line) => written.push(line));
-      for (const level of LOG_LEVELS) log[level.toLowerCase() as keyof Log](level);
+      log.info('info');
+      log.warn('warn');
+      log.error('error');
     } finally {
       vi.unstubAllEnvs();
     }
-    expect(written.map((line) => JSON.parse(line).level)).toEqual(LOG_LEVELS.slice(index));
+    const expected = ['INFO', 'WARN', 'ERROR'].slice(Math.max(0, LOG_LEVELS.indexOf(logLevel) - 1));
+    expect(written.map((line) => JSON.parse(line).level)).toEqual(expected);
   },
 );
+
+it('a line for an error has its name, message, stack and cause, and none of the members that ioredis adds', () => {
+  const written: string[] = [];
+  const cause = Object.assign(new TypeError('inner'), { command: { name: 'set', args: ['secret'] } });
+  const error = Object.assign(new Error('outer', { cause }), { args: ['secret'] });
+  createLog({ logLevel: 'INFO', serviceName: 's' }, (line) => written.push(line)).error('failed', {
+    cause: error,
+  });
+  expect(JSON.parse(written[0] ?? '').cause).toEqual({
+    name: 'Error',
+    message: 'outer',
+    stack: error.stack,
+    cause: { name: 'TypeError', message: 'inner', stack: cause.stack },
+  });
+});
+
+it.each([
+  ['an object that refers to itself', () => Object.assign({}, { self: null }) as Record<string, unknown>],
+  ['a BigInt', () => 1n],
+])('a line is written although its cause is %s', (_, create) => {
+  const written: string[] = [];
+  const cause = create();
+  if (typeof cause === 'object') cause.self = cause;
+  createLog({ logLevel: 'INFO', serviceName: 's' }, (line) => written.push(line)).error('failed', { cause });
+  expect(JSON.parse(written[0] ?? '')).toMatchObject({ level: 'ERROR', message: 'failed' });
+});
 
 it.each([
   ['Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1', true],

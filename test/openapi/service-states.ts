@@ -67,7 +67,8 @@ export async function startInProcess(env: Record<string, string>, change: Change
   for (const [name, value] of Object.entries({ DRAGONFLY_URL: '', ...env })) vi.stubEnv(name, value);
   // Their log would go to the output of the tests.
   const silent = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
-  const { store } = await import('../../lib/service.ts');
+  const service = await import('../../lib/service.ts');
+  const { store, stop: stopService } = await service.startService();
   const handlers: Record<string, Handler> = {};
   for (const name of [...routes, fallback].map((route): Operation => route.name)) {
     const { handler } = await import(`../../functions/${name}.ts`);
@@ -77,7 +78,7 @@ export async function startInProcess(env: Record<string, string>, change: Change
   const gateway = await startTestGateway(routes, handlers);
   const stop = async () => {
     await gateway.stop(0);
-    await store.close();
+    await stopService();
     silent.mockRestore();
   };
   return { port: gateway.port, store, stop };

@@ -1,19 +1,23 @@
 import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../lib/config/config.ts';
-import type { CacheEvent } from '../../lib/http/event.ts';
-import { identifying } from '../../lib/http/tenant.ts';
+import { createRequestContext } from '../../lib/http/request.ts';
+import { readTenant } from '../../lib/http/tenant.ts';
 import type { Response } from '../../lib/openapi/answers.ts';
 import { openApiDocument } from '../../lib/openapi/document.ts';
 
 /** The tenant of a request, with the claims that API Gateway has verified and the tenant that the header names. */
 function tenantOf(claims: Record<string, unknown> | undefined, header?: string): string {
-  const event = {
+  return readTenantOf('custom:tenant', {
     headers: { ...(header !== undefined && { 'x-tenant-id': header }) },
     requestContext: claims ? { authorizer: { jwt: { claims, scopes: [] } } } : {},
-    tenant: '',
-  } as unknown as CacheEvent;
-  identifying('custom:tenant').before?.({ event } as never);
-  return event.tenant;
+  });
+}
+
+/** Runs the middleware alone, on the parts of middy's request that it uses. */
+function readTenantOf(claim: string | undefined, given: unknown): string {
+  const request = createRequestContext('get', given);
+  readTenant(claim).before?.({ event: request.event, context: { request } } as never);
+  return request.tenant;
 }
 
 describe("where the tenant is a token's claim", () => {
@@ -60,8 +64,7 @@ describe("where the tenant is a token's claim", () => {
 });
 
 test('where the tenant is named by the header, a request without it is told so', () => {
-  const event = { headers: {}, requestContext: {}, tenant: '' } as unknown as CacheEvent;
-  expect(() => identifying(undefined).before?.({ event } as never)).toThrow(
+  expect(() => readTenantOf(undefined, { headers: {}, requestContext: {} })).toThrow(
     expect.objectContaining({
       status: 401,
       code: 'MISSING_TENANT_ID',

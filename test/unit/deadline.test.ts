@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { deadlineOf } from '../../lib/http/event.ts';
+import { deadlineEpochMs } from '../../lib/http/request.ts';
 
 describe('the deadline of a request', () => {
   test.each([
@@ -10,7 +10,9 @@ describe('the deadline of a request', () => {
     ['at once where less than a second is left', 999, 0],
   ])('is %s', (_, left, expected) => {
     const before = Date.now();
-    const deadline = deadlineOf(left === undefined ? undefined : { getRemainingTimeInMillis: () => left });
+    const deadline = deadlineEpochMs(
+      left === undefined ? undefined : { getRemainingTimeInMillis: () => left },
+    );
     const after = Date.now();
     expect(deadline).toBeGreaterThanOrEqual(before + expected);
     expect(deadline).toBeLessThanOrEqual(after + expected);

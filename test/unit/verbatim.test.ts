@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { liftMember } from '../../lib/json/extract.ts';
+import { extractRaw } from '../../lib/json/extract.ts';
 import { parses } from './parses.ts';
 
 const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 2 });
@@ -118,19 +118,19 @@ const batch = fc
 
 const PATHS = ['value', 'items[].value'];
 
-const textsIn = (json: string, path = 'value') => liftMember(json, path).taken;
+const textsIn = (json: string, path = 'value') => extractRaw(json, path).rawValues;
 
 const parsesInParts = (json: string, path: string) =>
-  [liftMember(json, path).rest, ...textsIn(json, path)].every(parses);
+  [extractRaw(json, path).skeleton, ...textsIn(json, path)].every(parses);
 
 /** What the whole would be parsed to, by its parts. */
 function parsedInParts(json: string, path: string): unknown {
-  const { rest, taken } = liftMember(json, path);
-  const whole = JSON.parse(rest);
+  const { skeleton, rawValues } = extractRaw(json, path);
+  const whole = JSON.parse(skeleton);
   const put = (holder: unknown) => {
     if (typeof holder !== 'object' || holder === null || !Object.hasOwn(holder, 'value')) return;
     const { value } = holder as { value: number };
-    Object.assign(holder, { value: JSON.parse(taken[value] ?? 'missing') });
+    Object.assign(holder, { value: JSON.parse(rawValues[value] ?? 'missing') });
   };
   if (path === 'value') put(whole);
   else for (const item of Array.isArray(whole?.items) ? whole.items : []) if (!Array.isArray(item)) put(item);
@@ -149,10 +149,10 @@ describe('lifting a member out of an object', () => {
         const whole = write((_, text) => text);
         const named = members.filter(({ name }) => name === 'value').map(({ text }) => text);
         expect(textsIn(whole)).toEqual(named);
-        const { rest } = liftMember(whole, 'value');
+        const { skeleton } = extractRaw(whole, 'value');
         let pieces = 0;
         const numbered = write((name, text) => (name === 'value' ? String(pieces++) : text));
-        expect(JSON.parse(rest)).toEqual(JSON.parse(numbered));
+        expect(JSON.parse(skeleton)).toEqual(JSON.parse(numbered));
       }),
       { numRuns: 2000 },
     );
@@ -273,20 +273,20 @@ describe('lifting a member out of an object', () => {
   test('takes the pieces of a list of a hundred thousand, and leaves their numbers', () => {
     const list = (textOf: (index: number) => string) =>
       `{"items":[${Array.from({ length: 100_000 }, (_, i) => `{"value":${textOf(i)}}`).join(',')}]}`;
-    const { rest, taken } = liftMember(
+    const { skeleton, rawValues } = extractRaw(
       list(() => '[1.0]'),
       'items[].value',
     );
-    expect(taken).toHaveLength(100_000);
-    expect(new Set(taken)).toEqual(new Set(['[1.0]']));
-    expect(rest === list(String)).toBe(true);
+    expect(rawValues).toHaveLength(100_000);
+    expect(new Set(rawValues)).toEqual(new Set(['[1.0]']));
+    expect(skeleton === list(String)).toBe(true);
   });
 
   test('takes what is nested a hundred thousand times', () => {
     const deep = `${'[{"value":'.repeat(50_000)}1${'}]'.repeat(50_000)}`;
-    const { rest, taken } = liftMember(`{"value":${deep},"key":"k"}`, 'value');
-    expect(rest).toBe('{"value":0,"key":"k"}');
-    expect(taken).toHaveLength(1);
-    expect(taken[0] === deep).toBe(true);
+    const { skeleton, rawValues } = extractRaw(`{"value":${deep},"key":"k"}`, 'value');
+    expect(skeleton).toBe('{"value":0,"key":"k"}');
+    expect(rawValues).toHaveLength(1);
+    expect(rawValues[0] === deep).toBe(true);
   });
 });

@@ -6,17 +6,17 @@ import {
   ATTR_SERVER_ADDRESS,
   ATTR_SERVER_PORT,
 } from '@opentelemetry/semantic-conventions';
-import type { BackendTrace } from '../channels.ts';
+import type { BackendTrace } from '../tracing-channels.ts';
 
 /** Whichever server it is, it is spoken to in Redis's protocol: that is what the conventions name. */
 export const REDIS = 'redis';
 
 /** What spans and metrics tell of a backend call that is over: no keys, no values, and of an error its class alone. */
 export function callAttributes({ command, server, error }: BackendTrace): Attributes {
-  const { host, port } = server?.() ?? {};
+  const { host, port } = server() ?? {};
   return {
     [ATTR_DB_SYSTEM_NAME]: REDIS,
-    ...(command !== undefined && { [ATTR_DB_OPERATION_NAME]: command }),
+    [ATTR_DB_OPERATION_NAME]: command,
     ...(host !== undefined && { [ATTR_SERVER_ADDRESS]: host, [ATTR_SERVER_PORT]: port }),
     ...(error !== undefined && { [ATTR_ERROR_TYPE]: error instanceof Error ? error.name : '_OTHER' }),
   };

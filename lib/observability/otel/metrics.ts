@@ -4,7 +4,7 @@ import {
   METRIC_HTTP_SERVER_REQUEST_DURATION,
 } from '@opentelemetry/semantic-conventions';
 import type { Log } from '../../log/log.ts';
-import { type BackendTrace, backendCalls, type RequestTrace, requests } from '../channels.ts';
+import { type BackendTrace, backendTraces, type RequestTrace, requestTraces } from '../tracing-channels.ts';
 import { callAttributes } from './backend-facts.ts';
 import { guarded } from './guarded.ts';
 import { OPERATION } from './names.ts';
@@ -22,7 +22,7 @@ const BOUNDARIES = [
 export function measureRequests(meter: Meter, log: Log): void {
   const advice = { explicitBucketBoundaries: BOUNDARIES };
   const requestDuration = meter.createHistogram(METRIC_HTTP_SERVER_REQUEST_DURATION, {
-    description: 'Duration of requests, from the event to the answer',
+    description: 'Duration of requestTraces, from the event to the answer',
     unit: 's',
     advice,
   });
@@ -43,22 +43,18 @@ export function measureRequests(meter: Meter, log: Log): void {
   const endRequest = guarded(log, (message: unknown) => {
     const trace = message as RequestTrace;
     requestDuration.record(secondsSince(trace), httpAttributes(kindOf(trace), statusOf(trace)));
-    const {
-      found,
-      hits: found_ = found ? 1 : 0,
-      misses: missed = found === false ? 1 : 0,
-    } = trace.event?.facts ?? {};
-    const operation = { [OPERATION]: trace.operation };
-    if (found_ > 0) hits.add(found_, operation);
-    if (missed > 0) misses.add(missed, operation);
+    const { hits: hit, misses: missed } = trace.request.counters;
+    const operation = { [OPERATION]: trace.request.operation };
+    if (hit) hits.add(hit, operation);
+    if (missed) misses.add(missed, operation);
   });
   const endCall = guarded(log, (message: unknown) => {
     const call = message as BackendTrace;
     callDuration.record(secondsSince(call), callAttributes(call));
   });
 
-  requests.start.subscribe(begin);
-  requests.asyncEnd.subscribe(endRequest);
-  backendCalls.start.subscribe(begin);
-  backendCalls.asyncEnd.subscribe(endCall);
+  requestTraces.start.subscribe(begin);
+  requestTraces.asyncEnd.subscribe(endRequest);
+  backendTraces.start.subscribe(begin);
+  backendTraces.asyncEnd.subscribe(endCall);
 }

@@ -6,15 +6,16 @@ import {
   ATTR_HTTP_ROUTE,
   ATTR_URL_SCHEME,
 } from '@opentelemetry/semantic-conventions';
-import { fallback, routes } from '../../routes.ts';
-import type { RequestTrace } from '../channels.ts';
+import type { RequestContext } from '../../request-context.ts';
+import { fallback, routeNamed } from '../../routes.ts';
+import type { RequestTrace } from '../tracing-channels.ts';
 import * as names from './names.ts';
 
 /** What HTTP's conventions know by name; every other method, which a caller may make up, is one. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 const OTHER_METHOD = '_OTHER';
 
-/** What a request is by its route: the same few for all requests, so that they may stand on metrics as well. */
+/** What a request is by its route: the same few for all requestTraces, so that they may stand on metrics as well. */
 export interface Kind {
   method: string;
   /** As the table of routes has it, with `{key}` for the key. Undefined for what no route takes. */
@@ -23,17 +24,17 @@ export interface Kind {
 }
 
 /** By the table alone: the path itself holds the key, which is nobody's business. */
-export function kindOf({ operation, event }: RequestTrace): Kind {
-  const route = routes.find(({ name }) => name === operation);
-  const scheme = event?.headers?.['x-forwarded-proto'] === 'https' ? 'https' : 'http';
+export function kindOf({ request: { operation, event } }: RequestTrace): Kind {
+  const route = operation === fallback.name ? undefined : routeNamed(operation);
+  const scheme = event.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
   if (!route) return { method: methodOf(event), route: undefined, scheme };
   const { method } = route;
   const paths: readonly string[] = route.paths;
-  return { method, route: paths.find((path) => event?.routeKey === `${method} ${path}`) ?? paths[0], scheme };
+  return { method, route: paths.find((path) => event.routeKey === `${method} ${path}`) ?? paths[0], scheme };
 }
 
-function methodOf(event: RequestTrace['event']): string {
-  const method = event?.requestContext?.http?.method;
+function methodOf({ requestContext }: RequestContext['event']): string {
+  const method = requestContext?.http?.method;
   return METHODS.includes(method) ? method : OTHER_METHOD;
 }
 
@@ -55,14 +56,15 @@ export function httpAttributes({ method, route, scheme }: Kind, status: number):
 }
 
 /** What only spans tell of a request: in whose name it was made, and where else to look for it. */
-export function callerAttributes({ operation, event }: RequestTrace): Attributes {
+export function callerAttributes({ request }: RequestTrace): Attributes {
+  const { operation, event, tenant, correlationId, requestId, logFields } = request;
   return {
     [names.OPERATION]: operation === fallback.name ? undefined : operation,
-    [names.TENANT]: event?.tenant || undefined,
-    [names.USER_ID]: event?.headers?.['x-user-id'],
-    [names.CORRELATION_ID]: event?.ids?.correlationId,
-    [names.REQUEST_ID]: event?.ids?.requestId,
-    [names.HIT]: event?.facts?.found,
+    [names.TENANT]: tenant || undefined,
+    [names.USER_ID]: event.headers['x-user-id'],
+    [names.CORRELATION_ID]: correlationId,
+    [names.REQUEST_ID]: requestId,
+    [names.HIT]: logFields.found,
   };
 }
 

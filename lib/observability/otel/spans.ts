@@ -12,7 +12,7 @@ import {
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { ATTR_DB_SYSTEM_NAME } from '@opentelemetry/semantic-conventions';
 import type { Log } from '../../log/log.ts';
-import { type BackendTrace, backendCalls, type RequestTrace, requests } from '../channels.ts';
+import { type BackendTrace, backendTraces, type RequestTrace, requestTraces } from '../tracing-channels.ts';
 import { callAttributes, REDIS } from './backend-facts.ts';
 import { guarded } from './guarded.ts';
 import * as names from './names.ts';
@@ -40,7 +40,7 @@ export function traceRequests(tracer: Tracer, log: Log, { onLambda }: { onLambda
   let coldstart = true;
 
   const begin = (trace: RequestTrace): Following => {
-    const caller = propagator.extract(ROOT_CONTEXT, trace.event?.headers, headersOf);
+    const caller = propagator.extract(ROOT_CONTEXT, trace.request.event.headers, headersOf);
     const now = startClock();
     const span = tracer.startSpan(
       spanName(kindOf(trace)),
@@ -70,7 +70,7 @@ export function traceRequests(tracer: Tracer, log: Log, { onLambda }: { onLambda
       startTime: now(),
       attributes: { [ATTR_DB_SYSTEM_NAME]: REDIS },
     };
-    spans.set(call, { span: tracer.startSpan(call.command ?? REDIS, options, context), now });
+    spans.set(call, { span: tracer.startSpan(call.command, options, context), now });
   };
   const endCall = (call: BackendTrace): void => {
     const { span, now } = spans.get(call) ?? {};
@@ -80,17 +80,17 @@ export function traceRequests(tracer: Tracer, log: Log, { onLambda }: { onLambda
     span?.end(now?.());
   };
 
-  requests.start.bindStore(current, guarded(log, begin));
-  requests.asyncEnd.subscribe(guarded(log, (message) => end(message as RequestTrace)));
-  backendCalls.start.subscribe(guarded(log, (message) => beginCall(message as BackendTrace)));
-  backendCalls.asyncEnd.subscribe(guarded(log, (message) => endCall(message as BackendTrace)));
+  requestTraces.start.bindStore(current, guarded(log, begin));
+  requestTraces.asyncEnd.subscribe(guarded(log, (message) => end(message as RequestTrace)));
+  backendTraces.start.subscribe(guarded(log, (message) => beginCall(message as BackendTrace)));
+  backendTraces.asyncEnd.subscribe(guarded(log, (message) => endCall(message as BackendTrace)));
 }
 
-function invocation({ context }: RequestTrace, coldstart: boolean): Attributes {
+function invocation({ request }: RequestTrace, coldstart: boolean): Attributes {
   return {
     [names.FAAS_TRIGGER]: 'http',
     [names.FAAS_COLDSTART]: coldstart,
-    [names.FAAS_INVOCATION_ID]: context?.awsRequestId,
+    [names.FAAS_INVOCATION_ID]: request.lambda.awsRequestId,
   };
 }
 

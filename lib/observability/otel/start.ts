@@ -1,14 +1,13 @@
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { ParentBasedSampler, TraceIdRatioBasedSampler, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Config } from '../../config/config.ts';
+import type { OtelSettings } from '../../config/otel.ts';
 import type { Log } from '../../log/log.ts';
-import { flushBeforeAnswers } from '../flush.ts';
 import { Exporter, type Source } from './exporter.ts';
 import { MetricSource } from './metric-source.ts';
 import { measureRequests } from './metrics.ts';
 import { describeProcess } from './resource.ts';
 import { Sender } from './sender.ts';
-import type { OtelSettings } from './settings.ts';
 import { SpanQueue } from './span-queue.ts';
 import { traceRequests } from './spans.ts';
 
@@ -39,13 +38,13 @@ const SCOPE = 'cache-service';
  * Starts to trace and measure all requests, and to send that to a collector: in a function before each answer, otherwise in
  * the background. No request fails for it.
  *
- * @returns what sends the rest, within two seconds, when the process is about to end
+ * `flush` sends what there is before a function's response; `stop` sends the rest, within two seconds, when the process ends.
  */
 export async function start(
   config: Pick<Config, 'serviceName' | 'onLambda'>,
   { endpoint, headers, share, delta }: OtelSettings,
   log: Log,
-): Promise<() => Promise<void>> {
+): Promise<{ flush: () => Promise<void>; stop: () => Promise<void> }> {
   const { onLambda } = config;
   const spans = new SpanQueue();
   const metrics = new MetricSource(METRICS_INTERVAL_MS[onLambda ? 'lambda' : 'server'], delta);
@@ -69,17 +68,18 @@ export async function start(
   const flushAll = async (waitMs: number, all = false) => {
     await Promise.all(exporters.map((exporter) => exporter.flush(waitMs, all)));
   };
-  if (onLambda) {
-    flushBeforeAnswers(() => flushAll(ANSWER_WAIT_MS));
-  } else {
+  if (!onLambda) {
     const inBackground = () => {
       for (const exporter of exporters) exporter.begin();
     };
     spans.onParcel = inBackground;
     setInterval(inBackground, BACKGROUND_INTERVAL_MS).unref();
   }
-  return async () => {
-    await flushAll(END_WAIT_MS, true);
-    for (const exporter of exporters) exporter.close();
+  return {
+    flush: () => flushAll(ANSWER_WAIT_MS),
+    stop: async () => {
+      await flushAll(END_WAIT_MS, true);
+      for (const exporter of exporters) exporter.close();
+    },
   };
 }

@@ -1,4 +1,3 @@
-import { report } from '../../observability/channels.ts';
 import type { Hit } from '../store.ts';
 import { GENERATION_BYTES } from './generation.ts';
 
@@ -45,24 +44,27 @@ function chunkSize(expectedBytes: number): number {
 export interface EncodedEntry {
   head: string;
   body: string | Buffer;
+  /** How many bytes compression made it smaller. */
+  savedBytes: number;
 }
 
 /** Encodes a value. From `compressMinBytes` on it is compressed, if that makes it smaller; 0 compresses nothing. */
 export function encodeEntry(value: string, ttlSeconds: number, compressMinBytes: number): EncodedEntry {
   const packed = pack(value, compressMinBytes);
   const ttl = ttlSeconds.toString(36).padStart(EXPIRY_AT - TTL_AT, '0');
-  return packed ? { head: ZSTD + ttl, body: packed } : { head: PLAIN + ttl, body: value };
+  return packed
+    ? { head: ZSTD + ttl, body: packed.body, savedBytes: packed.savedBytes }
+    : { head: PLAIN + ttl, body: value, savedBytes: 0 };
 }
 
-function pack(value: string, compressMinBytes: number): Buffer | undefined {
+function pack(value: string, compressMinBytes: number): { body: Buffer; savedBytes: number } | undefined {
   // A character of UTF-16 is at most three bytes of UTF-8.
   if (compressMinBytes === 0 || value.length * 3 < compressMinBytes) return undefined;
   const text = Buffer.from(value);
   if (text.length < compressMinBytes) return undefined;
   const packed = compress(text);
   if (packed.length >= text.length) return undefined;
-  report({ type: 'compressed', savedBytes: text.length - packed.length });
-  return packed;
+  return { body: packed, savedBytes: text.length - packed.length };
 }
 
 /**

@@ -3,7 +3,16 @@ import type { Config } from '../../config/config.ts';
 import { BackendUnavailableError } from '../../errors.ts';
 import type { Log } from '../../log/log.ts';
 import type { Glob } from '../glob.ts';
-import type { CacheStore, Hit, Invalidation, Item, ServerState, Usage } from '../store.ts';
+import {
+  type CacheStore,
+  type Hit,
+  type Invalidation,
+  type Item,
+  noObserver,
+  type ServerState,
+  type StoreObserver,
+  type Usage,
+} from '../store.ts';
 import { firstWithin } from '../take-within-bytes.ts';
 import { clearShard } from './clear.ts';
 import { Connection } from './connection/connection.ts';
@@ -25,15 +34,19 @@ type Settings = Pick<Config, 'shards' | 'compressMinBytes'>;
 const INDEX_TOUCHES = 1 / 8;
 
 /** Connects to the backend; one that cannot be reached is tried again for as long as the store is open. */
-export async function openDragonflyStore(config: Config, log: Log): Promise<DragonflyStore> {
+export async function openDragonflyStore(
+  config: Config,
+  log: Log,
+  observer: StoreObserver,
+): Promise<DragonflyStore> {
   const preset = config.onLambda ? presets.lambda : presets.server;
-  const connect = () => new Connection(accessSource(config), preset, log);
+  const connect = () => new Connection(accessSource(config), preset, log, observer);
   const connection = connect();
   const { waitReplicas } = config;
   // What waits for replicas keeps back what comes behind it on its connection; a function has nothing that does.
   const ownConnection = waitReplicas > 0 && !config.onLambda;
   const removing = removals(ownConnection ? connect() : connection, waitReplicas);
-  const store = new DragonflyStore(config, connection, removing);
+  const store = new DragonflyStore(config, connection, removing, observer);
   const starting = [store.learnClock(), waitReplicas > 0 ? requireWait(connection) : undefined];
   await Promise.all(starting).catch(async (error: unknown) => {
     if (!(error instanceof BackendUnavailableError)) {
@@ -53,11 +66,16 @@ export class DragonflyStore implements CacheStore {
   readonly #removals: Removals;
   readonly #writer: Writer;
 
-  constructor(settings: Settings, connection: Connection, removing: Removals = removals(connection, 0)) {
+  constructor(
+    settings: Settings,
+    connection: Connection,
+    removing: Removals = removals(connection, 0),
+    observer = noObserver,
+  ) {
     this.#settings = settings;
     this.#connection = connection;
     this.#removals = removing;
-    this.#writer = new Writer(settings, connection);
+    this.#writer = new Writer(settings, connection, observer);
   }
 
   async get(tenant: string, key: string): Promise<Hit | undefined> {

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts';
 import { BackendUnavailableError } from '../../errors.ts';
-import type { Item } from '../store.ts';
+import { type Item, noObserver, type StoreObserver } from '../store.ts';
 import type { Connection } from './connection/connection.ts';
 import { evaluate } from './connection/evaluate.ts';
 import { sideBySide } from './connection/send-together.ts';
@@ -18,11 +18,17 @@ const PAUSE_MS = 30_000;
 export class Writer {
   readonly #settings: Pick<Config, 'shards' | 'compressMinBytes'>;
   readonly #connection: Connection;
+  readonly #observer: StoreObserver;
   readonly #suspects = new Suspects();
   /** How far the server's clock is ahead of ours, in milliseconds; undefined until it has told its time. */
   #clockOffset: number | undefined;
 
-  constructor(settings: Pick<Config, 'shards' | 'compressMinBytes'>, connection: Connection) {
+  constructor(
+    settings: Pick<Config, 'shards' | 'compressMinBytes'>,
+    connection: Connection,
+    observer = noObserver,
+  ) {
+    this.#observer = observer;
     this.#settings = settings;
     this.#connection = connection;
   }
@@ -33,6 +39,7 @@ export class Writer {
     const writes = byShard(tenant, items, ({ key }) => key, shards).map((group) =>
       encodeWrite(group, compressMinBytes),
     );
+    for (const { savedBytes } of writes) if (savedBytes > 0) this.#observer.compressed(savedBytes);
     const window = new SetWindow();
     // Without its time, a server whose clock is behind would take sets that come too late. And after a pause the question finds
     // out whether the connection is still there, which costs a set more: a lost one has to be outlasted.

@@ -229,15 +229,17 @@ describe('the exporter', () => {
     const proxy = await startProxy(receiver.port);
     try {
       proxy.drop();
-      const from = (path: string) => JSON.stringify(import.meta.resolve(`../../../lib/telemetry/${path}`));
+      const from = (path: string) =>
+        JSON.stringify(import.meta.resolve(`../../../lib/observability/${path}`));
       const code = `
         const { start } = await import(${from('otel/start.ts')});
-        const { requests } = await import(${from('channels.ts')});
+        const { requestTraces } = await import(${from('tracing-channels.ts')});
         const settings = { endpoint: 'http://127.0.0.1:${proxy.port}', headers: {}, share: 1, delta: false };
         const tell = () => {};
         const log = { debug: tell, info: tell, warn: tell, error: tell };
         await start({ serviceName: 'test', onLambda: false }, settings, log);
-        await requests.tracePromise(async () => ({ statusCode: 200 }), { operation: 'get', event: {} });
+        const request = { operation: 'get', event: { headers: {} }, lambda: {}, counters: {}, logFields: {} };
+        await requestTraces.tracePromise(async () => ({ statusCode: 200 }), { request });
         // By then the first spans are on their way.
         setTimeout(() => console.log('done'), 1500);`;
       const child = spawn(process.execPath, ['--input-type=module', '--eval', code], {

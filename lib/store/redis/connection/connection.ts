@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from 'ioredis';
 import { BackendUnavailableError } from '../../../errors.ts';
 import type { Log } from '../../../log/log.ts';
-import { backendCalls, report } from '../../../observability/channels.ts';
+import { backendTraces } from '../../../observability/tracing-channels.ts';
+import { noObserver, type StoreObserver } from '../../store.ts';
 import { allServersOf, type Client, connectServers, createClient, serversOf } from './client.ts';
 import type { Access, AccessSource } from './credentials.ts';
 import { asBackendError, isEstranged, isOtherDatabase, isPassing, isSilence } from './errors.ts';
@@ -29,6 +30,7 @@ export class Connection {
   readonly #source: AccessSource;
   readonly #preset: Preset;
   readonly #log: Log;
+  readonly #observer: StoreObserver;
   /** Undefined until the access is known. */
   #client: Client | undefined;
   /** The client, while all its servers are connected or had their time to be. */
@@ -45,10 +47,11 @@ export class Connection {
   /** Who waits for a connection: called when there is one. */
   readonly #waiting = new Set<() => void>();
 
-  constructor(source: AccessSource, preset: Preset, log: Log) {
+  constructor(source: AccessSource, preset: Preset, log: Log, observer = noObserver) {
     this.#source = source;
     this.#preset = preset;
     this.#log = log;
+    this.#observer = observer;
     this.#open();
   }
 
@@ -58,14 +61,19 @@ export class Connection {
    *
    * @throws BackendUnavailableError at the end
    */
-  run<T>(
+  async run<T>(
     commands: (client: Client) => Promise<T>,
     { end, command = 'EVALSHA' }: RunOptions = {},
   ): Promise<T> {
-    const last = end ?? performance.now() + this.#preset.operationTimeout;
-    if (!backendCalls.hasSubscribers) return this.#run(commands, last);
-    const server = () => this.#access?.address.hosts[0];
-    return backendCalls.tracePromise(() => this.#run(commands, last), { command, server });
+    const startedMonotonicMs = performance.now();
+    const last = end ?? startedMonotonicMs + this.#preset.operationTimeout;
+    try {
+      if (!backendTraces.hasSubscribers) return await this.#run(commands, last);
+      const server = () => this.#access?.address.hosts[0];
+      return await backendTraces.tracePromise(() => this.#run(commands, last), { command, server });
+    } finally {
+      this.#observer.backendCalled(performance.now() - startedMonotonicMs);
+    }
   }
 
   async #run<T>(commands: (client: Client) => Promise<T>, end: number): Promise<T> {
@@ -168,7 +176,7 @@ export class Connection {
     // A cluster's client tells by the latter of the connections to its nodes.
     client.on('close', lost).on('-node', lost);
     client.on('ready', () => {
-      if (this.#loggedInAt > 0) report({ type: 'reconnected' });
+      if (this.#loggedInAt > 0) this.#observer.reconnected();
       this.#loggedInAt = Date.now();
       if (this.#told.size > 0) this.#log.info('backend connection restored');
       this.#told.clear();

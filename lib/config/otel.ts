@@ -1,14 +1,14 @@
-import { boolean, ConfigError, type Environment, text } from '../../config/parse.ts';
+import { boolean, ConfigError, type Environment, text } from './parse.ts';
 
-/** Where traces and metrics go, and how much of them. */
+/** Where traces and metrics are sent, and how many traces are sampled. */
 export interface OtelSettings {
-  /** The collector's URL without a slash at its end; `/v1/traces` and `/v1/metrics` come behind it. */
+  /** The collector's URL without a trailing slash; `/v1/traces` and `/v1/metrics` are appended. */
   endpoint: string;
-  /** Sent with everything. May hold a password. */
+  /** Sent with each export. May hold a password. */
   headers: Readonly<Record<string, string>>;
-  /** Of the requests that come without a trace context, the share that is traced: 0 to 1. */
+  /** Sampling ratio for requests without a trace context: 0 to 1. */
   share: number;
-  /** Whether metrics tell what has come since they were last told, and not since the process began. */
+  /** True: metrics have delta temporality. False: cumulative. */
   delta: boolean;
 }
 
@@ -19,18 +19,18 @@ const NAMES = [
   'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
 ] as const;
 
-/** Where the specification of OTLP says that a collector listens, unless told otherwise. */
+/** The default of the OTLP specification. */
 const DEFAULT_ENDPOINT = 'http://localhost:4318';
 
 /**
- * The settings by the names that OpenTelemetry's specification gives them; undefined unless they are switched on.
+ * Reads the settings, which have the names of OpenTelemetry's specification; undefined unless OpenTelemetry is enabled.
  *
- * @throws ConfigError for the first one that does not parse
+ * @throws ConfigError for the first invalid setting
  */
 export function readOtel(env: Environment): OtelSettings | undefined {
   const on = boolean(env, 'ENABLE_OTEL');
-  // Read also when it is off: whoever asks which settings there are is told all of them. But not checked, since these names
-  // are OpenTelemetry's own, and may be set for other programs to what is right there and is nothing here.
+  // Read even when it is off, so that a list of all settings includes them. Checked only when it is on: these names are
+  // OpenTelemetry's own and may be set for other programs.
   const given = Object.fromEntries(NAMES.map((name) => [name, text(env, name)]));
   if (!on) return undefined;
   return { endpoint: endpoint(given), headers: headers(given), share: share(given), delta: delta(given) };
@@ -40,7 +40,7 @@ function endpoint(env: Environment): string {
   const name = 'OTEL_EXPORTER_OTLP_ENDPOINT';
   const given = text(env, name) ?? DEFAULT_ENDPOINT;
   const url = URL.parse(given);
-  // None of these messages repeats what was given: it may hold a password.
+  // No message repeats the value, which may hold a password.
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
     throw new ConfigError(name, 'must look like http://host:4318 or https://host');
   }
@@ -51,7 +51,7 @@ function endpoint(env: Environment): string {
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
 }
 
-/** What HTTP takes for a header's name, and for its value. */
+/** HTTP's grammar of a header's name and value. */
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
 

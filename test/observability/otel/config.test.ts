@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readConfig } from '../../../lib/config/config.ts';
+import { readOtel } from '../../../lib/config/otel.ts';
 import { ConfigError } from '../../../lib/config/parse.ts';
-import { readOtel } from '../../../lib/observability/otel/settings.ts';
 
 const on = { ENABLE_OTEL: 'true' };
 

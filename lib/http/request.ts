@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto';
+import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
+import { ValidationError } from '../errors.ts';
+import type { RequestContext } from '../request-context.ts';
+import type { Operation } from '../routes.ts';
+import { misspelledName } from './misspelling.ts';
+import { keySchema, validate } from './schemas.ts';
+
+/** The two identifiers that every response carries, in its body and as headers. */
+export type RequestIds = Pick<RequestContext, 'correlationId' | 'requestId'>;
+
+/** Header names in lower case, as API Gateway delivers them. */
+type Headers = Readonly<Record<string, string | undefined>>;
+
+/** API Gateway's own limit for a response, in milliseconds. It applies where Lambda does not report the time that is left. */
+const GATEWAY_TIMEOUT_MS = 30_000;
+
+/** Kept back from the time that is left, in milliseconds: an operation under way may take this long to fail and to respond. */
+const RESPONSE_MARGIN_MS = 1000;
+
+/** The record of a request that has just come in. @param given any value: whoever may invoke a function may pass anything */
+export function createRequestContext(
+  operation: Operation,
+  given: unknown,
+  lambda: Partial<Context> = {},
+): RequestContext {
+  const event = eventOf(given);
+  return {
+    operation,
+    event,
+    lambda,
+    ...requestIds(event.headers),
+    startedMonotonicMs: performance.now(),
+    deadlineEpochMs: deadlineEpochMs(lambda),
+    tenant: '',
+    body: undefined,
+    rawValues: [],
+    logFields: {},
+    counters: {},
+    backendTimesMs: [],
+    compressionSavedBytes: 0,
+  };
+}
+
+function eventOf(given: unknown): APIGatewayProxyEventV2 {
+  const event = (typeof given === 'object' && given !== null ? given : {}) as APIGatewayProxyEventV2;
+  return event.headers ? event : { ...event, headers: {} };
+}
+
+// Visible ASCII only: whatever is echoed must be harmless in a header and in a log line.
+const ACCEPTED_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** The caller's identifiers; a UUID v4 replaces one that is absent, too long or not visible ASCII. */
+export function requestIds(headers: Headers): RequestIds {
+  const accepted = (name: string) => {
+    const given = headers[name];
+    return typeof given === 'string' && ACCEPTED_ID.test(given) ? given : randomUUID();
+  };
+  return { correlationId: accepted('x-correlation-id'), requestId: accepted('x-request-id') };
+}
+
+/** When work for a request must have stopped. */
+export function deadlineEpochMs(lambda: Partial<Context> | undefined): number {
+  const leftMs = lambda?.getRemainingTimeInMillis?.() ?? GATEWAY_TIMEOUT_MS;
+  return Date.now() + Math.max(0, Math.min(leftMs, GATEWAY_TIMEOUT_MS) - RESPONSE_MARGIN_MS);
+}
+
+/**
+ * The key that a GET or a DELETE names: in the path, which API Gateway has decoded already, or as `?key=`.
+ *
+ * @throws ValidationError when there is no key, more than one, it is invalid, or a query parameter is misspelled
+ */
+export function readKey({ event }: RequestContext): string {
+  rejectMisspelledParameters(event, ['key']);
+  return validate(keySchema, event.pathParameters?.key ?? queryParameter(event, 'key'), 'key');
+}
+
+function rejectMisspelledParameters(
+  { rawQueryString }: APIGatewayProxyEventV2,
+  known: readonly string[],
+): void {
+  if (!rawQueryString) return;
+  for (const pair of rawQueryString.split('&')) {
+    const name = pair.slice(0, pair.search(/=|$/));
+    const meant = misspelledName(name, known);
+    if (meant === undefined) continue;
+    const message = `is an unknown query parameter, did you mean ${meant}?`;
+    throw new ValidationError([{ field: name, message }]);
+  }
+}
+
+/**
+ * Reads the raw query string: in the decoded form that API Gateway also delivers, two parameters of one name look like one with
+ * a comma.
+ */
+function queryParameter({ rawQueryString }: APIGatewayProxyEventV2, name: string): string | undefined {
+  const found = (rawQueryString ?? '').split('&').filter((pair) => pair.startsWith(`${name}=`));
+  if (found.length > 1) throw new ValidationError([{ field: name, message: 'must be given once' }]);
+  try {
+    // A plus is a space in a query, which is what form encoders such as Python's write.
+    return found[0] && decodeURIComponent(found[0].slice(name.length + 1).replaceAll('+', ' '));
+  } catch (cause) {
+    throw new ValidationError([{ field: name, message: 'must be percent-encoded UTF-8' }], { cause });
+  }
+}

@@ -1,0 +1,69 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import type { ServiceError } from '../errors.ts';
+import { JsonText, toJson } from '../json/raw.ts';
+import type { Counters, LogFields, RequestContext } from '../request-context.ts';
+import type { Hit } from '../store/store.ts';
+import { isoNow } from '../time.ts';
+import type { RequestIds } from './request.ts';
+
+/** What an endpoint answers, before it becomes an HTTP response. */
+export type Answer = { logFields?: LogFields; counters?: Counters } & (
+  | { status: 200 | 201 /** Goes into the contract's success envelope. */; data: unknown }
+  | { status: 204 }
+  | { status: 200 | 503 /** A JSON document of its own, without the envelope. */; document: unknown }
+);
+
+/** An HTTP response in the form that API Gateway takes from a function. */
+export type HttpResponse = APIGatewayProxyStructuredResultV2 & {
+  statusCode: number;
+  headers: Record<string, string>;
+};
+
+/** The HTTP response for an answer, whose log fields and counters go to the request's record. */
+export function successResponse(answer: Answer, request: RequestContext): HttpResponse {
+  request.logFields = answer.logFields ?? {};
+  request.counters = answer.counters ?? {};
+  if (answer.status === 204) return { statusCode: 204, headers: headers(request) };
+  const body =
+    'document' in answer
+      ? toJson(answer.document)
+      : `{"success":true,"data":${toJson(answer.data)},"message":null,${trailer(request)},"metadata":{}}`;
+  return { statusCode: answer.status, headers: jsonHeaders(request), body };
+}
+
+/** The HTTP response for a failure: the contract's failure envelope. */
+export function failureResponse(error: ServiceError, ids: RequestIds): HttpResponse {
+  const { code, message, details } = error;
+  return {
+    statusCode: error.status,
+    headers: { ...jsonHeaders(ids), ...error.headers },
+    body: `{"success":false,"error":${toJson({ code, message, details })},${trailer(ids)}}`,
+  };
+}
+
+function trailer(ids: RequestIds): string {
+  return `"correlation_id":${JSON.stringify(ids.correlationId)},"request_id":${JSON.stringify(ids.requestId)},"timestamp":"${isoNow()}"`;
+}
+
+function headers(ids: RequestIds): Record<string, string> {
+  return {
+    'x-correlation-id': ids.correlationId,
+    'x-request-id': ids.requestId,
+    // An answer kept by anything in between would outlive the next invalidation.
+    'cache-control': 'no-store',
+  };
+}
+
+function jsonHeaders(ids: RequestIds): Record<string, string> {
+  return { 'content-type': 'application/json', ...headers(ids) };
+}
+
+/** The data of a get for one key, alone or in a batch. Built as text, since it is the service's most frequent response. */
+export function entryData(key: string, hit: Hit | undefined): JsonText {
+  const name = JSON.stringify(key);
+  return new JsonText(
+    hit
+      ? `{"key":${name},"value":${hit.value},"found":true,"ttl":${hit.ttl}}`
+      : `{"key":${name},"found":false}`,
+  );
+}
