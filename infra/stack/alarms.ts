@@ -25,7 +25,7 @@ export interface CacheAlarmsProps {
 }
 
 interface AlarmSpec {
-  /** Also the heading of its section in the README's runbook. */
+  /** Also the heading of its section in docs/operations.md. */
   title: string;
   /** Tells it apart from others of its title. */
   part?: string;
@@ -58,7 +58,7 @@ export class CacheAlarms extends Construct {
     const [datapointsToAlarm, evaluationPeriods] = bad;
     const alarm = new Alarm(this, `${title}${part}`.replaceAll(/\W/g, ''), {
       alarmName: `${Stack.of(this).stackName} ${title}${part}`,
-      alarmDescription: `${firstLook} Runbook: README, «Runbook», «${title}».`,
+      alarmDescription: `${firstLook} Runbook: docs/operations.md#${title.toLowerCase().replaceAll(' ', '-')}`,
       metric,
       threshold,
       comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,

@@ -12,6 +12,6 @@ export function dashboardText({ stage, backend, throttle, sweepThrottle }: Deplo
     `- Throttled with 429: above ${throttle.rate} requests a second to one route, invalidate and clear above ${sweepThrottle.rate}.`,
     '- Memory may stay near its limit: the cache evicts what is used least. It is short when evictions rise and the hit rate falls.',
     '',
-    "**Not normal:** the alarm's description says what to look at first, the README's «Runbook» what to do then.",
+    "**Not normal:** the alarm's description says what to look at first. Runbook: docs/operations.md#alarms",
   ].join('\n');
 }

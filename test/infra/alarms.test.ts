@@ -1,5 +1,6 @@
 import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
+import { anchorsIn, read } from '../support/markdown.ts';
 import { BACKENDS, only, resources, synthesize } from './synthesize.ts';
 import { FUNCTIONS } from './template.ts';
 
@@ -27,6 +28,7 @@ function metricsOf(alarm: Alarm | undefined): Metric[] {
 
 const { template } = synthesize();
 const memory = synthesize(BACKENDS.memory).template;
+const external = synthesize(BACKENDS.external).template;
 
 /** By title, which is the name without the stack's. */
 function alarmsOf(from: Template): Record<string, Alarm> {
@@ -54,18 +56,22 @@ describe('the alarms', () => {
     expect(Object.keys(alarmsOf(synthesize(BACKENDS.dragonfly).template))).toEqual(
       expect.arrayContaining([...SERVICE, 'Cache memory', 'Cache unreachable']),
     );
-    expect(Object.keys(alarmsOf(synthesize(BACKENDS.external).template)).sort()).toEqual(
+    expect(Object.keys(alarmsOf(external)).sort()).toEqual(
       [...SERVICE, 'Cache memory', 'Cache unreachable'].sort(),
     );
     expect(Object.keys(alarmsOf(memory)).sort()).toEqual([...SERVICE].sort());
   });
 
-  it('say what to do first, and where the rest stands', () => {
-    for (const [title, { AlarmDescription }] of Object.entries(alarmsOf(template))) {
+  it('say what to do first, and point to a section of docs/operations.md', () => {
+    const sections = anchorsIn(read('docs/operations.md'));
+    const alarms = { ...alarmsOf(template), ...alarmsOf(external) };
+    for (const [title, { AlarmDescription }] of Object.entries(alarms)) {
       const [firstLook = '', runbook] = AlarmDescription.split(' Runbook: ');
       expect(firstLook, title).toMatch(/^[A-Z].{50,}\.$/);
       expect(firstLook.split(/\.\s/).length, title).toBeLessThanOrEqual(2);
-      expect(runbook).toBe(`README, «Runbook», «${title.replace(/ \d$/, '')}».`);
+      const section = title.replace(/ \d$/, '').toLowerCase().replaceAll(' ', '-');
+      expect(runbook).toBe(`docs/operations.md#${section}`);
+      expect(sections).toContain(section);
     }
   });
 
@@ -104,7 +110,7 @@ describe('the alarms', () => {
   });
 
   it('tell of a cache that does not answer when it is measured, also when nobody asks for anything', () => {
-    const alarm = alarmsOf(synthesize(BACKENDS.external).template)['Cache unreachable'];
+    const alarm = alarmsOf(external)['Cache unreachable'];
     expect(alarm).toMatchObject({ Threshold: 1, EvaluationPeriods: 5, DatapointsToAlarm: 3 });
     expect(alarm?.Metrics?.map(({ Expression }) => Expression)).toContain('1 - reachable');
     expect(alarm?.Metrics?.flatMap(({ MetricStat }) => MetricStat?.Metric.MetricName ?? [])).toEqual([
@@ -125,10 +131,9 @@ describe('the alarms', () => {
     ['Functions throttled', 'Throttles'],
     ['Function errors', 'Errors'],
   ])('count %s over every function, the one that measures among them', (title, metricName) => {
-    const measured = synthesize(BACKENDS.external).template;
     for (const [of, more] of [
       [template, []],
-      [measured, ['MeasureBackendFunction']],
+      [external, ['MeasureBackendFunction']],
     ] as const) {
       const counted = [title, `${title} 2`].flatMap((name) => metricsOf(alarmsOf(of)[name]));
       for (const { Namespace, MetricName } of counted) {
