@@ -3,7 +3,7 @@ import { type NatsSettings, readNats } from './nats.ts';
 import { type OtelSettings, readOtel } from './otel.ts';
 import { ConfigError, type Environment, integer, secretArn, text, url } from './parse.ts';
 
-/** Everything that can be set, from the environment, read and checked once. The README lists the names. */
+/** Everything that can be set, from the environment, read and checked once. Documented in docs/configuration.md. */
 export interface Config {
   serviceName: string;
   /** The address, or a name of it, on which the local server listens. */

@@ -13,10 +13,10 @@ const USAGE = `npm run bench -- [--tiny] [--rounds N] [--json FILE] [--into DIRE
 npm run bench -- --plot FILE [--into DIRECTORY]
 
 Parts: ${parts.map(({ name }) => name).join(', ')}; all of them unless named.
-A whole run draws the plots of the README anew, any other one those that it has samples for, where --into says.
+A whole run draws the plots in test/bench/plots again; any other run draws those that it has samples for, in the directory of --into.
 With --plot they are drawn from the samples of an earlier run.`;
 
-/** The plots that the README shows. */
+/** The plots that docs/performance.md links to. */
 const PLOTS = join(import.meta.dirname, 'plots');
 
 /** Does what the command line says. */

@@ -1,14 +1,19 @@
-import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { CacheClient } from 'cache-service';
 import { expect, test } from 'vitest';
 import { startService } from '../http/service.ts';
+import { markdownFiles, read, tableRows } from '../support/markdown.ts';
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-const [, section = ''] = readme.split('\n## A client\n');
-const [, listing = ''] = /```ts\nimport .*\n([^`]*(?:`[^`\n]+`[^`]*)*?)```/.exec(section) ?? [];
+/** The first listing in a text that uses the client. */
+const listingIn = (text: string) =>
+  /```ts\nimport \{ CacheClient .*\n([^`]*(?:`[^`\n]+`[^`]*)*?)```/.exec(text)?.[1];
 
-test("the README's listing does what it says", async () => {
+const listings = markdownFiles.flatMap((path) => {
+  const listing = listingIn(read(path));
+  return listing === undefined ? [] : [[path, listing] as const];
+});
+
+test.each(listings)('the listing in %s returns and prints what it says', async (_, listing) => {
   const service = await startService();
   try {
     const said: string[] = [];
@@ -34,4 +39,11 @@ test("the README's listing does what it says", async () => {
   } finally {
     await service.stop();
   }
+});
+
+test('docs/client.md lists every method of the client', () => {
+  const rows = tableRows(read('docs/client.md'), 'method', 'returns').map(([method = '']) => method);
+  const listed = rows.flatMap((row) => [...row.matchAll(/`(\w+)\(/g)].map(([, name]) => name));
+  const { constructor: _, tenant: __, ...methods } = Object.getOwnPropertyDescriptors(CacheClient.prototype);
+  expect(listed.sort()).toEqual(Object.keys(methods).sort());
 });

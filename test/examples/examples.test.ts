@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { CacheClient, ConnectionError } from 'cache-service';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startProxy } from '../faults/proxy.ts';
@@ -190,12 +189,4 @@ describe('the examples without a cache', () => {
     await proxy.stop();
     await service.stop();
   });
-});
-
-test('the README shows the gateway as it is', () => {
-  const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
-  const source = read('gateway.ts');
-  const listing = source.slice(source.indexOf('export async function complete'));
-  // Not `toContain`, which would print all of it.
-  expect(read('../../README.md').includes(`\`\`\`ts\n${listing}\`\`\``)).toBe(true);
 });

@@ -3,6 +3,7 @@ import { newTenant } from '../conformance/backends.ts';
 import { Client } from '../http/client.ts';
 import { type Service, startService } from '../http/service.ts';
 import { freePort } from '../support/engines/ports.ts';
+import { read } from '../support/markdown.ts';
 import { isThere, run } from './run.ts';
 
 let service: Service;
@@ -36,6 +37,17 @@ describe('Python', () => {
     const { code, stderr } = await python(['python/test_cache.py'], service.url, newTenant());
     expect(stderr).toMatch(/^Ran \d{2,} tests/m);
     expect(code, stderr).toBe(0);
+  });
+
+  test('prints what the README says for its listing', async () => {
+    const [, listing = ''] = /```python\n([\s\S]*?)```/.exec(read('README.md')) ?? [];
+    const [, printed] = /print\(.*# (.*)/.exec(listing) ?? [];
+    const script = listing.replace('http://localhost:8080', service.url).replace('tenant_123', newTenant());
+    const { stdout, stderr } = await run('python3', ['-c', script], {
+      PYTHONPATH: 'python',
+      PYTHONDONTWRITEBYTECODE: '1',
+    });
+    expect(stdout.trim(), stderr).toBe(printed);
   });
 
   test('asks models only what is not cached', async () => {

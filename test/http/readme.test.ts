@@ -1,18 +1,16 @@
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { App } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSettings } from '../../infra/stack/settings/settings.ts';
-import { CacheStack } from '../../infra/stack/stack.ts';
 import { readConfig } from '../../lib/config/config.ts';
+import { failures } from '../../lib/openapi/failures.ts';
 import { routes } from '../../lib/routes.ts';
+import { read, tableRows } from '../support/markdown.ts';
 import { API } from './client.ts';
 import { type Service, startService } from './service.ts';
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const readme = read('README.md');
 
-/** The session: each `$ curl …` and what stands below it. */
+/** Each `$ curl …` line of the session, and the line below it. */
 const session = [...readme.matchAll(/^\$ curl (.*)\n((?:[^$\n`].*\n)?)/gm)].map(
   ([, line = '', answer = '']) => ({
     line,
@@ -47,7 +45,7 @@ async function curl(line: string, port: number): Promise<string> {
   return response.text();
 }
 
-/** As the README writes what is different every time. */
+/** Replaces what differs between runs, as the README does. */
 function shortened(answer: string): string {
   return answer.replace(/("(?:correlation_id|request_id|timestamp)":)"[^"]+"/g, '$1"…"');
 }
@@ -60,7 +58,7 @@ describe("the README's session", () => {
   });
   afterAll(() => service.stop());
 
-  test('goes as it says', async () => {
+  test('returns what the README shows for each request', async () => {
     expect(session.length).toBeGreaterThanOrEqual(9);
     for (const { line, answer } of session) {
       expect(shortened(await curl(line, service.port)), line).toBe(answer);
@@ -77,46 +75,60 @@ function problemWith(context: Record<string, unknown>): string {
   }
 }
 
-describe('the README', () => {
-  test('lists every setting, with the default that it has', () => {
-    const read = new Set<string>();
-    const defaults = readConfig(new Proxy({}, { get: (_, name) => void read.add(String(name)) }));
-    const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (?:`([^`]+)`|none)/gm)];
-    const documented = Object.fromEntries(rows.map(([, name, value]) => [name, value]));
-    read.delete('AWS_LAMBDA_FUNCTION_NAME');
-    expect(Object.keys(documented).sort()).toEqual([...read].sort());
-    expect(readConfig(documented)).toEqual(defaults);
+/** Names and defaults of the settings in a table of environment variables; undefined for one without a default. */
+function settingsIn(text: string): Record<string, string | undefined> {
+  const rows = tableRows(text, 'setting', 'default', 'meaning');
+  return Object.fromEntries(
+    rows.map(([name = '', value = '']) => [name.replaceAll('`', ''), /^`([^`]+)`/.exec(value)?.[1]]),
+  );
+}
+
+describe('the documentation', () => {
+  const configuration = settingsIn(read('docs/configuration.md'));
+
+  test('lists every setting of the service in docs/configuration.md, with its default', () => {
+    const names = new Set<string>();
+    const defaults = readConfig(new Proxy({}, { get: (_, name) => void names.add(String(name)) }));
+    names.delete('AWS_LAMBDA_FUNCTION_NAME');
+    expect(Object.keys(configuration).sort()).toEqual([...names].sort());
+    expect(readConfig(configuration)).toEqual(defaults);
   });
 
-  test('lists every endpoint', () => {
+  test('gives the same defaults in the README and in docs/configuration.md', () => {
+    const settings = settingsIn(readme);
+    expect(Object.keys(settings)).toHaveLength(8);
+    expect(configuration).toMatchObject(settings);
+  });
+
+  test('lists every endpoint in the README', () => {
+    const requests = tableRows(readme, 'request', 'response').map(([request = '']) => request);
     for (const { method, paths } of routes) {
       for (const path of paths) {
         const known = path === API && method !== 'POST' ? `${path}?key=…` : path;
-        // Not `toContain`, which would print all of it.
-        const row = `\`${method} ${known}\``;
-        expect(readme.includes(row), row).toBe(true);
+        expect(
+          requests.some((request) => request.includes(`\`${method} ${known}\``)),
+          known,
+        ).toBe(true);
       }
     }
   });
 
-  test('lists every setting of a deployment', () => {
-    // The settings themselves are told by what is said of one that there is not.
-    const [, names = ''] = /these are: (.*)/.exec(problemWith({ noSuchSetting: '1' })) ?? [];
-    expect(names.split(', ').length).toBeGreaterThan(20);
-    for (const name of names.split(', ')) expect(readme).toContain(`\`${name}\``);
+  test('lists every error in the README, with its status and code', () => {
+    const errors = Object.values(failures(readConfig({}))).map(({ sample: { status, code } }) => [
+      `${status}`,
+      `\`${code}\``,
+    ]);
+    const rows = tableRows(readme, 'status', 'code', 'when').map(([status, code]) => [status, code]);
+    expect(rows.sort()).toEqual(errors.sort());
   });
 
-  test('has a section in its runbook for every alarm', () => {
-    const app = new App();
-    const stack = new CacheStack(app, 'CacheService', {
-      bundles: import.meta.dirname,
-      settings: readSettings({}),
-    });
-    const alarms = Object.values(Template.fromStack(stack).findResources('AWS::CloudWatch::Alarm'));
-    expect(alarms.length).toBeGreaterThan(5);
-    for (const { Properties } of alarms) {
-      const [, title] = /«Runbook», «(.*)»/.exec(Properties.AlarmDescription) ?? [];
-      expect(readme).toContain(`\n### ${title}\n`);
-    }
+  test('lists every setting of a deployment in docs/deploy.md', () => {
+    // The rejection of an unknown setting names the known ones.
+    const [, names = ''] = /these are: (.*)/.exec(problemWith({ noSuchSetting: '1' })) ?? [];
+    const listed = tableRows(read('docs/deploy.md'), 'setting', 'default', 'meaning').map((row) =>
+      row.join(),
+    );
+    expect(names.split(', ').length).toBeGreaterThan(20);
+    for (const name of names.split(', ')) expect(listed.join('\n')).toContain(`\`${name}\``);
   });
 });

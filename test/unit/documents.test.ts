@@ -1,63 +1,67 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { scenarios } from '../faults/scenarios.ts';
+import { anchorsIn, markdownFiles, ROOT, read, tableRows } from '../support/markdown.ts';
 
-const ROOT = dirname(dirname(import.meta.dirname));
-
-const read = (name: string) => readFileSync(join(ROOT, name), 'utf8');
-
-/** A heading's anchor, as GitHub makes it. */
-function anchorOf(heading: string): string {
-  return heading
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N} _-]/gu, '')
-    .replaceAll(' ', '-');
-}
-
-function anchorsIn(text: string): string[] {
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => anchorOf(heading));
-}
-
-describe.each(['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'])('%s', (name) => {
+describe.each(markdownFiles)('%s', (name) => {
   const text = read(name);
   const links = [...text.matchAll(/(?:\]\(|src=")([^)\s"]+)[)"]/g)].map(([, link = '']) => link);
+  const local = links.filter((link) => !/^https?:/.test(link));
+  const target = (path: string) => join(dirname(name), path);
 
-  test('links to nothing that is not there', () => {
-    const local = links.filter((link) => !/^https?:/.test(link));
+  test('links only to files and headings that exist', () => {
     for (const link of local) {
       const [path = '', anchor] = link.split('#');
-      expect(existsSync(join(ROOT, path || name)), link).toBe(true);
-      if (anchor !== undefined) expect(anchorsIn(path ? read(path) : text), link).toContain(anchor);
+      const file = path ? target(path) : name;
+      expect(existsSync(join(ROOT, file)), link).toBe(true);
+      if (anchor !== undefined) expect(anchorsIn(read(file)), link).toContain(anchor);
     }
   });
 
-  test('names no script that is not there', () => {
+  test('links the name of a function to a file that contains it', () => {
+    for (const [, identifier = '', path = ''] of text.matchAll(/\[`(\w+)`\]\(([^)]+\.ts)\)/g)) {
+      expect(read(target(path)).includes(identifier), `${identifier} in ${path}`).toBe(true);
+    }
+  });
+
+  test('mentions only files and scripts that exist', () => {
+    // NAME stands for the name of a new endpoint.
+    const files = [...text.matchAll(/`((?:docs|functions|infra|lib|test)\/[\w./-]*)`/g)]
+      .map(([, path = '']) => path)
+      .filter((path) => !path.includes('NAME'));
+    for (const path of files) expect(existsSync(join(ROOT, path)), path).toBe(true);
     const { scripts } = JSON.parse(read('package.json'));
-    const named = [...text.matchAll(/npm (?:run )?(start|test|(?<=run )[a-z]+)/g)].map(
-      ([, script]) => script,
-    );
-    for (const script of named) expect(Object.keys(scripts)).toContain(script);
+    for (const [, script] of text.matchAll(/npm (?:run (?:-s )?)?(start|test|(?<=run (?:-s )?)[a-z]+)/g)) {
+      expect(Object.keys(scripts)).toContain(script);
+    }
   });
 });
 
-describe("CONTRIBUTING's map", () => {
-  const map = read('CONTRIBUTING.md');
-
-  test.each(['lib', 'infra', 'test'])('has every folder of %s', (parent) => {
-    const folders = readdirSync(join(ROOT, parent), { withFileTypes: true }).filter((entry) =>
-      entry.isDirectory(),
-    );
-    // Of this parent alone: most of their names stand below the others as well.
-    const [part = ''] = new RegExp(`^${parent}/[^]*?\\n(?=\\S)`, 'm').exec(map) ?? [];
-    for (const { name } of folders) expect(part).toContain(`${name}/`);
-  });
+test('README.md has at most 250 lines', () => {
+  expect(read('README.md').split('\n').length).toBeLessThanOrEqual(250);
 });
 
-describe("the README's table of faults", () => {
-  const rows = read('README.md').split('\n');
+const foldersIn = (parent: string) =>
+  readdirSync(join(ROOT, parent), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
 
-  test.each(scenarios.map(({ name, breaks }) => [name, breaks]))('has %s', (_, breaks) => {
+test.each(['lib', 'infra'])('the map in CONTRIBUTING.md has a row for every folder of %s', (parent) => {
+  const folders = tableRows(read('CONTRIBUTING.md'), 'folder', 'contents').map(([folder]) => folder);
+  for (const name of foldersIn(parent)) expect(folders).toContain(`\`${parent}/${name}/\``);
+});
+
+test('test/README.md lists the folders of the tests', () => {
+  const rows = tableRows(read('test/README.md'), 'folder', 'proves');
+  const listed = rows.flatMap(([folders = '']) => [...folders.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+  expect(listed.sort()).toEqual(foldersIn('test').sort());
+});
+
+describe('the results of the fault scenarios', () => {
+  const rows = `${read('test/faults/README.md')}${read('docs/performance.md')}`.split('\n');
+
+  test.each(scenarios.map(({ name, breaks }) => [name, breaks]))('have a row for %s', (_, breaks) => {
     expect(rows.some((row) => row.startsWith(`| ${breaks} |`))).toBe(true);
   });
 });

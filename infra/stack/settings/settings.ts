@@ -4,7 +4,7 @@ import { functionEnvironment, SERVICE_SETTINGS } from '../environment.ts';
 import { readAuthorization, readBackend, readEvents } from './choices.ts';
 import { SettingsReader } from './reader.ts';
 
-/** Everything that can be chosen about a deployment, read and checked once. The README lists the names. */
+/** Everything that can be chosen about a deployment, read and checked once. Documented in docs/deploy.md. */
 export interface DeploymentSettings {
   /** Tells deployments in one account and region apart: lower-case letters, digits and hyphens, 16 at most. */
   stage: string;
