@@ -1,4 +1,4 @@
-import type { AuthorizationSettings } from './settings/settings.ts';
+import type { AuthorizationSettings } from './settings/types.ts';
 
 /**
  * The fields of a line in the access log. API Gateway fills them in as text, with `-` for what a request does not have.

@@ -15,7 +15,7 @@ import type { CacheApi } from './api.ts';
 import type { CacheEndpoint } from './backend/index.ts';
 import type { CacheFunctions } from './functions.ts';
 import { MINUTE, serviceMetric } from './metrics.ts';
-import type { DeploymentSettings } from './settings/settings.ts';
+import type { DeploymentSettings } from './settings/types.ts';
 
 export interface CacheAlarmsProps {
   api: CacheApi;

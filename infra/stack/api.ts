@@ -19,7 +19,7 @@ import { Construct } from 'constructs';
 import { fallback, type Operation, routes } from '../../lib/routes.ts';
 import { accessLogFields } from './access-log.ts';
 import type { CacheFunctions } from './functions.ts';
-import type { AuthorizationSettings, DeploymentSettings, Throttle } from './settings/settings.ts';
+import type { AuthorizationSettings, DeploymentSettings, Throttle } from './settings/types.ts';
 
 type ApiSettings = Pick<
   DeploymentSettings,

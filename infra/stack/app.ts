@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { App } from 'aws-cdk-lib';
 import { ConfigError } from '../../lib/config/parse.ts';
 import { build } from '../build/functions.ts';
-import { type DeploymentSettings, readSettings } from './settings/settings.ts';
+import { readSettings } from './settings/settings.ts';
+import type { DeploymentSettings } from './settings/types.ts';
 import { CacheStack, stackId } from './stack.ts';
 
 const app = new App();

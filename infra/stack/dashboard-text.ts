@@ -1,4 +1,4 @@
-import type { DeploymentSettings } from './settings/settings.ts';
+import type { DeploymentSettings } from './settings/types.ts';
 
 /** What stands at the top of the dashboard: what is normal, and where to go from what is not. Markdown. */
 export function dashboardText({ stage, backend, throttle, sweepThrottle }: DeploymentSettings): string {

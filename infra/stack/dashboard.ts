@@ -22,7 +22,7 @@ import type { CacheEndpoint } from './backend/index.ts';
 import { dashboardText } from './dashboard-text.ts';
 import type { CacheFunctions } from './functions.ts';
 import { FAULT_CODES, MINUTE, namespaceOf, serviceMetric } from './metrics.ts';
-import type { DeploymentSettings } from './settings/settings.ts';
+import type { DeploymentSettings } from './settings/types.ts';
 
 export interface CacheDashboardProps {
   api: CacheApi;

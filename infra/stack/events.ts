@@ -3,7 +3,7 @@ import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { type Operation, routeNamed } from '../../lib/routes.ts';
 import { grantValue } from './backend/secret-grant.ts';
-import type { EventSettings } from './settings/settings.ts';
+import type { EventSettings } from './settings/types.ts';
 
 /** The broker to which functions publish events. It is there already: nothing is made. */
 export class CacheEvents extends Construct {

@@ -17,7 +17,7 @@ import { type FunctionName, operations, scheduled } from '../build/functions.ts'
 import type { CacheEndpoint } from './backend/index.ts';
 import { functionEnvironment } from './environment.ts';
 import type { CacheEvents } from './events.ts';
-import type { DeploymentSettings } from './settings/settings.ts';
+import type { DeploymentSettings } from './settings/types.ts';
 
 export interface CacheFunctionsProps {
   /** The directory that holds `<name>.mjs` for every function. */

@@ -4,7 +4,7 @@ import { Construct } from 'constructs';
 import { METRICS } from '../../lib/observability/metric-names.ts';
 import type { CacheApi } from './api.ts';
 import { namespaceOf } from './metrics.ts';
-import type { DeploymentSettings } from './settings/settings.ts';
+import type { DeploymentSettings } from './settings/types.ts';
 
 export interface LogMetricsProps {
   api: CacheApi;

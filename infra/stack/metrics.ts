@@ -3,7 +3,7 @@ import { Metric, type MetricOptions, Unit } from 'aws-cdk-lib/aws-cloudwatch';
 import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError, InternalError, InvalidationIncompleteError } from '../../lib/errors.ts';
 import { METRICS, type MetricKey, type Unit as MetricUnit } from '../../lib/observability/metric-names.ts';
-import type { DeploymentSettings } from './settings/settings.ts';
+import type { DeploymentSettings } from './settings/types.ts';
 
 /** The codes of answers with a status of 500 and above. */
 export const FAULT_CODES = [

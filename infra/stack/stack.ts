@@ -10,7 +10,7 @@ import { CacheFunctions } from './functions.ts';
 import { LogMetrics } from './log-metrics.ts';
 import { Measurement } from './measurement.ts';
 import { namespaceOf } from './metrics.ts';
-import type { DeploymentSettings } from './settings/settings.ts';
+import type { DeploymentSettings } from './settings/types.ts';
 
 export interface CacheStackProps extends StackProps {
   /** The directory that `build` has filled. */

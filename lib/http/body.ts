@@ -3,7 +3,7 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { PayloadTooLargeError, UnsupportedMediaTypeError, ValidationError } from '../errors.ts';
 import { extractRaw } from '../json/extract.ts';
 import { isJson } from '../json/validate.ts';
-import type { Middleware } from './endpoint.ts';
+import type { Middleware } from './request.ts';
 import { MAX_REST_BYTES } from './schemas.ts';
 
 /** How an endpoint's body is read. */

@@ -1,4 +1,4 @@
-import middy, { type MiddlewareObj } from '@middy/core';
+import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import type { Config } from '../config/config.ts';
 import { InternalError, ServiceError } from '../errors.ts';
@@ -7,13 +7,9 @@ import type { RequestLog } from '../observability/request-log.ts';
 import { requestTraces } from '../observability/tracing-channels.ts';
 import { type RequestContext, runForRequest } from '../request-context.ts';
 import { type Operation, routeNamed } from '../routes.ts';
-import { createRequestContext } from './request.ts';
+import { createRequestContext, type Middleware, type MiddlewareContext } from './request.ts';
 import { type Answer, failureResponse, type HttpResponse, successResponse } from './response.ts';
 import { readTenant } from './tenant.ts';
-
-/** What middlewares get: the event as API Gateway delivers it, and the request's record beside Lambda's context. */
-export type Middleware = MiddlewareObj<APIGatewayProxyEventV2, HttpResponse, Error, MiddlewareContext>;
-type MiddlewareContext = Context & { request: RequestContext };
 
 export interface EndpointOptions<Input> {
   /** Middlewares that read the body, see `jsonBody`. */

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
+import type { MiddlewareObj } from '@middy/core';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { ValidationError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Operation } from '../routes.ts';
 import { misspelledName } from './misspelling.ts';
+import type { HttpResponse, RequestIds } from './response.ts';
 import { keySchema, validate } from './schemas.ts';
 
-/** The two identifiers that every response carries, in its body and as headers. */
-export type RequestIds = Pick<RequestContext, 'correlationId' | 'requestId'>;
+/** What middlewares get: the event as API Gateway delivers it, and the request's record beside Lambda's context. */
+export type Middleware = MiddlewareObj<APIGatewayProxyEventV2, HttpResponse, Error, MiddlewareContext>;
+export type MiddlewareContext = Context & { request: RequestContext };
 
 /** Header names in lower case, as API Gateway delivers them. */
 type Headers = Readonly<Record<string, string | undefined>>;

@@ -4,7 +4,9 @@ import { JsonText, toJson } from '../json/raw.ts';
 import type { Counters, LogFields, RequestContext } from '../request-context.ts';
 import type { Hit } from '../store/store.ts';
 import { isoNow } from '../time.ts';
-import type { RequestIds } from './request.ts';
+
+/** The two identifiers that every response carries, in its body and as headers. */
+export type RequestIds = Pick<RequestContext, 'correlationId' | 'requestId'>;
 
 /** What an endpoint answers, before it becomes an HTTP response. */
 export type Answer = { logFields?: LogFields; counters?: Counters } & (

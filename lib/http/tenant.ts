@@ -1,7 +1,7 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyEventV2WithJWTAuthorizer } from 'aws-lambda';
 import { MissingTenantError, TenantMismatchError } from '../errors.ts';
 import type { RequestContext } from '../request-context.ts';
-import type { Middleware } from './endpoint.ts';
+import type { Middleware } from './request.ts';
 import { tenantSchema, validate } from './schemas.ts';
 
 /**

@@ -1,6 +1,7 @@
 import type { Construct } from 'constructs';
 import { CacheNetwork } from '../network.ts';
-import { type DeploymentSettings, MOST_ZONES } from '../settings/settings.ts';
+import { MOST_ZONES } from '../settings/settings.ts';
+import type { DeploymentSettings } from '../settings/types.ts';
 import { DragonflyEndpoint } from './dragonfly.ts';
 import { ElastiCacheEndpoint } from './elasticache.ts';
 import { ExternalEndpoint } from './external.ts';

@@ -1,4 +1,4 @@
-import type { DragonflySettings } from '../settings/settings.ts';
+import type { DragonflySettings } from '../settings/types.ts';
 
 /** Where the container finds its certificate: a volume of the task, gone with it. */
 export const TLS_DIRECTORY = '/tls';

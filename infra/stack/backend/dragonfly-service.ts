@@ -22,7 +22,7 @@ import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { DnsRecordType, PrivateDnsNamespace } from 'aws-cdk-lib/aws-servicediscovery';
 import { Construct } from 'constructs';
 import type { CacheNetwork } from '../network.ts';
-import type { DragonflySettings } from '../settings/settings.ts';
+import type { DragonflySettings } from '../settings/types.ts';
 import { ENTRY_POINT, flags, HEALTH_CHECK, TLS_DIRECTORY, VARIABLES } from './dragonfly-container.ts';
 
 export interface DragonflyServiceProps {

@@ -4,7 +4,7 @@ import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Secret, type SecretStringGenerator } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import type { CacheNetwork } from '../network.ts';
-import type { DeploymentSettings, DragonflySettings } from '../settings/settings.ts';
+import type { DeploymentSettings, DragonflySettings } from '../settings/types.ts';
 import { ServerCertificate } from './certificate/construct.ts';
 import { DragonflyService } from './dragonfly-service.ts';
 import type { CacheEndpoint, EndpointMetrics, EndpointNetwork } from './index.ts';

@@ -4,7 +4,7 @@ import { CfnServerlessCache, CfnUser, CfnUserGroup } from 'aws-cdk-lib/aws-elast
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { CacheNetwork } from '../network.ts';
-import type { ElastiCacheSettings } from '../settings/settings.ts';
+import type { ElastiCacheSettings } from '../settings/types.ts';
 import { ACCESS_STRING } from './access-string.ts';
 import type { CacheEndpoint, EndpointMetrics, EndpointNetwork } from './index.ts';
 

@@ -3,7 +3,7 @@ import { type ISubnet, SecurityGroup, Subnet, Vpc } from 'aws-cdk-lib/aws-ec2';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import type { DeploymentSettings, ExternalNetwork, ExternalSettings } from '../settings/settings.ts';
+import type { DeploymentSettings, ExternalNetwork, ExternalSettings } from '../settings/types.ts';
 import type { CacheEndpoint, EndpointMetrics, EndpointNetwork } from './index.ts';
 import { measuredMetrics } from './measured.ts';
 import { grantValue } from './secret-grant.ts';

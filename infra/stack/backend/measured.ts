@@ -1,7 +1,7 @@
 import { MathExpression, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import type { MetricKey } from '../../../lib/observability/metric-names.ts';
 import { MINUTE, serviceMetric } from '../metrics.ts';
-import type { DeploymentSettings } from '../settings/settings.ts';
+import type { DeploymentSettings } from '../settings/types.ts';
 import type { EndpointMetrics } from './index.ts';
 
 /** What is known of a cache only because the service asks it once a minute, see `functions/measure-backend.ts`. */

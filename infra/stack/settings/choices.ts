@@ -7,7 +7,7 @@ import type {
   DragonflySettings,
   EventSettings,
   ExternalNetwork,
-} from './settings.ts';
+} from './types.ts';
 
 /** Six random characters end a complete ARN; a policy on less than that would name no secret. */
 const SECRET_ARN = /^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+-[A-Za-z0-9]{6}$/;

@@ -1,0 +1,88 @@
+/** The settings of a deployment. docs/deploy.md documents them. */
+export interface DeploymentSettings {
+  /** Distinguishes deployments in one account and region: at most 16 lower-case letters, digits and hyphens. */
+  stage: string;
+  backend: BackendSettings;
+  /** Where events are published; undefined: nowhere. */
+  events: EventSettings | undefined;
+  authorization: AuthorizationSettings;
+  /** Names of the zones of a network that the stack creates; empty: the account's first zones. */
+  availabilityZones: readonly string[];
+  /** One of the retentions that CloudWatch Logs accepts. */
+  logRetentionDays: number;
+  /** Receives alarms; undefined: nobody does. */
+  alarmEmail: string | undefined;
+  /** Reserved concurrency of each function; undefined: none is reserved. */
+  reservedConcurrency: number | undefined;
+  /** Limit of each route except the sweeps. */
+  throttle: Throttle;
+  /** Limit of each sweep: invalidate and clear. */
+  sweepThrottle: Throttle;
+  /** Origins whose pages may call the API from a browser; empty: none. */
+  corsOrigins: readonly string[];
+  /** Whether X-Ray traces requests. */
+  tracing: boolean;
+  /** The service's own settings, by their names; an empty one is not set. Checked as the service checks them. */
+  service: Readonly<Record<string, string>>;
+}
+
+export interface Throttle {
+  /** Requests a second. */
+  rate: number;
+  /** Requests at one moment, over the rate. */
+  burst: number;
+}
+
+export type BackendSettings = ElastiCacheSettings | DragonflySettings | ExternalSettings | { kind: 'memory' };
+
+export interface ElastiCacheSettings {
+  kind: 'elasticache';
+  /** Maximum data stored, in ElastiCache's gigabytes; beyond it entries are evicted. */
+  maxGiB: number;
+  /** Maximum ElastiCache processing units a second; beyond it commands are throttled. */
+  maxEcpuPerSecond: number;
+}
+
+export interface DragonflySettings {
+  kind: 'dragonfly';
+  /** vCPUs of the task. */
+  cpu: number;
+  /** Memory of the task, in GiB. */
+  memoryGiB: number;
+  /** An image in the account's own ECR: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG`. Undefined: copied there by the CDK. */
+  image: string | undefined;
+}
+
+export interface ExternalSettings {
+  kind: 'external';
+  /** Complete ARN of the secret that holds the address. */
+  secretArn: string;
+  /** The VPC from which the address is reached; undefined: the functions are in no VPC. */
+  network: ExternalNetwork | undefined;
+}
+
+export interface ExternalNetwork {
+  vpcId: string;
+  subnetIds: readonly string[];
+  securityGroupId: string;
+}
+
+export interface EventSettings {
+  /** The broker's URL without a login; undefined: the secret holds it. */
+  url: string | undefined;
+  /** Complete ARN of the secret with credentials, the URL or a certificate authority; undefined: the broker needs no login. */
+  secretArn: string | undefined;
+}
+
+export type AuthorizationSettings =
+  | { kind: 'iam' }
+  | {
+      kind: 'jwt';
+      /** URL of the issuer, as in the tokens' `iss`. */
+      issuer: string;
+      /** A token's `aud` must be one of these. */
+      audience: readonly string[];
+      /** The claim that names the tenant. */
+      tenantClaim: string;
+    }
+  | { kind: 'none' };
