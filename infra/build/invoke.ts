@@ -2,12 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { layOut } from '../../test/support/lambda/json-layout.ts';
-import { overridden, parseOverrides } from '../../test/support/lambda/overrides.ts';
-import { runOnce } from '../../test/support/lambda/run.ts';
-import { InvocationError } from '../../test/support/lambda/runtime-api.ts';
-import { findTemplate, readFunction, UsageError } from '../../test/support/lambda/template.ts';
 import { operations, scheduled } from './functions.ts';
+import { layOut } from './invoke/json-layout.ts';
+import { overridden, parseOverrides } from './invoke/overrides.ts';
+import { InvocationError, runOnce } from './invoke/run.ts';
+import { findTemplate, readFunction, UsageError } from './invoke/template.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 

@@ -7,11 +7,11 @@ import { App } from 'aws-cdk-lib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { build, operations } from '../../infra/build/functions.ts';
+import { layOut } from '../../infra/build/invoke/json-layout.ts';
+import { overridden, parseOverrides } from '../../infra/build/invoke/overrides.ts';
+import { findTemplate, readFunction } from '../../infra/build/invoke/template.ts';
 import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { CacheStack, stackId } from '../../infra/stack/stack.ts';
-import { layOut } from '../support/lambda/json-layout.ts';
-import { overridden, parseOverrides } from '../support/lambda/overrides.ts';
-import { findTemplate, readFunction } from '../support/lambda/template.ts';
 import { AUTHORIZATIONS, BACKENDS } from './synthesize.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');

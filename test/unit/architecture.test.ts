@@ -7,8 +7,8 @@ import { describe, expect, test } from 'vitest';
  * files of one folder from each other, as long as they form no cycle.
  */
 const FLOORS = [
-  ['lib/config'],
-  ['lib/errors.ts', 'lib/routes.ts', 'lib/time.ts', 'lib/json', 'lib/request-context.ts'],
+  ['lib/config', 'lib/errors.ts', 'lib/json', 'lib/routes.ts', 'lib/time.ts'],
+  ['lib/request-context.ts'],
   ['lib/tracing-channels.ts', 'lib/aws', 'lib/log'],
   ['lib/store'],
   ['lib/events', 'lib/observability'],
@@ -48,7 +48,8 @@ function placeOf(file: string): { floor: number; unit: string } {
     const unit = units.find((each) => file === each || file.startsWith(`${each}/`));
     if (unit) return { floor, unit };
   }
-  throw new Error(`${file} is on no floor`);
+  // Such as a file of the tests, on which nothing may depend.
+  return { floor: FLOORS.length, unit: file };
 }
 
 describe('the imports of lib, functions and infra', () => {

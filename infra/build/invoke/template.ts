@@ -71,13 +71,12 @@ export function readFunction(directory: string, template: string, handler: strin
     name,
     root,
     handler,
-    // What Lambda takes for a function that does not say.
+    // Lambda's defaults.
     timeoutSeconds: Properties.Timeout ?? 3,
     memoryMb: Properties.MemorySize ?? 128,
     environment: Object.fromEntries(
       variables.filter((variable): variable is [string, string] => typeof variable[1] === 'string'),
     ),
     unknown: variables.filter(([, value]) => typeof value !== 'string').map(([variable]) => variable),
-    region: 'us-east-1',
   };
 }
