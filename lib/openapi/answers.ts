@@ -1,4 +1,4 @@
-import { failureExample } from './envelope.ts';
+import { failureExample, failureSchema } from './envelope.ts';
 import { type FailureName, failures } from './failures.ts';
 import { answerHeaderRefs, type Ref } from './headers.ts';
 import { type Schema, schemaRef } from './json-schema.ts';
@@ -40,12 +40,11 @@ export function failureAnswer(
     const { sample } = all[name];
     return [sample.code, { summary: sample.message, value: failureExample(sample) }];
   });
-  const schemas = names.map(schemaRef);
   return {
     description: told.map(({ sample, when }) => `\`${sample.code}\`: ${when}`).join('\n\n'),
     headers: answerHeaderRefs(told.flatMap(({ sample }) => Object.keys(sample.headers))),
     content: jsonContent(
-      schemas.length > 1 ? { oneOf: schemas } : (schemas[0] as Schema),
+      names.length > 1 ? failureSchema(told) : schemaRef(names[0] as FailureName),
       examples ?? Object.fromEntries(own),
     ),
   };

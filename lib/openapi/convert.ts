@@ -18,7 +18,10 @@ const byCode = new Map<unknown, Schema>([
   // Not a choice by `anyOf`: of that, generators of clients make types of their own.
   [
     checks.noStrangerForPattern,
-    { if: { required: ['pattern'] }, else: { propertyNames: { enum: ['tenant_id'] } } },
+    {
+      if: { properties: { pattern: {} }, required: ['pattern'] },
+      else: { propertyNames: { enum: ['tenant_id'] } },
+    },
   ],
 ]);
 

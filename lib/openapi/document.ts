@@ -19,17 +19,23 @@ import { session } from './session/index.ts';
  */
 export function openApiDocument(limits: Limits) {
   const { schemes, requirements } = security(limits) ?? {};
+  const paths = describePaths(limits);
+  const responses = referenced('responses', namedAnswers(limits), paths);
   return {
     openapi: '3.1.1',
     info: info(limits),
     // Wherever the document came from.
     servers: [{ url: '/' }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
-    ...(requirements && { security: requirements }),
-    paths: paths(limits),
+    // An empty list states that callers prove nothing; without it the document would leave that open.
+    security: requirements ?? [],
+    paths,
     components: {
-      schemas: { ...namedSchemas(limits), ...failureSchemas(limits) },
-      responses: namedAnswers(limits),
+      schemas: {
+        ...namedSchemas(limits),
+        ...referenced('schemas', failureSchemas(limits), [paths, responses]),
+      },
+      responses,
       parameters: requestHeaders(limits),
       headers: answerHeaders,
       ...(schemes && { securitySchemes: schemes }),
@@ -39,7 +45,7 @@ export function openApiDocument(limits: Limits) {
 
 export type OpenApiDocument = ReturnType<typeof openApiDocument>;
 
-function paths(limits: Limits) {
+function describePaths(limits: Limits) {
   const told = documentation(limits);
   const exchanges = session(limits);
   const found: Record<string, Record<string, ReturnType<typeof operation>>> = {};
@@ -62,5 +68,19 @@ function paths(limits: Limits) {
 
 function failureSchemas(limits: Limits): Record<string, Schema> {
   const all = Object.entries(failures(limits));
-  return Object.fromEntries(all.map(([name, { sample, details }]) => [name, failureSchema(sample, details)]));
+  return Object.fromEntries(all.map(([name, failure]) => [name, failureSchema([failure])]));
+}
+
+/**
+ * The components of a kind that some part of the document refers to. An operation whose failure has examples of its own
+ * describes it in place, which can leave the shared description without a use.
+ */
+function referenced<Component>(
+  kind: 'schemas' | 'responses',
+  components: Record<string, Component>,
+  by: object,
+): Record<string, Component> {
+  const text = JSON.stringify(by);
+  const used = Object.entries(components).filter(([name]) => text.includes(`"#/components/${kind}/${name}"`));
+  return Object.fromEntries(used);
 }

@@ -1,4 +1,5 @@
 import type { ServiceError } from '../errors.ts';
+import type { Failure } from './failures.ts';
 import { object, type Schema, schemaRef } from './json-schema.ts';
 
 /** What is different every time, in examples. */
@@ -35,14 +36,19 @@ export function successExample(data: unknown): unknown {
   return { success: true, data, message: null, ...SAMPLE_IDS, timestamp: SAMPLE_TIME, metadata: {} };
 }
 
-/** The envelope of a failure with a code. */
-export function failureSchema({ code }: ServiceError, details: Schema = { type: 'object' }): Schema {
-  const message: Schema = { type: 'string', description: 'For people; programs go by the code.' };
+/** The envelope of one of these failures. `error.code` distinguishes them, so the choice is made inside of `error`. */
+export function failureSchema(failures: readonly Failure[]): Schema {
+  const errors = failures.map(errorSchema);
   return object({
     success: { const: false },
-    error: object({ code: { const: code }, message, details }),
+    error: errors.length > 1 ? { oneOf: errors } : (errors[0] as Schema),
     ...trailer,
   });
+}
+
+function errorSchema({ sample, details = { type: 'object' } }: Failure): Schema {
+  const message: Schema = { type: 'string', description: 'For people; programs go by the code.' };
+  return object({ code: { const: sample.code }, message, details });
 }
 
 export function failureExample({ code, message, details }: ServiceError): unknown {

@@ -17,7 +17,8 @@ import type { Limits } from './limits.ts';
 /** The class of a failure. */
 export type FailureName = Exclude<keyof typeof import('../errors.ts'), 'ServiceError'>;
 
-interface Failure {
+/** What the document says of a class of failures. */
+export interface Failure {
   when: string;
   /** Says its status, its code and its headers; and is the example where nothing more fitting is given. */
   sample: ServiceError;
@@ -58,7 +59,7 @@ export function failures({ maxValueBytes, tenantClaim }: Limits): Record<Failure
       sample: new TenantMismatchError(),
     },
     NotFoundError: {
-      when: 'No such route. A key that is not cached is no failure but a miss, with the status 200.',
+      when: 'No route has this path. A key that contains `/` or `?`, or that is `.` or `..`, does not fit into a path: send it as `?key=`. A key that is not cached is not a failure.',
       sample: new NotFoundError(),
     },
     PayloadTooLargeError: {

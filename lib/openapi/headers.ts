@@ -65,7 +65,7 @@ export const answerHeaders = {
   'Cache-Control': {
     required: true,
     description: 'An answer kept by anything in between would outlive the next invalidation.',
-    schema: { const: 'no-store' },
+    schema: { type: 'string', const: 'no-store' },
   },
   'Retry-After': {
     required: true,

@@ -80,14 +80,14 @@ function isAccepted({ answer: { status } }: Exchange): boolean {
   return status < 400;
 }
 
-function responses({ route, told, exchanges }: Told, limits: Limits): Record<string, Response | Ref> {
+function responses({ route, path, told, exchanges }: Told, limits: Limits): Record<string, Response | Ref> {
   const found: Record<string, Response | Ref> = {};
   for (const answered of told.answers) {
     const { status, description } = answered;
     found[status] = answer(description, bodySchema(answered), answerExamples(exchanges, status));
   }
   const all = failures(limits);
-  const byStatus = Map.groupBy(failuresOf(route, told, limits), (name) => all[name].sample.status);
+  const byStatus = Map.groupBy(failuresOf(route, path, told, limits), (name) => all[name].sample.status);
   for (const [status, names] of byStatus) {
     const examples = { ...answerExamples(exchanges, status), ...largeExamples(told, status) };
     const own = Object.keys(examples).length > 0;

@@ -127,9 +127,11 @@ function dataSchemas(): Record<string, Schema> {
     Healthy: health('healthy'),
     Unhealthy: health('unhealthy'),
     OpenApi: {
-      type: 'object',
-      required: ['openapi', 'info', 'paths'],
-      description: 'An [OpenAPI](https://spec.openapis.org/oas/v3.1.1.html) document.',
+      ...object(
+        { openapi: { type: 'string' }, info: { type: 'object' }, paths: { type: 'object' } },
+        { description: 'An [OpenAPI](https://spec.openapis.org/oas/v3.1.1.html) document.' },
+      ),
+      additionalProperties: true,
     },
   };
 }

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfig } from '../../lib/config/config.ts';
 import { openApiDocument } from '../../lib/openapi/document.ts';
 import { SAMPLE_TENANT } from '../../lib/openapi/headers.ts';
+import type { Schema } from '../../lib/openapi/json-schema.ts';
 import { type Exchange, session } from '../../lib/openapi/session/index.ts';
-import { type Client, describedRequest, describeOnEveryBackend } from '../http/client.ts';
+import { API, type Client, describedRequest, describeOnEveryBackend } from '../http/client.ts';
 import { type RawResponse, rawRequest } from '../http/gateway-raw.ts';
 import { startService } from '../http/service.ts';
 import { type Described, document, operationFor, operationsOf } from './described.ts';
@@ -83,14 +84,11 @@ const documented = operations.flatMap((operation) =>
 );
 
 /** The codes of the failures that a schema takes; `none` where it takes something else. */
-function codesIn({ $ref, oneOf = [] }: { $ref?: unknown; oneOf?: unknown } = {}): string[] {
-  const named = [$ref, ...(oneOf as { $ref: unknown }[]).map((one) => one.$ref)].filter(
-    (ref) => ref !== undefined,
-  );
-  const codes = named.flatMap((ref) => {
-    const text = JSON.stringify(document.components.schemas[String(ref).replace(/.*\//, '')]);
-    return /"code":\{"const":"(\w+)"\}/.exec(text)?.[1] ?? [];
-  });
+function codesIn(schema: Schema = {}): string[] {
+  const resolved =
+    '$ref' in schema ? document.components.schemas[String(schema.$ref).replace(/.*\//, '')] : schema;
+  const found = JSON.stringify(resolved).matchAll(/"code":\{"const":"(\w+)"\}/g);
+  const codes = [...found].map(([, code = '']) => code);
   return codes.length > 0 ? codes : ['none'];
 }
 
@@ -126,6 +124,7 @@ describe('every status of the document', () => {
       if (!refused) throw new Error(`No example of ${operation.id} names another tenant`);
       return sendTo('well', requestOf(refused));
     },
+    NOT_FOUND: (operation) => sendTo('well', { ...valid(operation), target: `${API}/a%2Fb` }),
     PAYLOAD_TOO_LARGE: (operation) => tooLarge(operation, valid(operation), (sent) => sendTo('well', sent)),
     UNSUPPORTED_MEDIA_TYPE: (operation) =>
       sendTo('well', withHeader(valid(operation), 'Content-Type', 'text/plain')),

@@ -70,11 +70,14 @@ function checkHeaders(what: string, names: string[], headers: RawResponse['heade
   }
 }
 
-/** The same schemas, with objects that have no other members than those described: callers have to put up with more. */
+/**
+ * The same schemas, with objects that have no other members than those described: callers have to put up with more. A
+ * schema that says what other members are stays as it is.
+ */
 function closed(given: unknown): unknown {
   if (Array.isArray(given)) return given.map(closed);
   if (typeof given !== 'object' || given === null) return given;
   const members = Object.entries(given).map(([name, member]) => [name, closed(member)]);
   const copy: Schema = Object.fromEntries(members);
-  return copy.type === 'object' && 'properties' in copy ? { ...copy, additionalProperties: false } : copy;
+  return copy.type === 'object' && 'properties' in copy ? { additionalProperties: false, ...copy } : copy;
 }

@@ -18,6 +18,21 @@ export interface Described {
 /** The document of a service on which nothing is set. What it says of answers depends on no setting but the claim. */
 export const document: OpenApiDocument = openApiDocument(readConfig({}));
 
+/** The document of the stack with IAM, where callers sign their requests. */
+export const signed: OpenApiDocument = openApiDocument(readConfig({ AWS_LAMBDA_FUNCTION_NAME: 'f' }));
+
+/** The document of the stack with a JWT authorizer, where callers send a token. */
+export const token: OpenApiDocument = openApiDocument(
+  readConfig({ AWS_LAMBDA_FUNCTION_NAME: 'f', TENANT_CLAIM: 'tenant_id' }),
+);
+
+/** The variants of the document, by what each is for. */
+export const variants: [string, OpenApiDocument][] = [
+  ['a local server', document],
+  ['callers with signatures', signed],
+  ['callers with tokens', token],
+];
+
 /** Every operation of a document. */
 export function operationsOf({ paths, components }: OpenApiDocument): Described[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
@@ -27,12 +42,7 @@ export function operationsOf({ paths, components }: OpenApiDocument): Described[
           const at = ['paths', path, method, 'responses', status];
           return [Number(status), { ...response, at: pointer(at) }] as const;
         }
-        const name = response.$ref.replace(
-          '#/components/responses/',
-          '',
-        ) as keyof typeof components.responses;
-        const at = ['components', 'responses', name];
-        return [Number(status), { ...components.responses[name], at: pointer(at) }] as const;
+        return [Number(status), namedAnswer(components, response.$ref.replace(/.*\//, ''))] as const;
       });
       return { id: operationId, method: method.toUpperCase(), path, answers: new Map(answers) };
     }),
@@ -44,9 +54,7 @@ const unrouted: Described = {
   id: fallback.name,
   method: 'ANY',
   path: '',
-  answers: new Map([
-    [404, { ...document.components.responses.NotFoundError, at: '/components/responses/NotFoundError' }],
-  ]),
+  answers: new Map([[404, namedAnswer(document.components, 'NotFoundError')]]),
 };
 
 const byRouteKey = new Map(operationsOf(document).map((one) => [`${one.method} ${one.path}`, one]));
@@ -56,6 +64,12 @@ const route = createRouter(routes, fallback);
 export function operationFor(method: string, target: string): Described | undefined {
   const read = readTarget(target);
   return read && (byRouteKey.get(route(method, read.path).routeKey) ?? unrouted);
+}
+
+function namedAnswer({ responses }: OpenApiDocument['components'], name: string) {
+  const response = responses[name];
+  if (!response) throw new Error(`The document has no response ${name}`);
+  return { ...response, at: pointer(['components', 'responses', name]) };
 }
 
 function pointer(parts: string[]): string {

@@ -36,9 +36,10 @@ export interface Success {
   document?: string;
 }
 
-/** Every failure that an operation can be answered with. */
+/** Every failure that an operation can be answered with, on one path of its route. */
 export function failuresOf(
   { tenant, backend }: Route,
+  path: string,
   { body, failures = [] }: Documentation,
   { tenantClaim }: { tenantClaim: string | undefined },
 ): FailureName[] {
@@ -48,6 +49,8 @@ export function failuresOf(
     // Only a token can say something else than the header.
     if (tenantClaim !== undefined) names.add('TenantMismatchError');
   }
+  // With a key that does not fit into it, the path is no longer that of the operation.
+  if (path.includes('{key}')) names.add('NotFoundError');
   if (body !== undefined) names.add('PayloadTooLargeError').add('UnsupportedMediaTypeError');
   if (backend !== false) {
     names.add('InternalError');
