@@ -9,7 +9,7 @@ const SET = ['POST', API] as const;
 const GET = ['GET', `${API}/{key}`] as const;
 
 const DESKTOP = { viewport: { width: 1280, height: 900 } };
-const PHONE = { viewport: { width: 400, height: 800 } };
+const PHONE = { viewport: { width: 390, height: 844 } };
 
 /** For a whole test, in milliseconds: see the page's own patience. */
 const timeout = 240_000;
@@ -26,9 +26,9 @@ afterAll(async () => {
 });
 
 describe.each([
-  ['on a desktop', DESKTOP],
-  ['in a window 400 pixels wide', PHONE],
-])('the docs page %s', { timeout }, (_, size) => {
+  ['on a desktop', DESKTOP, 2_700],
+  ['in a window 390 pixels wide', PHONE, 4_000],
+])('the docs page %s', { timeout }, (_, size, maxHeight) => {
   let docs: DocsPage;
 
   beforeEach(async () => {
@@ -39,7 +39,7 @@ describe.each([
     for (const url of docs.requests) expect(new URL(url).origin).toBe(service.url);
   });
 
-  test('shows every operation of the document, ready to be tried, and needs no more width than there is', async () => {
+  test('shows every operation of the document, ready to be tried, no wider than the window and of bounded height', async () => {
     const document = (await (await fetch(`${service.url}/openapi.json`)).json()) as {
       paths: Record<string, Record<string, unknown>>;
     };
@@ -53,6 +53,7 @@ describe.each([
       await operation.expand();
       const { page, window } = await docs.widths();
       expect(page, path).toBeLessThanOrEqual(window);
+      expect(await operation.height(), path).toBeLessThan(maxHeight);
       await operation.collapse();
     }
     expect(docs.complaints).toEqual([]);
@@ -119,6 +120,19 @@ describe('the docs page', { timeout }, () => {
       success: false,
       error: { code: 'VALIDATION_ERROR', details: { issues: [{ field: 'ttl' }] } },
     });
+  });
+
+  test('shows the details of a failure on demand, its headers among them', async () => {
+    const set = docs.operation(...SET);
+    await set.expand();
+    const headers = set.block.locator('.response-details .headers');
+    expect(await headers.count()).toBe(1);
+    const toggle = set.block.getByRole('button', { name: 'Details of 503' });
+    await toggle.click();
+    expect(await headers.count()).toBe(2);
+    expect(await headers.last().innerText()).toContain('Retry-After');
+    await toggle.click();
+    expect(await headers.count()).toBe(1);
   });
 
   test('opens again at the operation that its address names', async () => {

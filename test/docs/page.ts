@@ -80,6 +80,28 @@ export class OperationBlock {
     await this.#button('Execute').waitFor({ state: 'hidden' });
   }
 
+  /** Shows examples, schemas and headers of all documented responses. */
+  async expandResponses(): Promise<void> {
+    const closed = this.block.locator('.response-toggle[aria-expanded="false"]');
+    while ((await closed.count()) > 0) await closed.first().click();
+  }
+
+  /** Shows the schemas of the request and of the expanded responses in place of their examples, with all their members. */
+  async showSchemas(): Promise<void> {
+    for (const tab of await this.block.getByRole('tab', { name: 'Schema', exact: true }).all())
+      await tab.click();
+    await this.block
+      .getByRole('button', { name: 'Expand all' })
+      .evaluateAll('(buttons) => { for (const button of buttons) button.click(); }');
+  }
+
+  /** The height of the block, in CSS pixels. */
+  async height(): Promise<number> {
+    const box = await this.block.boundingBox();
+    if (!box) throw new Error('The operation is not visible');
+    return box.height;
+  }
+
   /** The field of a parameter, such as `key`. */
   parameter(name: string): Locator {
     return this.block.locator(`tr[data-param-name="${name}"] input`);

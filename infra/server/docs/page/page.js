@@ -20,24 +20,101 @@ function indented(text) {
   }
 }
 
-/** Shows the body of an answer verbatim where it is JSON. */
-const verbatim = {
+/** Shows the body of a response verbatim if it is JSON. */
+function verbatimBody(Original, { React, getComponent }) {
+  return function ResponseBody(props) {
+    const { content, contentType } = props;
+    if (typeof content !== 'string' || !/json/i.test(contentType))
+      return React.createElement(Original, props);
+    const HighlightCode = getComponent('HighlightCode', true);
+    const look = { language: 'json', downloadable: true, fileName: 'answer.json', canCopy: true };
+    return React.createElement(
+      'div',
+      null,
+      React.createElement('h5', null, 'Response body'),
+      React.createElement(HighlightCode, look, indented(content)),
+    );
+  };
+}
+
+/**
+ * A documented response in one row: status, description, and a button that shows its example, schema and headers. All
+ * responses have much the same headers and failures much the same body, so only a success is open from the start.
+ */
+function collapsible(Original, { React, getComponent }) {
+  return function Response(props) {
+    const { code, className, response } = props;
+    const [open, setOpen] = React.useState(code < '400');
+    const Markdown = getComponent('Markdown', true);
+    const toggle = {
+      type: 'button',
+      className: 'btn response-toggle',
+      'aria-expanded': open,
+      'aria-label': `Details of ${code}`,
+      onClick: () => setOpen(!open),
+    };
+    return React.createElement(
+      React.Fragment,
+      null,
+      React.createElement(
+        'tr',
+        { className: `response ${className ?? ''}` },
+        React.createElement('td', { className: 'response-col_status' }, code),
+        React.createElement(
+          'td',
+          { className: 'response-col_description' },
+          React.createElement('button', toggle, 'Details'),
+          React.createElement(Markdown, { source: response.get('description') }),
+        ),
+      ),
+      open &&
+        React.createElement(Original, {
+          ...props,
+          className: 'response-details',
+          response: response.delete('description'),
+        }),
+    );
+  };
+}
+
+/** The path of an operation as text: the viewer's is a link inside of the button that opens the operation. */
+function plainText(_Original, { React }) {
+  return ({ text }) => React.createElement('span', null, text);
+}
+
+/** Adds attributes that the viewer's elements lack, for keyboards and screen readers. */
+function withAttributes(selector, attributes) {
+  return (Original, { React }) =>
+    function WithAttributes(props) {
+      const ref = React.useRef(null);
+      React.useEffect(() => {
+        for (const element of ref.current.querySelectorAll(selector)) {
+          for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+        }
+      });
+      return React.createElement(
+        'div',
+        { ref, className: 'with-attributes' },
+        React.createElement(Original, props),
+      );
+    };
+}
+
+const scrollable = withAttributes('pre', { tabindex: '0' });
+
+const plugin = {
   wrapComponents: {
-    responseBody: (Original, { React, getComponent }) => {
-      return function ResponseBody(props) {
-        const { content, contentType } = props;
-        if (typeof content !== 'string' || !/json/i.test(contentType))
-          return React.createElement(Original, props);
-        const HighlightCode = getComponent('HighlightCode', true);
-        const look = { language: 'json', downloadable: true, fileName: 'answer.json', canCopy: true };
-        return React.createElement(
-          'div',
-          null,
-          React.createElement('h5', null, 'Response body'),
-          React.createElement(HighlightCode, look, indented(content)),
-        );
-      };
-    },
+    responseBody: verbatimBody,
+    response: collapsible,
+    DeepLink: plainText,
+    ExamplesSelect: withAttributes('select', { 'aria-label': 'Example' }),
+    TextArea: withAttributes('textarea', { 'aria-label': 'Request body' }),
+    // A schema without a title has a button without a text.
+    JSONSchema202012Accordion: withAttributes('button:has(.json-schema-2020-12-accordion__children:empty)', {
+      'aria-label': 'Schema',
+    }),
+    HighlightCode: scrollable,
+    curl: scrollable,
   },
 };
 
@@ -51,5 +128,7 @@ SwaggerUIBundle({
   tryItOutEnabled: true,
   // The schemas stand with the operations that they belong to.
   defaultModelsExpandDepth: -1,
-  plugins: [verbatim],
+  // The default theme's numbers have too little contrast.
+  syntaxHighlight: { theme: 'tomorrow-night' },
+  plugins: [plugin],
 });

@@ -1,0 +1,55 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Service, startService } from '../http/service.ts';
+import { document, operationsOf } from '../openapi/described.ts';
+import { findAccessibilityFaults } from './accessibility.ts';
+import { startBrowser } from './browser.ts';
+import { DocsPage } from './page.ts';
+
+/** For a whole test, in milliseconds: see the page's own patience. */
+const timeout = 240_000;
+
+/** The operation that is open. */
+const OPEN = '.opblock.is-open';
+
+/** One operation of each kind: with and without a body, in each colour, of a tenant and of the service. */
+const KINDS = ['getEntry', 'deleteEntry', 'invalidateEntries', 'getHealth'];
+const operations = operationsOf(document).filter(({ id }) => KINDS.includes(id));
+
+let browser: Browser;
+let service: Service;
+
+// A browser that is not there yet is first installed.
+beforeAll(async () => {
+  [service, browser] = await Promise.all([startService(), startBrowser()]);
+}, 600_000);
+afterAll(async () => {
+  await Promise.all([service?.stop(), browser?.close()]);
+});
+
+describe.each(['light', 'dark'] as const)('the docs page in %s mode', { timeout }, (colorScheme) => {
+  let docs: DocsPage;
+
+  beforeAll(async () => {
+    docs = await DocsPage.open(browser, service.url, { viewport: { width: 1280, height: 900 }, colorScheme });
+  }, timeout);
+  afterAll(() => docs?.close());
+
+  test('has no accessibility faults where no operation is open', async () => {
+    expect(await findAccessibilityFaults(docs.page)).toEqual([]);
+  });
+
+  test.each(operations)('has no accessibility faults in $id, open and tried', async ({ method, path }) => {
+    const operation = docs.operation(method, path);
+    await operation.expand();
+    await operation.expandResponses();
+    // An edited body brings a further button and a further example.
+    if ((await operation.body.count()) > 0) await operation.body.fill('{ "pattern": "edited:*" }');
+    await operation.execute();
+    const faults = await findAccessibilityFaults(docs.page, OPEN);
+    await operation.showSchemas();
+    faults.push(...(await findAccessibilityFaults(docs.page, OPEN)));
+    await operation.collapse();
+    expect(faults).toEqual([]);
+  });
+});
