@@ -12,6 +12,11 @@ import { createGateway, type Gateway } from './server.ts';
 /** How long requests under way may take to finish once the process is told to stop, in milliseconds. */
 const SHUTDOWN_GRACE_MS = 5000;
 
+/** How often the parent process is looked at under npm, in milliseconds. */
+const PARENT_CHECK_MS = 200;
+
+const parentPid = process.ppid;
+
 const { config, log, startService } = await import('../../lib/service.ts').catch((error) => giveUp(error));
 // API Gateway would hand over only requests whose token it has verified; here there is none, and each would be answered 401.
 if (config.tenantClaim !== undefined) {
@@ -19,7 +24,7 @@ if (config.tenantClaim !== undefined) {
     'is for functions behind API Gateway, which verifies the token; the local server verifies none';
   giveUp(new ConfigError('TENANT_CLAIM', `${problem}: leave it unset, and X-Tenant-ID names the tenant`));
 }
-const { store, stop } = await startService().catch((error) => giveUp(error));
+const service = await startService().catch((error) => giveUp(error));
 
 const names = [...routes, fallback].map(({ name }) => name);
 const handlers = await loadHandlers(names, new URL('../../functions/', import.meta.url));
@@ -33,16 +38,20 @@ const gateway = createGateway(docs?.before(router) ?? router, {
 
 // Before anything is printed: whoever reads that it listens may tell it to stop.
 let stopping = false;
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    // One stop for any number of signals: under npm, Ctrl-C sends two, one from the terminal and one from npm.
-    if (stopping) return;
-    stopping = true;
-    shutDown();
-  });
+const stop = (): void => {
+  // One stop for any number of signals: under npm, Ctrl-C sends two, one from the terminal and one from npm.
+  if (stopping) return;
+  stopping = true;
+  shutDown();
+};
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
+// npm runs the script in a shell and sends SIGTERM to that shell. Some shells, such as Debian's dash, end without forwarding it.
+// The system then gives this process another parent. (`exec node` in package.json would do, but cmd.exe has no `exec`.)
+if (process.env.npm_lifecycle_event === 'start') {
+  setInterval(() => process.ppid !== parentPid && stop(), PARENT_CHECK_MS).unref();
 }
 
-const backendProblem = await store.ping().then(
+const backendProblem = await service.store.ping().then(
   () => undefined,
   (error) => explainBackend(error, config.backend?.tls ?? false),
 );
@@ -63,7 +72,7 @@ function listen({ server }: Gateway, { host, port }: Pick<Config, 'host' | 'port
 
 async function shutDown(): Promise<void> {
   await gateway.stop(SHUTDOWN_GRACE_MS);
-  await stop();
+  await service.stop();
   process.exit(0);
 }
 

@@ -1,4 +1,12 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { readBody } from './body.ts';
 import { createEvent } from './gateway-event.ts';
 import { readRequest } from './incoming.ts';
@@ -11,7 +19,7 @@ import {
   MAX_HEAD_BYTES,
   problemBehind,
 } from './problems.ts';
-import { readHead } from './request-head.ts';
+import { type Head, readHead } from './request-head.ts';
 import { refuse, refuseConnection, send } from './response.ts';
 import type { Router } from './router.ts';
 
@@ -21,13 +29,32 @@ export interface Gateway {
   stop: (graceMs: number) => Promise<void>;
 }
 
+/** What is not the same for every gateway; Node's own options are in milliseconds. */
+export type GatewayOptions = Pick<
+  ServerOptions,
+  'connectionsCheckingInterval' | 'headersTimeout' | 'requestTimeout'
+>;
+
+/**
+ * How long a request may take to come in whole, body included, and how often it is looked whether one has taken longer, in
+ * milliseconds. Node's own five minutes would leave a stalled upload open for as long.
+ */
+const REQUEST_TIMEOUT_MS = 60_000;
+const CHECK_INTERVAL_MS = 5000;
+
 /** Longer than load balancers keep an idle connection (60 s), so that none sends a request into one just being closed. */
 const KEEP_ALIVE_MS = 65_000;
 
 /** A server that stands in for API Gateway's HTTP API: HTTP in, events to the functions, their answers back. */
-export function createGateway(router: Router, functions: FunctionHost): Gateway {
+export function createGateway(
+  router: Router,
+  functions: FunctionHost,
+  options: GatewayOptions = {},
+): Gateway {
   const invoke = createInvoker(functions);
   let stopping = false;
+  /** The headers of the request whose body is awaited on a connection. */
+  const awaiting = new WeakMap<Duplex, Head['headers']>();
 
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
     const request = readRequest(req);
@@ -48,12 +75,17 @@ export function createGateway(router: Router, functions: FunctionHost): Gateway 
       run();
       return;
     }
+    awaiting.set(req.socket, headers);
     readBody(req, declared, MAX_BODY_BYTES, {
       whole: (body) => {
+        awaiting.delete(req.socket);
         request.body = body;
         run();
       },
-      tooLarge: () => refuse(req, res, answerTo(BODY_TOO_LARGE, headers)),
+      tooLarge: () => {
+        awaiting.delete(req.socket);
+        refuse(req, res, answerTo(BODY_TOO_LARGE, headers));
+      },
     });
   };
 
@@ -61,8 +93,11 @@ export function createGateway(router: Router, functions: FunctionHost): Gateway 
     {
       maxHeaderSize: MAX_HEAD_BYTES,
       keepAliveTimeout: KEEP_ALIVE_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
       // Checked by `readRequest` instead, so that the answer has the contract's envelope.
       requireHostHeader: false,
+      ...options,
     },
     serve,
   );
@@ -82,17 +117,30 @@ export function createGateway(router: Router, functions: FunctionHost): Gateway 
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET') socket.destroy();
-    else refuseConnection(socket, answerTo(problemBehind(error)));
+    else refuseConnection(socket, answerTo(problemBehind(error), awaiting.get(socket)));
+  });
+
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
   });
 
   const stop = (graceMs: number): Promise<void> =>
     new Promise((resolve) => {
       stopping = true;
       const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      // Closes idle connections as well, but not those on which nothing has come yet: Node takes these for busy.
       server.close(() => {
         clearTimeout(cut);
         resolve();
       });
+      // In two turns of the event loop, everything that has arrived on an accepted connection is read.
+      setImmediate(() =>
+        setImmediate(() => {
+          for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
+        }),
+      );
     });
 
   return { server, stop };

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { Handler } from '../../infra/server/invoke.ts';
 import { createRouter } from '../../infra/server/router.ts';
-import { createGateway, type Gateway } from '../../infra/server/server.ts';
+import { createGateway, type Gateway, type GatewayOptions } from '../../infra/server/server.ts';
 import { fallback, type Route } from '../../lib/routes.ts';
 import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
 
@@ -40,12 +40,14 @@ export const echo: Handler = async (event, context) => ({
 export async function startTestGateway(
   routes: readonly Route[],
   functions: Record<string, Handler>,
+  options: GatewayOptions = {},
 ): Promise<TestGateway> {
   const faults: [string, unknown][] = [];
-  const { server, stop } = createGateway(createRouter(routes, fallback), {
+  const host = {
     handlers: new Map(Object.entries({ [fallback.name]: echo, ...functions })),
-    onFault: (name, error) => faults.push([name, error]),
-  });
+    onFault: (name: string, error: unknown) => faults.push([name, error]),
+  };
+  const { server, stop } = createGateway(createRouter(routes, fallback), host, options);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startTestGateway, type TestGateway } from './gateway-echo.ts';
 import { exchange, openRequest, type RawResponse, rawRequest, readAnswer } from './gateway-raw.ts';
 
@@ -234,5 +234,43 @@ describe('a path that is not percent-encoded UTF-8', () => {
     expect(answer.json()).toEqual(
       failureOf('VALIDATION_ERROR', issue('path'), { correlation: 'chain-1', request: 'link-2' }),
     );
+  });
+});
+
+describe('a request that does not come in whole in time', () => {
+  const start = async () => {
+    const slow = await startTestGateway(
+      [],
+      {},
+      {
+        headersTimeout: 2000,
+        requestTimeout: 2000,
+        connectionsCheckingInterval: 50,
+      },
+    );
+    onTestFinished(() => slow.stop(0));
+    return slow;
+  };
+
+  test('is answered with 408 and its identifiers when its body stalls, and its connection ends', async () => {
+    const { port } = await start();
+    const answer = parse(
+      await exchange(
+        port,
+        'POST / HTTP/1.1\r\nHost: a\r\nX-Correlation-ID: chain-1\r\nX-Request-ID: link-2\r\nContent-Length: 9\r\n\r\nhalf',
+      ),
+    );
+    expect(answer.statusLine).toBe('HTTP/1.1 408 Request Timeout');
+    expect(answer.headers).toMatch(/^connection: close$/m);
+    expect(answer.json).toEqual(
+      failureOf('VALIDATION_ERROR', issue('request'), { correlation: 'chain-1', request: 'link-2' }),
+    );
+  });
+
+  test('is answered with 408 when its headers stall, and its connection ends', async () => {
+    const { port } = await start();
+    const answer = parse(await exchange(port, 'GET / HTTP/1.1\r\nHost: a\r\n'));
+    expect(answer.statusLine).toBe('HTTP/1.1 408 Request Timeout');
+    expect(answer.json).toEqual(failureOf('VALIDATION_ERROR', issue('request')));
   });
 });

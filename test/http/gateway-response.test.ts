@@ -203,4 +203,17 @@ describe('a gateway that stops', () => {
     await idle.stop(20_000);
     expect(await ended).toMatch(/^HTTP\/1\.1 200 OK/);
   });
+
+  test('closes connections that have sent nothing without waiting for the grace to end', async ({
+    onTestFinished,
+  }) => {
+    const idle = await startTestGateway([], {});
+    const socket = await openConnection(idle.port);
+    onTestFinished(() => void socket.destroy());
+    // Connections are accepted in order: once this request has its answer, the one before is known to the server.
+    await idle.send({ target: '/' });
+    const ended = readToEnd(socket);
+    await idle.stop(120_000);
+    expect(await ended).toBe('');
+  });
 });

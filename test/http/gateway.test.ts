@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 import { routes } from '../../lib/routes.ts';
@@ -195,3 +196,38 @@ test('a request that takes longer than the grace does not keep the service from 
   await once(socket, 'readable');
   await stop();
 });
+
+const ROOT = join(import.meta.dirname, '../..');
+
+test('npm start ends on SIGTERM to npm, also where its shell does not forward the signal', async ({
+  onTestFinished,
+}) => {
+  const npm = spawn('npm', ['start'], {
+    cwd: ROOT,
+    env: { ...process.env, SERVICE_PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // A process group of its own, so that a failed test leaves no server behind.
+    detached: true,
+  });
+  onTestFinished(() => endGroup(npm.pid as number));
+  // The server inherits the pipe: it closes when npm, the shell and the server have all ended.
+  const closed = once(npm, 'close');
+  await new Promise<void>((resolve) => {
+    let printed = '';
+    npm.stdout.setEncoding('utf8').on('data', (text: string) => {
+      printed += text;
+      if (printed.includes('Try: ')) resolve();
+    });
+  });
+  npm.kill('SIGTERM');
+  await closed;
+});
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    // No process of the group is left.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
