@@ -7,6 +7,7 @@ import { layOut } from './invoke/json-layout.ts';
 import { overridden, parseOverrides } from './invoke/overrides.ts';
 import { InvocationError, runOnce } from './invoke/run.ts';
 import { findTemplate, readFunction, UsageError } from './invoke/template.ts';
+import { print } from './stdout.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -15,7 +16,7 @@ const names: readonly string[] = [...operations, ...scheduled];
 const USAGE = `npm run invoke -- OPERATION EVENT [--env-vars FILE] [--stack NAME] [--output DIRECTORY]
 
 Runs a function of the synthesized template once, from its own bundle and with the template's own variables, and prints
-its answer to stdout and its log to stderr.
+its answer to stdout and its log to stderr. For its answer in a pipe: npm run -s.
 
   OPERATION    one of ${names.join(', ')}
   EVENT        a file with an event, such as test/events/get.json
@@ -119,7 +120,7 @@ async function main(): Promise<void> {
   if (undeclared.length > 0) {
     console.error(`Left out, since the template declares no such variables: ${undeclared.join(', ')}`);
   }
-  console.log(present(await runOnce({ ...described, environment }, event)));
+  print(`${present(await runOnce({ ...described, environment }, event))}\n`);
 }
 
 try {

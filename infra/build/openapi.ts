@@ -3,17 +3,18 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { readConfig } from '../../lib/config/config.ts';
 import { ConfigError } from '../../lib/config/parse.ts';
 import { openApiDocument } from '../../lib/openapi/document.ts';
+import { print } from './stdout.ts';
 
 /** Where the document goes unless a file is named. */
 const FILE = join(import.meta.dirname, '../../dist/openapi.json');
 
 const USAGE =
-  'npm run openapi [-- FILE]   writes the OpenAPI document to dist/openapi.json, or to FILE; - is stdout';
+  'npm run openapi [-- FILE]   writes the OpenAPI document to dist/openapi.json, or to FILE; - is stdout (npm run -s into a pipe)';
 
 const [file = FILE, ...more] = process.argv.slice(2);
 if (more.length > 0 || /^-./.test(file)) exit(USAGE);
 const text = `${JSON.stringify(document(), undefined, 2)}\n`;
-if (file === '-') process.stdout.write(text);
+if (file === '-') print(text);
 else await write(resolve(file), text);
 
 /** With the settings that are in the environment, as the service itself reads them. */

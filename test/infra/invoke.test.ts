@@ -46,8 +46,11 @@ interface Run {
 }
 
 /** `npm run invoke -- …`, but for npm. */
-async function invoke(args: string[], env: Record<string, string> = {}): Promise<Run> {
-  const child = spawn(process.execPath, ['infra/build/invoke.ts', ...args], {
+const invoke = (args: string[], env: Record<string, string> = {}): Promise<Run> =>
+  run(process.execPath, ['infra/build/invoke.ts', ...args], env);
+
+async function run(command: string, args: string[], env: Record<string, string> = {}): Promise<Run> {
+  const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -86,6 +89,14 @@ describe('npm run invoke', () => {
       expect.objectContaining({ service: 'from-the-template', message: 'request', operation: 'set' }),
     );
     expect(run.code).toBe(0);
+  });
+
+  it('writes nothing but the answer to a file that npm run has begun with its banner', async () => {
+    const file = join(workspace, 'answer.json');
+    const command = `npm run invoke -- health ${sample('health')} --output "${inMemory}" > "${file}"`;
+    const { code, stderr } = await run('sh', ['-c', command]);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ statusCode: 200 });
   });
 
   it('lets a file override what the template declares, as for a cache on this machine', async () => {

@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfig } from '../../lib/config/config.ts';
 import { openApiDocument } from '../../lib/openapi/document.ts';
 
-const COMMAND = join(import.meta.dirname, '../../infra/build/openapi.ts');
+const ROOT = join(import.meta.dirname, '../..');
+const COMMAND = join(ROOT, 'infra/build/openapi.ts');
 
 /** `npm run openapi -- …`, but for npm. */
 const run = (args: string[], env: Record<string, string> = {}) =>
@@ -35,6 +37,33 @@ describe('the command that writes the document', () => {
     const env = { MAX_TTL_SECONDS: '99', SERVICE_NAME: 'other' };
     expect((await run(['-'], env)).stdout).toBe(expected(env));
   });
+
+  test('writes nothing but the document to a file that npm run has begun with its banner', async () => {
+    expect(await written('w', ['run', 'openapi', '--', '-'])).toBe(expected());
+  });
+
+  test('leaves what a file contained before npm run was told to append to it', async () => {
+    const banner = await written('w', ['run', 'openapi', '--', '--yaml']);
+    expect(banner).toMatch(/^\n> cache-service@\S+ openapi\n> node infra\/openapi\.ts --yaml\n\n$/);
+    const text = await written('a', ['run', 'openapi', '--', '-']);
+    expect(text.startsWith(banner)).toBe(true);
+    expect(text.endsWith(expected())).toBe(true);
+  });
+
+  test('writes nothing but the document to a pipe of npm run -s', async () => {
+    const { stdout } = await promisify(execFile)('npm', ['run', '-s', 'openapi', '--', '-'], { cwd: ROOT });
+    expect(stdout).toBe(expected());
+  });
+
+  /** What the file contains once npm has ended, with the file as its stdout. */
+  async function written(flags: 'w' | 'a', args: string[]): Promise<string> {
+    const file = join(directory, 'stdout');
+    const stdout = await open(file, flags);
+    const npm = spawn('npm', args, { cwd: ROOT, stdio: ['ignore', stdout.fd, 'ignore'] });
+    await once(npm, 'close');
+    await stdout.close();
+    return readFile(file, 'utf8');
+  }
 
   test.each<[string, string[], Record<string, string>, RegExp]>([
     ['an option that there is not', ['--yaml'], {}, /npm run openapi/],
