@@ -75,6 +75,18 @@ export class NotFoundError extends ServiceError {
   }
 }
 
+/** 405: the path has routes, but none of this method. */
+export class MethodNotAllowedError extends ServiceError {
+  readonly status = 405;
+  readonly code = 'METHOD_NOT_ALLOWED';
+
+  /** @param allowed the methods that the path has */
+  constructor(allowed: readonly string[]) {
+    const list = allowed.join(', ');
+    super(`This path allows only ${list}`, { details: { allowed }, headers: { allow: list } });
+  }
+}
+
 /** 413: more bytes than the service takes. */
 export class PayloadTooLargeError extends ServiceError {
   readonly status = 413;

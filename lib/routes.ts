@@ -81,3 +81,30 @@ export function routeNamed(name: string): Route | undefined;
 export function routeNamed(name: string): Route | undefined {
   return byName.get(name);
 }
+
+/** What a request may have for a method, by the route table. */
+type Method = Route['method'] | 'HEAD';
+
+/** The methods by which a route can be asked: HEAD is answered as GET, without the body. */
+export function methodsOf({ method }: Pick<Route, 'method'>): Method[] {
+  return method === 'GET' ? ['GET', 'HEAD'] : [method];
+}
+
+/**
+ * The methods that the routes of a path have, in alphabetical order; none for a path that no route has.
+ *
+ * @param path decoded, as API Gateway hands it to a function
+ */
+export function allowedMethods(path: string): Method[] {
+  const found = routes.filter(({ paths }) => paths.some((template) => hasForm(path, template)));
+  return [...new Set(found.flatMap(methodsOf))].sort();
+}
+
+function hasForm(path: string, template: string): boolean {
+  const segments = path.split('/');
+  const wanted = template.split('/');
+  return (
+    segments.length === wanted.length &&
+    wanted.every((name, index) => (name.startsWith('{') ? segments[index] !== '' : segments[index] === name))
+  );
+}

@@ -71,7 +71,10 @@ function headersOf(result: Result, body: string | Buffer | undefined, close: boo
   const headers: string[] = [];
   for (const name in result.headers) headers.push(name, String(result.headers[name]));
   for (const cookie of result.cookies ?? []) headers.push('set-cookie', cookie);
-  if (body !== undefined) headers.push('content-length', String(Buffer.byteLength(body)));
+  // An answer to HEAD tells the length of the body that it leaves out.
+  if (body !== undefined && result.headers?.['content-length'] === undefined) {
+    headers.push('content-length', String(Buffer.byteLength(body)));
+  }
   if (close) headers.push('connection', 'close');
   return headers;
 }

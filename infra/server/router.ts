@@ -1,4 +1,4 @@
-import type { Route } from '../../lib/routes.ts';
+import { methodsOf, type Route } from '../../lib/routes.ts';
 
 /** Where a request goes. */
 export interface Match {
@@ -34,13 +34,16 @@ interface MethodTable {
  */
 export function createRouter(routes: readonly Route[], fallback: Route): Router {
   const tables = new Map<string, MethodTable>();
-  for (const { name, method, paths } of routes) {
-    const table: MethodTable = tables.get(method) ?? { literal: new Map(), patterns: [] };
-    tables.set(method, table);
-    for (const path of paths) {
-      const routeKey = `${method} ${path}`;
-      if (path.includes('{')) table.patterns.push(compile(name, routeKey, path));
-      else table.literal.set(path, { name, routeKey });
+  for (const route of routes) {
+    const { name, paths } = route;
+    for (const method of methodsOf(route)) {
+      const table: MethodTable = tables.get(method) ?? { literal: new Map(), patterns: [] };
+      tables.set(method, table);
+      for (const path of paths) {
+        const routeKey = `${method} ${path}`;
+        if (path.includes('{')) table.patterns.push(compile(name, routeKey, path));
+        else table.literal.set(path, { name, routeKey });
+      }
     }
   }
   for (const { patterns } of tables.values()) patterns.sort(moreLiteralFirst);

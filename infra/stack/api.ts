@@ -16,7 +16,7 @@ import { HttpIamAuthorizer, HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigateway
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { fallback, type Operation, routes } from '../../lib/routes.ts';
+import { fallback, methodsOf, type Operation, routes } from '../../lib/routes.ts';
 import { accessLogFields } from './access-log.ts';
 import type { CacheFunctions } from './functions.ts';
 import type { AuthorizationSettings, DeploymentSettings, Throttle } from './settings/types.ts';
@@ -75,19 +75,22 @@ export class CacheApi extends Construct {
     });
     if (settings.corsOrigins.length > 0) this.#openPreflight(integration(fallback.name));
     const limited: LimitedRoute[] = [];
-    for (const { name, method, paths, kind, tenant } of routes) {
+    for (const row of routes) {
+      const { name, paths, kind, tenant } = row;
       // A sweep works the cache harder than a thousand gets.
       const limit = tenant ? kind === 'sweep' && settings.sweepThrottle : OPEN_THROTTLE;
       const target = integration(name);
+      // An HTTP API does not take HEAD for GET: each is a route of its own.
+      const methods = methodsOf(row).map((method) => HttpMethod[method]);
       for (const path of paths) {
         const added = this.httpApi.addRoutes({
           path,
-          methods: [HttpMethod[method]],
+          methods,
           integration: target,
           ...(tenant ? {} : { authorizer: new HttpNoneAuthorizer() }),
         });
         if (!tenant) added.forEach(acknowledgeOpenRoute);
-        if (limit) limited.push(...added.map((route) => ({ route, key: `${method} ${path}`, limit })));
+        if (limit) limited.push(...added.map((route, i) => ({ route, key: `${methods[i]} ${path}`, limit })));
       }
     }
 
@@ -174,7 +177,7 @@ function authorizer(settings: AuthorizationSettings): IHttpRouteAuthorizer {
 function cors(origins: readonly string[]): CorsPreflightOptions {
   return {
     allowOrigins: [...origins],
-    allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.POST, CorsHttpMethod.DELETE],
+    allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.HEAD, CorsHttpMethod.POST, CorsHttpMethod.DELETE],
     allowHeaders: [
       'authorization',
       'content-type',

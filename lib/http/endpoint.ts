@@ -8,7 +8,7 @@ import { requestTraces } from '../observability/tracing-channels.ts';
 import { type RequestContext, runForRequest } from '../request-context.ts';
 import { type Operation, routeNamed } from '../routes.ts';
 import { createRequestContext, type Middleware, type MiddlewareContext } from './request.ts';
-import { type Answer, failureResponse, type HttpResponse, successResponse } from './response.ts';
+import { type Answer, failureResponse, type HttpResponse, successResponse, withoutBody } from './response.ts';
 import { readTenant } from './tenant.ts';
 
 export interface EndpointOptions<Input> {
@@ -62,7 +62,7 @@ export function createEndpoints({ config, log, requestLog, flush }: EndpointServ
           : await respond();
         requestLog.write(request, response.statusCode);
         await flush();
-        return response;
+        return request.event.requestContext?.http?.method === 'HEAD' ? withoutBody(response) : response;
       });
     };
   };

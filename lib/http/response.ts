@@ -43,6 +43,13 @@ export function failureResponse(error: ServiceError, ids: RequestIds): HttpRespo
   };
 }
 
+/** The response to HEAD in place of that to GET: with the length of the body and without the body. */
+export function withoutBody(response: HttpResponse): HttpResponse {
+  const { body, ...rest } = response;
+  if (body === undefined) return response;
+  return { ...rest, headers: { ...rest.headers, 'content-length': String(Buffer.byteLength(body)) } };
+}
+
 function trailer(ids: RequestIds): string {
   return `"correlation_id":${JSON.stringify(ids.correlationId)},"request_id":${JSON.stringify(ids.requestId)},"timestamp":"${isoNow()}"`;
 }

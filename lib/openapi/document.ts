@@ -66,7 +66,7 @@ function describePaths(limits: Limits) {
   return found;
 }
 
-function failureSchemas(limits: Limits): Record<string, Schema> {
+export function failureSchemas(limits: Limits): Record<string, Schema> {
   const all = Object.entries(failures(limits));
   return Object.fromEntries(all.map(([name, failure]) => [name, failureSchema([failure])]));
 }

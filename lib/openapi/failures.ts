@@ -2,6 +2,7 @@ import {
   BackendUnavailableError,
   InternalError,
   InvalidationIncompleteError,
+  MethodNotAllowedError,
   MissingTenantError,
   NotFoundError,
   PayloadTooLargeError,
@@ -61,6 +62,11 @@ export function failures({ maxValueBytes, tenantClaim }: Limits): Record<Failure
     NotFoundError: {
       when: 'No route has this path. A key that contains `/` or `?`, or that is `.` or `..`, does not fit into a path: send it as `?key=`. A key that is not cached is not a failure.',
       sample: new NotFoundError(),
+    },
+    MethodNotAllowedError: {
+      when: 'The path has other methods than this one; `Allow` and `details.allowed` list them.',
+      sample: new MethodNotAllowedError(['GET', 'HEAD']),
+      details: object({ allowed: { type: 'array', items: { type: 'string' } } }),
     },
     PayloadTooLargeError: {
       when: 'The body has more bytes than the service takes, or the answer would have more than it carries.',

@@ -72,13 +72,21 @@ export const answerHeaders = {
     description: 'Seconds after which the same request may be sent again.',
     schema: { type: 'integer', minimum: 1 },
   },
+  Allow: {
+    required: true,
+    description: 'The methods that the path has, with commas between.',
+    schema: { type: 'string' },
+  },
 };
+
+/** Those that only some failures have. */
+const OF_SOME = ['Retry-After', 'Allow'];
 
 /** References to what every answer has, and to further headers by their names in any case. */
 export function answerHeaderRefs(further: readonly string[] = []): Record<string, Ref> {
   const lower = further.map((name) => name.toLowerCase());
   const names = Object.keys(answerHeaders).filter(
-    (name) => name !== 'Retry-After' || lower.includes(name.toLowerCase()),
+    (name) => !OF_SOME.includes(name) || lower.includes(name.toLowerCase()),
   );
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }

@@ -25,9 +25,11 @@ function description({ defaultTtlSeconds, maxTtlSeconds, maxValueBytes, tenantCl
 
 **Values come back verbatim**: \`1.0\` stays \`1.0\`, and \`12345678901234567890\` keeps every digit, for callers that read it so.
 
-**Failures** have \`success: false\` and an \`error\` with a stable \`code\`. A route that does not exist is answered with 404 \`NOT_FOUND\`, whatever the method; a key that is not cached is a miss, with 200. Every request is safe to send again: after a 503 in \`Retry-After\` seconds, after a 500 or a lost connection with some patience, and after any other of these failures in vain. But a set whose answer was lost may still be on its way, and bring back what has been invalidated since.
+**Failures** have \`success: false\` and an \`error\` with a stable \`code\`. A path that does not exist is answered with 404 \`NOT_FOUND\`, another method than those of a path with 405 \`METHOD_NOT_ALLOWED\` and \`Allow\`; a key that is not cached is a miss, with 200. Every request is safe to send again: after a 503 in \`Retry-After\` seconds, after a 500 or a lost connection with some patience, and after any other of these failures in vain. But a set whose answer was lost may still be on its way, and bring back what has been invalidated since.
 
 **In front of the service** stands an HTTP server, which answers some requests by itself. The local one does so in the same form: 400 to what is no well-formed HTTP, 408 to what does not come in time, 413 to a body above 10 MiB, and 431 to a request line and headers above 10,240 bytes, the codes being \`VALIDATION_ERROR\` and \`PAYLOAD_TOO_LARGE\`. API Gateway answers with \`{"message": …}\` and none of the headers below: 400, 413 and 431 likewise, 401 and 403 to requests that it does not let through, 429 to too many of them, and 500 or 503 where the function could not be run or took too long.
+
+**HEAD** is answered as GET, without the body.
 
 **On the side.** Members of a body that are not described are ignored, but in an invalidation without a \`pattern\` they are refused, since one of them may be meant for it. Answers may gain members. A \`Content-Type\` that ends in \`+json\` will do as well.`;
 }

@@ -168,6 +168,27 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     expect(JSON.parse(body)).toMatchObject({ success: false, error: { code: 'NOT_FOUND' } });
   });
 
+  it('answer another method than those of a path with 405', async () => {
+    const { status, headers, body } = await call('not-found', { method: 'PATCH', path: '/api/v1/cache/k' });
+    expect(status).toBe(405);
+    expect(headers).toMatchObject({ allow: 'DELETE, GET, HEAD' });
+    expect(JSON.parse(body)).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
+  });
+
+  it('answer HEAD as GET, with the length of the body and without it', async () => {
+    await set('heads', '"up"');
+    const [get, head] = [
+      await call('get', { query: 'key=heads' }),
+      await call('get', { query: 'key=heads', head: true }),
+    ];
+    expect(head.status).toBe(200);
+    expect(head.body).toBe('');
+    expect(head.headers).toMatchObject({
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(get.body)),
+    });
+  });
+
   it('set and get the largest batch that there may be within what Lambda carries', async () => {
     const keys = Array.from({ length: 100 }, (_, i) => String(i).padEnd(1024, '"'));
     // Two of three bytes of them are escaped on their way.

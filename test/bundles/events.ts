@@ -13,6 +13,8 @@ export interface ApiRequest {
   body?: unknown;
   /** Sends the body as API Gateway sends bytes that are not text. */
   base64?: boolean;
+  /** Sends HEAD instead of GET. */
+  head?: boolean;
   /** Only for the fallback: the method and path that no route takes. */
   method?: string;
   path?: string;
@@ -74,7 +76,7 @@ export function eventFor(operation: Operation, request: ApiRequest = {}): APIGat
   };
 }
 
-function locate(operation: Operation, { parameters = {}, method, path }: ApiRequest) {
+function locate(operation: Operation, { parameters = {}, head, method, path }: ApiRequest) {
   const route = [...routes, fallback].find(({ name }) => name === operation);
   const template = route?.paths.find((candidate) =>
     placeholders(candidate).every((name) => name in parameters),
@@ -82,8 +84,9 @@ function locate(operation: Operation, { parameters = {}, method, path }: ApiRequ
   if (!route || !template) throw new Error(`No path of ${operation} takes ${JSON.stringify(parameters)}`);
   if (route.method === 'ANY')
     return { method: method ?? 'GET', path: path ?? '/nowhere', routeKey: template, open: false };
+  const verb = head ? 'HEAD' : route.method;
   const filled = template.replace(/\{(\w+)\}/g, (_, name: string) => parameters[name] ?? '');
-  return { method: route.method, path: filled, routeKey: `${route.method} ${template}`, open: !route.tenant };
+  return { method: verb, path: filled, routeKey: `${verb} ${template}`, open: !route.tenant };
 }
 
 function placeholders(template: string): string[] {

@@ -24,7 +24,7 @@ const OTHERS: Readonly<Record<string, string[]>> = {
   'a request line with two spaces': ['200', 'health'],
   'a target with a fragment': ['200', 'health'],
   'a target with two fragments': ['200', 'health'],
-  'a target of another server': ['404 NOT_FOUND', 'health'],
+  'a target of another server': ['302', 'health'],
   'a target with a broken authority': ['404 NOT_FOUND', 'health'],
   'an expectation that nobody knows': ['201', 'health'],
   // The connection ends with the answer.

@@ -44,12 +44,6 @@ describe('the function of a request', () => {
     expect(context.remainingMs).toBeGreaterThan(0);
     expect(context.remainingMs).toBeLessThanOrEqual(30_000);
   });
-
-  test('of HEAD is the fallback, and its answer has no body', async () => {
-    const answer = await gateway.send({ method: 'HEAD', target: '/health' });
-    expect(answer.status).toBe(200);
-    expect(answer.body).toHaveLength(0);
-  });
 });
 
 describe('the event of a request', () => {

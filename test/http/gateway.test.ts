@@ -41,9 +41,7 @@ describe('the started service', () => {
   });
 
   test.each([
-    ['GET', '/'],
-    ['PUT', API],
-    ['OPTIONS', API],
+    ['GET', '/nowhere'],
     ['GET', '/health/'],
     ['GET', `${API}/a%2Fb`],
     ['GET', `${API}/%3Fa`],

@@ -14,7 +14,11 @@ type Variant = (typeof variants)[number];
 
 /** The keys of routes, as API Gateway writes them. */
 const keysOf = (which: (route: (typeof routes)[number]) => boolean) =>
-  routes.filter(which).flatMap(({ method, paths }) => paths.map((path) => `${method} ${path}`));
+  routes
+    .filter(which)
+    .flatMap(({ method, paths }) => paths.flatMap((path) => verbs(method).map((verb) => `${verb} ${path}`)));
+/** What is asked of a route of a method: HTTP API does not take HEAD for GET by itself. */
+const verbs = (method: string) => (method === 'GET' ? ['GET', 'HEAD'] : [method]);
 const OPEN = keysOf(({ tenant }) => !tenant);
 const CLOSED = [...keysOf(({ tenant }) => tenant), ...fallback.paths];
 const SWEEPS: Operation[] = ['invalidate', 'clear-tenant'];
@@ -39,7 +43,7 @@ function accessLogOf(template: Template): { fields: Record<string, string>; grou
 
 describe('authorization', () => {
   it('knows open and closed routes, or nothing below would say anything', () => {
-    expect(OPEN).toEqual(['GET /health', 'GET /openapi.json']);
+    expect(OPEN).toEqual(['GET /health', 'HEAD /health', 'GET /openapi.json', 'HEAD /openapi.json']);
     expect(CLOSED).toContain('$default');
     expect(CLOSED.length).toBeGreaterThan(6);
   });
@@ -216,6 +220,19 @@ describe('throttling', () => {
 });
 
 describe('the API', () => {
+  it('runs the function of GET for HEAD', () => {
+    const all = Object.values(resources(iam.template, 'AWS::ApiGatewayV2::Route')) as {
+      RouteKey: string;
+      Target: unknown;
+    }[];
+    const gets = all.filter(({ RouteKey }) => RouteKey.startsWith('GET '));
+    expect(gets).toHaveLength(5);
+    for (const { RouteKey, Target } of gets) {
+      const head = all.find((route) => route.RouteKey === RouteKey.replace('GET', 'HEAD'));
+      expect(head?.Target, RouteKey).toEqual(Target);
+    }
+  });
+
   it.each(variants)(
     'answers at its own address, deployed as soon as it is changed: $authorization',
     ({ template }) => {
@@ -254,7 +271,7 @@ describe('the API', () => {
     };
     expect(CorsConfiguration).toMatchObject({
       AllowOrigins: ['https://a.example', 'https://b.example'],
-      AllowMethods: ['GET', 'POST', 'DELETE'],
+      AllowMethods: expect.arrayContaining(['GET', 'HEAD', 'POST', 'DELETE']),
     });
     expect(CorsConfiguration.AllowHeaders).toEqual(
       expect.arrayContaining([
@@ -267,7 +284,7 @@ describe('the API', () => {
         'tracestate',
       ]),
     );
-    const methods = new Set(routes.map(({ method }) => method));
+    const methods = new Set(routes.flatMap(({ method }) => verbs(method)));
     expect(CorsConfiguration.AllowMethods?.toSorted()).toEqual([...methods].sort());
   });
 });

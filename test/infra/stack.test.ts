@@ -277,7 +277,11 @@ describe('the API', () => {
 
   it('has every route of the table and nothing else, each to its own function', () => {
     const table = [
-      ...routes.flatMap(({ name, method, paths }) => paths.map((path) => [`${method} ${path}`, name])),
+      ...routes.flatMap(({ name, method, paths }) =>
+        (method === 'GET' ? ['GET', 'HEAD'] : [method]).flatMap((verb) =>
+          paths.map((path) => [`${verb} ${path}`, name]),
+        ),
+      ),
       ...fallback.paths.map((path) => [path, fallback.name]),
     ];
     const integrations = resources(template, 'AWS::ApiGatewayV2::Integration');

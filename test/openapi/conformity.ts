@@ -2,7 +2,7 @@ import { Ajv2020, type AnySchemaObject, type ValidateFunction } from 'ajv/dist/2
 import formats from 'ajv-formats';
 import type { Schema } from '../../lib/openapi/json-schema.ts';
 import type { RawRequest, RawResponse } from '../http/gateway-raw.ts';
-import { document, operationFor } from './described.ts';
+import { complete, operationFor } from './described.ts';
 
 /** Headers that are about the connection and the length of the body: of HTTP, and of no operation. */
 const TRANSPORT = ['connection', 'content-length', 'content-type', 'date', 'keep-alive', 'transfer-encoding'];
@@ -12,7 +12,7 @@ const IN_FRONT = [408, 413, 431];
 
 const ajv = new Ajv2020({ strict: false, validateSchema: false });
 formats.default(ajv);
-ajv.addSchema(closed(document) as AnySchemaObject, 'document');
+ajv.addSchema(closed(complete) as AnySchemaObject, 'document');
 
 /** Each is compiled when it is first needed, since a file of tests meets few of them. */
 const compiled = new Map<string, ValidateFunction>();
@@ -49,6 +49,7 @@ export function requireDescribed({ method = 'GET', target }: RawRequest, answer:
       throw new Error(`${what} is described without a body`);
     return;
   }
+  if (method === 'HEAD') return;
   if (headers['content-type'] !== type) throw new Error(`${what} has the type ${headers['content-type']}`);
   const validate = validatorAt(`${described.at}/content/${type.replaceAll('/', '~1')}/schema`);
   if (!validate(answer.json()))

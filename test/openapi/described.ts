@@ -1,8 +1,8 @@
 import { readTarget } from '../../infra/server/request-head.ts';
 import { createRouter } from '../../infra/server/router.ts';
 import { readConfig } from '../../lib/config/config.ts';
-import type { Response } from '../../lib/openapi/answers.ts';
-import { type OpenApiDocument, openApiDocument } from '../../lib/openapi/document.ts';
+import { namedAnswers, type Response } from '../../lib/openapi/answers.ts';
+import { failureSchemas, type OpenApiDocument, openApiDocument } from '../../lib/openapi/document.ts';
 import { fallback, routes } from '../../lib/routes.ts';
 
 /** An operation of the document, and what it can be answered with, written out. */
@@ -49,12 +49,27 @@ export function operationsOf({ paths, components }: OpenApiDocument): Described[
   );
 }
 
-/** What the document says of requests that no route takes. */
+const config = readConfig({});
+
+/** The document with every failure, also those that no operation answers: 405 is the answer where there is no operation. */
+export const complete: OpenApiDocument = {
+  ...document,
+  components: {
+    ...document.components,
+    schemas: { ...document.components.schemas, ...failureSchemas(config) },
+    responses: namedAnswers(config),
+  },
+};
+
+/** What is answered to requests that no route takes. */
 const unrouted: Described = {
   id: fallback.name,
   method: 'ANY',
   path: '',
-  answers: new Map([[404, namedAnswer(document.components, 'NotFoundError')]]),
+  answers: new Map([
+    [404, namedAnswer(complete.components, 'NotFoundError')],
+    [405, namedAnswer(complete.components, 'MethodNotAllowedError')],
+  ]),
 };
 
 const byRouteKey = new Map(operationsOf(document).map((one) => [`${one.method} ${one.path}`, one]));
@@ -63,7 +78,9 @@ const route = createRouter(routes, fallback);
 /** The operation that a request is for; undefined for one whose path cannot be read. */
 export function operationFor(method: string, target: string): Described | undefined {
   const read = readTarget(target);
-  return read && (byRouteKey.get(route(method, read.path).routeKey) ?? unrouted);
+  // The document describes GET, which HEAD is answered as.
+  const described = method === 'HEAD' ? 'GET' : method;
+  return read && (byRouteKey.get(route(described, read.path).routeKey) ?? unrouted);
 }
 
 function namedAnswer({ responses }: OpenApiDocument['components'], name: string) {

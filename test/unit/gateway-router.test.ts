@@ -31,6 +31,15 @@ describe('the routes of the service', () => {
     }
   });
 
+  test('HEAD goes where GET goes, by a key of its own', () => {
+    expect(route('HEAD', '/health')).toEqual({ name: 'health', routeKey: 'HEAD /health' });
+    expect(route('HEAD', `${API}/user:1`)).toEqual({
+      name: 'get',
+      routeKey: `HEAD ${API}/{key}`,
+      pathParameters: { key: 'user:1' },
+    });
+  });
+
   test('a key may be called like a literal segment of another method', () => {
     expect(route('GET', `${API}/invalidate`)).toMatchObject({
       name: 'get',
@@ -44,7 +53,7 @@ describe('the routes of the service', () => {
 
   test.each([
     ['a method that no route has', 'PUT', API],
-    ['HEAD, which is not GET', 'HEAD', '/health'],
+    ['HEAD of a path without GET', 'HEAD', `${API}/invalidate/now`],
     ['OPTIONS', 'OPTIONS', API],
     ['a method in lower case', 'get', '/health'],
     ['a method of another route of the same path', 'POST', '/health'],

@@ -1,4 +1,5 @@
 import type { Handler } from '../invoke.ts';
+import type { Result } from '../response.ts';
 import type { Match, Router } from '../router.ts';
 import { findFiles } from './files.ts';
 import { createHandler } from './serve.ts';
@@ -6,11 +7,15 @@ import { createHandler } from './serve.ts';
 /** What the page is called among the functions. */
 const NAME = 'docs';
 
+/** At the root of the server, where a browser is sent on to the page. */
+const ROOT = '/';
+const REDIRECT: Result = { statusCode: 302, headers: { location: '/docs', 'cache-control': 'no-store' } };
+
 /** The docs page of the local server: a viewer for `/openapi.json` that tries every endpoint, at `/docs`. */
 export interface Docs {
   name: string;
   handler: Handler;
-  /** Takes what asks for one of the page's files, and leaves everything else to `router`. */
+  /** Takes what asks for the root or one of the page's files, and leaves everything else to `router`. */
   before: (router: Router) => Router;
 }
 
@@ -18,15 +23,15 @@ export interface Docs {
 export function findDocs(): Docs | undefined {
   const files = findFiles();
   if (!files) return undefined;
+  const serve = createHandler(files);
   return {
     name: NAME,
-    handler: createHandler(files),
+    handler: (event, context) => (event.rawPath === ROOT ? Promise.resolve(REDIRECT) : serve(event, context)),
     before: (router) => {
-      const matches = new Map([...files.keys()].map((path): [string, Match] => [path, matchOf(path)]));
-      // The first test is all that a request of the API pays for the page.
+      const paths = [ROOT, ...files.keys()];
+      const matches = new Map(paths.map((path): [string, Match] => [path, matchOf(path)]));
       return (method, path) =>
-        (path.startsWith('/docs') && (method === 'GET' || method === 'HEAD') && matches.get(path)) ||
-        router(method, path);
+        ((method === 'GET' || method === 'HEAD') && matches.get(path)) || router(method, path);
     },
   };
 }

@@ -7,7 +7,7 @@ import {
   ATTR_URL_SCHEME,
 } from '@opentelemetry/semantic-conventions';
 import type { RequestContext } from '../../request-context.ts';
-import { fallback, routeNamed } from '../../routes.ts';
+import { fallback, methodsOf, routeNamed } from '../../routes.ts';
 import type { RequestTrace } from '../tracing-channels.ts';
 import * as names from './names.ts';
 
@@ -28,9 +28,12 @@ export function kindOf({ request: { operation, event } }: RequestTrace): Kind {
   const route = operation === fallback.name ? undefined : routeNamed(operation);
   const scheme = event.headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
   if (!route) return { method: methodOf(event), route: undefined, scheme };
-  const { method } = route;
   const paths: readonly string[] = route.paths;
-  return { method, route: paths.find((path) => event.routeKey === `${method} ${path}`) ?? paths[0], scheme };
+  for (const method of methodsOf(route)) {
+    const path = paths.find((one) => event.routeKey === `${method} ${one}`);
+    if (path !== undefined) return { method, route: path, scheme };
+  }
+  return { method: route.method, route: paths[0], scheme };
 }
 
 function methodOf({ requestContext }: RequestContext['event']): string {

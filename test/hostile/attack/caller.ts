@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, read, type Told } from '../oracle/answer.ts';
 import { judge, type Refusal, type Rules } from '../oracle/judge.ts';
-import { Model } from '../oracle/model.ts';
+import { checkStatus, Model } from '../oracle/model.ts';
 import { type HostileRequest, type Meaning, meaningOf } from '../oracle/request.ts';
 import { Tally } from './tally.ts';
 
@@ -49,7 +49,7 @@ export class Caller {
     meaning = meaningOf(request),
     tally = this.#outcome.tally,
   ) {
-    const { refusals, tolerated, operation } = judge(meaning, this.#rules);
+    const { refusals, tolerated, operation, allow } = judge(meaning, this.#rules);
     const open = operation?.kind === 'health' || operation?.kind === 'openapi';
     const bodiless = request.method === 'HEAD';
     const from = Date.now();
@@ -68,8 +68,16 @@ export class Caller {
     const refusal = refusalOf(told);
     const what = `${request.method} ${request.target}: ${JSON.stringify(answer)}`;
     const wanted = refusals.join(' or ') || operation?.kind;
-    if (bodiless) assert.ok(refusals[0]?.startsWith(`${answer.status} `), `${what}, not ${wanted}`);
-    else if (refusal) assert.ok([...refusals, ...tolerated].includes(refusal), `${what}, not ${wanted}`);
+    assert.equal(answer.headers.allow, allow, what);
+    if (bodiless) {
+      assert.equal(answer.body, '', what);
+      if (operation) checkStatus(operation, answer);
+      else
+        assert.ok(
+          refusals.some((one) => one.startsWith(`${answer.status} `)),
+          `${what}, not ${wanted}`,
+        );
+    } else if (refusal) assert.ok([...refusals, ...tolerated].includes(refusal), `${what}, not ${wanted}`);
     else {
       assert.ok(operation, `${what}, not ${wanted}`);
       model.check(operation, answer, told, { from, until: Date.now(), again: attempt > 0 });

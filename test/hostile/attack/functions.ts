@@ -73,6 +73,7 @@ export function eventOf(meaning: Meaning, base64: boolean): { name: Operation; e
   const name = route ? (FUNCTION_OF[route.name] ?? (route.name as Operation)) : fallback.name;
   const parameter = name === 'clear-tenant' || name === 'usage' ? 'tenant_id' : 'key';
   const { requestContext, ...event } = eventFor(name, {
+    head: method === 'HEAD',
     method,
     path,
     query,

@@ -54,7 +54,8 @@ export async function attackByRequests({ port, series, seed }: Attack): Promise<
 async function attackInLane(port: number, parameters: { numRuns: number; seed: number }, outcome: Outcome) {
   const bystander = newName();
   const connection = new KeptConnection(port);
-  const caller = new Caller((request) => connection.send(request), RULES, outcome);
+  const rules = { ...RULES, docs: true };
+  const caller = new Caller((request) => connection.send(request), rules, outcome);
   const kept = await caller.fill(bystander, COMMON_KEYS);
   try {
     await assertSeries(

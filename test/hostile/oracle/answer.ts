@@ -24,6 +24,7 @@ const FAILURES: readonly string[] = [
   '401 MISSING_TENANT_ID',
   '403 TENANT_MISMATCH',
   '404 NOT_FOUND',
+  '405 METHOD_NOT_ALLOWED',
   '413 PAYLOAD_TOO_LARGE',
   '415 UNSUPPORTED_MEDIA_TYPE',
   '500 INTERNAL_SERVER_ERROR',
@@ -35,6 +36,7 @@ const FAILURES: readonly string[] = [
 ];
 
 const HEADERS: readonly string[] = [
+  'allow',
   'content-type',
   'content-length',
   'x-correlation-id',
@@ -65,6 +67,10 @@ const MEMBERS = ['key', 'value', 'ttl', 'pattern', 'tenant_id', 'keys', 'items']
 
 /** Checks what holds for every answer, and takes it apart. `sent` are the request's headers, where it could be read. */
 export function read(answer: Answer, sent: ReadonlyMap<string, string> | undefined, open = false): Told {
+  if (answer.status === 302) {
+    assert.deepEqual([answer.headers.location, answer.body], ['/docs', '']);
+    return 'nothing';
+  }
   checkHeaders(answer, sent);
   if (answer.status === 204) {
     assert.equal(answer.body, '');
@@ -98,6 +104,7 @@ function refusalOf({ status, headers }: Answer, error: Record<string, unknown>):
   assert.ok(FAILURES.includes(refusal), `${refusal} is none of the contract's`);
   assert.ok(typeof message === 'string' && message !== '');
   assert.equal(headers['retry-after'], status === 503 ? '1' : undefined);
+  assert.equal('allow' in headers, status === 405);
   const text = JSON.stringify(error);
   for (const internal of INTERNALS) assert.doesNotMatch(text, internal);
   assert.ok(!text.includes(process.cwd()), text);

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { odditiesOf, partsOf, textsOf } from './json-text.ts';
 import { decodePercent, type Meaning } from './request.ts';
-import { OPEN, type Routed, routeOf, type Serves } from './routes.ts';
+import { methodsAt, OPEN, type Routed, routeOf, type Serves } from './routes.ts';
 import {
   isBatch,
   isJsonType,
@@ -20,6 +20,7 @@ export const INVALID = '400 VALIDATION_ERROR';
 export const NO_TENANT = '401 MISSING_TENANT_ID';
 export const FOREIGN = '403 TENANT_MISMATCH';
 export const NO_ROUTE = '404 NOT_FOUND';
+export const NO_METHOD = '405 METHOD_NOT_ALLOWED';
 export const TOO_LARGE = '413 PAYLOAD_TOO_LARGE';
 export const NOT_JSON = '415 UNSUPPORTED_MEDIA_TYPE';
 
@@ -32,7 +33,7 @@ export interface Write {
 
 /** What a valid request asks for. */
 export type Operation =
-  | { kind: 'health' | 'openapi' }
+  | { kind: 'docs' | 'health' | 'openapi' }
   | { kind: 'get' | 'delete' | 'batch get' | 'batch delete'; tenant: string; keys: string[] }
   | { kind: 'set' | 'batch set'; tenant: string; writes: Write[] }
   | { kind: 'invalidate'; tenant: string; pattern: string }
@@ -45,11 +46,15 @@ export interface Verdict {
   tolerated: Refusal[];
   /** There when there is no reason to refuse. */
   operation?: Operation;
+  /** What `Allow` has to list, where the method is refused. */
+  allow?: string;
 }
 
 export interface Rules {
   limits: Limits;
   serves: Serves;
+  /** Whether its root leads to a docs page. */
+  docs?: boolean;
 }
 
 /** With more text than this beside a set's value, or nested deeper than this, a body may be refused. */
@@ -60,7 +65,7 @@ const BODY_DEPTH = 500;
 export function judge(request: Meaning, rules: Rules): Verdict {
   if (request.path === undefined) return { refusals: [INVALID], tolerated: [] };
   const route = routeOf(request.method, request.path, rules.serves);
-  if (!route) return { refusals: [NO_ROUTE], tolerated: [] };
+  if (!route) return judgeUnrouted(request.method, request.path, rules);
   if (OPEN.includes(route.name)) {
     return { refusals: [], tolerated: [], operation: { kind: route.name as 'health' } };
   }
@@ -70,6 +75,15 @@ export function judge(request: Meaning, rules: Rules): Verdict {
   refusals.push(...asked.refusals);
   const { operation, tolerated } = asked;
   return refusals.length > 0 || !operation ? { refusals, tolerated } : { refusals, tolerated, operation };
+}
+
+function judgeUnrouted(method: string, path: string, { serves, docs }: Rules): Verdict {
+  if (docs && path === '/' && (method === 'GET' || method === 'HEAD')) {
+    return { refusals: [], tolerated: [], operation: { kind: 'docs' } };
+  }
+  const allowed = methodsAt(path, serves);
+  if (allowed.length === 0) return { refusals: [NO_ROUTE], tolerated: [] };
+  return { refusals: [NO_METHOD], tolerated: [], allow: allowed.join(', ') };
 }
 
 /** In whose name a request is: the one header's, or the claim's, which the header may only repeat. */

@@ -34,13 +34,24 @@ export type Serves = (method: string, path: string) => boolean;
 
 /** Finds the route of a method and a path that has been decoded; a parameter takes one segment that is not empty. */
 export function routeOf(method: string, path: string, serves: Serves): Routed | undefined {
-  for (const [name, wanted, template] of table) {
-    if (method !== wanted || !serves(method, template)) continue;
-    const start = template.endsWith('{}') ? template.slice(0, -2) : undefined;
-    if (start === undefined && path === template) return { name };
-    if (start === undefined || !path.startsWith(start)) continue;
+  // HEAD is answered as GET.
+  const asked = method === 'HEAD' ? 'GET' : method;
+  return routesAt(path, serves).find((route) => route.method === asked);
+}
+
+/** The methods that a path has, as `Allow` lists them. */
+export function methodsAt(path: string, serves: Serves): string[] {
+  const methods = routesAt(path, serves).map(({ method }) => method);
+  return [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)].sort();
+}
+
+function routesAt(path: string, serves: Serves): (Routed & { method: string })[] {
+  return table.flatMap(([name, method, template]) => {
+    if (!serves(method, template)) return [];
+    if (!template.endsWith('{}')) return path === template ? [{ name, method }] : [];
+    const start = template.slice(0, -'{}'.length);
     const parameter = path.slice(start.length);
-    if (parameter !== '' && !parameter.includes('/')) return { name, parameter };
-  }
-  return undefined;
+    const fits = path.startsWith(start) && parameter !== '' && !parameter.includes('/');
+    return fits ? [{ name, method, parameter }] : [];
+  });
 }

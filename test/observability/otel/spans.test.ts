@@ -99,6 +99,14 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     });
   });
 
+  it('names the route of GET for HEAD', async () => {
+    await client.send({ method: 'HEAD', target: `${API}?key=k`, headers: correlation(id('head')) });
+    expect(await serverSpan(id('head'))).toMatchObject({
+      name: `HEAD ${API}`,
+      attributes: { 'http.route': API, 'http.request.method': 'HEAD' },
+    });
+  });
+
   it('puts the calls of the backend below it', async () => {
     await client.post('{"key":"secret-key-2","value":"secret-value"}', correlation(id('below')));
     const span = await serverSpan(id('below'));
