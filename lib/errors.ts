@@ -97,13 +97,17 @@ export class PayloadTooLargeError extends ServiceError {
   }
 }
 
-/** 415: a body that is not JSON by its content type. */
+/** 415: a body that is not JSON in UTF-8 by its content type, or that is encoded. */
 export class UnsupportedMediaTypeError extends ServiceError {
   readonly status = 415;
   readonly code = 'UNSUPPORTED_MEDIA_TYPE';
 
-  constructor() {
-    super('The Content-Type must be application/json');
+  /**
+   * @param header that says so
+   * @param accepted what it has to say instead
+   */
+  constructor(header = 'Content-Type', accepted = 'application/json') {
+    super(`The ${header} must be ${accepted}`, { details: { header, accepted } });
   }
 }
 

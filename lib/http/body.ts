@@ -15,6 +15,8 @@ export interface BodyOptions {
 }
 
 const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
+const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)/i;
+const BYTE_ORDER_MARK = '\ufeff';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Middlewares that leave the parsed body in `request.body` and the raw values in `request.rawValues`. */
@@ -27,7 +29,7 @@ export function jsonBody(options: BodyOptions = {}): Middleware[] {
 function readBody({ rawPath, maxRestBytes = MAX_REST_BYTES }: BodyOptions): Middleware {
   return {
     before: ({ event, context: { request } }) => {
-      if (!JSON_MEDIA_TYPE.test(event.headers['content-type'] ?? '')) throw new UnsupportedMediaTypeError();
+      requireJson(event);
       const text = bodyText(event);
       const { skeleton, rawValues } =
         rawPath === undefined ? { skeleton: text, rawValues: [] } : extractRaw(text, rawPath);
@@ -42,14 +44,24 @@ function readBody({ rawPath, maxRestBytes = MAX_REST_BYTES }: BodyOptions): Midd
   };
 }
 
-/** @throws ValidationError when there is no body, or it is not UTF-8 */
+/** @throws UnsupportedMediaTypeError unless the headers say that the body is JSON in UTF-8 as it stands */
+function requireJson({ headers }: APIGatewayProxyEventV2): void {
+  const { 'content-type': type = '', 'content-encoding': codings = '' } = headers;
+  if (!JSON_MEDIA_TYPE.test(type)) throw new UnsupportedMediaTypeError();
+  if (!/^utf-?8$/i.test(CHARSET.exec(type)?.[1] ?? 'utf-8')) {
+    throw new UnsupportedMediaTypeError('Content-Type', 'application/json; charset=utf-8');
+  }
+  if (!/^(?:identity)?$/i.test(codings)) throw new UnsupportedMediaTypeError('Content-Encoding', 'identity');
+}
+
+/** @returns the body without a byte order mark @throws ValidationError when there is no body, or it is not UTF-8 */
 function bodyText({ body, isBase64Encoded }: APIGatewayProxyEventV2): string {
   if (typeof body !== 'string' || body === '') {
     throw new ValidationError([{ field: 'body', message: 'is required' }]);
   }
   try {
     const text = isBase64Encoded ? utf8.decode(Buffer.from(body, 'base64')) : body;
-    if (text.isWellFormed()) return text;
+    if (text.isWellFormed()) return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
   } catch {
     // Rejected below, as a body that is not well-formed.
   }

@@ -80,8 +80,12 @@ export function failures({ maxValueBytes, tenantClaim }: Limits): Record<Failure
       ),
     },
     UnsupportedMediaTypeError: {
-      when: 'The `Content-Type` is not `application/json`, nor one that ends in `+json`.',
+      when: 'The `Content-Type` is not `application/json`, nor one that ends in `+json`; its charset is not UTF-8; or the body has a `Content-Encoding`.',
       sample: new UnsupportedMediaTypeError(),
+      details: object({
+        header: { type: 'string', description: 'The header that is refused.' },
+        accepted: { type: 'string', description: 'What it has to be.' },
+      }),
     },
     InternalError: {
       when: 'A fault of the service. Its log has the reason under the correlation id.',

@@ -248,6 +248,13 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
       'UNSUPPORTED_MEDIA_TYPE',
     ],
     [
+      'a body that is compressed',
+      'set',
+      { body: 'x', base64: true, headers: { 'Content-Encoding': 'gzip' } },
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+    ],
+    [
       'too long a value',
       'set',
       { body: { key: 'k', value: 'x'.repeat(5 * 1024 ** 2) } },

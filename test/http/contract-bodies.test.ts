@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import {
   API,
@@ -7,6 +8,7 @@ import {
   describeOnEveryBackend,
   detailsOf,
   expectInvalid,
+  expectNoContent,
   valueText,
 } from './client.ts';
 
@@ -18,6 +20,13 @@ const endpoints: [string, string, status: 200 | 201, body: string][] = [
   ['batch of gets', `${API}/batch/get`, 200, '{"keys":["k"]}'],
   ['batch of deletes', `${API}/batch/delete`, 200, '{"keys":["k"]}'],
 ];
+
+describeOnEveryBackend('a body that nothing reads', {}, (connect) => {
+  test('may be of any coding and any type', async () => {
+    const headers = ['Content-Encoding', 'gzip', 'Content-Type', 'text/plain; charset=utf-16'];
+    expectNoContent(await connect().send({ method: 'DELETE', target: `${API}/k`, headers, body: 'x' }));
+  });
+});
 
 describeOnEveryBackend('a body', {}, (connect) => {
   describe.each(endpoints)('of a %s', (_, target, status, body) => {
@@ -39,6 +48,8 @@ describeOnEveryBackend('a body', {}, (connect) => {
       'application/json; charset=utf-8',
       'application/json;charset=UTF-8',
       'application/json ; charset="utf-8"',
+      'application/json; Charset = utf8',
+      'application/json; version=1; charset=utf-8',
       'Application/JSON',
       'APPLICATION/JSON; CHARSET=UTF-8',
       'application/problem+json',
@@ -94,12 +105,58 @@ describeOnEveryBackend('a body', {}, (connect) => {
       ['half a character of UTF-8', damaged(body, [0xc3])],
       ['a surrogate in UTF-8', damaged(body, [0xed, 0xa0, 0x80])],
       ['a slash in two bytes', damaged(body, [0xc0, 0xaf])],
-      ['a byte order mark', `\ufeff${body}`],
+      ['two byte order marks', `\ufeff\ufeff${body}`],
+      ['a byte order mark alone', '\ufeff'],
     ])('that is %s is refused', async (_, sent) => {
       const client = await connectWithEntry();
       expectInvalid(await send(client, sent), 'body');
       await expectUnchanged(client);
     });
+
+    test('may begin with a byte order mark', async () => {
+      dataOf(await send(connect(), `\ufeff${body}`), status);
+    });
+
+    test.each(['gzip', 'BR', 'zstd', 'deflate', 'x-unknown', 'identity, gzip'])(
+      'is refused with a Content-Encoding of %s, whatever its bytes are',
+      async (coding) => {
+        const client = await connectWithEntry();
+        for (const sent of [body, gzipSync(body)]) {
+          const answer = await client.send({
+            method: 'POST',
+            target,
+            body: sent,
+            headers: ['Content-Encoding', coding],
+          });
+          expect(detailsOf(answer, 415, 'UNSUPPORTED_MEDIA_TYPE')).toEqual({
+            header: 'Content-Encoding',
+            accepted: 'identity',
+          });
+          expect(answer.text).toContain('The Content-Encoding must be identity');
+        }
+        await expectUnchanged(client);
+      },
+    );
+
+    test.each(['identity', 'Identity', ''])('is taken with a Content-Encoding of %j', async (coding) => {
+      const headers = ['Content-Encoding', coding];
+      dataOf(await connect().send({ method: 'POST', target, body, headers }), status);
+    });
+
+    test.each(['utf-16', '"UTF-16LE"', 'iso-8859-1', 'us-ascii'])(
+      'is refused with the charset %s, whatever its bytes are',
+      async (charset) => {
+        const client = await connectWithEntry();
+        for (const sent of [body, Buffer.from(body, 'utf16le')]) {
+          const answer = await send(client, sent, `application/json; charset=${charset}`);
+          expect(detailsOf(answer, 415, 'UNSUPPORTED_MEDIA_TYPE')).toEqual({
+            header: 'Content-Type',
+            accepted: 'application/json; charset=utf-8',
+          });
+        }
+        await expectUnchanged(client);
+      },
+    );
 
     test('may hold other members, whatever they are called', async () => {
       const more =
@@ -190,6 +247,13 @@ describeOnEveryBackend('a body', {}, (connect) => {
     const answer = await connect().post('{"key":"k","value":1,"ttl":0}');
     const message = 'ttl must be a whole number of seconds from 1 to 2592000';
     expect(answer.json()).toMatchObject({ error: { code: 'VALIDATION_ERROR', message } });
+  });
+
+  test('with a byte order mark is stored without it, and its value verbatim', async () => {
+    const client = connect();
+    const value = '[1.0, "\ufeff"]';
+    dataOf(await client.post(`\ufeff{"key":"k","value":${value}}`), 201);
+    expect(valueText(await client.get('k'), value.length)).toBe(value);
   });
 
   test('goes to the store in the text that it has, whatever its script', async () => {

@@ -45,7 +45,8 @@ const broken = [
     '{"key":"k","value":1,"o":[}',
   ],
   ...[
-    '\ufeff{"key":"k","value":1}',
+    '\ufeff\ufeff{"key":"k","value":1}',
+    '{"key":"k","value":1}\ufeff',
     '\u00a0{"key":"k","value":1}',
     '{"key":"k","value":1}\u00a0',
     '{"value":1;"key":"k"}',

@@ -101,6 +101,11 @@ const beside = fc.constantFrom<Header[]>(
   [['Authorization', 'Bearer eyJhbGciOiJub25lIn0.e30.']],
   [['Cookie', `a=b; __proto__=c; X-Tenant-ID=${BYSTANDER}`]],
   [['Content-Encoding', 'gzip']],
+  [['Content-Encoding', 'identity']],
+  [
+    ['Content-Encoding', 'identity'],
+    ['Content-Encoding', 'br'],
+  ],
   [['Accept', 'text/html']],
   [['Accept-Encoding', 'gzip, deflate, br']],
   [['Range', 'bytes=0-1']],
@@ -184,6 +189,7 @@ const JSON_TYPES = [
   'Application/JSON; charset=utf-8',
   'application/vnd.api+json;version=1',
   'application/json ;x',
+  'application/json; charset="UTF-8"; charset=utf-16',
 ];
 const OTHER_TYPES = [
   '',
@@ -198,6 +204,9 @@ const OTHER_TYPES = [
   'json',
   'application/+json',
   'application/json\xa0',
+  'application/json; charset=utf-16',
+  'application/json;charset=latin1;charset=utf-8',
+  'application/json; charset=',
   '\x80application/json',
 ];
 

@@ -8,7 +8,9 @@ import {
   isKey,
   isMisspelled,
   isPattern,
+  isPlain,
   isTenant,
+  isUtf8Type,
   type Limits,
   ttlOf,
 } from './rules.ts';
@@ -116,8 +118,11 @@ function keyOf(query: string): string | undefined {
 
 function readBody(request: Meaning, route: Routed, { limits }: Rules, tenant: string): Verdict {
   const { headers, body } = request;
-  const refusals: Refusal[] = isJsonType(headers.get('content-type')) ? [] : [NOT_JSON];
-  const text = body && isUtf8(body) ? body.toString() : undefined;
+  const type = headers.get('content-type');
+  const isSupported = isJsonType(type) && isUtf8Type(type) && isPlain(headers.get('content-encoding'));
+  const refusals: Refusal[] = isSupported ? [] : [NOT_JSON];
+  // A byte order mark is no part of the text, but only one.
+  const text = body && isUtf8(body) ? body.toString().replace(/^\ufeff/, '') : undefined;
   const parsed = parse(text);
   if (text === undefined || typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     refusals.push(INVALID);

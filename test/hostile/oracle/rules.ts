@@ -80,6 +80,19 @@ export function isJsonType(contentType: string | undefined): boolean {
   return name !== '' && [...name].every((c) => LETTERS_AND_DIGITS.has(c) || '._-'.includes(c));
 }
 
+/** Whether a Content-Type names no charset but UTF-8. */
+export function isUtf8Type(contentType: string | undefined): boolean {
+  const [, ...parameters] = (contentType ?? '').split(';').map((part) => part.split('='));
+  const [charset] = parameters.filter(([name, value]) => name?.trim().toLowerCase() === 'charset' && value);
+  const value = charset?.[1]?.trim().replaceAll('"', '').toLowerCase();
+  return value === undefined || value === 'utf-8' || value === 'utf8';
+}
+
+/** Whether a Content-Encoding, where there is one, leaves the body as it is. */
+export function isPlain(contentEncoding: string | undefined): boolean {
+  return contentEncoding === undefined || ['', 'identity'].includes(contentEncoding.toLowerCase());
+}
+
 function isControl(code: number): boolean {
   return code < 0x20 || (code >= 0x7f && code < 0xa0);
 }
