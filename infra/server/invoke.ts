@@ -22,7 +22,7 @@ const FUNCTION_TIMEOUT_MS = 30_000;
  * do nothing with what came, `answer` gets what API Gateway says in such a case.
  */
 export function createInvoker({ handlers, onFault }: FunctionHost) {
-  return (name: string, event: APIGatewayProxyEventV2, answer: (result: Result) => void): void => {
+  return (name: string, event: APIGatewayProxyEventV2, answer: (result: Result) => Promise<void>): void => {
     const { requestId, timeEpoch } = event.requestContext;
     const deadline = timeEpoch + FUNCTION_TIMEOUT_MS;
     const context: InvocationContext = {
@@ -34,11 +34,11 @@ export function createInvoker({ handlers, onFault }: FunctionHost) {
     const run = async (): Promise<void> => {
       const handler = handlers.get(name);
       if (!handler) throw new Error(`There is no function ${name}`);
-      answer(await handler(event, context));
+      await answer(await handler(event, context));
     };
     run().catch((error: unknown) => {
       onFault(name, error);
-      answer(FUNCTION_FAILED);
+      return answer(FUNCTION_FAILED);
     });
   };
 }

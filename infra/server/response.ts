@@ -1,6 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { compress } from './compress.ts';
 
 /** What a function answers, and what the gateway answers by itself. */
 export type Result = APIGatewayProxyStructuredResultV2;
@@ -15,11 +16,26 @@ export const FUNCTION_FAILED: Result = {
 /** How long a connection that is given up goes on being read, in milliseconds, see {@link refuse}. */
 const LINGER_MS = 5000;
 
-/** Answers with a function's result. `close` ends the connection after it. */
-export function send(res: ServerResponse, result: Result, close: boolean): void {
-  const body = bodyOf(result);
-  res.writeHead(statusOf(result), headersOf(result, body, close));
-  res.end(body);
+/** An answer as it goes out. */
+export interface Message {
+  status: number;
+  /** With the length of the body; an answer to HEAD may tell that of a body which it leaves out. */
+  headers: Record<string, string>;
+  cookies: readonly string[];
+  body: string | Buffer | undefined;
+  isBinary: boolean;
+}
+
+/**
+ * Answers with a function's result.
+ *
+ * @param isLast whether to end the connection after it, asked when the answer is ready
+ * @throws TypeError when the function answered what API Gateway could make no response of
+ */
+export async function send(res: ServerResponse, result: Result, isLast: () => boolean): Promise<void> {
+  const message = await compress(messageOf(result), res.req);
+  res.writeHead(message.status, rawHeaders(message, isLast()));
+  res.end(message.body);
 }
 
 /**
@@ -30,9 +46,9 @@ export function send(res: ServerResponse, result: Result, close: boolean): void 
  * the end waits.
  */
 export function refuse(req: IncomingMessage, res: ServerResponse, result: Result): void {
-  const body = bodyOf(result);
-  res.writeHead(statusOf(result), headersOf(result, body, true));
-  if (body !== undefined) res.write(body);
+  const message = messageOf(result);
+  res.writeHead(message.status, rawHeaders(message, true));
+  if (message.body !== undefined) res.write(message.body);
   const end = (): void => {
     clearTimeout(timer);
     res.end();
@@ -44,20 +60,26 @@ export function refuse(req: IncomingMessage, res: ServerResponse, result: Result
 /** Answers on a connection on which no request could be read, and ends it. */
 export function refuseConnection(socket: Duplex, result: Result): void {
   if (!socket.writable) return;
-  const body = bodyOf(result) ?? '';
-  const status = statusOf(result);
-  const headers = headersOf(result, body, true);
-  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n`;
+  const message = messageOf(result);
+  const headers = rawHeaders(message, true);
+  let head = `HTTP/1.1 ${message.status} ${STATUS_CODES[message.status]}\r\n`;
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  socket.end(`${head}\r\n${body}`);
+  socket.end(`${head}\r\n${message.body ?? ''}`);
   const timer = setTimeout(() => socket.destroy(), LINGER_MS);
   socket.once('close', () => clearTimeout(timer));
 }
 
 /** @throws TypeError when a function answered what API Gateway could make no response of */
-function statusOf({ statusCode }: Result): number {
-  if (!Number.isInteger(statusCode)) throw new TypeError(`A function answered with the status ${statusCode}`);
-  return statusCode as number;
+function messageOf(result: Result): Message {
+  const { statusCode, cookies = [], isBase64Encoded = false } = result;
+  if (statusCode === undefined || !Number.isInteger(statusCode)) {
+    throw new TypeError(`A function answered with the status ${statusCode}`);
+  }
+  const headers: Message['headers'] = {};
+  for (const name in result.headers) headers[name.toLowerCase()] = String(result.headers[name]);
+  const body = bodyOf(result);
+  if (body !== undefined) headers['content-length'] ??= String(Buffer.byteLength(body));
+  return { status: statusCode, headers, cookies, body, isBinary: isBase64Encoded };
 }
 
 function bodyOf({ statusCode, body, isBase64Encoded }: Result): string | Buffer | undefined {
@@ -67,14 +89,10 @@ function bodyOf({ statusCode, body, isBase64Encoded }: Result): string | Buffer 
 }
 
 /** Names and values in turn, the form that Node writes without looking at each again. */
-function headersOf(result: Result, body: string | Buffer | undefined, close: boolean): string[] {
-  const headers: string[] = [];
-  for (const name in result.headers) headers.push(name, String(result.headers[name]));
-  for (const cookie of result.cookies ?? []) headers.push('set-cookie', cookie);
-  // An answer to HEAD tells the length of the body that it leaves out.
-  if (body !== undefined && result.headers?.['content-length'] === undefined) {
-    headers.push('content-length', String(Buffer.byteLength(body)));
-  }
-  if (close) headers.push('connection', 'close');
-  return headers;
+function rawHeaders({ headers, cookies }: Message, close: boolean): string[] {
+  const raw: string[] = [];
+  for (const name in headers) raw.push(name, headers[name] as string);
+  for (const cookie of cookies) raw.push('set-cookie', cookie);
+  if (close) raw.push('connection', 'close');
+  return raw;
 }

@@ -67,7 +67,7 @@ export function createGateway(
       const match = router(request.method, request.target.path);
       // Node passes over an upgrade that nobody listens for, but then loses what comes behind it, and every error of it as well.
       const last = request.head.headers.upgrade !== undefined;
-      invoke(match.name, createEvent(request, match), (result) => send(res, result, last || stopping));
+      invoke(match.name, createEvent(request, match), (result) => send(res, result, () => last || stopping));
     };
     const { headers } = request.head;
     const declared = headers['content-length'];

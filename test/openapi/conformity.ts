@@ -4,8 +4,17 @@ import type { Schema } from '../../lib/openapi/json-schema.ts';
 import type { RawRequest, RawResponse } from '../http/gateway-raw.ts';
 import { complete, operationFor } from './described.ts';
 
-/** Headers that are about the connection and the length of the body: of HTTP, and of no operation. */
-const TRANSPORT = ['connection', 'content-length', 'content-type', 'date', 'keep-alive', 'transfer-encoding'];
+/** Headers that are about the connection, the length of the body and its coding: of HTTP, and of no operation. */
+const TRANSPORT = [
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'date',
+  'keep-alive',
+  'transfer-encoding',
+  'vary',
+];
 
 /** What a server in front of the service answers by itself, whatever is asked for; the document tells of it in prose. */
 const IN_FRONT = [408, 413, 431];

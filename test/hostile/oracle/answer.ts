@@ -39,6 +39,8 @@ const HEADERS: readonly string[] = [
   'allow',
   'content-type',
   'content-length',
+  'content-encoding',
+  'vary',
   'x-correlation-id',
   'x-request-id',
   'cache-control',
@@ -132,5 +134,7 @@ function checkHeaders({ status, headers }: Answer, sent: ReadonlyMap<string, str
     else if (sent) assert.match(told, UUID_V4);
     else assert.equal(echoed(told), told);
   }
+  const coding = headers['content-encoding'];
+  if (coding !== undefined && sent) assert.ok(sent.get('accept-encoding')?.includes(coding));
   if (headers['content-length'] === undefined) assert.equal(status, 204);
 }

@@ -1,3 +1,4 @@
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { Answer } from '../oracle/answer.ts';
 
 /** What stands at the beginning of some bytes that a server sent. */
@@ -35,5 +36,13 @@ export function readResponse(bytes: Buffer, bodiless: boolean): Found | undefine
   const end = start + (bodiless || status === 204 ? 0 : Number(headers['content-length']));
   if (Number.isNaN(end)) throw new Error(`An answer without a length: ${JSON.stringify(lines)}`);
   if (bytes.length < end) return undefined;
-  return { answer: { status, headers, body: bytes.toString('utf8', start, end) }, end };
+  const body = decode(bytes.subarray(start, end), headers['content-encoding']);
+  return { answer: { status, headers, body: body.toString() }, end };
+}
+
+function decode(body: Buffer, coding: string | undefined): Buffer {
+  if (coding === undefined || body.length === 0) return body;
+  if (coding === 'br') return brotliDecompressSync(body);
+  if (coding === 'gzip') return gunzipSync(body);
+  throw new Error(`Nobody asked for the coding ${coding}`);
 }

@@ -1,0 +1,53 @@
+import type { IncomingMessage } from 'node:http';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
+import type { Message } from './response.ts';
+
+/** Shorter bodies, in bytes, fit into one packet as they are. */
+const MIN_BYTES = 1024;
+
+const brotliAsync = promisify(brotliCompress);
+const gzipAsync = promisify(gzip);
+
+/** The codings, the preferred one first. Fast goes before small: values may have megabytes, and callers are near. */
+const CODINGS = {
+  br: (body: string | Buffer) => brotliAsync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }),
+  gzip: (body: string | Buffer) => gzipAsync(body, { level: constants.Z_BEST_SPEED }),
+};
+
+type Coding = keyof typeof CODINGS;
+
+/** The answer in the coding that the request prefers; as it is where that is none, or the body is short or binary. */
+export async function compress(message: Message, request: IncomingMessage): Promise<Message> {
+  const { 'content-length': length, ...headers } = message.headers;
+  if (message.isBinary || !(Number(length) >= MIN_BYTES)) return message;
+  headers.vary = headers.vary === undefined ? 'accept-encoding' : `${headers.vary}, accept-encoding`;
+  const coding = preferredCoding(String(request.headers['accept-encoding'] ?? ''));
+  if (coding === undefined) return { ...message, headers: { ...message.headers, vary: headers.vary } };
+  headers['content-encoding'] = coding;
+  // A strong one stands for the same bytes.
+  if (headers.etag?.startsWith('"')) headers.etag = `W/${headers.etag}`;
+  // That of GET is not known before its body is compressed.
+  if (request.method === 'HEAD' || message.body === undefined) return { ...message, headers };
+  const body = await CODINGS[coding](message.body);
+  headers['content-length'] = String(body.length);
+  return { ...message, headers, body };
+}
+
+const ENTRY = /^\s*([^\s;]+)\s*(?:;\s*q\s*=\s*(\S+)\s*)?$/;
+
+/** By the quality values of an Accept-Encoding header, RFC 9110, 12.5.3; undefined where none of ours is accepted. */
+function preferredCoding(acceptEncoding: string): Coding | undefined {
+  const qualities = new Map<string, number>();
+  for (const entry of acceptEncoding.toLowerCase().split(',')) {
+    const [, name = '', quality = '1'] = ENTRY.exec(entry) ?? [];
+    qualities.set(name, Number(quality));
+  }
+  let preferred: Coding | undefined;
+  let best = 0;
+  for (const coding of Object.keys(CODINGS) as Coding[]) {
+    const quality = qualities.get(coding) ?? qualities.get('*') ?? 0;
+    if (quality > best) [preferred, best] = [coding, quality];
+  }
+  return (qualities.get('identity') ?? 0) > best ? undefined : preferred;
+}
