@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+import copyreg
 import http.client
 import json
 import logging
+import os
 import threading
 import time
 from typing import Any, Callable, Iterable, Iterator, Mapping
@@ -35,8 +37,8 @@ class CacheError(Exception):
     """A call that failed.
 
     `code` tells how: as the service says it (`VALIDATION_ERROR`, `BACKEND_UNAVAILABLE` ...), `HTTP_` and the status
-    for an answer of something in front of the service, `CONNECTION_FAILED` where no answer came. `correlation_id`
-    finds the request in the service's log.
+    for an answer of something in front of the service, `CONNECTION_FAILED` where no answer came, `KEY_MISMATCH` for
+    an answer to another request. `correlation_id` finds the request in the service's log.
     """
 
     def __init__(self, code: str, message: str, status: int | None = None, details: dict | None = None,
@@ -45,9 +47,13 @@ class CacheError(Exception):
         self.code, self.status, self.details = code, status, details or {}
         self.correlation_id = correlation_id
 
+    def __reduce__(self):
+        # Pickle would call `__init__` with `args`, which is the whole text, and knows no parameters of a subclass.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__
+
 
 class Cache:
-    """A tenant's cache. Threads may share one, each has a connection of its own, which is kept open.
+    """A tenant's cache. Threads and forked processes may share one: each has a connection of its own, which is kept open.
 
     Values are whatever `json.dumps` takes; numbers of any length keep all their digits. All methods but `get_or_set`
     raise `CacheError`; values that JSON cannot carry are a `TypeError` or a `ValueError`.
@@ -68,25 +74,25 @@ class Cache:
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value under a key, which may be None; `default` where there is none."""
-        data = self._call('GET', API + _by_key(key))
+        data = self._call('GET', API + _by_key(key), keys=[key])
         return data['value'] if data['found'] else default
 
     def set(self, key: str, value: Any, ttl: int | None = None) -> int:
         """Returns for how many seconds it is kept: 300 unless `ttl` says otherwise."""
-        return self._call('POST', API, {'key': key, 'value': value, 'ttl': ttl}, again=False)['ttl']
+        return self._call('POST', API, {'key': key, 'value': value, 'ttl': ttl}, keys=[key], again=False)['ttl']
 
     def delete(self, key: str) -> None:
         self._call('DELETE', API + _by_key(key))
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
         """Those that are there, of any number of keys."""
-        batches = self._batches('/batch/get', 'keys', keys)
+        batches = self._batches('/batch/get', 'keys', keys, lambda key: key)
         return {item['key']: item['value'] for data in batches for item in data['items'] if item['found']}
 
     def set_many(self, values: Mapping[str, Any], ttl: int | None = None) -> None:
         """Any number of values by key. When it raises, some of them may have been set."""
         items = [{'key': key, 'value': value, 'ttl': ttl} for key, value in values.items()]
-        for _ in self._batches('/batch/set', 'items', items, again=False):
+        for _ in self._batches('/batch/set', 'items', items, lambda item: item['key'], again=False):
             pass
 
     def delete_many(self, keys: Iterable[str]) -> int:
@@ -124,13 +130,16 @@ class Cache:
         attempt(lambda: self.set(key, value, ttl), None)
         return value
 
-    def _batches(self, path: str, name: str, members: Iterable[Any], again: bool = True) -> Iterator[dict]:
+    def _batches(self, path: str, name: str, members: Iterable[Any], key_of: Callable[[Any], str] | None = None,
+                 again: bool = True) -> Iterator[dict]:
+        """`key_of`: the key for which the answer has an item, where it has one for each member."""
         rest = list(members)
         most = MOST_ITEMS
         while rest:
             batch = rest[:most]
             try:
-                yield self._call('POST', API + path, {name: batch}, again=again)
+                keys = [key_of(member) for member in batch] if key_of else None
+                yield self._call('POST', API + path, {name: batch}, keys=keys, again=again)
             except CacheError as error:
                 # Too large together: the service says how many of the first ones fit.
                 most = error.details.get('fitting', 0)
@@ -139,22 +148,28 @@ class Cache:
             else:
                 rest, most = rest[len(batch):], MOST_ITEMS
 
-    def _call(self, method: str, target: str, body: Any = None, *, timeout: float = 0, again: bool = True) -> Any:
-        """The data of the answer. `again`: whether it does no harm to send the request twice."""
+    def _call(self, method: str, target: str, body: Any = None, *, keys: list[str] | None = None, timeout: float = 0,
+              again: bool = True) -> Any:
+        """The data of the answer. `keys`: those it must have, in this order. `again`: whether it does no harm to send
+        the request twice."""
         headers, payload = dict(self._headers), None
         if body is not None:
             headers['Content-Type'] = 'application/json'
             payload = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
         timeout = max(timeout, self._timeout)
         status, text = self._exchange(method, self._base + target, payload, headers, timeout, again)
-        if status == 204:
-            return None
         try:
-            answer = json.loads(text)
+            answer = {'success': True, 'data': None} if status == 204 else json.loads(text)
         except ValueError:
             answer = None
         if isinstance(answer, dict) and answer.get('success') is True:
-            return answer['data']
+            data = answer['data']
+            if keys is not None and _keys(data) != keys:
+                # The connection is out of step: its next answer would be to another request as well.
+                self.close()
+                raise CacheError('KEY_MISMATCH', 'The answer is to another request', status,
+                                 correlation_id=answer.get('correlation_id'))
+            return data
         if isinstance(answer, dict) and isinstance(answer.get('error'), dict):
             error = answer['error']
             raise CacheError(error['code'], error['message'], status, error['details'], answer['correlation_id'])
@@ -184,8 +199,13 @@ class Cache:
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
         connection = self._local.__dict__.get('connection')
+        if connection is not None and self._local.pid != os.getpid():
+            # A fork shares the parent's socket, and would read answers to the parent's requests. This closes the copy.
+            connection.close()
+            connection = None
         if connection is None:
             connection = self._local.connection = self._connect(self._host, self._port)
+            self._local.pid = os.getpid()
         elif connection.sock is not None and time.monotonic() - self._local.used > MOST_IDLE:
             connection.close()
         connection.timeout = timeout
@@ -201,6 +221,12 @@ def attempt(call: Callable[[], Any], otherwise: Any) -> Any:
     except CacheError as error:
         log.warning('The cache is not used: %s', error)
         return otherwise
+
+
+def _keys(data: Any) -> list[str | None]:
+    """The keys in an answer: its own, or those of its items."""
+    items = data.get('items', [data]) if isinstance(data, dict) else []
+    return [item.get('key') for item in items]
 
 
 def _by_key(key: str) -> str:

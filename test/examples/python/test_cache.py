@@ -1,8 +1,13 @@
 """What the client does, on the service at `CACHE_URL`, for the tenant `CACHE_TENANT`."""
 
+import contextlib
+import copy
+import json
 import os
+import pickle
 import socket
 import threading
+import traceback
 import unittest
 
 from cache import Cache, CacheError
@@ -10,10 +15,20 @@ from cache import Cache, CacheError
 URL = os.environ['CACHE_URL']
 TENANT = os.environ['CACHE_TENANT']
 
+# Seconds that the service gets to answer on a busy machine.
+PATIENCE = 20
+
+
+class TenantError(CacheError):
+    """As a user may write one, with parameters of its own."""
+
+    def __init__(self, tenant):
+        super().__init__('TENANT_MISMATCH', f'{tenant} is another tenant', 403, {'tenant': tenant}, 'c-1')
+
 
 class CacheTest(unittest.TestCase):
     def setUp(self):
-        self.cache = self.client(URL, f'{TENANT}.{self.id().rsplit(".", 1)[-1]}')
+        self.cache = self.client(URL, f'{TENANT}.{self.id().rsplit(".", 1)[-1]}', timeout=PATIENCE)
 
     def client(self, url, tenant=TENANT, **settings):
         cache = Cache(url, tenant, **settings)
@@ -99,10 +114,81 @@ class CacheTest(unittest.TestCase):
         with answering(b'HTTP/1.1 429 Too Many\r\nContent-Length: 22\r\n\r\n{"message":"Too Many"}') as server:
             self.assert_fails('HTTP_429', lambda: self.client(server.url).get('k'))
 
+    def test_forked_children_get_the_values_of_their_own_keys(self):
+        keys = self.set_keys_to_themselves()
+        children = [self.fork(lambda: self.count_wrong(keys)) for _ in range(4)]
+        try:
+            wrong = self.count_wrong(keys)
+        finally:
+            codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        self.assertEqual([wrong, *codes], [0] * 5)
+
+    def test_threads_that_share_a_cache_get_the_values_of_their_own_keys(self):
+        keys = self.set_keys_to_themselves()
+        wrong = []
+        threads = [threading.Thread(target=lambda: wrong.append(self.count_wrong(keys))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [0] * 4)
+
+    def set_keys_to_themselves(self):
+        keys = [f'k:{n}' for n in range(100)]
+        self.cache.set_many({key: key for key in keys})
+        return keys
+
+    def count_wrong(self, keys):
+        try:
+            return sum(self.cache.get(key) != key for key in keys)
+        finally:
+            self.cache.close()
+
+    def fork(self, call):
+        """A child that exits with what `call` returns. It must not return into the parent's tests."""
+        child = os.fork()
+        if child == 0:
+            try:
+                os._exit(call())
+            finally:
+                traceback.print_exc()
+                os._exit(255)
+        return child
+
+    def test_an_answer_for_another_key_is_an_error_and_ends_its_connection(self):
+        calls = [
+            (lambda cache: cache.get('k'), {'key': 'other', 'value': 1, 'found': True}),
+            (lambda cache: cache.get('k'), {'count': 1}),
+            (lambda cache: cache.get('k'), None),
+            (lambda cache: cache.set('k', 1), {'key': 'other', 'status': 'set', 'ttl': 1}),
+            (lambda cache: cache.get_many(['k']), {'items': [{'key': 'other', 'value': 1, 'found': True}]}),
+            (lambda cache: cache.get_many(['k']), {'count': 1}),
+            (lambda cache: cache.set_many({'k': 1}), {'items': []}),
+        ]
+        for call, data in calls:
+            with self.subTest(data), answering(success(data), keep=True) as server:
+                cache = self.client(server.url, timeout=PATIENCE)
+                self.assert_fails('KEY_MISMATCH', lambda: call(cache))
+                self.assertTrue(server.closed.acquire(timeout=PATIENCE))
+
+    def test_the_rest_of_an_answer_that_timed_out_is_not_taken_for_the_next_one(self):
+        late, own = (success({'count': count}) for count in (1, 2))
+        with answering(late[:-10], own, keep=True) as server:
+            cache = self.client(server.url, timeout=0.1)
+            self.assert_fails('CONNECTION_FAILED', lambda: cache.delete_many(['k']))
+            self.assertTrue(server.closed.acquire(timeout=PATIENCE))
+            # It waits for longer than the settings say.
+            self.assertEqual(cache.invalidate(), 2)
+            self.assertEqual(server.connections, 2)
+
+    def test_errors_survive_pickle_and_copy(self):
+        for error in [CacheError('HTTP_429', 'Too many'), TenantError('acme')]:
+            for copied in [pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)]:
+                self.assertIs(type(copied), type(error))
+                self.assertEqual((str(copied), vars(copied)), (str(error), vars(error)))
+
     def test_reads_again_on_a_new_connection_where_the_kept_one_was_closed_and_does_not_set_again(self):
-        hit = b'{"success":true,"data":{"key":"k","value":1,"found":true}}'
-        answer = b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s' % (len(hit), hit)
-        with answering(answer) as server:
+        with answering(success({'key': 'k', 'value': 1, 'found': True})) as server:
             cache = self.client(server.url)
             self.assertEqual(cache.get('k'), 1)
             server.closed.acquire()
@@ -129,11 +215,21 @@ class CacheTest(unittest.TestCase):
             self.assertEqual(cache.get_or_set('k', 60, lambda: 'made'), 'made')
 
 
-class answering:
-    """A server that gives each connection one answer and closes it; `closed` is released after each."""
+def success(data):
+    """An answer of the service's, which is 204 where there is no data."""
+    if data is None:
+        return b'HTTP/1.1 204 No Content\r\n\r\n'
+    body = json.dumps({'success': True, 'data': data}).encode()
+    return b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s' % (len(body), body)
 
-    def __init__(self, answer):
-        self.answer, self.connections, self.closed = answer, 0, threading.Semaphore(0)
+
+class answering:
+    """A server that sends each connection the next answer, the last one again and again, and closes it: at once or, with
+    `keep`, when the client does. `closed` is released after each."""
+
+    def __init__(self, *answers, keep=False):
+        self.answers, self.keep = answers, keep
+        self.connections, self.closed = 0, threading.Semaphore(0)
 
     def __enter__(self):
         self.listener = socket.create_server(('127.0.0.1', 0))
@@ -150,10 +246,13 @@ class answering:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            with connection:
+            # A client that has lost its patience may be gone.
+            with connection, contextlib.suppress(OSError):
                 self.connections += 1
                 connection.recv(65536)
-                connection.sendall(self.answer)
+                connection.sendall(self.answers[min(self.connections, len(self.answers)) - 1])
+                while self.keep and connection.recv(65536):
+                    pass
             self.closed.release()
 
 
