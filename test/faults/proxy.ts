@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePort, LOOPBACK } from '../support/engines/ports.ts';
+import { LOOPBACK, onFreePort } from '../support/engines/ports.ts';
 import { type Conditions, Lane } from './lane.ts';
 
 /** A TCP proxy on loopback that does to connections what networks do to them. All modes can be combined. */
@@ -86,8 +86,10 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
     listener = undefined;
   };
 
-  const port = await freePort();
-  await accept(port);
+  const port = await onFreePort(async (free) => {
+    await accept(free);
+    return free;
+  });
   return {
     port,
     url: `redis://${LOOPBACK}:${port}`,

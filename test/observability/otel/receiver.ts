@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders, type RequestListener, type Serv
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { freePort, LOOPBACK } from '../../support/engines/ports.ts';
+import { LOOPBACK, onFreePort } from '../../support/engines/ports.ts';
 import { type DecodedMetric, type DecodedSpan, decodeMetrics, decodeTraces } from './otlp.ts';
 
 /** A collector that takes OTLP over HTTP, as JSON, and keeps what came. What is not as the specification has it is refused. */
@@ -83,7 +83,7 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
     await closed;
   };
 
-  const port = await listen(await freePort());
+  const port = await onFreePort(listen);
   return {
     url: `${tls ? 'https' : 'http'}://${LOOPBACK}:${port}`,
     port,

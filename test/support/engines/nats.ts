@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeCertificates } from './certificates.ts';
 import { findBroker } from './find.ts';
-import { freePort, LOOPBACK } from './ports.ts';
+import { LOOPBACK, onFreePort, PortTakenError } from './ports.ts';
 import { type EngineProcess, startProcess } from './process.ts';
 
 export interface NatsOptions {
@@ -50,28 +50,30 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
   const remove = () => rm(directory, { recursive: true, force: true });
   try {
     const certificates = tls ? await writeCertificates(directory) : undefined;
-    const port = options.port ?? (await freePort());
-    const lines = [`listen: "${LOOPBACK}:${port}"`, config];
+    const ca = certificates && (await readFile(certificates.caFile, 'utf8'));
+    const name = basename(directory);
+    const lines = [`server_name: "${name}"`, config];
     if (certificates) {
       const { certFile, keyFile } = certificates;
       lines.push(`tls { cert_file: ${JSON.stringify(certFile)}, key_file: ${JSON.stringify(keyFile)} }`);
     }
     const configFile = join(directory, 'nats.conf');
     await writeFile(configFile, `${lines.join('\n')}\n`, { mode: 0o600 });
-    const launch = () => launchOn(path, configFile, directory, port);
-    let child = await launch();
+    const launch = (port: number) => launchOn(path, ['--config', configFile], { name, directory, port });
+    const start = async (port: number) => ({ port, child: await launch(port) });
+    let { port, child } = await (options.port === undefined ? onFreePort(start) : start(options.port));
     return {
       url: `${tls ? 'tls' : 'nats'}://${LOOPBACK}:${port}`,
       port,
       caFile: certificates?.caFile,
-      ca: certificates && (await readFile(certificates.caFile, 'utf8')),
+      ca,
       output: () => child.output(),
       pause: () => child.signal('SIGSTOP'),
       resume: () => child.signal('SIGCONT'),
       kill: () => child.kill(),
       async restart() {
         await child.kill();
-        child = await launch();
+        child = await launch(port);
       },
       async stop() {
         await child.kill();
@@ -86,26 +88,29 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
 
 async function launchOn(
   path: string,
-  configFile: string,
-  directory: string,
-  port: number,
+  args: string[],
+  { name, directory, port }: { name: string; directory: string; port: number },
 ): Promise<EngineProcess> {
-  const child = await startProcess(path, ['--config', configFile], directory);
+  const child = await startProcess(path, [...args, '--addr', LOOPBACK, '--port', String(port)], directory);
   const deadline = Date.now() + START_TIMEOUT_MS;
   while (child.running && Date.now() < deadline) {
-    if (await greets(port)) return child;
+    if (await greets(port, name)) return child;
     await sleep(POLL_MS);
   }
   await child.kill();
-  throw new Error(`nats-server did not come up on port ${port}:\n${child.output().slice(-2_000)}`);
+  const words = `nats-server did not come up on port ${port}:\n${child.output().slice(-2_000)}`;
+  throw /address already in use/i.test(words) ? new PortTakenError(words) : new Error(words);
 }
 
-/** Whether a NATS server answers at the port: it tells about itself before it is asked anything, be it by TLS afterwards. */
-async function greets(port: number): Promise<boolean> {
+/**
+ * Whether the NATS server of this name answers at the port, and not another one that happens to sit there: it tells about itself
+ * before it is asked anything, be it by TLS afterwards.
+ */
+async function greets(port: number, name: string): Promise<boolean> {
   const socket = connect(port, LOOPBACK);
   try {
     const [greeting] = await once(socket, 'data');
-    return String(greeting).startsWith('INFO ');
+    return String(greeting).startsWith('INFO ') && String(greeting).includes(`"server_name":"${name}"`);
   } catch {
     return false;
   } finally {

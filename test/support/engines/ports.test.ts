@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
-import { BUS_OFFSET, freePort, isFree, LOOPBACK } from './ports.ts';
+import { BUS_OFFSET, freePort, isFree, LOOPBACK, onFreePort } from './ports.ts';
 
 test.each([
   ['it', 0],
@@ -22,4 +22,31 @@ test('free ports lie below those that systems hand out for outgoing connections,
     expect(port).toBeGreaterThan(1024);
     expect(port + BUS_OFFSET).toBeLessThan(32_768);
   }
+});
+
+test('what loses its port to another process is started again on another port', async () => {
+  const port = await freePort();
+  const other = createServer().listen(port, LOOPBACK);
+  await once(other, 'listening');
+  const tried: number[] = [];
+  const listener = await onFreePort(async (free) => {
+    tried.push(free);
+    const server = createServer().listen(tried.length === 1 ? port : free, LOOPBACK);
+    await once(server, 'listening');
+    return server;
+  });
+  expect(tried).toHaveLength(2);
+  expect(listener.address()).toMatchObject({ port: tried[1] });
+  listener.close();
+  other.close();
+});
+
+test('what fails for another reason than its port is started once', async () => {
+  const tried: number[] = [];
+  const starting = onFreePort(async (port) => {
+    tried.push(port);
+    throw new Error('no memory');
+  });
+  await expect(starting).rejects.toThrow('no memory');
+  expect(tried).toHaveLength(1);
 });

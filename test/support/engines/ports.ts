@@ -24,6 +24,25 @@ export async function freePort(): Promise<number> {
   throw new Error(`No free port from ${FIRST} to ${LAST} on ${LOOPBACK}`);
 }
 
+/** What was started lost its port to another process. */
+export class PortTakenError extends Error {}
+
+/**
+ * Starts something on a free port. Another process may take the port before it is listened on; then the next port is tried.
+ *
+ * @param start rejects with a {@link PortTakenError}, or with Node's own EADDRINUSE, where the port is taken
+ */
+export async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start(await freePort());
+    } catch (error) {
+      const taken = error instanceof PortTakenError || (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+      if (!taken || attempt === 5) throw error;
+    }
+  }
+}
+
 /** Whether nothing listens on this port of loopback, nor on the bus port that belongs to it. */
 export async function isFree(port: number): Promise<boolean> {
   return (await canListen(port)) && (await canListen(port + BUS_OFFSET));

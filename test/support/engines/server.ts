@@ -6,7 +6,7 @@ import { writeCertificates } from './certificates.ts';
 import { commandLine, type ServerSpec } from './command-line.ts';
 import { type Engine, findEngine } from './find.ts';
 import { infoFields, masters, withRawClient } from './inspect.ts';
-import { freePort, LOOPBACK } from './ports.ts';
+import { LOOPBACK, onFreePort, PortTakenError } from './ports.ts';
 import { type EngineProcess, startProcess } from './process.ts';
 
 export interface ServerOptions {
@@ -51,8 +51,6 @@ export interface Server {
 const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 20;
 
-class PortTakenError extends Error {}
-
 /**
  * Starts a server and waits until it answers.
  *
@@ -71,7 +69,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 
     const launch = (port: number) =>
       launchOn(engine, { port, directory, password, users, certificates, args }, { url: urlOn(port), ca });
-    let { port, child } = await launchOnFreePort(launch);
+    let { port, child } = await onFreePort(async (port) => ({ port, child: await launch(port) }));
 
     return {
       engine,
@@ -98,18 +96,6 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   } catch (error) {
     await remove();
     throw error;
-  }
-}
-
-/** Somebody else may take the port between the moment it was found free and the moment the engine asks for it. */
-async function launchOnFreePort(launch: (port: number) => Promise<EngineProcess>) {
-  for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
-    try {
-      return { port, child: await launch(port) };
-    } catch (error) {
-      if (!(error instanceof PortTakenError) || attempt === 5) throw error;
-    }
   }
 }
 
