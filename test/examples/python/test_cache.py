@@ -134,7 +134,7 @@ class CacheTest(unittest.TestCase):
         self.assertEqual(wrong, [0] * 4)
 
     def set_keys_to_themselves(self):
-        keys = [f'k:{n}' for n in range(100)]
+        keys = [f'k:{n}' for n in range(50)]
         self.cache.set_many({key: key for key in keys})
         return keys
 
