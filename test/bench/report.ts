@@ -1,5 +1,5 @@
 import { cpus } from 'node:os';
-import { findEngine } from '../support/engines/find.ts';
+import { findEngine, versionOf } from '../support/engines/find.ts';
 import { type Comparison, median, ratioOf, type Size } from './part.ts';
 
 /** A comparison and what came of it. */
@@ -39,11 +39,11 @@ export interface Report {
 
 export async function machine(): Promise<Machine> {
   const [cpu] = cpus();
-  const { name, version } = await findEngine();
+  const engine = await findEngine();
   return {
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
-    engine: `${name} ${version}`,
+    engine: `${engine.name} ${await versionOf(engine)}`,
     cpu: `${cpus().length} × ${cpu?.model.trim() ?? 'unknown'}`,
   };
 }

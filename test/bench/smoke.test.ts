@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { needs } from '../support/engines/needs.ts';
 import { parts } from './parts/index.ts';
 import type { Result } from './report.ts';
 
@@ -62,6 +63,14 @@ it('a tiny run of the benchmarks has a finite, positive ratio for every comparis
     expect(ratio, what).toBeGreaterThan(0);
     expect(ratio, what).toBeLessThan(Number.POSITIVE_INFINITY);
   }
+});
+
+describe('webdis', () => {
+  needs('webdis');
+
+  it('is compared with the local server in a tiny run of the benchmarks', () => {
+    expect(new Set(results.map(({ anchor }) => anchor))).toContain('webdis');
+  });
 });
 
 it('a tiny run of the benchmarks prints what it compared', () => {

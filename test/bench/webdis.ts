@@ -1,18 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { canInstall, installDebianPackage } from '../support/engines/install.ts';
-import { onPath } from '../support/engines/path.ts';
 import { LOOPBACK } from '../support/engines/ports.ts';
-
-const COMMAND = 'webdis';
-
-/** Where Webdis is, installed where that can be done without asking anybody; undefined where it cannot be had. */
-export async function findWebdis(path = process.env.PATH ?? ''): Promise<string | undefined> {
-  if (!(await onPath(COMMAND, path)) && (await canInstall(path))) {
-    await installDebianPackage(COMMAND, COMMAND);
-  }
-  return onPath(COMMAND, path);
-}
 
 /**
  * Writes Webdis's settings: on loopback, with as many threads as it takes by itself, and no log.

@@ -17,10 +17,9 @@ const timeout = 240_000;
 let browser: Browser;
 let service: Service;
 
-// A browser that is not there yet is first installed.
 beforeAll(async () => {
   [service, browser] = await Promise.all([startService(), startBrowser()]);
-}, 600_000);
+});
 afterAll(async () => {
   await Promise.all([service?.stop(), browser?.close()]);
 });

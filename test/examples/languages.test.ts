@@ -1,25 +1,17 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, type TestContext, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newTenant } from '../conformance/backends.ts';
 import { Client } from '../http/client.ts';
 import { type Service, startService } from '../http/service.ts';
+import { needs } from '../support/engines/needs.ts';
 import { freePort } from '../support/engines/ports.ts';
 import { read } from '../support/markdown.ts';
-import { isThere, run } from './run.ts';
+import { run } from './run.ts';
 
 let service: Service;
 beforeAll(async () => {
   service = await startService();
 });
 afterAll(() => service.stop());
-
-/** The tests of a program are skipped where it is not there, and say so. */
-function needs(command: string): void {
-  let there: boolean;
-  beforeAll(async () => {
-    there = await isThere(command);
-  });
-  beforeEach(({ skip }: TestContext) => skip(!there, `${command} is not on the PATH`));
-}
 
 /** What the stand-ins for models tell that they are asked. */
 function asked(text: string): string[] {
@@ -29,7 +21,7 @@ function asked(text: string): string[] {
 const question = 'agent: Can I send it back?';
 
 describe('Python', () => {
-  needs('python3');
+  needs('python');
   const python = (args: string[], url: string, tenant: string) =>
     run('python3', args, { CACHE_URL: url, CACHE_TENANT: tenant, PYTHONDONTWRITEBYTECODE: '1' });
 

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { onPath } from '../support/engines/path.ts';
 
 /** How a program ended, and what it wrote. */
 export interface Ended {
@@ -10,11 +9,6 @@ export interface Ended {
 }
 
 const DIRECTORY = fileURLToPath(new URL('.', import.meta.url));
-
-/** Whether a command is on the PATH. */
-export async function isThere(command: string): Promise<boolean> {
-  return (await onPath(command, process.env.PATH ?? '')) !== undefined;
-}
 
 /** Runs a program in this directory, with some variables more in its environment. @throws when it does not end by itself */
 export function run(command: string, args: string[], env: Record<string, string>): Promise<Ended> {

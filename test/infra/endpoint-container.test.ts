@@ -11,7 +11,7 @@ import {
   TLS_DIRECTORY,
   VARIABLES,
 } from '../../infra/stack/backend/dragonfly-container.ts';
-import { onPath } from '../support/engines/path.ts';
+import { needs } from '../support/engines/needs.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 
 const run = promisify(execFile);
@@ -79,10 +79,9 @@ describe('the start of the container', () => {
   });
 });
 
-const redisCli = await onPath('redis-cli', process.env.PATH ?? '');
-
-// The image brings redis-cli along; a machine that only tests need not have it.
-describe.skipIf(!redisCli)('the health check', () => {
+describe('the health check', () => {
+  // The image brings it along; a machine that only tests need not have it.
+  needs('redis-cli');
   let server: Server;
   beforeAll(async () => {
     server = await startServer({ tls: true, password: 'p"a$s' });

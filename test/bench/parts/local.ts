@@ -1,9 +1,10 @@
 import { join } from 'node:path';
+import { find } from '../../support/engines/find.ts';
 import { type Backend, startBackend, TTL_SECONDS } from '../backend.ts';
 import { type HttpServer, type Load, requestsPerSecond, startHttpServer } from '../http-server.ts';
 import type { BenchOptions, Comparison, Part } from '../part.ts';
 import { recordsJson } from '../values.ts';
-import { findWebdis, writeWebdisConfig } from '../webdis.ts';
+import { writeWebdisConfig } from '../webdis.ts';
 
 const SERVICE = join(import.meta.dirname, '../../../infra/server/main.ts');
 const ANCHOR = join(import.meta.dirname, '../anchors/http.ts');
@@ -74,13 +75,13 @@ async function startAll(
     await start(name, `/api/v1/cache/${KEY}`, { 'X-Tenant-ID': TENANT }, command, environment);
   }
   await start(NODE, `/${KEY}`, {}, async (port) => [process.execPath, ANCHOR, backendUrl, String(port)]);
-  const webdis = await findWebdis();
-  if (webdis === undefined) {
-    say('webdis is not on the PATH and could not be installed: nothing is held against it');
-  } else {
+  const webdis = await find('webdis').catch((error: Error) =>
+    say(`Not compared with webdis: ${error.message}`),
+  );
+  if (webdis) {
     // By this path it answers with the bare value.
     await start(WEBDIS, `/GET/${KEY}.txt`, {}, async (port, directory) => [
-      webdis,
+      webdis.path,
       await writeWebdisConfig(directory, port, backendPort),
     ]);
   }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CertificateFiles } from './certificates.ts';
-import type { EngineName } from './find.ts';
+import type { ProgramName } from './find.ts';
 import { LOOPBACK } from './ports.ts';
 
 /** What a server is to be, in no engine's words. */
@@ -17,7 +17,7 @@ export interface ServerSpec {
 }
 
 /** Writes the files that the server reads at its start, and gives the arguments to start it with. */
-export async function commandLine(engine: EngineName, spec: ServerSpec): Promise<string[]> {
+export async function commandLine(engine: ProgramName, spec: ServerSpec): Promise<string[]> {
   const aclFile = await writeUsers(spec);
   return engine === 'dragonfly' ? dragonfly(spec, aclFile) : redis(spec, aclFile);
 }

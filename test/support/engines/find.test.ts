@@ -1,8 +1,11 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { find, findClusterEngine, findEngine } from './find.ts';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { find, findClusterEngine, findEngine, installFor, versionOf } from './find.ts';
+import { onPath } from './path.ts';
 
 let directory: string;
 
@@ -51,15 +54,87 @@ test('what cannot be executed is no engine', async () => {
   expect(await find('cache', directory)).toMatchObject({ name: 'redis-server' });
 });
 
-test('what cannot be found nor installed is an error that says what to install', async () => {
-  const missing = find('cache', directory);
-  await expect(missing).rejects.toThrow('none of dragonfly, valkey-server, redis-server is on the PATH');
-  await expect(missing).rejects.toThrow('sudo apt-get install redis-server');
-  await expect(find('cluster', directory)).rejects.toThrow('none of valkey-server, redis-server');
+test('a program that is missing is an error that says what to install', async () => {
+  await expect(find('cache', directory)).rejects.toThrow(
+    /^none of dragonfly, valkey-server, redis-server is on the PATH, .*sudo apt-get install redis-server/,
+  );
+  await expect(find('cluster', directory)).rejects.toThrow(/^none of valkey-server, redis-server is/);
+  await expect(find('curl', directory)).rejects.toThrow(/^curl is not on the PATH, .*brew install curl$/);
 });
 
 test('this machine has an engine for a server and one for a cluster, and tells their versions', async () => {
   for (const engine of [await findEngine(), await findClusterEngine()]) {
-    expect(engine.version).toMatch(/^\d+\.\d+/);
+    expect(await versionOf(engine)).toMatch(/^\d+\.\d+/);
   }
+});
+
+describe('on a Debian machine, as root', () => {
+  let temporary: string;
+
+  beforeEach(async ({ skip }) => {
+    skip(process.getuid?.() !== 0, 'packages are installed as root alone');
+    skip((await onPath('flock', process.env.PATH ?? '')) === undefined, 'flock is a part of Linux alone');
+    temporary = join(directory, 'tmp');
+    await mkdir(temporary);
+    // It says what it does, which in the output of this run would be taken for the run's own.
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    vi.stubEnv('TMPDIR', temporary);
+    vi.stubEnv('PATH', `${directory}${delimiter}${process.env.PATH}`);
+    // Writes down what it is asked for, and has a command for each package but one.
+    const script = `#!/bin/sh
+echo "$@" >>'${directory}/asked'
+for package; do :; done
+case "$*" in
+  *python3) exit 100 ;;
+  *install*) ln -s /bin/sh "${directory}/$package" ;;
+esac`;
+    await writeFile(join(directory, 'apt-get'), script, { mode: 0o755 });
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+  });
+
+  /** Looks for curl in a process of its own. */
+  const findAsProcess = (env: NodeJS.ProcessEnv) => {
+    const [module, path] = [join(import.meta.dirname, 'find.ts'), directory].map((text) =>
+      JSON.stringify(text),
+    );
+    const script = `console.log(await (await import(${module})).find('curl', ${path}))`;
+    return promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { env });
+  };
+  const asked = () => readFile(join(directory, 'asked'), 'utf8').catch(() => '');
+
+  test('a test run installs before its tests what they use, and leaves no other file behind', async () => {
+    await present('redis-server');
+    await installFor(['test/examples/languages.test.ts', 'test/infra/api.test.ts'], directory);
+    expect(await asked()).toMatch(/^.*update\n.*install python3\n.*install curl\n$/);
+    expect(await find('curl', directory)).toEqual({ name: 'curl', path: join(directory, 'curl') });
+    await expect(find('python', directory)).rejects.toThrow(
+      /^python3 is not on the PATH, and was not installed/,
+    );
+    expect(await readdir(temporary)).toEqual([]);
+  });
+
+  test('nothing is installed where nothing is missing', async () => {
+    await present('redis-server');
+    await installFor(['test/unit/glob.test.ts'], directory);
+    expect(await asked()).toBe('');
+  });
+
+  test('nothing is installed while tests run', async () => {
+    await expect(find('curl', directory)).rejects.toThrow('curl is not on the PATH');
+    expect(await asked()).toBe('');
+  });
+
+  test('nothing of what a test run starts installs anything', async () => {
+    await expect(findAsProcess(process.env)).rejects.toThrow('curl is not on the PATH');
+    expect(await asked()).toBe('');
+  });
+
+  test('a program that no test run started installs what it looks for', async () => {
+    const { VITEST: _, ...env } = process.env;
+    const { stdout } = await findAsProcess(env);
+    expect(stdout).toContain(join(directory, 'curl'));
+  });
 });

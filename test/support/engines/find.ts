@@ -1,11 +1,28 @@
+/**
+ * Every outside program that tests use, beyond Node, npm and what a POSIX system always has. Tests find programs here and nowhere
+ * else. What is missing is installed where nobody has to be asked, on Debian as root: in a test run before the first test, by the
+ * global setup, so that no test waits for an installation or finds its traces; in any other process when it is looked for.
+ */
 import { execFile } from 'node:child_process';
 import { delimiter } from 'node:path';
 import { promisify } from 'node:util';
-import { canInstall, installDebianPackage } from './install.ts';
+import { canInstall, installDebianPackages } from './install.ts';
 import { onPath } from './path.ts';
 
-/** What a test may want an engine for. */
-export type Role = 'cache' | 'cluster' | 'broker' | 'browser';
+/** Where the tests of each role are, as beginnings of paths from the project's root. */
+const usedBy = {
+  cache: ['test/'],
+  cluster: ['test/'],
+  broker: ['test/nats/', 'test/faults/events/', 'test/support/engines/nats.test.ts', 'test/bench/'],
+  browser: ['test/docs/', 'test/client/browser.test.ts'],
+  webdis: ['test/bench/'],
+  python: ['test/examples/'],
+  curl: ['test/examples/'],
+  'redis-cli': ['test/infra/endpoint-container.test.ts'],
+} as const;
+
+/** What a test may want a program for. */
+export type Role = keyof typeof usedBy;
 
 interface Row {
   command: string;
@@ -14,7 +31,7 @@ interface Row {
   packages: { 'apt-get'?: string; dnf?: string; brew?: string };
 }
 
-/** Every engine that tests can run on, the preferred ones first. */
+/** Every program that can take a role, the preferred ones first. */
 const table = [
   // Not a cluster of its own: Dragonfly emulates one node's view of a cluster, and leaves real ones to a control plane.
   { command: 'dragonfly', roles: ['cache'], packages: {} },
@@ -26,95 +43,126 @@ const table = [
   { command: 'google-chrome', roles: ['browser'], packages: {} },
   { command: 'google-chrome-stable', roles: ['browser'], packages: {} },
   { command: 'Google Chrome', roles: ['browser'], packages: { brew: '--cask google-chrome' } },
+  { command: 'webdis', roles: ['webdis'], packages: { 'apt-get': 'webdis', brew: 'webdis' } },
+  {
+    command: 'python3',
+    roles: ['python'],
+    packages: { 'apt-get': 'python3', dnf: 'python3', brew: 'python' },
+  },
+  { command: 'curl', roles: ['curl'], packages: { 'apt-get': 'curl', dnf: 'curl', brew: 'curl' } },
+  { command: 'redis-cli', roles: ['redis-cli'], packages: { 'apt-get': 'redis-tools', brew: 'redis' } },
 ] as const satisfies readonly Row[];
 
-export type EngineName = (typeof table)[number]['command'];
-type Candidate = Row & { command: EngineName };
+export type ProgramName = (typeof table)[number]['command'];
+type Candidate = Row & { command: ProgramName };
 
-/** An engine on this machine. */
-export interface Engine {
-  name: EngineName;
+/** A program on this machine. */
+export interface Program {
+  name: ProgramName;
   /** The executable's whole path. */
   path: string;
-  version: string;
 }
 
 /**
  * The engine that a single server runs on: Dragonfly, Valkey or Redis, the first of them in this order that is on the PATH.
- * Where there is none, one is installed if that can be done without asking anybody.
  *
  * @throws Error that names the commands which would help
  */
-export function findEngine(): Promise<Engine> {
+export function findEngine(): Promise<Program> {
   return find('cache');
 }
 
 /** The engine that a cluster runs on: Valkey or Redis. Otherwise as {@link findEngine}. */
-export function findClusterEngine(): Promise<Engine> {
+export function findClusterEngine(): Promise<Program> {
   return find('cluster');
 }
 
 /** What events go to: NATS. Otherwise as {@link findEngine}. */
-export function findBroker(): Promise<Engine> {
+export function findBroker(): Promise<Program> {
   return find('broker');
 }
 
 /** What shows pages: Chromium or Chrome. Otherwise as {@link findEngine}. */
-export function findBrowser(): Promise<Engine> {
+export function findBrowser(): Promise<Program> {
   return find('browser');
 }
 
 /**
- * Where else engines are: Debian puts servers that it takes for the administrator's where their PATH alone has them, and macOS
+ * Where else programs are: Debian puts servers that it takes for the administrator's where their PATH alone has them, and macOS
  * has no PATH for what has windows.
  */
 const USUAL_PLACES = ['/usr/local/sbin', '/usr/sbin', '/Applications/Google Chrome.app/Contents/MacOS'];
 
+const usualPath = () => [process.env.PATH ?? '', ...USUAL_PLACES].join(delimiter);
+
 /**
- * The first engine in the table that has the role.
+ * The first program in the table that has the role. Outside of a test run it is installed where that is possible.
  *
  * @param path where to look, in the form of the PATH variable
+ * @throws Error that names the commands which would help
  */
-export async function find(
-  role: Role,
-  path = [process.env.PATH ?? '', ...USUAL_PLACES].join(delimiter),
-): Promise<Engine> {
-  const candidates = table.filter(({ roles }: Row) => roles.includes(role));
-  const present = await firstOnPath(candidates, path);
+export async function find(role: Role, path = usualPath()): Promise<Program> {
+  const present = await firstOnPath(role, path);
   if (present) return present;
-
-  for (const { command, packages } of candidates as Candidate[]) {
-    const debianPackage = packages['apt-get'];
-    if (debianPackage === undefined || !(await canInstall(path))) continue;
-    await installDebianPackage(command, debianPackage);
-    const installed = await firstOnPath(candidates, path);
-    if (installed) return installed;
-  }
-  throw new Error(explainMissing(role, candidates));
+  // The processes that tests start are part of the run as well.
+  if (!process.env.VITEST) await install([role], path);
+  const installed = await firstOnPath(role, path);
+  if (installed) return installed;
+  throw new Error(await explainMissing(role, path));
 }
 
-async function firstOnPath(candidates: readonly Candidate[], path: string): Promise<Engine | undefined> {
-  for (const { command } of candidates) {
+/**
+ * Installs the programs that test files use and this machine lacks, where that is possible. The tests of what is still missing
+ * fail or are skipped, and say why.
+ *
+ * @param files paths from the project's root
+ */
+export async function installFor(files: readonly string[], path?: string): Promise<void> {
+  const roles = Object.keys(usedBy) as Role[];
+  const used = roles.filter((role) =>
+    usedBy[role].some((start) => files.some((file) => file.startsWith(start))),
+  );
+  await install(used, path);
+}
+
+async function install(roles: readonly Role[], path = usualPath()): Promise<void> {
+  if (!(await canInstall(path))) return;
+  const missing = new Set<string>();
+  for (const role of roles) {
+    if (await firstOnPath(role, path)) continue;
+    for (const { packages } of candidatesFor(role)) if (packages['apt-get']) missing.add(packages['apt-get']);
+  }
+  if (missing.size > 0) await installDebianPackages([...missing]);
+}
+
+function candidatesFor(role: Role): Candidate[] {
+  return table.filter(({ roles }: Row) => roles.includes(role));
+}
+
+async function firstOnPath(role: Role, path: string): Promise<Program | undefined> {
+  for (const { command } of candidatesFor(role)) {
     const executable = await onPath(command, path);
-    if (executable) return { name: command, path: executable, version: await versionOf(executable) };
+    if (executable) return { name: command, path: executable };
   }
   return undefined;
 }
 
-async function versionOf(executable: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(executable, ['--version']);
+/** What an engine or a browser says that its version is. */
+export async function versionOf({ path }: Program): Promise<string> {
+  const { stdout } = await promisify(execFile)(path, ['--version']);
   return /(?:\bv[= ]?|\s)(\d+(?:\.\d+)+)/.exec(stdout)?.[1] ?? 'of unknown version';
 }
 
-function explainMissing(role: Role, candidates: readonly Candidate[]): string {
-  const kind = role === 'browser' ? 'browser' : 'server';
+/** One line, which also stands as the reason of a skipped test. */
+async function explainMissing(role: Role, path: string): Promise<string> {
+  const candidates = candidatesFor(role);
   const commands = candidates.map(({ command }) => command).join(', ');
   const help = candidates
     .flatMap(({ packages }) => Object.entries(packages))
-    .map(([installer, name]) => `  ${installer === 'brew' ? '' : 'sudo '}${installer} install ${name}`);
-  return [
-    `The tests need a real ${kind}, and none of ${commands} is on the PATH.`,
-    'None could be installed from here either, which takes root and apt-get. One of these helps:',
-    ...help,
-  ].join('\n');
+    .map(([installer, name]) => `${installer === 'brew' ? '' : 'sudo '}${installer} install ${name}`);
+  const missing = candidates.length === 1 ? `${commands} is not` : `none of ${commands} is`;
+  const reason = (await canInstall(path))
+    ? 'was not installed (apt-get may have failed, or test/support/engines/find.ts does not name the test)'
+    : 'cannot be installed without asking (that takes root and apt-get)';
+  return `${missing} on the PATH, and ${reason}; one of these helps: ${help.join('; ')}`;
 }

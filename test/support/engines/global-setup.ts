@@ -1,7 +1,9 @@
+import { relative } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { TestProject } from 'vitest/node';
 import { parseBackendUrl } from '../../../lib/config/backend-url.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
+import { findClusterEngine, findEngine, installFor, type Program, versionOf } from './find.ts';
 import { infoFields, masters, withRawClient } from './inspect.ts';
 import { type Server, startServer } from './server.ts';
 
@@ -28,8 +30,15 @@ declare module 'vitest' {
   }
 }
 
-/** Starts what all test files share, once a run, or takes the backend that TEST_BACKEND_URL names. */
+/**
+ * Installs what the test files of this run need, then starts what all of them share, once a run, or takes the backend that
+ * TEST_BACKEND_URL names.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const install = (files: string[]) => installFor(files.map((file) => relative(project.config.root, file)));
+  await install(project.vitest.state.getPaths());
+  // In watch mode further files may join.
+  project.onTestsRerun((specifications) => install(specifications.map(({ moduleId }) => moduleId)));
   const given = process.env.TEST_BACKEND_URL?.trim();
   return given ? useGiven(project, given) : startOwn(project);
 }
@@ -52,11 +61,15 @@ async function useGiven(project: TestProject, url: string): Promise<() => Promis
 }
 
 async function startOwn(project: TestProject): Promise<() => Promise<void>> {
+  const describe = async (engine: Program) => `${engine.name} ${await versionOf(engine)}`;
+  const [engine, clusterEngine] = [
+    await describe(await findEngine()),
+    await describe(await findClusterEngine()),
+  ];
   const [single, cluster] = await allOrNone(startServer(), startCluster());
-  const [node] = cluster.nodes;
   say(
-    `Testing on ${single.engine.name} ${single.engine.version}: a single server on port ${single.port}, and on ` +
-      `${node?.engine.name} ${node?.engine.version}: a cluster on ports ${cluster.nodes.map(({ port }) => port).join(', ')}`,
+    `Testing on ${engine}: a single server on port ${single.port}, and on ` +
+      `${clusterEngine}: a cluster on ports ${cluster.nodes.map(({ port }) => port).join(', ')}`,
   );
   provide(project, [
     { name: 'single server', url: single.url, cluster: false },

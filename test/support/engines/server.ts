@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeCertificates } from './certificates.ts';
 import { commandLine, type ServerSpec } from './command-line.ts';
-import { type Engine, findEngine } from './find.ts';
+import { findEngine, type Program } from './find.ts';
 import { infoFields, masters, withRawClient } from './inspect.ts';
 import { LOOPBACK, onFreePort, PortTakenError } from './ports.ts';
 import { type EngineProcess, startProcess } from './process.ts';
 
 export interface ServerOptions {
   /** What {@link findEngine} finds, unless given. */
-  engine?: Engine;
+  engine?: Program;
   /** Further arguments in the engine's own words, after the harness's own. */
   args?: readonly string[];
   /** Speaks TLS and nothing else. Dragonfly does so only with a password. */
@@ -24,7 +24,7 @@ export interface ServerOptions {
 
 /** A server of a test's own: on loopback, in memory only, and gone at the latest when the test's process is. */
 export interface Server {
-  readonly engine: Engine;
+  readonly engine: Program;
   /** In the form of `DRAGONFLY_URL`, with the password. */
   readonly url: string;
   readonly host: string;
@@ -100,7 +100,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
 }
 
 async function launchOn(
-  engine: Engine,
+  engine: Program,
   spec: ServerSpec,
   { url, ca }: { url: string; ca: string | undefined },
 ): Promise<EngineProcess> {
