@@ -5,14 +5,14 @@ export default defineConfig({
   resolve: { tsconfigPaths: true },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: 'test/support/engines/global-setup.ts',
+    globalSetup: ['test/support/engines/skipped.ts', 'test/support/engines/global-setup.ts'],
     pool: 'forks',
     // Engines and services run beside the tests, on few processors; but what breaks on purpose is mostly waited for.
     maxWorkers: 3,
     testTimeout: 30_000,
     // What a test waits for comes when the machine gets to it; a second, which is the default, is little on a busy one.
     expect: { poll: { timeout: 20_000, interval: 20 } },
-    // Hooks start servers, and one may have to be installed first.
+    // Hooks start servers.
     hookTimeout: 120_000,
     teardownTimeout: 10_000,
   },
