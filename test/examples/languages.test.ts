@@ -20,10 +20,18 @@ function asked(text: string): string[] {
 
 const question = 'agent: Can I send it back?';
 
-describe('Python', () => {
+/** For a whole test, in milliseconds: each starts many processes, or one that makes hundreds of requests. */
+const timeout = 120_000;
+
+describe('Python', { timeout }, () => {
   needs('python');
   const python = (args: string[], url: string, tenant: string) =>
-    run('python3', args, { CACHE_URL: url, CACHE_TENANT: tenant, PYTHONDONTWRITEBYTECODE: '1' });
+    run('python3', args, {
+      CACHE_URL: url,
+      CACHE_TENANT: tenant,
+      CACHE_TIMEOUT: '20',
+      PYTHONDONTWRITEBYTECODE: '1',
+    });
 
   test('has a client that passes its own tests', async () => {
     const { code, stderr } = await python(['python/test_cache.py'], service.url, newTenant());
@@ -71,10 +79,14 @@ describe('Python', () => {
   });
 });
 
-describe('curl', () => {
+describe('curl', { timeout }, () => {
   needs('curl');
   const curl = (url: string, tenant: string, args = '') =>
-    run('sh', ['curl.sh'], { CACHE_URL: url, CACHE_TENANT: tenant, CACHE_CURL_ARGS: args });
+    run('sh', ['curl.sh'], {
+      CACHE_URL: url,
+      CACHE_TENANT: tenant,
+      CACHE_CURL_ARGS: `--max-time 20 ${args}`,
+    });
 
   test('asks models only what is not cached', async () => {
     const client = new Client(service);

@@ -12,7 +12,7 @@ const DIRECTORY = fileURLToPath(new URL('.', import.meta.url));
 
 /** Runs a program in this directory, with some variables more in its environment. @throws when it does not end by itself */
 export function run(command: string, args: string[], env: Record<string, string>): Promise<Ended> {
-  const options = { cwd: DIRECTORY, env: { ...process.env, ...env }, timeout: 25_000 };
+  const options = { cwd: DIRECTORY, env: { ...process.env, ...env }, timeout: 100_000 };
   return new Promise((resolve, reject) => {
     execFile(command, args, options, (error, stdout, stderr) => {
       const code = error ? error.code : 0;

@@ -1,7 +1,7 @@
 """The three uses from Python: an agent's answers, embeddings and search results, and a model's responses.
 
 `python3 examples.py` runs them against the service at `CACHE_URL`, with stand-ins for the models that print what they are
-asked. The second time it prints less.
+asked. The second time it prints less. `CACHE_TIMEOUT` is in seconds.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def digest(text: str) -> str:
 
 def main() -> None:
     url, tenant = os.environ.get('CACHE_URL', 'http://localhost:8080'), os.environ.get('CACHE_TENANT', 'tenant_123')
-    cache = Cache(url, tenant)
+    cache = Cache(url, tenant, timeout=float(os.environ.get('CACHE_TIMEOUT', 2)))
 
     def asked(what: str, question: Any, answer: Any) -> Any:
         print(f'{what}: {question}')
