@@ -13,7 +13,7 @@ export default defineConfig({
     // What a test waits for comes when the machine gets to it; a second, which is the default, is little on a busy one.
     expect: { poll: { timeout: 20_000, interval: 20 } },
     // Hooks start servers.
-    hookTimeout: 120_000,
+    hookTimeout: 300_000,
     teardownTimeout: 10_000,
   },
 });

@@ -41,7 +41,7 @@ beforeAll(async () => {
   [code, printed] = [exitCode, out];
   if (code !== 0) throw new Error(`It ended with ${code}:\n${errors}`);
   ({ results } = JSON.parse(await readFile(json, 'utf8')));
-}, 180_000);
+}, 600_000);
 
 afterAll(async () => {
   if (isAlive()) process.kill(-group, 'SIGKILL');

@@ -33,7 +33,7 @@ beforeAll(async () => {
   });
   const template = await readFile(join(directory, 'CacheService.template.json'), 'utf8');
   resources = JSON.parse(template).Resources;
-}, 120_000);
+}, 600_000);
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
 

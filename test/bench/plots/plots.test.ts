@@ -82,7 +82,7 @@ test('the plots of a tiny run are well-formed and name what was measured', async
   for (const file of await readdir(into)) {
     expect(await readFile(join(again, file), 'utf8')).toBe(await readFile(join(into, file), 'utf8'));
   }
-}, 120_000);
+}, 600_000);
 
 test('a plot says when, on what and how often its samples were taken', async () => {
   const svg = (await drawn([request('get', 'µs', [1, 2, 3], [1, 1, 1], { atMost: 2 })])).requests ?? '';

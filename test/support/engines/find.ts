@@ -1,7 +1,9 @@
 /**
- * Every outside program that tests use, beyond Node, npm and what a POSIX system always has. Tests find programs here and nowhere
- * else. What is missing is installed where nobody has to be asked, on Debian as root: in a test run before the first test, by the
- * global setup, so that no test waits for an installation or finds its traces; in any other process when it is looked for.
+ * Every external program that the tests use, other than Node, npm and what each POSIX system has (sh, env, tar).
+ *
+ * On Debian, as root, missing programs are installed. In a test run only the global setup installs, before the first test: an
+ * installation therefore never counts against a test's timeout, nor leaves a file in a test's directory. Other processes, such as
+ * `npm run bench`, install a program when they look for it.
  */
 import { execFile } from 'node:child_process';
 import { delimiter } from 'node:path';
@@ -9,7 +11,7 @@ import { promisify } from 'node:util';
 import { canInstall, installDebianPackages } from './install.ts';
 import { onPath } from './path.ts';
 
-/** Where the tests of each role are, as beginnings of paths from the project's root. */
+/** The tests that use a program of each role: prefixes of paths from the project's root. */
 const usedBy = {
   cache: ['test/'],
   cluster: ['test/'],
@@ -21,7 +23,7 @@ const usedBy = {
   'redis-cli': ['test/infra/endpoint-container.test.ts'],
 } as const;
 
-/** What a test may want a program for. */
+/** What a program is used for. */
 export type Role = keyof typeof usedBy;
 
 interface Row {
@@ -31,7 +33,7 @@ interface Row {
   packages: { 'apt-get'?: string; dnf?: string; brew?: string };
 }
 
-/** Every program that can take a role, the preferred ones first. */
+/** The programs for each role, the preferred ones first. */
 const table = [
   // Not a cluster of its own: Dragonfly emulates one node's view of a cluster, and leaves real ones to a control plane.
   { command: 'dragonfly', roles: ['cache'], packages: {} },
@@ -96,15 +98,15 @@ const USUAL_PLACES = ['/usr/local/sbin', '/usr/sbin', '/Applications/Google Chro
 const usualPath = () => [process.env.PATH ?? '', ...USUAL_PLACES].join(delimiter);
 
 /**
- * The first program in the table that has the role. Outside of a test run it is installed where that is possible.
+ * The first program in the table that has the role and is present. Outside of a test run, a missing one is installed if possible.
  *
  * @param path where to look, in the form of the PATH variable
- * @throws Error that names the commands which would help
+ * @throws Error that names the commands which install one
  */
 export async function find(role: Role, path = usualPath()): Promise<Program> {
   const present = await firstOnPath(role, path);
   if (present) return present;
-  // The processes that tests start are part of the run as well.
+  // Processes that tests start inherit the variable.
   if (!process.env.VITEST) await install([role], path);
   const installed = await firstOnPath(role, path);
   if (installed) return installed;
@@ -112,8 +114,8 @@ export async function find(role: Role, path = usualPath()): Promise<Program> {
 }
 
 /**
- * Installs the programs that test files use and this machine lacks, where that is possible. The tests of what is still missing
- * fail or are skipped, and say why.
+ * Installs the programs that the test files use and this machine lacks. Where that is not possible or fails, the tests that look
+ * for the program fail or are skipped.
  *
  * @param files paths from the project's root
  */
@@ -147,13 +149,13 @@ async function firstOnPath(role: Role, path: string): Promise<Program | undefine
   return undefined;
 }
 
-/** What an engine or a browser says that its version is. */
+/** The version that an engine or a browser reports. */
 export async function versionOf({ path }: Program): Promise<string> {
   const { stdout } = await promisify(execFile)(path, ['--version']);
   return /(?:\bv[= ]?|\s)(\d+(?:\.\d+)+)/.exec(stdout)?.[1] ?? 'of unknown version';
 }
 
-/** One line, which also stands as the reason of a skipped test. */
+/** One line, since it is also the reason of a skipped test. */
 async function explainMissing(role: Role, path: string): Promise<string> {
   const candidates = candidatesFor(role);
   const commands = candidates.map(({ command }) => command).join(', ');
@@ -162,7 +164,7 @@ async function explainMissing(role: Role, path: string): Promise<string> {
     .map(([installer, name]) => `${installer === 'brew' ? '' : 'sudo '}${installer} install ${name}`);
   const missing = candidates.length === 1 ? `${commands} is not` : `none of ${commands} is`;
   const reason = (await canInstall(path))
-    ? 'was not installed (apt-get may have failed, or test/support/engines/find.ts does not name the test)'
-    : 'cannot be installed without asking (that takes root and apt-get)';
-  return `${missing} on the PATH, and ${reason}; one of these helps: ${help.join('; ')}`;
+    ? 'was not installed (apt-get failed, or test/support/engines/find.ts does not list the test)'
+    : 'could not be installed (only root with apt-get can)';
+  return `${missing} on the PATH, and ${reason}; install one with: ${help.join('; ')}`;
 }

@@ -37,7 +37,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const install = (files: string[]) => installFor(files.map((file) => relative(project.config.root, file)));
   await install(project.vitest.state.getPaths());
-  // In watch mode further files may join.
+  // In watch mode a later run may have more files.
   project.onTestsRerun((specifications) => install(specifications.map(({ moduleId }) => moduleId)));
   const given = process.env.TEST_BACKEND_URL?.trim();
   return given ? useGiven(project, given) : startOwn(project);

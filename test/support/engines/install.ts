@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { onPath } from './path.ts';
 
 /**
- * Installs quietly as far as questions go, and loudly as far as progress goes.
+ * Installs without questions and prints its progress.
  *
- * Debian starts a service as soon as its package is unpacked, unless the machine's policy-rc.d says no; so one that says no
- * stands there for the time being. A machine that has a policy already keeps it. Each package is installed by itself, so that
- * one which a release does not have keeps none of the others away.
+ * Debian starts a service as soon as its package is unpacked, unless the machine's policy-rc.d forbids it. The script therefore
+ * adds a policy that forbids it, and removes it at the end; it leaves a policy that the machine already has. Each package is
+ * installed by a command of its own, so that a package which the release lacks does not stop the others.
  */
 const SCRIPT = `
 set -eu
@@ -27,8 +27,8 @@ exit $status
 `;
 
 /**
- * What is locked during an installation: without it, runs that start side by side would fail on apt's own locks. It is a directory
- * that every Debian has, so that no file of ours is left behind.
+ * The directory that is locked during an installation: without a lock, runs that start at the same time fail on apt's own locks.
+ * Every Debian has it, so no lock file is left behind.
  */
 const LOCK = '/var/lib/dpkg';
 
@@ -37,10 +37,10 @@ export async function canInstall(path: string): Promise<boolean> {
   return process.getuid?.() === 0 && (await onPath('apt-get', path)) !== undefined;
 }
 
-/** Installs Debian packages, as many of them as can be, and starts nothing that is in them. What happens goes to stderr. */
+/** Installs as many of the Debian packages as possible and starts none of their services. Progress goes to stderr. */
 export async function installDebianPackages(packages: readonly string[]): Promise<void> {
   const names = packages.join(', ');
-  process.stderr.write(`Installing with apt-get what the tests use and is missing: ${names} …\n`);
+  process.stderr.write(`Installing with apt-get: ${names} …\n`);
   // flock is part of every Debian.
   const child = spawn('flock', [LOCK, 'sh', '-c', SCRIPT, 'sh', ...packages], {
     stdio: ['ignore', process.stderr.fd, process.stderr.fd],
@@ -49,7 +49,7 @@ export async function installDebianPackages(packages: readonly string[]): Promis
   const [code] = await once(child, 'exit');
   process.stderr.write(
     code === 0
-      ? `Installed: ${names}; none of their services was started.\n`
-      : `apt-get could not install all of: ${names}\n`,
+      ? `Installed: ${names}. Their services were not started.\n`
+      : `apt-get could not install all of these: ${names}\n`,
   );
 }

@@ -40,6 +40,7 @@ export interface NatsServer {
 }
 
 const START_TIMEOUT_MS = 30_000;
+const GREETING_TIMEOUT_MS = 1_000;
 const POLL_MS = 20;
 
 /** Starts a NATS server and waits until it takes connections. @throws Error with its own words when it does not come up */
@@ -103,13 +104,13 @@ async function launchOn(
 }
 
 /**
- * Whether the NATS server of this name answers at the port, and not another one that happens to sit there: it tells about itself
- * before it is asked anything, be it by TLS afterwards.
+ * Whether the NATS server of this name, and no other server, listens on the port. A NATS server sends its name in plain text as
+ * soon as it is connected to, even if TLS follows.
  */
 async function greets(port: number, name: string): Promise<boolean> {
   const socket = connect(port, LOOPBACK);
   try {
-    const [greeting] = await once(socket, 'data');
+    const [greeting] = await once(socket, 'data', { signal: AbortSignal.timeout(GREETING_TIMEOUT_MS) });
     return String(greeting).startsWith('INFO ') && String(greeting).includes(`"server_name":"${name}"`);
   } catch {
     return false;

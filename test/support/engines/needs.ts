@@ -2,8 +2,8 @@ import { beforeAll, beforeEach, type TestContext } from 'vitest';
 import { find, type Role } from './find.ts';
 
 /**
- * Skips the tests of a file or of a `describe` block where a program is missing. The run prints the reason at its end, as it does
- * for every test that calls `skip` with one.
+ * Skips the tests of the calling file or `describe` block when a program is missing. `skipped.ts` prints the reason at the end of
+ * the run.
  */
 export function needs(role: Role): void {
   let problem: string | undefined;

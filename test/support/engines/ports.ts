@@ -24,13 +24,13 @@ export async function freePort(): Promise<number> {
   throw new Error(`No free port from ${FIRST} to ${LAST} on ${LOOPBACK}`);
 }
 
-/** What was started lost its port to another process. */
+/** Another process took the port before the new one listened on it. */
 export class PortTakenError extends Error {}
 
 /**
- * Starts something on a free port. Another process may take the port before it is listened on; then the next port is tried.
+ * Starts a server on a free port, and on another one if a process took the port in the meantime.
  *
- * @param start rejects with a {@link PortTakenError}, or with Node's own EADDRINUSE, where the port is taken
+ * @param start rejects with a {@link PortTakenError} or with Node's EADDRINUSE when the port is taken
  */
 export async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {

@@ -8,6 +8,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 const ROOT = join(import.meta.dirname, '../..', '../..');
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
 
+/** For a whole test, in milliseconds: each starts a test run, which a busy machine takes its time for. */
+const timeout = 120_000;
+
 let directory: string;
 
 beforeEach(async () => {
@@ -28,6 +31,7 @@ async function run(...args: string[]): Promise<string> {
 
 test.each(['default', 'json'])(
   'a run with the reporter "%s" ends with the tests that were skipped, by reason',
+  { timeout },
   async (reporter) => {
     const printed = await run(
       `--reporter=${reporter}`,
@@ -41,7 +45,7 @@ test.each(['default', 'json'])(
   },
 );
 
-test('a run does not list the tests that a filter left out', async () => {
+test('a run does not list the tests that a filter left out', { timeout }, async () => {
   expect(await run('--testNamePattern=clock')).not.toContain('Skipped');
 });
 
