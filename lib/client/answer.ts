@@ -15,6 +15,8 @@ import {
 
 /** An answer that has come in whole. */
 export interface Answer {
+  /** Method and URL of the request, without the query, which contains the key. */
+  request: string;
   status: number;
   text: string;
   header: (name: string) => string | null;
@@ -59,7 +61,7 @@ const classes = new Map<string, new (failure: Failure) => CacheError>([
 ]);
 
 /** The error that an answer is, by its envelope or, where it has none, by its status alone. */
-function errorOf({ status, header }: Answer, body: Members | undefined, cause: unknown): CacheError {
+function errorOf({ request, status, header }: Answer, body: Members | undefined, cause: unknown): CacheError {
   const known: Omit<Failure, 'message'> = {
     status,
     correlationId: textOf(body?.correlation_id) ?? header('x-correlation-id') ?? undefined,
@@ -69,13 +71,15 @@ function errorOf({ status, header }: Answer, body: Members | undefined, cause: u
   const error = body?.success === false && isMembers(body.error) ? body.error : undefined;
   const code = textOf(error?.code);
   if (error === undefined || code === undefined) {
-    const told = textOf(body?.message);
-    const message = `The answer is ${status} without the service's envelope${told === undefined ? '' : `: ${told}`}`;
+    const text = textOf(body?.message);
+    const message = `${request} was answered with ${status} and without the service's envelope${text ? `: ${text}` : ''}`;
     return new GatewayError({ ...known, code: `HTTP_${status}`, message, cause });
   }
   const details = isMembers(error.details) ? error.details : {};
   const Class = classes.get(code) ?? CacheError;
-  return new Class({ ...known, code, message: textOf(error.message) ?? code, details });
+  const text = textOf(error.message) ?? code;
+  const message = Class === NotFoundError ? `${text}: ${request}` : text;
+  return new Class({ ...known, code, message, details });
 }
 
 /** The members of a JSON object; for a body that is none, why, if the parser says so. */

@@ -80,12 +80,14 @@ async function sendFitting<I, R>(items: I[], send: Send<I, R>, place: Place): Pr
   }
 }
 
-/** The same, but for `keys.3` or `items.3.ttl`, which the service counts in the batch that it got. */
+/** The same error, with `keys.3` or `items.3.ttl`, which the service counts within its batch, as the caller counts it. */
 function placed(error: ValidationError, place: Place): ValidationError {
   const issues = error.issues.map(({ field, ...rest }): Issue => {
     const moved = field.replace(/^((?:keys|items)\.)(\d+)/, (_, list, at) => `${list}${place(Number(at))}`);
     return { ...rest, field: moved };
   });
-  const { message, cause } = error;
+  const { cause } = error;
+  // The message names the first one.
+  const message = error.message.replace(`${error.issues[0]?.field} `, () => `${issues[0]?.field} `);
   return new ValidationError({ ...error, message, details: { ...error.details, issues }, cause });
 }

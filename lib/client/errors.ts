@@ -1,9 +1,12 @@
 /**
  * Every failure that a call can end with, one class each: those that the service answers, with the codes of its contract, and
  * those that happen on the way there.
+ *
+ * A process can load this module twice: one package imports the client, another one requires it. `instanceof` holds for the
+ * errors of both copies, since it compares a mark of the class that all copies share instead of the class.
  */
 
-/** What is known of a failure. */
+/** What is known of a failure. `message` is completed by the first issue in `details`, or else by the root of `cause`. */
 export interface Failure {
   message: string;
   code?: string | undefined;
@@ -31,7 +34,7 @@ export class CacheError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(failure: Failure) {
-    super(failure.message, 'cause' in failure ? { cause: failure.cause } : undefined);
+    super(messageOf(failure), 'cause' in failure ? { cause: failure.cause } : undefined);
     this.code = failure.code ?? 'UNKNOWN';
     this.status = failure.status;
     this.details = failure.details ?? {};
@@ -146,6 +149,66 @@ export class ConnectionError extends CacheError {
 export class DeadlineError extends CacheError {
   override readonly name = 'DeadlineError';
   override readonly code = 'DEADLINE_EXCEEDED' as const;
+}
+
+const classes = {
+  CacheError,
+  ValidationError,
+  MissingTenantError,
+  TenantMismatchError,
+  NotFoundError,
+  PayloadTooLargeError,
+  UnsupportedMediaTypeError,
+  InternalError,
+  BackendUnavailableError,
+  InvalidationIncompleteError,
+  GatewayError,
+  ConnectionError,
+  DeadlineError,
+};
+
+for (const [name, Class] of Object.entries<{ readonly prototype: CacheError }>(classes)) {
+  const mark = Symbol.for(`cache-service.${name}`);
+  Object.defineProperty(Class.prototype, mark, { value: true });
+  Object.defineProperty(Class, Symbol.hasInstance, {
+    value(this: unknown, error: { [mark]?: true } | null | undefined): boolean {
+      // A caller's subclass inherits this function, but has no mark.
+      if (this !== Class) return Function.prototype[Symbol.hasInstance].call(this as () => void, error);
+      return error?.[mark] === true;
+    },
+  });
+}
+
+type Inspect = (value: unknown, options: object) => string;
+
+// Node and Bun print two levels, which ends above the issues.
+Object.defineProperty(CacheError.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value(_depth: number, options: { depth: number | null }, inspect: Inspect): string {
+    const depth = Math.max(options.depth ?? Number.POSITIVE_INFINITY, 3);
+    return inspect(this, { ...options, depth, customInspect: false });
+  },
+});
+
+/** The message and the reason, unless the message contains it: a log line often has nothing but the message. */
+function messageOf({ message, details, cause }: Failure): string {
+  const issue = Array.isArray(details?.issues)
+    ? (details.issues[0] as Partial<Issue> | undefined)
+    : undefined;
+  const reason = issue?.message ?? rootOf(cause);
+  if (reason === undefined || message.includes(reason)) return message;
+  return `${message}: ${issue?.field ? `${issue.field} ` : ''}${reason}`;
+}
+
+/** The message, or else the code, of the innermost cause that has one. */
+function rootOf(cause: unknown): string | undefined {
+  let root: string | undefined;
+  let error = cause as { message?: string; code?: string; cause?: unknown } | undefined;
+  // Ends also where causes form a circle.
+  for (let depth = 0; depth < 10 && typeof error === 'object' && error !== null; depth++) {
+    root = error.message || error.code || root;
+    error = error.cause as typeof error;
+  }
+  return root;
 }
 
 /** A parser of the caller's own may have made something else of a number. */

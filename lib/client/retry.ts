@@ -47,10 +47,11 @@ const NOT_CONNECTED =
 /** The error for what `fetch` threw. Where a runtime does not tell whether anything was sent, it may have been. */
 export function connectionError(
   cause: unknown,
+  url: string,
   ids: { correlationId: string | undefined; requestId: string },
 ): CacheError {
   const code = codeOf(cause) ?? codeOf((cause as { cause?: unknown } | undefined)?.cause);
-  const message = `The cache could not be reached${code === undefined ? '' : ` (${code})`}`;
+  const message = `The cache at ${url} could not be reached`;
   return new ConnectionError({ ...ids, message, cause, maybeSent: !NOT_CONNECTED.test(code ?? '') });
 }
 

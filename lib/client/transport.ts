@@ -88,6 +88,7 @@ async function exchange(
     // Read whole, whatever it is: a connection is free for the next request only then.
     const text = await deadline.within(response.text());
     return {
+      request: `${method} ${url.replace(/\?.*/, '')}`,
       status: response.status,
       text,
       header: (name) => response.headers.get(name),
@@ -97,6 +98,6 @@ async function exchange(
     if (deadline.signal.aborted) throw error;
     // `fetch` throws one and the same error for a header that cannot be sent and for a network that is down.
     new Headers(headers);
-    throw connectionError(error, { correlationId: headers['x-correlation-id'], requestId });
+    throw connectionError(error, settings.url, { correlationId: headers['x-correlation-id'], requestId });
   }
 }

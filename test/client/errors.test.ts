@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as errors from '../../lib/client/index.ts';
 import { CacheClient, type CacheError } from '../../lib/client/index.ts';
@@ -5,7 +6,7 @@ import * as answered from '../../lib/errors.ts';
 import { failureResponse as envelope } from '../../lib/http/response.ts';
 import { type Service, startService } from '../http/service.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
-import { failure, type Reply, script } from './scripted.ts';
+import { failure, type Reply, script, success } from './scripted.ts';
 
 /** What a call rejects with; whatever comes of one that does not. */
 const failed = (call: Promise<unknown>) => call.catch((error: CacheError) => error) as Promise<CacheError>;
@@ -45,7 +46,7 @@ describe('every failure of the service', () => {
         name,
         code,
         status,
-        message,
+        message: expect.stringContaining(message),
         details,
         retryAfterMs,
         ...ids,
@@ -162,6 +163,96 @@ describe('an answer that is not the service\u2019s own', () => {
     const { retryAfterMs } = await failed(clientOf(server).get('k'));
     if (ms === undefined) expect(retryAfterMs).toBeUndefined();
     else expect(Math.abs((retryAfterMs ?? Number.NaN) - ms)).toBeLessThan(30_000);
+  });
+});
+
+describe('the message of an error', () => {
+  const issues = [
+    { field: 'ttl', message: 'must be a whole number' },
+    { field: 'key', message: 'must not be empty' },
+  ];
+  const invalid = (message: string): Reply => ({
+    status: 400,
+    body: { success: false, error: { code: 'VALIDATION_ERROR', message, details: { issues } } },
+  });
+
+  test('has the first issue, once', async () => {
+    const bare = await failed(clientOf(await script(invalid('Not valid'))).get('k'));
+    expect(String(bare)).toBe('ValidationError: Not valid: ttl must be a whole number');
+    const told = await failed(clientOf(await script(invalid('ttl must be a whole number'))).get('k'));
+    expect(String(told)).toBe('ValidationError: ttl must be a whole number');
+    expect(told).toMatchObject({ issues });
+  });
+
+  test('names a field of a batch by its place among all that the caller gave', async () => {
+    const issue = { field: 'keys.1', message: 'must not be empty' };
+    const reply = failure(400, 'VALIDATION_ERROR', { issues: [issue] });
+    const message = 'keys.1 must not be empty';
+    const error = { code: 'VALIDATION_ERROR', message, details: { issues: [issue] } };
+    for (const answer of [reply, { status: 400, body: { success: false, error } }]) {
+      const full = success({ items: [] });
+      const server = await script(({ body }) => (body.includes('"k:100"') ? answer : full));
+      const keys = Array.from({ length: 150 }, (_, index) => `k:${index}`);
+      const { message: text } = await failed(clientOf(server).getMany(keys));
+      expect(text).toMatch(/(?:^|: )keys\.101 must not be empty$/);
+      expect(text).not.toMatch(/keys\.1 /);
+    }
+  });
+
+  test('has what the runtime reports of a connection, and where it was to go', async () => {
+    const url = `http://${LOOPBACK}:${await freePort()}`;
+    const refused = await failed(clientOf({ url }).get('k'));
+    expect(String(refused)).toMatch(
+      `ConnectionError: The cache at ${url} could not be reached: connect ECONNREFUSED`,
+    );
+    const causes = [
+      [new TypeError('Failed to fetch'), 'Failed to fetch'],
+      [
+        new TypeError('fetch failed', {
+          cause: Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }),
+        }),
+        'ECONNREFUSED',
+      ],
+      [new TypeError('fetch failed', { cause: 'no reason' }), 'fetch failed'],
+    ] as const;
+    for (const [cause, reason] of causes) {
+      const cache = new CacheClient({
+        url: 'http://a/b',
+        tenant: 't',
+        retries: 0,
+        fetch: () => Promise.reject(cause),
+      });
+      const { message } = await failed(cache.get('k'));
+      expect(message).toBe(`The cache at http://a/b could not be reached: ${reason}`);
+    }
+  });
+
+  test('has what the parser reports of a body that is no JSON', async () => {
+    const error = await failed(clientOf(await script({ status: 200, body: '<html>' })).get('k'));
+    expect(String(error)).toMatch(/^GatewayError: .*: Unexpected token '<'/);
+  });
+
+  test('names the method and the URL, without the key, of a route that there is not', async () => {
+    const server = await script(failure(404, 'NOT_FOUND'));
+    const error = await failed(clientOf({ url: `${server.url}/elsewhere/` }).get('secret'));
+    expect(error.message).toBe(`It is NOT_FOUND: GET ${server.url}/elsewhere/api/v1/cache`);
+  });
+});
+
+describe('an error that is logged', () => {
+  test('shows its issues and its cause, also inside of other objects', async () => {
+    const issues = [{ field: 'ttl', message: 'must be a whole number' }];
+    const invalid = await failed(
+      clientOf(await script(failure(400, 'VALIDATION_ERROR', { issues }))).get('k'),
+    );
+    for (const text of [inspect(invalid), inspect({ error: invalid }), inspect(invalid, { depth: null })]) {
+      expect(text).toMatch(/^(?:\{\s+error: )?ValidationError: It is VALIDATION_ERROR: ttl must be/);
+      expect(text).toContain("issues: [ { field: 'ttl', message: 'must be a whole number' } ]");
+      expect(text).toContain('errors.test.ts');
+    }
+    const refused = await failed(clientOf({ url: `http://${LOOPBACK}:${await freePort()}` }).get('k'));
+    expect(inspect(refused)).toMatch(/ConnectionError: .*ECONNREFUSED/);
+    expect(inspect(refused)).toMatch(/\[cause\]: .*TypeError: fetch failed/);
   });
 });
 

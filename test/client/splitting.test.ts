@@ -144,7 +144,7 @@ describe('a client whose batches do not fit', () => {
     );
     const cache = new CacheClient({ url: server.url, tenant: 't' });
     await expect(cache.getMany(names(8))).rejects.toMatchObject({
-      message: 'It is VALIDATION_ERROR',
+      message: 'It is VALIDATION_ERROR: keys.3 x',
       correlationId: 'c',
       issues: [{ field: 'keys.3', message: 'x' }, { field: 'body' }],
     });
