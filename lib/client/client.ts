@@ -4,7 +4,7 @@ import { Flights } from './flights.ts';
 import { invalidateAll } from './invalidate.ts';
 import { entryText, valueText } from './json.ts';
 import * as requests from './requests.ts';
-import { randomId, type Signal } from './runtime.ts';
+import { isControlFlow, randomId, type Signal } from './runtime.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import { addHeaders, type Call, type Request, send } from './transport.ts';
 import type {
@@ -175,7 +175,9 @@ export class CacheClient {
     });
   }
 
+  /** Reports a failure of the cache with which the call does not fail. @throws the error if it is a framework's */
   #tell(error: unknown, operation: 'get' | 'set', key: string): void {
+    if (isControlFlow(error)) throw error;
     // It is told of failures and shall not be one, neither at once nor as a promise that nobody waits for.
     const tell = async (): Promise<void> => this.#options.onError?.(error, { operation, key });
     tell().catch(() => {});

@@ -2,7 +2,7 @@ import type { Answer } from './answer.ts';
 import type { Authorize } from './authorize.ts';
 import type { Deadline } from './deadline.ts';
 import { connectionError, mayRepeat, type Repeatable, waitMs } from './retry.ts';
-import { type Fetch, randomId } from './runtime.ts';
+import { type Fetch, isControlFlow, noStoreOption, randomId } from './runtime.ts';
 
 /** How requests get to a service and answers back. */
 export interface TransportSettings {
@@ -80,6 +80,7 @@ async function exchange(
       headers,
       redirect: 'manual',
       signal,
+      ...noStoreOption(),
       ...(body !== undefined && { body }),
     } as const;
     // Not as a method: browsers want theirs called on the window or on nothing.
@@ -95,9 +96,21 @@ async function exchange(
       parse: settings.parse,
     };
   } catch (error) {
-    if (deadline.signal.aborted) throw error;
+    if (deadline.signal.aborted || isControlFlow(error)) throw error;
     // `fetch` throws one and the same error for a header that cannot be sent and for a network that is down.
-    new Headers(headers);
+    checkHeaders(headers);
     throw connectionError(error, settings.url, { correlationId: headers['x-correlation-id'], requestId });
+  }
+}
+
+/** @throws TypeError that names a header which cannot be sent */
+function checkHeaders(headers: Record<string, string>): void {
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      new Headers({ [name]: value });
+    } catch (cause) {
+      const { message } = cause as TypeError;
+      throw new TypeError(`The header ${name} cannot be sent: ${message}`, { cause });
+    }
   }
 }

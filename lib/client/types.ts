@@ -15,7 +15,7 @@ export interface ClientOptions {
   timeoutMs?: number | undefined;
   /** How often a request that failed is sent again where that is safe; 2 unless given. */
   retries?: number | undefined;
-  /** The runtime's own unless given. */
+  /** The runtime's own unless given. It is called with `cache: 'no-store'` where the runtime accepts that option. */
   fetch?: Fetch | undefined;
   /** `bearer(…)`, `sigV4(…)` or one of your own. */
   authorize?: Authorize | undefined;
