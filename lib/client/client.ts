@@ -1,8 +1,10 @@
 import { batchesOf, carriedBytes, sendBatches } from './batches.ts';
 import { Deadline } from './deadline.ts';
+import { DeadlineError } from './errors.ts';
 import { Flights } from './flights.ts';
 import { invalidateAll } from './invalidate.ts';
-import { entryText, valueText } from './json.ts';
+import { entryText, parsedValue, valueText } from './json.ts';
+import { isUnavailable, Outage } from './outage.ts';
 import * as requests from './requests.ts';
 import { isControlFlow, randomId, type Signal } from './runtime.ts';
 import { type Settings, settingsOf } from './settings.ts';
@@ -11,6 +13,7 @@ import type {
   CallOptions,
   ClientOptions,
   Entry,
+  GetOrSetOptions,
   Health,
   Lookup,
   SetOptions,
@@ -21,31 +24,33 @@ import type {
 /**
  * A tenant's cache, wherever `fetch` is: in Node, Deno, Bun, workers and browsers.
  *
- * Every method rejects with a {@link CacheError} of the class that says what is wrong, with the reason of the caller's signal,
- * or with what the caller's own functions throw. A miss is no error. What can safely be sent again is, a few times and within
- * the call's time: reads and removals after a lost connection, 429, 502, 503 and 504; sets only where they were certainly not
- * taken, since a set that comes late could bring back what has been invalidated.
+ * Every method rejects with a {@link CacheError} of the class that says what is wrong, with a TypeError for an argument of
+ * another type, with the reason of the caller's signal, or with what the caller's own functions throw. A miss is no error. What
+ * can safely be sent again is, a few times and within the call's time: reads and removals after a lost connection, 429, 502, 503
+ * and 504; sets only where they were certainly not taken, since a set that comes late could bring back what has been invalidated.
  */
 export class CacheClient {
   readonly #options: ClientOptions;
   readonly #settings: Settings;
-  /** Shared with the clients of other tenants. */
+  /** Both are shared with the clients of other tenants. */
   #flights = new Flights();
+  #outage = new Outage();
 
-  /** @throws TypeError when `url` is none that a service can be at */
+  /** @throws TypeError for an option of another type, and for a `url` at which no service can be */
   constructor(options: ClientOptions) {
-    this.#options = { ...options };
     this.#settings = settingsOf(options);
+    this.#options = { ...options };
   }
 
   get tenant(): string {
     return this.#options.tenant;
   }
 
-  /** A client for another tenant with the same settings. */
+  /** A client for another tenant with the same settings. @throws TypeError unless it is a string */
   forTenant(tenant: string): CacheClient {
     const other = new CacheClient({ ...this.#options, tenant });
     other.#flights = this.#flights;
+    other.#outage = this.#outage;
     return other;
   }
 
@@ -69,7 +74,8 @@ export class CacheClient {
   }
 
   /**
-   * Removes all entries whose whole key matches a pattern of Redis's: `*`, `?`, `[a-z]`, `[^a]`, `\` to escape. Without one, all.
+   * Removes all entries whose whole key matches a pattern of Redis's: `*`, `?`, `[a-z]`, `[^a]`, `\` to escape. `clear` removes
+   * all entries.
    *
    * It asks again where the service's own time ran out, and has 60 seconds unless `timeoutMs` says otherwise.
    *
@@ -113,7 +119,8 @@ export class CacheClient {
     const texts = new Map<string, string>();
     const places = new Map<string, number>();
     for (const [place, { key, value, ttl }] of entries.entries()) {
-      texts.set(key, entryText(key, valueText(value, this.#settings.stringify), ttl));
+      const text = valueText(value, this.#settings.stringify, `entries[${place}].value`);
+      texts.set(key, entryText(key, text, ttl));
       places.set(key, place);
     }
     const batches = batchesOf([...texts.values()], carriedBytes);
@@ -136,51 +143,90 @@ export class CacheClient {
   /**
    * What is cached under a key or, if nothing is, what `produce` gives, which is then cached for `ttl` seconds.
    *
-   * Those who ask for a key at the same time share one lookup and one `produce`, within this client and those that
-   * `forTenant` made of it: the first one's, with its `ttl` and options. `signal` ends only one's own wait; the signal that
-   * `produce` gets fires when nobody waits any more. All of them get the same object, or what `produce` throws, of which
-   * nothing is cached. One that asks for its own key waits for itself.
+   * Single flight: calls for one key at the same time share one lookup and one `produce`, within this client and those that
+   * `forTenant` made of it. The first call's arguments count, but for `signal`, which ends only its own call. All get the same
+   * object. If `produce` throws, all calls reject with that error and nothing is cached.
    *
-   * A cache that is down or slow is a miss, and no failure: `onError` is told. `timeoutMs` is for the lookup and for the set,
-   * one second each unless given, and not for `produce`.
+   * `produce` has `produceTimeoutMs`. After that all calls reject with a {@link DeadlineError}, and the next call produces anew.
+   * The signal that `produce` gets fires then, and when no call waits any more. A `produce` that asks for its own key waits for
+   * itself until then.
    *
-   * What it does not promise: processes do not know of each other, so each may produce; and what was produced before an
-   * invalidation may be set after it, so that it stays until its `ttl` is over.
+   * The value goes through JSON before it is returned, so that a miss and a hit give the same: of a Date the text, of a Map `{}`,
+   * of NaN null. A value that JSON cannot carry (undefined, a bigint, a circle) is returned as it is, not cached, and reported to
+   * `onError`.
    *
-   * @throws TypeError when `produce` gives what JSON cannot carry, such as undefined
+   * A cache that fails or is slow is a miss, reported to `onError`. The lookup and the set have `timeoutMs` each, one second
+   * unless given. After a lookup that timed out, could not connect or was answered with 502, 503 or 504, nothing is set, and for
+   * a while, 0.5 to 10 seconds, calls only produce, without a report. Then one call looks whether the cache is back. A lookup
+   * counts only for its own call if another one was answered meanwhile, or if its `timeoutMs` was below the client's.
+   *
+   * What it does not promise: processes do not know of each other, so each may produce; and a value that was produced before an
+   * invalidation may be set after it, and then stays until its `ttl` is over.
+   *
+   * @throws TypeError for an argument of another type
+   * @throws DeadlineError when `produce` took too long
    */
   async getOrSet<T>(
     key: string,
     ttl: number,
     produce: (signal: Signal) => T | Promise<T>,
-    options: CallOptions = {},
+    options: GetOrSetOptions = {},
   ): Promise<T> {
-    const { signal, ...rest } = options;
-    const bounded = { ...rest, timeoutMs: rest.timeoutMs ?? this.#settings.fillTimeoutMs };
+    const { stringify, transport, ...settings } = this.#settings;
+    const { signal, produceTimeoutMs = settings.produceTimeoutMs, ...rest } = options;
+    const bounded = { ...rest, timeoutMs: rest.timeoutMs ?? settings.fillTimeoutMs };
     return this.#flights.join(`${this.tenant}\n${key}`, signal, async (unwanted) => {
-      const found = await this.get<T>(key, { ...bounded, signal: unwanted }).catch((error: unknown) => {
-        if (unwanted.aborted) throw error;
-        this.#tell(error, 'get', key);
-      });
-      if (found?.found) return found.value;
-      const value = await produce(unwanted);
-      const text = valueText(value, this.#settings.stringify);
-      // What was stopped halfway may be half of a value.
-      if (!unwanted.aborted) {
-        await this.#setText(key, text, { ...bounded, ttl }).catch((error: unknown) =>
-          this.#tell(error, 'set', key),
-        );
+      const lookup = await this.#lookUp<T>(key, { ...bounded, signal: unwanted });
+      if (lookup?.found) return lookup.value;
+      const produced = await produceWithin(produceTimeoutMs, unwanted, produce);
+      let text: string;
+      let value: T;
+      try {
+        text = valueText(produced, stringify);
+        value = parsedValue(text, transport.parse) as T;
+      } catch (error) {
+        this.#report(error, 'set', key);
+        return produced;
+      }
+      if (lookup) {
+        const set = this.#setText(key, text, { ...bounded, ttl });
+        await set.catch((error: unknown) => this.#report(error, 'set', key));
       }
       return value;
     });
   }
 
+  /** The lookup of a `getOrSet`. @returns undefined where it is better to do without the cache, and not to set either */
+  async #lookUp<T>(
+    key: string,
+    options: CallOptions & { timeoutMs: number; signal: Signal },
+  ): Promise<Lookup<T> | undefined> {
+    if (!this.#outage.mayTry()) return undefined;
+    const startedMonotonicMs = performance.now();
+    try {
+      const lookup = await this.get<T>(key, options);
+      this.#outage.answered();
+      return lookup;
+    } catch (error) {
+      if (options.signal.aborted) throw error;
+      this.#report(error, 'get', key);
+      if (isUnavailable(error)) {
+        // A caller's own shorter timeout proves nothing to the others.
+        const isShort = options.timeoutMs < this.#settings.fillTimeoutMs;
+        if (!(isShort && error instanceof DeadlineError)) this.#outage.failed(startedMonotonicMs);
+        return undefined;
+      }
+      this.#outage.answered();
+      return { found: false, key };
+    }
+  }
+
   /** Reports a failure of the cache with which the call does not fail. @throws the error if it is a framework's */
-  #tell(error: unknown, operation: 'get' | 'set', key: string): void {
+  #report(error: unknown, operation: 'get' | 'set', key: string): void {
     if (isControlFlow(error)) throw error;
-    // It is told of failures and shall not be one, neither at once nor as a promise that nobody waits for.
-    const tell = async (): Promise<void> => this.#options.onError?.(error, { operation, key });
-    tell().catch(() => {});
+    // Neither does the call fail with what `onError` throws or rejects with.
+    const report = async (): Promise<void> => this.#options.onError?.(error, { operation, key });
+    report().catch(() => {});
   }
 
   async #setText(key: string, value: string, { ttl, ...options }: SetOptions): Promise<WasSet> {
@@ -227,5 +273,19 @@ export class CacheClient {
     addHeaders(all, own);
     addHeaders(all, { 'x-correlation-id': correlationId, 'x-tenant-id': tenant, 'x-user-id': userId });
     return all;
+  }
+}
+
+/** What `produce` gives, unless it takes longer or nobody wants it any more. @throws DeadlineError when it takes longer */
+async function produceWithin<T>(
+  timeoutMs: number,
+  unwanted: Signal,
+  produce: (signal: Signal) => T | Promise<T>,
+): Promise<T> {
+  const deadline = new Deadline(timeoutMs, unwanted, undefined, 'produce');
+  try {
+    return await deadline.within(produce(deadline.signal));
+  } finally {
+    deadline.release();
   }
 }

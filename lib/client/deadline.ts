@@ -8,19 +8,22 @@ const LONGEST_MS = 2 ** 31 - 1;
 /** Seen by nobody: whoever asked has been answered. Of its own an AbortController would make an error, stack and all. */
 const OVER = 'the call is over';
 
-/** The time that a call has, and all that ends with it: by the deadline, or by the caller's own signal, whichever is first. */
+/** The time that some work has. Its signal fires at the deadline or with the caller's own signal, whichever is first. */
 export class Deadline {
   readonly #controller = new AbortController();
   readonly #endsAt: number;
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #letGo: (() => void) | undefined;
 
-  /** @param timeoutMs from now on */
-  constructor(timeoutMs: number, caller: Signal | undefined, correlationId: string | undefined) {
+  /**
+   * @param timeoutMs from now on
+   * @param work what the error names as having taken longer
+   */
+  constructor(timeoutMs: number, caller: Signal | undefined, correlationId?: string, work = 'The call') {
     const ms = Math.min(timeoutMs, LONGEST_MS);
     this.#endsAt = performance.now() + ms;
     this.#timer = setTimeout(() => {
-      const message = `The call took longer than ${timeoutMs} ms`;
+      const message = `${work} took longer than ${timeoutMs} ms`;
       this.#controller.abort(new DeadlineError({ message, correlationId }));
     }, ms);
     const leave = (): void => this.#controller.abort(caller?.reason);
@@ -28,7 +31,7 @@ export class Deadline {
     else this.#letGo = caller && onAbort(caller, leave);
   }
 
-  /** Fires at the end of the call, however that comes. */
+  /** Fires at the end of the work, however that comes. */
   get signal(): Signal {
     return this.#controller.signal;
   }
@@ -69,10 +72,15 @@ export class Deadline {
     }
   }
 
-  /** Ends the call: nothing of it goes on, and no timer keeps the process alive. */
-  close(): void {
+  /** Lifts the deadline: no timer keeps the process alive, and the signal does not fire any more. */
+  release(): void {
     clearTimeout(this.#timer);
     this.#letGo?.();
+  }
+
+  /** Ends the work: its signal fires, so that nothing of it goes on. */
+  close(): void {
+    this.release();
     this.#controller.abort(OVER);
   }
 }

@@ -145,7 +145,10 @@ export class ConnectionError extends CacheError {
   }
 }
 
-/** The call took longer than its `timeoutMs`. The service may have done what was asked, or may yet do so. */
+/**
+ * The call took longer than its `timeoutMs`: the service may have done what was asked, or may yet do so. Or `produce` took longer
+ * than its `produceTimeoutMs`.
+ */
 export class DeadlineError extends CacheError {
   override readonly name = 'DeadlineError';
   override readonly code = 'DEADLINE_EXCEEDED' as const;

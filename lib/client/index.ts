@@ -23,6 +23,7 @@ export type {
   CallOptions,
   ClientOptions,
   Entry,
+  GetOrSetOptions,
   Health,
   Lookup,
   SetOptions,

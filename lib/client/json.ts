@@ -2,17 +2,29 @@
 export type Stringify = (value: unknown) => string | undefined;
 
 /** @throws TypeError for what JSON cannot carry: undefined, functions, symbols, bigints, what refers to itself */
-export function valueText(value: unknown, stringify: Stringify): string {
-  const text = stringify(value);
+export function valueText(value: unknown, stringify: Stringify, name = 'value'): string {
+  let text: string | undefined;
+  let reason = `${typeof value} is not`;
+  let options: ErrorOptions | undefined;
+  try {
+    text = stringify(value);
+  } catch (cause) {
+    reason = (cause as Error | undefined)?.message ?? String(cause);
+    options = { cause };
+  }
   if (typeof text === 'string') return text;
-  throw new TypeError(`A cached value must be what JSON can carry, and ${typeof value} is not`);
+  throw new TypeError(`${name} must be serializable as JSON: ${reason}`, options);
+}
+
+/** The value that a lookup of this JSON text gives: it is parsed in the place that it has in an answer. */
+export function parsedValue(text: string, parse: (text: string) => unknown): unknown {
+  return (parse(`{"data":{"value":${text}}}`) as { data: { value: unknown } }).data.value;
 }
 
 /**
  * An entry as the service takes it.
  *
- * @param value JSON text, which goes out as it is
- * @throws TypeError for a TTL that is no number of seconds, which JSON would make a null of, and the service its default of that
+ * @param value JSON text, which is sent as it is
  */
 export function entryText(key: string, value: string, ttl: number | undefined): string {
   if (ttl !== undefined && !Number.isFinite(ttl)) throw new TypeError('ttl must be a number of seconds');

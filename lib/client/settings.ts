@@ -6,10 +6,13 @@ import type { ClientOptions } from './types.ts';
 export interface Settings {
   transport: TransportSettings;
   stringify: Stringify;
-  /** Milliseconds: of a call, of one that takes as long as there is to remove, and of each of the two that are made to fill. */
+  /** Of a call. */
   timeoutMs: number;
+  /** Of a call that takes as long as there are entries to remove. */
   removalTimeoutMs: number;
+  /** Of the lookup and of the set of a `getOrSet`, each. */
   fillTimeoutMs: number;
+  produceTimeoutMs: number;
 }
 
 const TIMEOUT_MS = 10_000;
@@ -20,7 +23,10 @@ const REMOVAL_TIMEOUT_MS = 60_000;
 /** A cold start takes a third of it. Beyond, it is better to begin with producing. */
 const FILL_TIMEOUT_MS = 1000;
 
-/** @throws TypeError for a URL that is none, or has what a base URL cannot have */
+/** Longer than a caller behind API Gateway waits (29 s). A producer that hangs blocks its key for as long. */
+const PRODUCE_TIMEOUT_MS = 60_000;
+
+/** @throws TypeError for an option of another type, and for a URL that is none or has what a base URL cannot have */
 export function settingsOf(options: ClientOptions): Settings {
   const { timeoutMs = TIMEOUT_MS, retries = 2, authorize, parse, stringify } = options;
   const transport = {
@@ -37,6 +43,7 @@ export function settingsOf(options: ClientOptions): Settings {
     timeoutMs,
     removalTimeoutMs: Math.max(timeoutMs, REMOVAL_TIMEOUT_MS),
     fillTimeoutMs: Math.min(timeoutMs, FILL_TIMEOUT_MS),
+    produceTimeoutMs: options.produceTimeoutMs ?? PRODUCE_TIMEOUT_MS,
   };
 }
 

@@ -13,6 +13,8 @@ export interface ClientOptions {
    * take 60,000 if that is more, since they take as long as there is to remove.
    */
   timeoutMs?: number | undefined;
+  /** What the `produce` of a `getOrSet` may take, in milliseconds; 60,000 unless given. */
+  produceTimeoutMs?: number | undefined;
   /** How often a request that failed is sent again where that is safe; 2 unless given. */
   retries?: number | undefined;
   /** The runtime's own unless given. It is called with `cache: 'no-store'` where the runtime accepts that option. */
@@ -21,7 +23,7 @@ export interface ClientOptions {
   authorize?: Authorize | undefined;
   /** Asked once for each call: `traceparent`, `tracestate`, `X-Correlation-ID` and what else should go along. */
   headers?: (() => Readonly<Record<string, string | undefined>>) | undefined;
-  /** Told what `getOrSet` gets over. */
+  /** Called with each failure of the cache that `getOrSet` handles as a miss, and with each value that it cannot cache. */
   onError?: ((error: unknown, about: { operation: 'get' | 'set'; key: string }) => void) | undefined;
   /** Reads the JSON of whole answers; `JSON.parse` unless given. */
   parse?: ((text: string) => unknown) | undefined;
@@ -44,6 +46,13 @@ export interface CallOptions {
 export interface SetOptions extends CallOptions {
   /** Whole seconds; the service's default (300) unless given. */
   ttl?: number | undefined;
+}
+
+export interface GetOrSetOptions extends CallOptions {
+  /** Of the lookup and of the set, each, in milliseconds; 1,000, or the client's if that is less, unless given. */
+  timeoutMs?: number | undefined;
+  /** In place of the client's. */
+  produceTimeoutMs?: number | undefined;
 }
 
 /** What is cached under a key, or that nothing is. */

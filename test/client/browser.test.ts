@@ -18,7 +18,7 @@ const SESSION = `async ([url, tenant]) => {
   const { CacheClient, ConnectionError, sigV4 } = await import('/client.js');
   const cache = new CacheClient({ url, tenant });
   await cache.set('a/b?c', { name: 'John' }, { ttl: 60 });
-  const produced = await cache.getOrSet('answer', 60, () => 42);
+  const produced = await cache.getOrSet('answer', 60, () => 42, { timeoutMs: 20_000 });
   const credentials = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' };
   const signed = await sigV4({ region: 'eu-central-1', credentials })({ method: 'GET', url, headers: {}, body: '' });
   const away = new CacheClient({ url: 'http://127.0.0.1:9', tenant, retries: 0 });

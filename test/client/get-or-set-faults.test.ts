@@ -11,10 +11,7 @@ describe('a cache that cannot help', () => {
   test('because it is down is a miss', async () => {
     const { cache, told } = start({ url: `http://${LOOPBACK}:${await freePort()}` });
     expect(await cache.getOrSet('k', 60, async () => 'produced')).toBe('produced');
-    expect(told).toEqual([
-      { code: 'CONNECTION_FAILED', operation: 'get', key: 'k' },
-      { code: 'CONNECTION_FAILED', operation: 'set', key: 'k' },
-    ]);
+    expect(told).toEqual([{ code: 'CONNECTION_FAILED', operation: 'get', key: 'k' }]);
   });
 
   test('because it hangs is a miss once its time is over', async () => {
@@ -25,10 +22,7 @@ describe('a cache that cannot help', () => {
     expect(await cache.getOrSet('k', 60, () => 'produced')).toBe('cached');
     proxy.drop();
     expect(await cache.getOrSet('k', 60, () => 'produced', { timeoutMs: 100 })).toBe('produced');
-    expect(told.map(({ code, operation }) => `${operation} ${code}`)).toEqual([
-      'get DEADLINE_EXCEEDED',
-      'set DEADLINE_EXCEEDED',
-    ]);
+    expect(told.map(({ code, operation }) => `${operation} ${code}`)).toEqual(['get DEADLINE_EXCEEDED']);
     await proxy.stop();
     expect(await start({ tenant }).cache.get('k')).toMatchObject({ value: 'cached' });
   });
@@ -37,11 +31,10 @@ describe('a cache that cannot help', () => {
     const server = await script('hang');
     const { cache, told } = start({ url: server.url, timeoutMs: 600_000 });
     expect(await cache.getOrSet('k', 60, () => 'produced', { timeoutMs: undefined })).toBe('produced');
-    expect(told).toHaveLength(2);
+    expect(told).toHaveLength(1);
   });
 
   test.each([
-    ['its backend is away', failure(503, 'BACKEND_UNAVAILABLE', {}, { 'retry-after': '1' })],
     ['it has a fault', failure(500, 'INTERNAL_SERVER_ERROR')],
     ['it lets nobody in', { status: 403, body: { message: 'Forbidden' } }],
     ['something else is there', { status: 200, body: '<html>' }],
@@ -62,7 +55,6 @@ describe('a cache that cannot help', () => {
   test.each([
     ['a key that there cannot be', '', 60],
     ['a time to live that there cannot be', 'k', 0],
-    ['a time to live that is no number', 'k', Number.NaN],
   ])('because of %s says so and produces', async (_, key, ttl) => {
     const { cache, told } = start();
     expect(await cache.getOrSet(key, ttl, () => 'produced')).toBe('produced');

@@ -3,6 +3,7 @@ import { CacheClient } from '../../lib/client/index.ts';
 import { newTenant } from '../conformance/backends.ts';
 import { type Service, startService } from '../http/service.ts';
 import { script, success } from './scripted.ts';
+import { PatientClient } from './service.ts';
 
 let service: Service;
 beforeAll(async () => {
@@ -66,7 +67,7 @@ const bigintText = (value: unknown): string =>
 
 describe('a reader and a writer of JSON of the caller\u2019s own', () => {
   const client = () =>
-    new CacheClient({ url: service.url, tenant: newTenant(), parse: bigintsFor, stringify: bigintText });
+    new PatientClient({ url: service.url, tenant: newTenant(), parse: bigintsFor, stringify: bigintText });
 
   test('keep what JSON.parse would round', async () => {
     const cache = client();

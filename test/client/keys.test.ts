@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CacheClient } from '../../lib/client/index.ts';
 import { newTenant } from '../conformance/backends.ts';
 import { type Service, startService } from '../http/service.ts';
+import { PatientClient } from './service.ts';
 
 let service: Service;
 beforeAll(async () => {
@@ -24,7 +25,7 @@ const key = fc.oneof(
 describe('a key of any form', () => {
   test('is set, found, deleted and filled under its own name, and touches no other', async () => {
     const property = fc.asyncProperty(fc.uniqueArray(key, { minLength: 2, maxLength: 8 }), async (keys) => {
-      const cache = new CacheClient({ url: service.url, tenant: newTenant() });
+      const cache = new PatientClient({ url: service.url, tenant: newTenant() });
       for (const name of keys) expect(await cache.set(name, { name })).toMatchObject({ key: name });
       const held = () => cache.getMany<{ name: string }>(keys);
       expect(await held()).toEqual(

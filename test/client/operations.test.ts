@@ -4,11 +4,12 @@ import { describeOnEveryBackend } from '../http/client.ts';
 import { patientFetch } from '../http/patience.ts';
 import { startService } from '../http/service.ts';
 import { freePort } from '../support/engines/ports.ts';
+import { PatientClient } from './service.ts';
 
 describeOnEveryBackend('the client', {}, (connect) => {
   const client = () => {
     const { port, tenant } = connect();
-    return new CacheClient({ url: `http://127.0.0.1:${port}`, tenant, fetch: patientFetch });
+    return new PatientClient({ url: `http://127.0.0.1:${port}`, tenant, fetch: patientFetch });
   };
 
   test('finds what it has set until it deletes it', async () => {

@@ -1,8 +1,8 @@
 import { stripTypeScriptTypes } from 'node:module';
-import { CacheClient } from 'cache-service';
 import { expect, test } from 'vitest';
 import { startService } from '../http/service.ts';
 import { markdownFiles, read, tableRows } from '../support/markdown.ts';
+import { PatientClient } from './service.ts';
 
 /** The first listing in a text that uses the client. */
 const listingIn = (text: string) =>
@@ -20,7 +20,7 @@ test.each(listings)('the listing in %s returns and prints what it says', async (
     const asked: string[] = [];
     // What the listing takes for given.
     const given = {
-      CacheClient,
+      CacheClient: PatientClient,
       console: { log: (...parts: unknown[]) => said.push(parts.join(' ')) },
       question: 'why?',
       questionHash: 'abc',

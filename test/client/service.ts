@@ -1,7 +1,31 @@
 import { afterAll, beforeAll } from 'vitest';
-import { CacheClient, type ClientOptions } from '../../lib/client/index.ts';
+import {
+  CacheClient,
+  type ClientOptions,
+  type GetOrSetOptions,
+  type Signal,
+} from '../../lib/client/index.ts';
 import { newTenant } from '../conformance/backends.ts';
 import { type Service, startService } from '../http/service.ts';
+
+/** A client whose `getOrSet` waits for a service that is well, also where the machine is busy. */
+export class PatientClient extends CacheClient {
+  readonly #timeoutMs: number;
+
+  constructor(options: ClientOptions) {
+    super(options);
+    this.#timeoutMs = options.timeoutMs ?? 20_000;
+  }
+
+  override getOrSet<T>(
+    key: string,
+    ttl: number,
+    produce: (signal: Signal) => T | Promise<T>,
+    options: GetOrSetOptions = {},
+  ): Promise<T> {
+    return super.getOrSet(key, ttl, produce, { timeoutMs: this.#timeoutMs, ...options });
+  }
+}
 
 /** Declares hooks that start a service, in memory, for the tests of a file. `port` is there only while they run. */
 export function serviceForClients() {
@@ -14,7 +38,7 @@ export function serviceForClients() {
   /** A client of the running service, unless another is given, that remembers what it got over. */
   function start(options: Partial<ClientOptions> = {}) {
     const told: { code: unknown; operation: string; key: string }[] = [];
-    const cache = new CacheClient({
+    const cache = new PatientClient({
       url: service.url,
       tenant: newTenant(),
       onError: (error, about) => told.push({ code: (error as { code?: unknown }).code, ...about }),

@@ -68,6 +68,7 @@ describe('by its types a client', () => {
         expectTypeOf(signal).toEqualTypeOf<Signal>();
         return (await fetch('http://localhost', { signal })).json();
       });
+      expectTypeOf(await cache.getOrSet('k', 60, () => 1, { produceTimeoutMs: 1 })).toEqualTypeOf<number>();
       // @ts-expect-error: of another type
       await cache.getOrSet<User>('k', 60, () => 1);
     });

@@ -1,5 +1,6 @@
 import { CacheClient, ConnectionError } from 'cache-service';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { PatientClient } from '../client/service.ts';
 import { startProxy } from '../faults/proxy.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
 import { patientFetch } from '../http/patience.ts';
@@ -46,7 +47,7 @@ describeOnEveryBackend('the examples', {}, (connect) => {
   let cache: CacheClient;
   beforeEach(() => {
     const { port, tenant } = connect();
-    cache = new CacheClient({ url: `http://127.0.0.1:${port}`, tenant, fetch: patientFetch });
+    cache = new PatientClient({ url: `http://127.0.0.1:${port}`, tenant, fetch: patientFetch });
   });
 
   test('an agent is asked a question once, however it is spaced', async () => {
