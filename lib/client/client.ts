@@ -1,4 +1,13 @@
 import { batchesOf, carriedBytes, sendBatches } from './batches.ts';
+import {
+  check,
+  checkEntries,
+  checkFunction,
+  checkKeys,
+  checkOptions,
+  checkString,
+  checkTtl,
+} from './checks.ts';
 import { Deadline } from './deadline.ts';
 import { DeadlineError } from './errors.ts';
 import { Flights } from './flights.ts';
@@ -56,6 +65,7 @@ export class CacheClient {
 
   /** What is cached under a key. Its type is the caller's word: nothing here checks that the value is of it. */
   async get<T = unknown>(key: string, options: CallOptions = {}): Promise<Lookup<T>> {
+    checkString('key', key);
     return (await this.#send(requests.getOne(key), options)) as Lookup<T>;
   }
 
@@ -65,11 +75,14 @@ export class CacheClient {
    * @throws TypeError for a value that JSON cannot carry
    */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<WasSet> {
+    checkString('key', key);
+    checkOptions(options, 'ttl: 60');
     return this.#setText(key, valueText(value, this.#settings.stringify), options);
   }
 
   /** Removes an entry, if there is one. */
   async delete(key: string, options: CallOptions = {}): Promise<void> {
+    checkString('key', key);
     return this.#send(requests.deleteOne(key), options);
   }
 
@@ -82,7 +95,8 @@ export class CacheClient {
    * @returns how many live entries went; fewer than did, if an answer was lost and the request sent again
    * @throws InvalidationIncompleteError when there was too little time for all of them
    */
-  async invalidate(pattern?: string, options: CallOptions = {}): Promise<number> {
+  async invalidate(pattern: string, options: CallOptions = {}): Promise<number> {
+    check(typeof pattern === 'string', 'pattern must be a string; clear() empties the tenant');
     const { transport, removalTimeoutMs } = this.#settings;
     return this.#call(options, removalTimeoutMs, (call) => invalidateAll(transport, call, pattern));
   }
@@ -104,6 +118,7 @@ export class CacheClient {
 
   /** For each of any number of keys, in order, what `get` would answer. */
   async getMany<T = unknown>(keys: readonly string[], options: CallOptions = {}): Promise<Lookup<T>[]> {
+    checkKeys(keys);
     const found = await this.#sendAll(batchesOf(keys), requests.getBatch, options);
     return found.flat() as Lookup<T>[];
   }
@@ -115,6 +130,7 @@ export class CacheClient {
    * @throws TypeError for a value that JSON cannot carry, before anything is sent
    */
   async setMany(entries: readonly Entry[], options: CallOptions = {}): Promise<WasSet[]> {
+    checkEntries(entries);
     // Batches arrive in any order, so that two entries of one key must not be in two of them.
     const texts = new Map<string, string>();
     const places = new Map<string, number>();
@@ -136,6 +152,7 @@ export class CacheClient {
    * @returns how many live ones went; fewer than did, if an answer was lost and the request sent again
    */
   async deleteMany(keys: readonly string[], options: CallOptions = {}): Promise<number> {
+    checkKeys(keys);
     const counts = await this.#sendAll(batchesOf(keys), requests.deleteBatch, options);
     return counts.reduce((sum, count) => sum + count, 0);
   }
@@ -172,6 +189,10 @@ export class CacheClient {
     produce: (signal: Signal) => T | Promise<T>,
     options: GetOrSetOptions = {},
   ): Promise<T> {
+    checkString('key', key);
+    checkTtl('ttl', ttl);
+    checkFunction('produce', produce);
+    checkOptions(options);
     const { stringify, transport, ...settings } = this.#settings;
     const { signal, produceTimeoutMs = settings.produceTimeoutMs, ...rest } = options;
     const bounded = { ...rest, timeoutMs: rest.timeoutMs ?? settings.fillTimeoutMs };
@@ -253,6 +274,7 @@ export class CacheClient {
   }
 
   async #call<T>(options: CallOptions, timeoutMs: number, work: (call: Call) => Promise<T>): Promise<T> {
+    checkOptions(options);
     const headers = this.#headers(options);
     const deadline = new Deadline(
       options.timeoutMs ?? timeoutMs,

@@ -12,7 +12,7 @@ import { type Call, send, type TransportSettings } from './transport.ts';
 export async function invalidateAll(
   settings: TransportSettings,
   call: Call,
-  pattern: string | undefined,
+  pattern: string,
 ): Promise<number> {
   let removed = 0;
   for (;;) {

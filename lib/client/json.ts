@@ -27,6 +27,5 @@ export function parsedValue(text: string, parse: (text: string) => unknown): unk
  * @param value JSON text, which is sent as it is
  */
 export function entryText(key: string, value: string, ttl: number | undefined): string {
-  if (ttl !== undefined && !Number.isFinite(ttl)) throw new TypeError('ttl must be a number of seconds');
   return `{"key":${JSON.stringify(key)},"value":${value}${ttl === undefined ? '' : `,"ttl":${ttl}`}}`;
 }

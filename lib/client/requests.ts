@@ -62,7 +62,7 @@ export function deleteBatch(keys: readonly string[]): Request<number> {
   };
 }
 
-export function invalidation(pattern: string | undefined): Request<number> {
+export function invalidation(pattern: string): Request<number> {
   return {
     method: 'POST',
     target: `${API}/invalidate`,

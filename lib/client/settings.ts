@@ -1,3 +1,4 @@
+import { check, checkClientOptions, isObject } from './checks.ts';
 import type { Stringify } from './json.ts';
 import type { TransportSettings } from './transport.ts';
 import type { ClientOptions } from './types.ts';
@@ -28,6 +29,7 @@ const PRODUCE_TIMEOUT_MS = 60_000;
 
 /** @throws TypeError for an option of another type, and for a URL that is none or has what a base URL cannot have */
 export function settingsOf(options: ClientOptions): Settings {
+  check(isObject(options), 'options must be an object, e.g. { url, tenant }');
   const { timeoutMs = TIMEOUT_MS, retries = 2, authorize, parse, stringify } = options;
   const transport = {
     url: baseUrl(options.url),
@@ -37,6 +39,7 @@ export function settingsOf(options: ClientOptions): Settings {
     parse: parse ?? ((text: string): unknown => JSON.parse(text)),
     retries,
   } satisfies TransportSettings;
+  checkClientOptions(options);
   return {
     transport,
     stringify: stringify ?? ((value) => JSON.stringify(value)),

@@ -1,4 +1,5 @@
 import type { Authorize, Outgoing } from './authorize.ts';
+import { check, checkString, isObject } from './checks.ts';
 import { hex } from './runtime.ts';
 
 /**
@@ -26,16 +27,25 @@ export interface SigV4Options {
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
-/** Signs each request with AWS credentials, as an API behind IAM wants it. */
-export function sigV4({
-  region,
-  credentials,
-  service = 'execute-api',
-  now = Date.now,
-}: SigV4Options): Authorize {
+/**
+ * Signs each request with AWS credentials, as an API behind IAM wants it.
+ *
+ * @throws TypeError where the region or the credentials are missing, which AWS would answer with a bare 403
+ */
+export function sigV4(options: SigV4Options): Authorize {
+  check(isObject(options), 'options must be an object, e.g. { region, credentials }');
+  const { region, credentials, service = 'execute-api', now = Date.now } = options;
+  checkString('region', region);
+  check(
+    isObject(credentials) || typeof credentials === 'function',
+    'credentials must be an object or a function',
+  );
   return async (request) => {
-    const { accessKeyId, secretAccessKey, sessionToken } =
-      typeof credentials === 'function' ? await credentials() : credentials;
+    const current = typeof credentials === 'function' ? await credentials() : credentials;
+    check(isObject(current), 'credentials must be an object');
+    const { accessKeyId, secretAccessKey, sessionToken } = current;
+    checkString('credentials.accessKeyId', accessKeyId);
+    checkString('credentials.secretAccessKey', secretAccessKey);
     const time = new Date(now()).toISOString().replace(/[-:]|\.\d+/g, '');
     const day = time.slice(0, 8);
     const added: Record<string, string> = {

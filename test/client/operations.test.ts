@@ -33,7 +33,7 @@ describeOnEveryBackend('the client', {}, (connect) => {
     expect(await cache.get('k')).toEqual({ found: true, key: 'k', value, ttl: 300 });
   });
 
-  test('invalidates by a pattern, and without one all', async () => {
+  test('invalidates by a pattern', async () => {
     const cache = client();
     await cache.setMany(['a:1', 'a:2', 'b:1', 'b*'].map((key) => ({ key, value: 1 })));
     expect(await cache.invalidate('a:*')).toBe(2);
@@ -44,8 +44,8 @@ describeOnEveryBackend('the client', {}, (connect) => {
       true,
       false,
     ]);
-    expect(await cache.invalidate()).toBe(1);
-    expect(await cache.invalidate()).toBe(0);
+    expect(await cache.invalidate('*')).toBe(1);
+    expect(await cache.invalidate('*')).toBe(0);
   });
 
   test('clears a tenant, tells what it takes, and touches no other', async () => {

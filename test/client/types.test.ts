@@ -87,6 +87,8 @@ describe('by its types a client', () => {
       expectTypeOf(await cache.delete('k')).toBeVoid();
       expectTypeOf(await cache.deleteMany(['k'])).toBeNumber();
       expectTypeOf(await cache.invalidate('k*')).toBeNumber();
+      // @ts-expect-error: no pattern
+      await cache.invalidate();
       expectTypeOf(await cache.clear()).toBeVoid();
       expectTypeOf(await cache.setMany([{ key: 'k', value: 1 }])).toEqualTypeOf<WasSet[]>();
       expectTypeOf((await cache.usage()).bytes.estimated).toBeNumber();

@@ -48,7 +48,7 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
     // Nor when it is to stop.
     invalidate: async (tenant, { pattern }) => {
       try {
-        return { count: await of(tenant).invalidate(pattern), complete: true };
+        return { count: await of(tenant).invalidate(pattern ?? '*'), complete: true };
       } catch (error) {
         if (!(error instanceof InvalidationIncompleteError)) throw error;
         return { count: error.count, complete: false };

@@ -1,0 +1,81 @@
+/**
+ * Checks of what callers pass whose compiler does not check it: JavaScript, `any`, or a variable that is not set. Without them
+ * `get(undefined)` would ask for the key "undefined".
+ *
+ * Each throws a TypeError that names the argument. What the service checks, such as the length of a key, is left to it.
+ */
+import type { ClientOptions, Entry, GetOrSetOptions, SetOptions } from './types.ts';
+
+export function check(valid: boolean, message: string): void {
+  if (!valid) throw new TypeError(message);
+}
+
+export function checkString(name: string, value: unknown): void {
+  check(typeof value === 'string', `${name} must be a string`);
+}
+
+export function checkFunction(name: string, value: unknown): void {
+  check(typeof value === 'function', `${name} must be a function`);
+}
+
+export function checkTtl(name: string, value: unknown): void {
+  check(Number.isFinite(value), `${name} must be a finite number of seconds`);
+}
+
+export function checkKeys(keys: readonly string[]): void {
+  check(Array.isArray(keys), 'keys must be an array of strings');
+  for (const [index, key] of keys.entries()) checkString(`keys[${index}]`, key);
+}
+
+export function checkEntries(entries: readonly Entry[]): void {
+  check(Array.isArray(entries), 'entries must be an array of objects');
+  for (const [index, entry] of entries.entries()) {
+    const name = `entries[${index}]`;
+    check(isObject(entry), `${name} must be an object`);
+    checkString(`${name}.key`, entry.key);
+    if (entry.ttl !== undefined) checkTtl(`${name}.ttl`, entry.ttl);
+  }
+}
+
+/** Those of any call. @param example of what could have been meant */
+export function checkOptions(options: SetOptions & GetOrSetOptions, example = 'timeoutMs: 1000'): void {
+  check(isObject(options), `options must be an object, e.g. { ${example} }`);
+  const { signal, ttl, correlationId, headers } = options;
+  checkTimeouts(options);
+  check(
+    signal === undefined || typeof signal?.addEventListener === 'function',
+    'signal must be an AbortSignal',
+  );
+  if (ttl !== undefined) checkTtl('ttl', ttl);
+  if (correlationId !== undefined) checkString('correlationId', correlationId);
+  check(headers === undefined || isObject(headers), 'headers must be an object');
+}
+
+/** Those of a client, but for its `url`. */
+export function checkClientOptions(options: ClientOptions): void {
+  const { tenant, userId, retries } = options;
+  checkString('tenant', tenant);
+  if (userId !== undefined) checkString('userId', userId);
+  checkTimeouts(options);
+  check(
+    retries === undefined || (typeof retries === 'number' && retries >= 0),
+    'retries must be a number, 0 or more',
+  );
+  for (const name of ['fetch', 'authorize', 'headers', 'onError', 'parse', 'stringify'] as const) {
+    if (options[name] !== undefined) checkFunction(name, options[name]);
+  }
+}
+
+function checkTimeouts(options: Pick<ClientOptions, 'timeoutMs' | 'produceTimeoutMs'>): void {
+  for (const name of ['timeoutMs', 'produceTimeoutMs'] as const) {
+    const value = options[name];
+    check(
+      value === undefined || (typeof value === 'number' && value > 0),
+      `${name} must be a number above 0`,
+    );
+  }
+}
+
+export function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,164 @@
+import { describe, expect, test, vi } from 'vitest';
+import { bearer, CacheClient, sigV4 } from '../../lib/client/index.ts';
+import { miss, script } from './scripted.ts';
+
+/** As callers see the client whose compiler does not check what they pass. */
+type Unchecked = Record<string, (...args: unknown[]) => Promise<unknown>>;
+
+const produce = vi.fn(() => 'produced');
+const url = 'http://localhost';
+
+describe('a call with an argument of another type', () => {
+  test.each<[string, unknown[], string]>([
+    ...['get', 'set', 'delete', 'getOrSet'].flatMap((method) =>
+      [undefined, null, 7].map((key): [string, unknown[], string] => [
+        method,
+        [key, 60, produce],
+        'key must be a string',
+      ]),
+    ),
+    ...['getMany', 'deleteMany'].flatMap((method): [string, unknown[], string][] => [
+      [method, [undefined], 'keys must be an array of strings'],
+      [method, ['abc'], 'keys must be an array of strings'],
+      [method, [['a', 7]], 'keys[1] must be a string'],
+    ]),
+    ['invalidate', [], 'pattern must be a string; clear() empties the tenant'],
+    ['invalidate', [undefined], 'pattern must be a string; clear() empties the tenant'],
+    ['invalidate', [null], 'pattern must be a string; clear() empties the tenant'],
+    ['setMany', [undefined], 'entries must be an array of objects'],
+    ['setMany', [[{ key: 'k', value: 1 }, null]], 'entries[1] must be an object'],
+    ['setMany', [[{ value: 1 }]], 'entries[0].key must be a string'],
+    ['setMany', [[{ key: 'k', value: 1, ttl: '60' }]], 'entries[0].ttl must be a finite number of seconds'],
+    ['setMany', [[{ key: 'k' }]], 'entries[0].value must be serializable as JSON: undefined is not'],
+    ['set', ['k'], 'value must be serializable as JSON: undefined is not'],
+    ['set', ['k', { n: 1n }], 'value must be serializable as JSON: Do not know how to serialize a BigInt'],
+    ['set', ['k', 1, 60], 'options must be an object, e.g. { ttl: 60 }'],
+    ['set', ['k', 1, null], 'options must be an object, e.g. { ttl: 60 }'],
+    ['set', ['k', 1, { ttl: '60' }], 'ttl must be a finite number of seconds'],
+    ['set', ['k', 1, { ttl: Number.NaN }], 'ttl must be a finite number of seconds'],
+    ['get', ['k', 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],
+    ['delete', ['k', 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],
+    ['getMany', [['k'], 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],
+    ['invalidate', ['*', 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],
+    ['clear', ['other'], 'options must be an object, e.g. { timeoutMs: 1000 }'],
+    ['usage', ['other'], 'options must be an object, e.g. { timeoutMs: 1000 }'],
+    ['health', ['other'], 'options must be an object, e.g. { timeoutMs: 1000 }'],
+    ...[0, -1, Number.NaN, '100', null].map((timeoutMs): [string, unknown[], string] => [
+      'get',
+      ['k', { timeoutMs }],
+      'timeoutMs must be a number above 0',
+    ]),
+    ['get', ['k', { signal: new AbortController() }], 'signal must be an AbortSignal'],
+    ['get', ['k', { correlationId: 7 }], 'correlationId must be a string'],
+    ['get', ['k', { headers: 'x-one: 1' }], 'headers must be an object'],
+    ['getOrSet', ['k', produce], 'ttl must be a finite number of seconds'],
+    ['getOrSet', ['k', '60', produce], 'ttl must be a finite number of seconds'],
+    ['getOrSet', ['k', Number.POSITIVE_INFINITY, produce], 'ttl must be a finite number of seconds'],
+    ['getOrSet', ['k', 60, 'produced'], 'produce must be a function'],
+    ['getOrSet', ['k', 60, produce, 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],
+    ['getOrSet', ['k', 60, produce, { timeoutMs: -1 }], 'timeoutMs must be a number above 0'],
+    ['getOrSet', ['k', 60, produce, { produceTimeoutMs: 0 }], 'produceTimeoutMs must be a number above 0'],
+  ])('rejects with a TypeError that names it, and sends nothing: %s %o', async (method, args, message) => {
+    const server = await script(miss);
+    const onError = vi.fn();
+    const cache = new CacheClient({ url: server.url, tenant: 't', onError }) as unknown as Unchecked;
+    const error: unknown = await cache[method]?.(...args).catch((reason) => reason);
+    expect(error).toBeInstanceOf(TypeError);
+    expect((error as TypeError).message).toBe(message);
+    expect(server.asked).toEqual([]);
+    expect(produce).not.toHaveBeenCalled();
+    expect(onError).not.toHaveBeenCalled();
+  });
+
+  test('is as if it were absent where it is optional and undefined', async () => {
+    const server = await script(miss);
+    const cache = new CacheClient({
+      ...{
+        url: server.url,
+        tenant: 't',
+        userId: undefined,
+        timeoutMs: undefined,
+        produceTimeoutMs: undefined,
+      },
+      ...{ retries: undefined, fetch: undefined, authorize: undefined, headers: undefined },
+      ...{ onError: undefined, parse: undefined, stringify: undefined },
+    });
+    const options = { timeoutMs: undefined, signal: undefined, correlationId: undefined, headers: undefined };
+    expect(await cache.get('k', options)).toEqual({ found: false, key: 'k' });
+    expect(await cache.get('k', undefined)).toEqual({ found: false, key: 'k' });
+  });
+});
+
+describe('a client', () => {
+  test.each<[unknown, string]>([
+    [undefined, 'options must be an object, e.g. { url, tenant }'],
+    ['http://localhost', 'options must be an object, e.g. { url, tenant }'],
+    [{ tenant: 't' }, 'url must be http: or https:, without user, query and fragment'],
+    [{ url }, 'tenant must be a string'],
+    [{ url, tenant: undefined }, 'tenant must be a string'],
+    [{ url, tenant: 7 }, 'tenant must be a string'],
+    [{ url, tenant: 't', userId: 7 }, 'userId must be a string'],
+    [{ url, tenant: 't', timeoutMs: -1 }, 'timeoutMs must be a number above 0'],
+    [{ url, tenant: 't', timeoutMs: Number.NaN }, 'timeoutMs must be a number above 0'],
+    [{ url, tenant: 't', timeoutMs: '5' }, 'timeoutMs must be a number above 0'],
+    [{ url, tenant: 't', produceTimeoutMs: 0 }, 'produceTimeoutMs must be a number above 0'],
+    [{ url, tenant: 't', retries: -1 }, 'retries must be a number, 0 or more'],
+    [{ url, tenant: 't', retries: Number.NaN }, 'retries must be a number, 0 or more'],
+    ...['fetch', 'authorize', 'headers', 'onError', 'parse', 'stringify'].map((name): [unknown, string] => [
+      { url, tenant: 't', [name]: {} },
+      `${name} must be a function`,
+    ]),
+  ])('cannot be made of %o', (options, message) => {
+    const make = () => new CacheClient(options as ConstructorParameters<typeof CacheClient>[0]);
+    expect(make).toThrow(new TypeError(message));
+  });
+
+  test.each([undefined, null, 7])('cannot be made for the tenant %j of another', (tenant) => {
+    const cache = new CacheClient({ url, tenant: 't' });
+    expect(() => cache.forTenant(tenant as unknown as string)).toThrow(
+      new TypeError('tenant must be a string'),
+    );
+  });
+
+  test.each<[() => unknown, string]>([
+    [() => bearer(undefined as unknown as string), 'token must be a string or a function'],
+    [() => sigV4(undefined as never), 'options must be an object, e.g. { region, credentials }'],
+    [() => sigV4({ credentials: produce } as never), 'region must be a string'],
+    [() => sigV4({ region: 'eu-central-1' } as never), 'credentials must be an object or a function'],
+    [
+      () => sigV4({ region: 'eu-central-1', credentials: 'AKID' } as never),
+      'credentials must be an object or a function',
+    ],
+  ])('cannot be given an authorization without its parts: %s', (make, message) => {
+    expect(make).toThrow(new TypeError(message));
+  });
+
+  test.each([
+    [bearer(() => undefined as unknown as string), 'token must be a string'],
+    [
+      sigV4({ region: 'eu-central-1', credentials: (() => undefined) as never }),
+      'credentials must be an object',
+    ],
+    [
+      sigV4({ region: 'eu-central-1', credentials: { accessKeyId: 'a' } as never }),
+      'credentials.secretAccessKey must be a string',
+    ],
+  ])('sends nothing where its authorization has a part that is missing: %#', async (authorize, message) => {
+    const server = await script(miss);
+    const cache = new CacheClient({ url: server.url, tenant: 't', authorize });
+    await expect(cache.get('k')).rejects.toThrow(new TypeError(message));
+    expect(server.asked).toEqual([]);
+  });
+
+  test.each<[string, object]>([
+    ['x-tenant-id', { tenant: '🎈' }],
+    ['x-user-id', { userId: 'a\nb' }],
+    ['x-any', { headers: () => ({ 'X-Any': 'a\nb' }) }],
+    ['a b', { headers: () => ({ 'a b': '1' }) }],
+  ])('names the header %j that cannot be sent', async (name, options) => {
+    const cache = new CacheClient({ url, tenant: 't', ...options });
+    const error = await cache.get('k').catch((reason) => reason);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error.message).toMatch(`The header ${name} cannot be sent: `);
+  });
+});
