@@ -23,7 +23,9 @@ const key = fc.oneof(
 );
 
 describe('a key of any form', () => {
-  test('is set, found, deleted and filled under its own name, and touches no other', async () => {
+  test('is set, found, deleted and filled under its own name, and touches no other', {
+    timeout: 120_000,
+  }, async () => {
     const property = fc.asyncProperty(fc.uniqueArray(key, { minLength: 2, maxLength: 8 }), async (keys) => {
       const cache = new PatientClient({ url: service.url, tenant: newTenant() });
       for (const name of keys) expect(await cache.set(name, { name })).toMatchObject({ key: name });
