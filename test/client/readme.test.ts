@@ -1,5 +1,6 @@
 import { stripTypeScriptTypes } from 'node:module';
 import { expect, test } from 'vitest';
+import { CacheClient } from '../../lib/client/index.ts';
 import { startService } from '../http/service.ts';
 import { markdownFiles, read, tableRows } from '../support/markdown.ts';
 import { PatientClient } from './service.ts';
