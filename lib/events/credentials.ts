@@ -10,25 +10,25 @@ import { readSecret } from '../aws/secret.ts';
 import type { NatsSettings } from '../config/nats.ts';
 import { type NatsAddress, parseNatsUrl } from '../config/nats-url.ts';
 
-/** Where the broker is and how to get in, for one attempt to connect. */
+/** The broker's address and the credentials for one attempt to connect. */
 export interface NatsAccess {
   address: NatsAddress;
-  /** PEM of a private authority to trust for TLS. */
+  /** PEM certificate of a private authority to trust. */
   ca: string | undefined;
   authenticator: Authenticator | undefined;
 }
 
 /**
- * Finds out how to get to the broker. Asked before each attempt to connect, since files and secrets are replaced.
+ * Reads the file or the secret that the settings point to, which may be replaced while the process runs.
  *
- * @throws Error when it cannot be found out now; its message repeats nothing secret
+ * @throws Error when it cannot be read or parsed; the message contains no part of it
  */
-export async function natsAccess(settings: NatsSettings): Promise<NatsAccess> {
+export async function readNatsAccess(settings: NatsSettings): Promise<NatsAccess> {
   const secret = settings.secretArn === undefined ? {} : parseSecret(await readSecret(settings.secretArn));
   const address = secret.url === undefined ? settings.address : parseNatsUrl(secret.url);
-  if (!address) throw new Error('The secret names no url, and NATS_URL is not set');
+  if (!address) throw new Error('The secret contains no url, and NATS_URL is not set');
   const creds = secret.creds ?? (settings.creds === undefined ? undefined : await credsText(settings.creds));
-  const authenticator = creds === undefined ? loginOf(address) : byCreds(creds);
+  const authenticator = creds === undefined ? loginOf(address) : parseCreds(creds);
   return { address, ca: secret.ca, authenticator };
 }
 
@@ -38,29 +38,31 @@ function loginOf({ login }: NatsAddress): Authenticator | undefined {
   return usernamePasswordAuthenticator(login.user, login.password);
 }
 
-/** A user's JWT with its nkey seed as the tools of NATS write them, or a seed alone. */
-function byCreds(creds: string): Authenticator {
+/** Takes a user's JWT with its nkey seed, as the `nsc` tool writes them, or a seed alone. */
+function parseCreds(creds: string): Authenticator {
   const [seed] = /\bSU[A-Z2-7]{56}\b/.exec(creds) ?? [];
-  if (seed === undefined) throw new Error('The credentials hold no nkey seed of a user');
+  if (seed === undefined) throw new Error('The credentials contain no nkey seed of a user');
   const bytes = new TextEncoder().encode(creds.includes('NATS USER JWT') ? `${creds.trim()}\n` : seed);
   return creds.includes('NATS USER JWT') ? credsAuthenticator(bytes) : nkeyAuthenticator(bytes);
 }
 
-/** Whether it is credentials or a seed, and not what says where they are. */
+/** Whether the text is credentials or a seed, and not a path or a URL. */
 const isCreds = (text: string) => text.startsWith('-----BEGIN') || /^SU[A-Z2-7]{56}$/.test(text);
 
-/** What the setting holds, or the file that it names. */
+/** The setting itself, or the contents of the file whose path it is. */
 async function credsText(setting: string): Promise<string> {
   if (isCreds(setting)) return setting;
   try {
     return await readFile(setting, 'utf8');
   } catch (error) {
-    // Not the system's own message: what it takes for a path may be credentials that were cut short.
-    throw new Error(`NATS_CREDS names no file that can be read (${(error as NodeJS.ErrnoException).code})`);
+    // The system's message would contain the path, which may be credentials that were cut short.
+    throw new Error(
+      `NATS_CREDS is not the path of a readable file (${(error as NodeJS.ErrnoException).code})`,
+    );
   }
 }
 
-/** A secret is credentials, a seed, a URL, or JSON with any of `url`, `creds` and `ca`. */
+/** Takes credentials, a seed, a URL, or JSON with any of `url`, `creds` and `ca`. */
 function parseSecret(text: string): { url?: string; creds?: string; ca?: string } {
   const plain = text.trim();
   if (isCreds(plain)) return { creds: plain };
@@ -69,13 +71,13 @@ function parseSecret(text: string): { url?: string; creds?: string; ca?: string 
   try {
     secret = JSON.parse(plain);
   } catch {
-    // The parser's own message would quote the secret.
+    // The parser's message would quote the secret.
     throw new Error('The secret is not valid JSON');
   }
   const { url, creds, ca } = secret as Record<string, unknown>;
   const known = Object.entries({ url, creds, ca }).filter(([, value]) => value !== undefined);
   if (!known.every(([, value]) => typeof value === 'string')) {
-    throw new Error('The secret has a member that is not text');
+    throw new Error('The members url, creds and ca of the secret must be strings');
   }
   return Object.fromEntries(known);
 }

@@ -2,7 +2,7 @@ import { nkeys } from '@nats-io/transport-node';
 
 type KeyPair = ReturnType<typeof nkeys.createUser>;
 
-/** A server's configuration with an operator and one account, and the credentials of a user of it, all made anew. */
+/** Creates an operator, an account and a user. @returns the server's configuration and the user's credentials */
 export function makeAccount(): { config: string; creds: string } {
   const operator = nkeys.createOperator();
   const account = nkeys.createAccount();
@@ -33,7 +33,7 @@ export function makeAccount(): { config: string; creds: string } {
   };
 }
 
-/** What `issuer` says of `subject`, signed as NATS wants it. */
+/** A JWT about `subject`, signed by `issuer`, in the format of NATS. */
 function token(issuer: KeyPair, subject: KeyPair, nats: object): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const body = `${part({ typ: 'JWT', alg: 'ed25519-nkey' })}.${part({

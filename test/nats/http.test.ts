@@ -8,7 +8,7 @@ import { type Received, type Subscriber, subscribe } from './subscriber.ts';
 
 const started = startedInTests();
 
-/** Events of a tenant without what is different every time, after that has been looked at. */
+/** Checks the events of a tenant. @returns them without correlation ids and timestamps */
 function contents(received: Received[], tenant: string): Record<string, unknown>[] {
   return received
     .filter(({ event }) => event.tenant_id === tenant)
@@ -21,7 +21,7 @@ function contents(received: Received[], tenant: string): Record<string, unknown>
     });
 }
 
-describe.each(backends)('the events of the service ($name)', ({ url }) => {
+describe.each(backends)('events of the service ($name)', ({ url }) => {
   let nats: NatsServer;
   let service: Service;
   let subscriber: Subscriber;
@@ -40,7 +40,7 @@ describe.each(backends)('the events of the service ($name)', ({ url }) => {
 
   const eventsOf = (client: Client) => contents(subscriber.received, client.tenant);
 
-  test('tell each change, in the order in which they were made', async () => {
+  test('report each change, in the order of the changes', async () => {
     const client = new Client(service);
     const post = (path: string, body: object) =>
       client.send({ method: 'POST', target: `${API}/${path}`, body: JSON.stringify(body) });
@@ -53,7 +53,7 @@ describe.each(backends)('the events of the service ($name)', ({ url }) => {
       items: [
         { key: 'a', value: 1 },
         { key: 'b', value: 2 },
-        // One key, one event.
+        // A repeated key has one event.
         { key: 'a', value: 3 },
       ],
     });
@@ -78,7 +78,7 @@ describe.each(backends)('the events of the service ($name)', ({ url }) => {
     ]);
   });
 
-  test('bear the correlation id of their request', async () => {
+  test('contain the correlation id of their request', async () => {
     const client = new Client(service);
     await client.send({
       method: 'DELETE',
@@ -90,7 +90,7 @@ describe.each(backends)('the events of the service ($name)', ({ url }) => {
     expect(mine()[0]?.event.correlation_id).toBe('chain-"1"');
   });
 
-  test('tell nothing of what only reads, nor of what was refused', async () => {
+  test('are not published for reads and rejected requests', async () => {
     const client = new Client(service);
     await client.get('absent');
     await client.set('', '1');
@@ -102,19 +102,22 @@ describe.each(backends)('the events of the service ($name)', ({ url }) => {
     expect(eventsOf(client)).toEqual([{ event_type: 'cache.set', key: 'end' }]);
   });
 
-  test.each(['a.b', 'a..b.', 'x-y_z.'])('of the tenant %s go to it alone', async (name) => {
-    const client = new Client(service, `${name}${newTenant()}`);
-    const token = client.tenant.replaceAll('.', '%2E');
-    const own = await started(subscribe(nats.url, `cache.events.${token}`));
-    const one = await started(subscribe(nats.url, 'cache.events.*'));
-    await new Client(service).set('neighbour', '1');
-    await client.set('k', '1');
-    await expect.poll(() => own.received.length).toBe(1);
-    expect(contents(own.received, client.tenant)).toEqual([{ event_type: 'cache.set', key: 'k' }]);
-    await expect.poll(() => contents(one.received, client.tenant)).toHaveLength(1);
-  });
+  test.each(['a.b', 'a..b.', 'x-y_z.'])(
+    'of the tenant %s are published to its own subject only',
+    async (name) => {
+      const client = new Client(service, `${name}${newTenant()}`);
+      const token = client.tenant.replaceAll('.', '%2E');
+      const own = await started(subscribe(nats.url, `cache.events.${token}`));
+      const one = await started(subscribe(nats.url, 'cache.events.*'));
+      await new Client(service).set('neighbour', '1');
+      await client.set('k', '1');
+      await expect.poll(() => own.received.length).toBe(1);
+      expect(contents(own.received, client.tenant)).toEqual([{ event_type: 'cache.set', key: 'k' }]);
+      await expect.poll(() => contents(one.received, client.tenant)).toHaveLength(1);
+    },
+  );
 
-  test('come after the change: who reads when told of a set finds it', async () => {
+  test('are published after the change: a get after the event of a set returns the value', async () => {
     const client = new Client(service);
     for (let number = 0; number < 20; number++) {
       const before = eventsOf(client).length;
@@ -131,7 +134,7 @@ describe.each(backends)('the events of the service ($name)', ({ url }) => {
   });
 });
 
-test('the service starts, serves and ends while its broker is away', async () => {
+test('the service starts, serves and stops while its broker is unreachable, and logs that once', async () => {
   const service = await started(
     startService({ ENABLE_NATS: 'true', NATS_URL: 'nats://u:hunter2@127.0.0.1:9' }),
   );
@@ -139,11 +142,11 @@ test('the service starts, serves and ends while its broker is away', async () =>
   for (let number = 0; number < 20; number++) expect((await client.set('k', '1')).status).toBe(201);
   await service.stop();
   const lines = service.stdout().split('\n');
-  expect(lines.filter((line) => line.includes('events connection'))).toHaveLength(1);
+  expect(lines.filter((line) => line.includes('event broker connection failed'))).toHaveLength(1);
   expect(service.stdout() + service.stderr()).not.toContain('hunter2');
 });
 
-test('the service logs in to its broker by TLS, whose authority Node is told of', async () => {
+test('the service logs in over TLS if NODE_EXTRA_CA_CERTS contains the authority of the broker', async () => {
   const nats = await started(
     startNats({ tls: true, config: 'authorization { users: [{ user: u, password: "p w" }] }' }),
   );

@@ -36,32 +36,32 @@ beforeEach(async () => {
 });
 afterEach(() => broker.close());
 
-/** Whether the answer comes without a request; it is one once the events of earlier changes have come. */
+/** Whether a get is answered without a request. True only after the events of earlier changes have arrived. */
 async function isNear(key: string): Promise<boolean> {
   const before = requests.mock.calls.length;
   await near.get(key);
   return requests.mock.calls.length === before;
 }
 
-/** Begins to read and gets as far as the service's answer, which goes no further until what this gives is called. */
+/** Starts a get and holds back the response of the service. @returns a function that releases it and returns the value */
 async function readSlowly(key: string): Promise<() => Promise<unknown>> {
-  const answered = Promise.withResolvers<void>();
-  const released = Promise.withResolvers<void>();
+  const responded = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
   requests.mockImplementationOnce(async (...request) => {
-    const answer = await realFetch(...request);
-    answered.resolve();
-    await released.promise;
-    return answer;
+    const response = await realFetch(...request);
+    responded.resolve();
+    await release.promise;
+    return response;
   });
   const reading = near.get(key);
-  await answered.promise;
+  await responded.promise;
   return () => {
-    released.resolve();
+    release.resolve();
     return reading;
   };
 }
 
-test('what was read once is near', async () => {
+test('a value that was read is kept, a miss is not', async () => {
   await client.set('k', '{"n":1}');
   await expect.poll(() => isNear('k')).toBe(true);
   expect(await near.get('k')).toEqual({ n: 1 });
@@ -74,25 +74,25 @@ test.each<[string, () => Promise<unknown>, unknown]>([
   ['deleted', () => client.delete('k'), undefined],
   ['invalidated', () => client.invalidate({ pattern: 'k*' }), undefined],
   ['cleared', () => client.clear(), undefined],
-])('what somebody else has %s is read anew', async (_, change, expected) => {
+])('a value that another client has %s is read again', async (_, change, expected) => {
   await client.set('k', '1');
   await expect.poll(() => isNear('k')).toBe(true);
   await change();
   await expect.poll(() => near.get('k')).toBe(expected);
 });
 
-test('what changes while it is being read is not kept', async () => {
+test('a value that changes during the read is not kept', async () => {
   const subscriber = await subscribe(nats.url, `cache.events.${client.tenant.replaceAll('.', '%2E')}`);
-  /** What one connection was sent, the others were sent before their ping is answered. */
-  const heard = async (count: number) => {
+  /** An event that one connection has received reaches the others before the answer to their ping. */
+  const received = async (count: number) => {
     await expect.poll(() => subscriber.received.length).toBe(count);
     await broker.flush();
   };
   await client.set('k', '"old"');
-  await heard(1);
+  await received(1);
   const reading = await readSlowly('k');
   await client.set('k', '"new"');
-  await heard(2);
+  await received(2);
   expect(await reading()).toBe('old');
   expect(await near.get('k')).toBe('new');
   expect(await isNear('k')).toBe(true);
@@ -101,14 +101,14 @@ test('what changes while it is being read is not kept', async () => {
 
 test.each<[string, () => Promise<void>, () => Promise<void>]>([
   [
-    'before events are heard',
+    'before the near cache subscribes',
     async () => {
       near = new NearCache(service.url, client.tenant);
     },
     () => near.listen(broker),
   ],
   [
-    'while events cannot be heard',
+    'while the connection to the broker is lost',
     async () => {
       await proxy.refuse();
       proxy.reset();
@@ -119,19 +119,19 @@ test.each<[string, () => Promise<void>, () => Promise<void>]>([
       await expect.poll(() => isNear('other')).toBe(true);
     },
   ],
-])('what changes %s is not kept of an answer from before', async (_, deafen, hear) => {
+])('a value that changes %s is not kept from a response sent before', async (_, disconnect, reconnect) => {
   await client.set('k', '"old"');
   await client.set('other', '1');
   await expect.poll(() => isNear('other')).toBe(true);
-  await deafen();
+  await disconnect();
   const reading = await readSlowly('k');
   await client.set('k', '"new"');
-  await hear();
+  await reconnect();
   expect(await reading()).toBe('old');
   expect(await near.get('k')).toBe('new');
 });
 
-test('nothing is kept while events cannot be heard, and again when they can', async () => {
+test('nothing is kept while the connection to the broker is lost, and values are kept again afterwards', async () => {
   await client.set('k', '1');
   await expect.poll(() => isNear('k')).toBe(true);
   await proxy.refuse();

@@ -11,7 +11,7 @@ const started = startedInTests();
 
 const SERVICE = new URL('../../lib/service.ts', import.meta.url).href;
 
-/** Loads the service as functions do, runs the lines, and has nothing to do after that. */
+/** Runs a process that starts the service and executes the lines, and has nothing else to do. */
 function run(natsUrl: string, lines: string) {
   const script = `
     const { startService } = await import(${JSON.stringify(SERVICE)});
@@ -21,13 +21,13 @@ function run(natsUrl: string, lines: string) {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env.PATH, ENABLE_NATS: 'true', NATS_URL: natsUrl },
-    // One that goes on is ended, and its exit code is none.
+    // A process that does not end is killed. Its exit code is null.
     timeout: 20_000,
   });
   return Promise.all([text(child.stdout), once(child, 'exit')]);
 }
 
-test('a process that is connected to its broker ends when it has nothing else to do', async () => {
+test('a process that is connected to its broker exits when it has nothing else to do', async () => {
   const nats = await started(startNats());
   const subscriber = await started(subscribe(nats.url));
   const [, [code]] = await run(
@@ -38,16 +38,19 @@ test('a process that is connected to its broker ends when it has nothing else to
   expect(subscriber.received).toHaveLength(1);
 });
 
-test.each(['away', 'silent'])('so does one whose broker is %s', async (how) => {
-  const nats = await started(startNats());
-  const proxy = await started(startProxy(nats.port));
-  if (how === 'away') await proxy.refuse();
-  else proxy.drop();
-  const [, [code]] = await run(proxy.url.replace('redis:', 'nats:'), "publish('k');");
-  expect(code).toBe(0);
-});
+test.each(['refusing connections', 'silent'])(
+  'a process whose broker is %s exits when it has nothing else to do',
+  async (how) => {
+    const nats = await started(startNats());
+    const proxy = await started(startProxy(nats.port));
+    if (how === 'refusing connections') await proxy.refuse();
+    else proxy.drop();
+    const [, [code]] = await run(proxy.url.replace('redis:', 'nats:'), "publish('k');");
+    expect(code).toBe(0);
+  },
+);
 
-test('no code for events is loaded while they are off', async () => {
+test('the service loads no code for events while they are off', async () => {
   const { stdout } = spawn(
     process.execPath,
     [

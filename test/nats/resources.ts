@@ -1,6 +1,6 @@
 import { afterEach } from 'vitest';
 
-/** Ends what a test has started after that test, the last one first. */
+/** Stops after each test what the test has started, in reverse order. */
 export function startedInTests(): <T extends { stop(): unknown }>(starting: T | Promise<T>) => Promise<T> {
   const running: { stop(): unknown }[] = [];
   afterEach(async () => {

@@ -5,7 +5,7 @@ import { parseNatsUrl } from '../../lib/config/nats-url.ts';
 const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:nats-AbCdEf';
 const at = (host: string, port = 4222) => ({ host, port });
 
-describe("a broker's URL", () => {
+describe('NATS_URL', () => {
   test.each([
     ['nats://broker', { servers: [at('broker')], tls: false, login: undefined }],
     ['nats://broker:4333/', { servers: [at('broker', 4333)], tls: false, login: undefined }],
@@ -20,7 +20,7 @@ describe("a broker's URL", () => {
       'tls://u:p@a:1, tls://b:2',
       { servers: [at('a', 1), at('b', 2)], tls: true, login: { user: 'u', password: 'p' } },
     ],
-  ])('may be %s', (url, expected) => {
+  ])('accepts %s', (url, expected) => {
     expect(parseNatsUrl(url)).toEqual(expected);
   });
 
@@ -38,7 +38,7 @@ describe("a broker's URL", () => {
     ['nats://a,tls://b', /all with/],
     ['nats://a,u:hunter2@b', /first address only/],
     ['nats://u:hunter2%@a', /percent-encoded/],
-  ])('is refused as %s, and nothing of it is repeated', (url, problem) => {
+  ])('rejects %s with a message that contains no part of it', (url, problem) => {
     expect(() => readConfig({ NATS_URL: url })).toThrow(/^NATS_URL /);
     expect(() => readConfig({ NATS_URL: url })).toThrow(problem);
     expect(() => readConfig({ NATS_URL: url })).not.toThrow(/hunter2/);
@@ -46,12 +46,12 @@ describe("a broker's URL", () => {
 });
 
 describe('events', () => {
-  test('are off unless they are turned on', () => {
+  test('are off unless ENABLE_NATS is true', () => {
     expect(readConfig({ NATS_URL: 'nats://broker' }).nats).toBeUndefined();
     expect(readConfig({ NATS_URL: 'nats://broker', ENABLE_NATS: 'false' }).nats).toBeUndefined();
   });
 
-  test('need to know where to go', () => {
+  test('need NATS_URL or NATS_SECRET_ARN', () => {
     expect(() => readConfig({ ENABLE_NATS: 'true' })).toThrow(/^ENABLE_NATS [^\n]*NATS_URL[^\n]*$/);
     expect(readConfig({ ENABLE_NATS: 'true', NATS_URL: 'nats://broker' }).nats?.address?.servers).toEqual([
       at('broker'),
@@ -63,7 +63,7 @@ describe('events', () => {
     });
   });
 
-  test('take the ARN of a secret and nothing else for one', () => {
+  test('reject a NATS_SECRET_ARN that is not the ARN of a secret', () => {
     expect(() => readConfig({ NATS_SECRET_ARN: 'hunter2' })).toThrow(/^NATS_SECRET_ARN must be the ARN/);
     expect(() => readConfig({ NATS_SECRET_ARN: 'hunter2' })).not.toThrow(/hunter2/);
   });

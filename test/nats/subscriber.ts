@@ -1,19 +1,19 @@
 import { type ConnectionOptions, connect } from '@nats-io/transport-node';
 
-/** An event as it came. */
+/** An event as it was received. */
 export interface Received {
   subject: string;
   event: Record<string, unknown>;
 }
 
-/** Somebody who listens to events. */
+/** A subscriber to events. */
 export interface Subscriber {
-  /** All that has come so far, in its order. */
+  /** All events so far, in the order of arrival. */
   readonly received: Received[];
   stop(): Promise<void>;
 }
 
-/** Subscribes, and returns when the server knows of it. It comes back by itself when the server was away. */
+/** Subscribes, and resolves when the server has processed the subscription. Reconnects when the server was down. */
 export async function subscribe(
   url: string,
   subject = 'cache.events.>',
