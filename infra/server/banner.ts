@@ -20,8 +20,8 @@ export interface Started {
 const AS_LOCALHOST = ['127.0.0.1', '0.0.0.0', '::'];
 
 /**
- * What is printed once the server listens: where, on which backend, what it sends elsewhere, every route, the docs page, and a
- * request to try.
+ * What is printed once the server listens: where, on which backend, what it sends elsewhere, which pages may call, every route, the
+ * docs page, and a request to try.
  */
 export function banner(config: Config, routes: readonly Route[], { address, port, docs }: Started): string {
   const host = AS_LOCALHOST.includes(address) ? 'localhost' : config.host;
@@ -33,6 +33,7 @@ export function banner(config: Config, routes: readonly Route[], { address, port
     ...(config.nats ? [`Events: ${describeBroker(config.nats)}`] : []),
     ...(config.otel ? [`Traces: ${describeCollector(config.otel)}`] : []),
     ...(config.metricsNamespace ? [`Metrics: namespace ${config.metricsNamespace}`] : []),
+    ...(config.corsOrigins.length > 0 ? [`CORS: ${config.corsOrigins.join(', ')}`] : []),
     ...(docs ? [`Docs: ${url}/docs`] : []),
     '',
     ...rows,

@@ -3,6 +3,7 @@ import type { Config } from '../../lib/config/config.ts';
 import { ConfigError } from '../../lib/config/parse.ts';
 import { fallback, routes } from '../../lib/routes.ts';
 import { banner } from './banner.ts';
+import { createCors } from './cors.ts';
 import { findDocs } from './docs/index.ts';
 import { explainBackend, explainStart } from './explain.ts';
 import { loadHandlers } from './invoke.ts';
@@ -31,10 +32,15 @@ const handlers = await loadHandlers(names, new URL('../../functions/', import.me
 const docs = findDocs();
 if (docs) handlers.set(docs.name, docs.handler);
 const router = createRouter(routes, fallback);
-const gateway = createGateway(docs?.before(router) ?? router, {
-  handlers,
-  onFault: (name, error) => log.error('function failed', { function: name, cause: error }),
-});
+const cors = config.corsOrigins.length > 0 ? createCors(config.corsOrigins) : undefined;
+const gateway = createGateway(
+  docs?.before(router) ?? router,
+  {
+    handlers,
+    onFault: (name, error) => log.error('function failed', { function: name, cause: error }),
+  },
+  { cors },
+);
 
 // Before anything is printed: whoever reads that it listens may tell it to stop.
 let stopping = false;

@@ -8,6 +8,7 @@ import {
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { readBody } from './body.ts';
+import type { Cors } from './cors.ts';
 import { createEvent } from './gateway-event.ts';
 import { readRequest } from './incoming.ts';
 import { createInvoker, type FunctionHost } from './invoke.ts';
@@ -17,10 +18,11 @@ import {
   MALFORMED,
   MAX_BODY_BYTES,
   MAX_HEAD_BYTES,
+  type Problem,
   problemBehind,
 } from './problems.ts';
 import { type Head, readHead } from './request-head.ts';
-import { refuse, refuseConnection, send } from './response.ts';
+import { type Result, refuse, refuseConnection, send } from './response.ts';
 import type { Router } from './router.ts';
 
 export interface Gateway {
@@ -30,10 +32,11 @@ export interface Gateway {
 }
 
 /** What is not the same for every gateway; Node's own options are in milliseconds. */
-export type GatewayOptions = Pick<
-  ServerOptions,
-  'connectionsCheckingInterval' | 'headersTimeout' | 'requestTimeout'
->;
+export interface GatewayOptions
+  extends Pick<ServerOptions, 'connectionsCheckingInterval' | 'headersTimeout' | 'requestTimeout'> {
+  /** Undefined: pages of no other origin may call. */
+  cors?: Cors | undefined;
+}
 
 /**
  * How long a request may take to come in whole, body included, and how often it is looked whether one has taken longer, in
@@ -49,27 +52,40 @@ const KEEP_ALIVE_MS = 65_000;
 export function createGateway(
   router: Router,
   functions: FunctionHost,
-  options: GatewayOptions = {},
+  { cors, ...timeouts }: GatewayOptions = {},
 ): Gateway {
   const invoke = createInvoker(functions);
   let stopping = false;
   /** The headers of the request whose body is awaited on a connection. */
   const awaiting = new WeakMap<Duplex, Head['headers']>();
 
+  /** @param headers of the request, where they could be read */
+  const answerOf = (problem: Problem, headers: Head['headers'] = {}): Result => {
+    const answer = answerTo(problem, headers);
+    return cors?.expose(answer, headers.origin) ?? answer;
+  };
+
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
     const request = readRequest(req);
     if ('error' in request) {
       // Not Node's own `headers`, which join what came twice in another way than functions see it.
-      refuse(req, res, answerTo(request, readHead(req.rawHeaders).headers));
+      refuse(req, res, answerOf(request, readHead(req.rawHeaders).headers));
+      return;
+    }
+    const { headers } = request.head;
+    // Node passes over an upgrade that nobody listens for, but then loses what comes behind it, and every error of it as well.
+    const isLast = (): boolean => headers.upgrade !== undefined || stopping;
+    const preflight = cors?.preflight(request);
+    if (preflight) {
+      send(res, preflight, isLast);
       return;
     }
     const run = (): void => {
       const match = router(request.method, request.target.path);
-      // Node passes over an upgrade that nobody listens for, but then loses what comes behind it, and every error of it as well.
-      const last = request.head.headers.upgrade !== undefined;
-      invoke(match.name, createEvent(request, match), (result) => send(res, result, () => last || stopping));
+      invoke(match.name, createEvent(request, match), (result) =>
+        send(res, cors?.expose(result, headers.origin) ?? result, isLast),
+      );
     };
-    const { headers } = request.head;
     const declared = headers['content-length'];
     if (headers['transfer-encoding'] === undefined && Number(declared ?? 0) === 0) {
       run();
@@ -84,7 +100,7 @@ export function createGateway(
       },
       tooLarge: () => {
         awaiting.delete(req.socket);
-        refuse(req, res, answerTo(BODY_TOO_LARGE, headers));
+        refuse(req, res, answerOf(BODY_TOO_LARGE, headers));
       },
     });
   };
@@ -97,7 +113,7 @@ export function createGateway(
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
       // Checked by `readRequest` instead, so that the answer has the contract's envelope.
       requireHostHeader: false,
-      ...options,
+      ...timeouts,
     },
     serve,
   );
@@ -117,7 +133,7 @@ export function createGateway(
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET') socket.destroy();
-    else refuseConnection(socket, answerTo(problemBehind(error), awaiting.get(socket)));
+    else refuseConnection(socket, answerOf(problemBehind(error), awaiting.get(socket)));
   });
 
   const connections = new Set<Socket>();

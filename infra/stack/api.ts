@@ -17,6 +17,7 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { fallback, methodsOf, type Operation, routes } from '../../lib/routes.ts';
+import { CORS } from '../cors.ts';
 import { accessLogFields } from './access-log.ts';
 import type { CacheFunctions } from './functions.ts';
 import type { AuthorizationSettings, DeploymentSettings, Throttle } from './settings/types.ts';
@@ -173,26 +174,13 @@ function authorizer(settings: AuthorizationSettings): IHttpRouteAuthorizer {
   }
 }
 
-/** What a page needs: the contract's methods and headers, and those with which a request is authorized. */
 function cors(origins: readonly string[]): CorsPreflightOptions {
   return {
     allowOrigins: [...origins],
-    allowMethods: [CorsHttpMethod.GET, CorsHttpMethod.HEAD, CorsHttpMethod.POST, CorsHttpMethod.DELETE],
-    allowHeaders: [
-      'authorization',
-      'content-type',
-      'traceparent',
-      'tracestate',
-      'x-amz-content-sha256',
-      'x-amz-date',
-      'x-amz-security-token',
-      'x-correlation-id',
-      'x-request-id',
-      'x-tenant-id',
-      'x-user-id',
-    ],
-    exposeHeaders: ['retry-after', 'x-correlation-id', 'x-request-id'],
-    maxAge: Duration.hours(1),
+    allowMethods: CORS.methods.map((method) => CorsHttpMethod[method]),
+    allowHeaders: CORS.requestHeaders,
+    exposeHeaders: CORS.responseHeaders,
+    maxAge: Duration.seconds(CORS.maxAgeSeconds),
   };
 }
 

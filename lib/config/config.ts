@@ -1,7 +1,7 @@
 import { type BackendAddress, parseBackendUrl } from './backend-url.ts';
 import { type NatsSettings, readNats } from './nats.ts';
 import { type OtelSettings, readOtel } from './otel.ts';
-import { ConfigError, type Environment, integer, secretArn, text, url } from './parse.ts';
+import { ConfigError, type Environment, integer, list, secretArn, text, url } from './parse.ts';
 
 /** Everything that can be set, from the environment, read and checked once. Documented in docs/configuration.md. */
 export interface Config {
@@ -10,6 +10,8 @@ export interface Config {
   host: string;
   /** The port on which the local server listens; 0 takes any free one. */
   port: number;
+  /** Origins whose pages may call the local server from a browser; empty: none. */
+  corsOrigins: readonly string[];
   /** Undefined: the embedded backend, unless there is a secret that names one. */
   backend: BackendAddress | undefined;
   /** The ElastiCache Serverless cache to log in to by IAM. */
@@ -44,6 +46,12 @@ export interface Config {
 export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** What origins look like, here and in the settings of a deployment; `*` stands for all. */
+export const ORIGINS = {
+  shape: /^(\*|https?:\/\/[^\s/,?#]+)$/,
+  description: 'origins as https://app.example.com',
+};
+
 /** The number of shards that CACHE_SHARDS=auto stands for: the same everywhere, so that a move to a cluster changes nothing. */
 const AUTO_SHARDS = 16;
 
@@ -66,6 +74,7 @@ export function readConfig(env: Environment): Config {
     serviceName: text(env, 'SERVICE_NAME') ?? 'cache-service',
     host: host(env),
     port: integer(env, 'SERVICE_PORT', 8080, 0, 65_535),
+    corsOrigins: list(env, 'CORS_ORIGINS', ORIGINS.shape, ORIGINS.description),
     ...backend(env),
     defaultTtlSeconds,
     maxTtlSeconds,

@@ -52,3 +52,24 @@ export function secretArn(env: Environment, name: string): string | undefined {
   }
   return given;
 }
+
+/**
+ * Parts with commas between them; empty if it is not given.
+ *
+ * @param shape what each of them must match
+ * @param description of the shape, for the message
+ * @throws ConfigError
+ */
+export function list(env: Environment, name: string, shape: RegExp, description: string): string[] {
+  const parts = text(env, name)?.split(',') ?? [];
+  return parts.map((part) => {
+    const trimmed = part.trim();
+    if (shape.test(trimmed)) return trimmed;
+    throw new ConfigError(name, `must be ${description}, with commas between them, not ${shown(trimmed)}`);
+  });
+}
+
+/** A value as a message may show it: the URL of a cache, given in the wrong place, may hold a password. */
+export function shown(given: string): string {
+  return /:\/\/.*@/.test(given) ? 'a URL with a login' : JSON.stringify(given);
+}

@@ -1,5 +1,5 @@
 import { build } from 'esbuild';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newTenant } from '../conformance/backends.ts';
 import { startBrowser } from '../docs/browser.ts';
@@ -26,7 +26,8 @@ const SESSION = `async ([url, tenant]) => {
   return [await cache.get('a/b?c'), produced, await cache.invalidate('*'), signed.authorization.slice(0, 16), failure];
 }`;
 
-test('the client runs in a browser', async () => {
+/** Opens a page of an origin, with the client at `/client.js`. */
+async function openPage(origin: string): Promise<Page> {
   const { outputFiles } = await build({
     entryPoints: ['lib/client/index.ts'],
     bundle: true,
@@ -38,13 +39,29 @@ test('the client runs in a browser', async () => {
   await page.route('**/client.js', (route) =>
     route.fulfill({ contentType: 'text/javascript', body: outputFiles[0]?.text ?? '' }),
   );
-  // A page of the service's own origin: it answers those of no other.
-  await page.goto(`${service.url}/health`);
-  expect(await page.evaluate(`(${SESSION})(${JSON.stringify([service.url, newTenant()])})`)).toEqual([
-    { found: true, key: 'a/b?c', value: { name: 'John' }, ttl: 60 },
-    42,
-    2,
-    'AWS4-HMAC-SHA256',
-    true,
-  ]);
+  await page.goto(`${origin}/health`);
+  return page;
+}
+
+const run = (page: Page, url: string) => page.evaluate(`(${SESSION})(${JSON.stringify([url, newTenant()])})`);
+
+const DONE = [
+  { found: true, key: 'a/b?c', value: { name: 'John' }, ttl: 60 },
+  42,
+  2,
+  'AWS4-HMAC-SHA256',
+  true,
+];
+
+test("the client runs in a page of the service's own origin", async () => {
+  expect(await run(await openPage(service.url), service.url)).toEqual(DONE);
+});
+
+test('the client runs in a page of an origin of CORS_ORIGINS, and in a page of no other', async ({
+  onTestFinished,
+}) => {
+  const other = await startService({ CORS_ORIGINS: service.url });
+  onTestFinished(() => other.stop());
+  expect(await run(await openPage(service.url), other.url)).toEqual(DONE);
+  await expect(openPage(other.url).then((page) => run(page, service.url))).rejects.toThrow(/ConnectionError/);
 });

@@ -94,6 +94,7 @@ describe('a start that cannot succeed ends with code 1 and one line', () => {
     ['SERVICE_HOST', 'x'.repeat(300)],
     ['SERVICE_PORT', 'eighty'],
     ['SERVICE_PORT', '70000'],
+    ['CORS_ORIGINS', 'https://a.example/path'],
     ['DEFAULT_TTL_SECONDS', '0'],
     ['MAX_VALUE_BYTES', '5 MB'],
     ['MEMORY_MAX_BYTES', '-1'],

@@ -207,6 +207,7 @@ describe('the variables', () => {
     const recorder = new Proxy<Record<string, string>>({}, { get: (_, name) => void read.add(String(name)) });
     readConfig(recorder);
     read.delete('SERVICE_HOST');
+    read.delete('CORS_ORIGINS');
     read.delete('SERVICE_PORT');
     read.delete('AWS_LAMBDA_FUNCTION_NAME');
     every((of) => {

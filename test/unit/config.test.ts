@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { type Config, LOG_LEVELS, readConfig } from '../../lib/config/config.ts';
 import { ConfigError } from '../../lib/config/parse.ts';
 
@@ -10,6 +11,16 @@ function problemWith(env: Record<string, string>): string | undefined {
     return undefined;
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigError);
+    return (error as Error).message;
+  }
+}
+
+/** As {@link problemWith}, for the origins of a deployment. */
+function problemOfDeployment(corsOrigins: string): string | undefined {
+  try {
+    readSettings({ corsOrigins });
+    return undefined;
+  } catch (error) {
     return (error as Error).message;
   }
 }
@@ -31,6 +42,7 @@ describe('settings of which none is given', () => {
       serviceName: 'cache-service',
       host: '127.0.0.1',
       port: 8080,
+      corsOrigins: [],
       backend: undefined,
       defaultTtlSeconds: 300,
       maxTtlSeconds: 2_592_000,
@@ -48,6 +60,7 @@ describe('settings of which none is given', () => {
     const names = [
       ...numbers.map(([name]) => name),
       'SERVICE_NAME',
+      'CORS_ORIGINS',
       'DRAGONFLY_URL',
       'LOG_LEVEL',
       'ENABLE_NATS',
@@ -125,6 +138,24 @@ describe('other settings', () => {
         `LOG_LEVEL must be one of DEBUG, INFO, WARN, ERROR, not ${JSON.stringify(other)}`,
       );
     }
+  });
+
+  test('CORS_ORIGINS is a list of origins, as the corsOrigins of a deployment', () => {
+    const origins = ['https://a.example', 'http://localhost:3000'];
+    expect(readConfig({ CORS_ORIGINS: ` ${origins.join(' , ')} ` }).corsOrigins).toEqual(origins);
+    expect(readConfig({ CORS_ORIGINS: '*' }).corsOrigins).toEqual(['*']);
+    for (const wrong of [
+      'a.example',
+      'https://a.example/',
+      'https://a.example/path',
+      'https://a,',
+      'ftp://a',
+    ]) {
+      const message = problemWith({ CORS_ORIGINS: wrong });
+      expect(message).toMatch(/^CORS_ORIGINS must be origins as https:\/\/app\.example\.com, .+$/);
+      expect(problemOfDeployment(wrong)).toBe(message?.replace('CORS_ORIGINS', 'corsOrigins'));
+    }
+    expect(problemWith({ CORS_ORIGINS: 'https://user:secret@a.example/' })).not.toContain('secret');
   });
 
   test('SERVICE_HOST may be any address or name, but not empty', () => {

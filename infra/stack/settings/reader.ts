@@ -1,4 +1,4 @@
-import { ConfigError } from '../../../lib/config/parse.ts';
+import { ConfigError, list, shown } from '../../../lib/config/parse.ts';
 
 /** Reads values out of the CDK's context, where each may be of its own type (`cdk.json`) or text (`-c name=value`). */
 export class SettingsReader {
@@ -33,16 +33,7 @@ export class SettingsReader {
 
   /** Parts with commas between them, or a list in `cdk.json`; empty if it is not given. @throws ConfigError */
   list(name: string, shape: RegExp, description: string): string[] {
-    const parts =
-      this.#raw(name)
-        ?.split(',')
-        .map((part) => part.trim()) ?? [];
-    for (const part of parts) {
-      if (!shape.test(part)) {
-        throw new ConfigError(name, `must be ${description}, with commas between them, not ${shown(part)}`);
-      }
-    }
-    return parts;
+    return list({ [name]: this.#raw(name) }, name, shape, description);
   }
 
   /** @throws ConfigError */
@@ -85,9 +76,4 @@ export class SettingsReader {
     }
     return parts.join(',').trim() || undefined;
   }
-}
-
-/** A value as a message may show it: the URL of a cache, given in the wrong place, may hold a password. */
-function shown(given: string): string {
-  return /:\/\/.*@/.test(given) ? 'a URL with a login' : JSON.stringify(given);
 }

@@ -1,4 +1,4 @@
-import { readConfig } from '../../../lib/config/config.ts';
+import { ORIGINS, readConfig } from '../../../lib/config/config.ts';
 import { ConfigError } from '../../../lib/config/parse.ts';
 import { functionEnvironment, SERVICE_SETTINGS } from '../environment.ts';
 import { readAuthorization, readBackend, readEvents } from './choices.ts';
@@ -104,11 +104,7 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
     // A new account's functions do a thousand requests at once, all of them together.
     throttle: readThrottle(read, 'throttle', 1000),
     sweepThrottle: readThrottle(read, 'sweepThrottle', 10),
-    corsOrigins: read.list(
-      'corsOrigins',
-      /^(\*|https?:\/\/[^\s/,?#]+)$/,
-      'origins as https://app.example.com',
-    ),
+    corsOrigins: read.list('corsOrigins', ORIGINS.shape, ORIGINS.description),
     tracing: read.boolean('tracing'),
     service: readService(context, readTelemetry(read)),
   };
