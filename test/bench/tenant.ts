@@ -1,6 +1,6 @@
 import { encodeEntry } from '../../lib/store/redis/entry.ts';
 import { GENERATION_BYTES } from '../../lib/store/redis/generation.ts';
-import { shardOf } from '../../lib/store/redis/keyspace.ts';
+import { byShard } from '../../lib/store/redis/keyspace.ts';
 import { type Backend, inBatches, TTL_SECONDS } from './backend.ts';
 
 /** The shards that the store has unless it is told otherwise. */
@@ -13,13 +13,17 @@ const VALUE = JSON.stringify('x'.repeat(98));
 
 export const nameOf = (index: number) => `item:${index}`;
 
+const namesByShard = (tenant: string, count: number) =>
+  byShard(
+    tenant,
+    Array.from({ length: count }, (_, i) => nameOf(i)),
+    (name) => name,
+    SHARDS,
+  );
+
 /** Of `count` entries one name in every shard that has any. */
 export function oneOfEachShard(tenant: string, count: number): string[] {
-  const byShard = Map.groupBy(
-    Array.from({ length: Math.min(count, 1_000) }, (_, i) => nameOf(i)),
-    (name) => shardOf(tenant, name, SHARDS).generation,
-  );
-  return [...byShard.values()].map(([first]) => first as string);
+  return namesByShard(tenant, Math.min(count, 1_000)).map(({ items: [first] }) => first as string);
 }
 
 /**
@@ -29,16 +33,12 @@ export function oneOfEachShard(tenant: string, count: number): string[] {
  * @throws Error unless the store finds them
  */
 export async function loadTenant({ store, raw }: Backend, tenant: string, count: number): Promise<void> {
-  const names = Map.groupBy(
-    Array.from({ length: count }, (_, i) => nameOf(i)),
-    (name) => shardOf(tenant, name, SHARDS).generation,
-  );
   const { head, body } = encodeEntry(VALUE, TTL_SECONDS, 0);
-  for (const [generationKey, [first = '', ...others]] of names) {
+  for (const { shard, items } of namesByShard(tenant, count)) {
+    const [first = '', ...others] = items;
     await store.set(tenant, first, VALUE, TTL_SECONDS);
     if (others.length === 0) continue;
-    const shard = shardOf(tenant, first, SHARDS);
-    const generation = await raw.getBuffer(generationKey);
+    const generation = await raw.getBuffer(shard.generation);
     if (generation?.length !== GENERATION_BYTES) throw new Error('The store has written no generation');
     const expiry = String(Date.now() + TTL_SECONDS * 1000);
     const stored = `${generation}${head}${expiry}${body}`;

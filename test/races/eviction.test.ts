@@ -4,8 +4,11 @@ import { compileGlob } from '../../lib/store/glob.ts';
 import { shardsOf } from '../../lib/store/redis/keyspace.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, newTenant, soon } from '../conformance/backends.ts';
-import { rawClient } from '../support/engines/inspect.ts';
+import { infoFields, masters, rawClient } from '../support/engines/inspect.ts';
 import { openObserved } from './observed.ts';
+
+/** How long a key has not been used when nothing touches it, in seconds. */
+const IDLE_S = 3600;
 
 const HELPERS = ['generation', 'expiryIndex', 'nameIndex'] as const;
 type Helper = (typeof HELPERS)[number];
@@ -34,6 +37,13 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     afterRoundTrip = async () => {};
   });
 
+  /** Makes the engine believe that nobody has used a key for an hour. */
+  const makeIdle = async (key: string) => {
+    const [dump, ttlMs] = [await engine.dumpBuffer(key), await engine.pttl(key)];
+    await engine.restore(key, ttlMs, dump as Buffer, 'REPLACE', 'IDLETIME', IDLE_S);
+    expect(await idleSeconds(key)).toBeGreaterThanOrEqual(IDLE_S);
+  };
+  const idleSeconds = async (key: string) => Number(await engine.object('IDLETIME', key));
   const evict = async (helper: Helper) => {
     for (const shard of shardsOf(tenant, 1)) expect(await engine.del(shard[helper])).toBe(1);
   };
@@ -149,6 +159,13 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     expect(await leftOver()).toBe(0);
   });
 
+  test.each(HELPERS)('%s, then a look at the usage: every entry is counted', async (helper) => {
+    await setAll();
+    await evict(helper);
+    expect(await store.usage(tenant)).toMatchObject({ entries: keys.length + 1, sampled: 256, missing: 0 });
+    expect((await readable([...keys, 'z'])).length).toBe(keys.length + 1);
+  });
+
   test('both indexes: nothing old is served, and a set makes the tenant a new one', async () => {
     await setAll();
     await evict('expiryIndex');
@@ -167,6 +184,36 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     expect(await readable(keys)).toEqual(['k:1']);
     expect(await glob('k:*')).toEqual({ count: 1, complete: true });
   });
+
+  /** Enough that the indexes are touched, which one read in eight does: all miss them once in 10^11 runs. */
+  const manyTimes = async (read: () => Promise<unknown>) => {
+    for (let i = 0; i < 200; i++) await read();
+  };
+
+  test.for<[string, () => Promise<unknown>]>([
+    ['gets', () => manyTimes(() => store.get(tenant, 'k'))],
+    ['batches of gets', () => manyTimes(() => store.getMany(tenant, ['k', 'absent'], 1e6))],
+    ['a set', () => store.set(tenant, 'k', '"new"', 100)],
+    ['a delete', () => store.delete(tenant, 'absent')],
+    ['an invalidation', () => glob('absent*')],
+  ])(
+    'is not idle after %s, so an engine that evicts the least recently used keys keeps it',
+    async ([, use], { skip }) => {
+      const [node] = masters(engine) as [Redis];
+      const { dragonfly_version } = await infoFields(node, 'server');
+      skip(dragonfly_version !== undefined, 'Dragonfly does not report OBJECT IDLETIME');
+      const { maxmemory_policy = '' } = await infoFields(node, 'memory');
+      skip(
+        maxmemory_policy.endsWith('lfu'),
+        `an engine with ${maxmemory_policy} does not report OBJECT IDLETIME`,
+      );
+      await store.set(tenant, 'k', '"old"', 100);
+      const [shard] = shardsOf(tenant, 1);
+      for (const key of shard?.helpers ?? []) await makeIdle(key);
+      await use();
+      for (const key of shard?.helpers ?? []) expect(await idleSeconds(key), key).toBeLessThan(IDLE_S);
+    },
+  );
 
   test('an entry that is evicted is not counted, and may be set anew', async () => {
     const [shard] = shardsOf(tenant, 1);

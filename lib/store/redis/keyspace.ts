@@ -51,11 +51,6 @@ export function shardsOf(tenant: string, count: number): Shard[] {
   return Array.from({ length: count }, (_, index) => new Shard(tenant, index));
 }
 
-/** The shard that holds a key: the same on every node and at every time, as long as `count` stays the same. */
-export function shardOf(tenant: string, key: string, count: number): Shard {
-  return new Shard(tenant, crc16(key) % count);
-}
-
 /** Items of one shard, and where each stood among all of them. */
 export interface ShardItems<Item> {
   shard: Shard;
@@ -63,7 +58,10 @@ export interface ShardItems<Item> {
   places: number[];
 }
 
-/** Parts items by the shards that hold their keys. In each shard they keep their order. */
+/**
+ * Groups items by the shards that hold their keys, in their order. A key's shard is the same on every node and at every time, as long as
+ * `count` stays the same.
+ */
 export function byShard<Item>(
   tenant: string,
   items: readonly Item[],

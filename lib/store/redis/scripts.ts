@@ -248,11 +248,10 @@ return redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '+inf', 'LIMIT', 0, ARGV[1])
  * How many entries of a shard are live, and the names of some of them: spread evenly over the order in which they expire, all
  * of them if there are no more than that.
  *
- * KEYS: the shard's generation and expiry index. ARGV: how many names at most, and from 0 to 1 where in its part of the order
- * each of them stands. Returns the number, then the names.
+ * ARGV: how many names at most, and from 0 to 1 where in its part of the order each of them stands. Returns the number, then the names.
  */
-export const sample = script(`${NOW}
-if redis.call('EXISTS', KEYS[1]) == 0 then return {0} end
+export const sample = script(`${NOW}${UNPACK}${MEND}
+if not generation then return {0} end
 local live = redis.call('ZCOUNT', KEYS[2], now, '+inf')
 local before = redis.call('ZCARD', KEYS[2]) - live
 local most = math.min(live, tonumber(ARGV[1]))

@@ -21,7 +21,7 @@ import { presets } from './connection/profiles.ts';
 import { sideBySide } from './connection/send-together.ts';
 import { decodeEntry } from './entry.ts';
 import { invalidateShard } from './invalidate.ts';
-import { byShard, type Shard, shardOf, shardsOf } from './keyspace.ts';
+import { byShard, type Shard, shardsOf } from './keyspace.ts';
 import { remove } from './scripts.ts';
 import { askServers } from './server-state.ts';
 import { usageOf } from './usage.ts';
@@ -30,7 +30,10 @@ import { Writer } from './writer.ts';
 
 type Settings = Pick<Config, 'shards' | 'compressMinBytes'>;
 
-/** The part of gets that touch their shard's indexes as well. */
+/**
+ * The share of a shard's reads that also touch its indexes. Entries are read without them, so an engine that evicts the least recently
+ * used keys would evict the indexes of a shard that is only read, and with them the whole shard.
+ */
 const INDEX_TOUCHES = 1 / 8;
 
 /** Connects to the backend; one that cannot be reached is tried again for as long as the store is open. */
@@ -79,14 +82,9 @@ export class DragonflyStore implements CacheStore {
   }
 
   async get(tenant: string, key: string): Promise<Hit | undefined> {
-    const shard = shardOf(tenant, key, this.#settings.shards);
-    const keys = [shard.generation, shard.entry(key)];
-    // An engine that evicts what was used least recently must not think that the indexes of a shard in use are not.
-    if (Math.random() < INDEX_TOUCHES) keys.push(shard.expiryIndex, shard.nameIndex);
-    const [generation, entry] = await this.#connection.run((client) => client.mgetBuffer(keys), {
-      command: 'MGET',
-    });
-    return decodeEntry(entry ?? null, generation ?? null, Date.now());
+    // The only way to read entries: what a read must touch, such as the indexes, is decided in one place.
+    const [hit] = await this.getMany(tenant, [key], Number.POSITIVE_INFINITY);
+    return hit;
   }
 
   set(tenant: string, key: string, value: string, ttlSeconds: number): Promise<void> {
@@ -99,15 +97,16 @@ export class DragonflyStore implements CacheStore {
 
   async getMany(tenant: string, keys: readonly string[], maxBytes: number): Promise<(Hit | undefined)[]> {
     const groups = byShard(tenant, keys, (key) => key, this.#settings.shards);
+    const reads = groups.map(({ shard, items }) => {
+      const read = [shard.generation, ...shard.entries(items)];
+      if (Math.random() < INDEX_TOUCHES) read.push(shard.expiryIndex, shard.nameIndex);
+      return read;
+    });
     const replies = await this.#connection.run(
       (client) =>
         sideBySide(
           client,
-          groups.map(
-            ({ shard, items }) =>
-              () =>
-                client.mgetBuffer(shard.generation, ...shard.entries(items)),
-          ),
+          reads.map((read) => () => client.mgetBuffer(read)),
         ),
       { command: 'MGET' },
     );

@@ -26,10 +26,7 @@ export function usageOf(connection: Connection, shards: readonly Shard[]): Promi
   return connection.run(async (client) => {
     const answers = await sideBySide(
       client,
-      shards.map((shard) => () => {
-        const keys = [shard.generation, shard.expiryIndex];
-        return evaluate(client, sample, keys, [most, Math.random()]);
-      }),
+      shards.map((shard) => () => evaluate(client, sample, shard.helpers, [most, Math.random()])),
     );
     const drawn = answers.map((answer, index): Drawn => {
       const [live, ...names] = answer as [number, ...Buffer[]];

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { shardOf } from '../../../lib/store/redis/keyspace.ts';
+import { byShard } from '../../../lib/store/redis/keyspace.ts';
 import { type Backend, inBatches, startBackend, TTL_SECONDS } from '../backend.ts';
 import { type Comparison, type Part, takeTurns } from '../part.ts';
 import { memoryOf } from '../server-cost.ts';
@@ -55,7 +55,8 @@ function ours({ raw, store }: Backend, text: string, count: number): Promise<num
 
 function bare({ raw }: Backend, text: string, count: number): Promise<number> {
   return bytesEach(raw, count, (i) => {
-    const key = String(shardOf(TENANT, nameOf(i), 16).entry(nameOf(i))).replace('cache', 'plain');
+    const [placed] = byShard(TENANT, [nameOf(i)], (name) => name, 16);
+    const key = String(placed?.shard.entry(nameOf(i))).replace('cache', 'plain');
     return raw.set(key, text, 'EX', TTL_SECONDS);
   });
 }
