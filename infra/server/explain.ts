@@ -38,7 +38,13 @@ const REASONS: [words: RegExp, reason: string, tls?: boolean][] = [
   [/ENOTFOUND|EAI_AGAIN/, 'there is no host of this name'],
   [/ECONNREFUSED/, 'nothing listens there'],
   [/ETIMEDOUT|ECONNRESET|SSL|TLS/, 'it does not answer by TLS, which DRAGONFLY_URL asks for', true],
-  [/ECONNRESET/, 'it ends every connection, as it does if it wants TLS, dragonflys://…', false],
+  [
+    /ECONNRESET|closes the connection without an answer/,
+    'it ends every connection, as it does if it wants TLS, dragonflys://…',
+    false,
+  ],
+  [/Socket timeout/, 'it accepts connections, but does not answer'],
+  [/ETIMEDOUT|E(?:HOST|NET)UNREACH/, 'it cannot be reached'],
 ];
 
 /**
@@ -49,6 +55,9 @@ const REASONS: [words: RegExp, reason: string, tls?: boolean][] = [
 export function explainBackend(error: unknown, tls: boolean): string {
   const { cause } = error instanceof BackendUnavailableError ? error : { cause: error };
   const said = cause instanceof Error ? cause.message : String(cause);
+  const [foreign] = /\S+ answers, but does not speak the Redis protocol[^;]*/.exec(said) ?? [];
+  if (foreign !== undefined)
+    return `${foreign}. Correct DRAGONFLY_URL: until then, requests are answered 503.`;
   const fits = ([words, _, only = tls]: (typeof REASONS)[number]) => words.test(said) && only === tls;
   const reason = REASONS.find(fits)?.[1];
   const problem = `The backend does not answer yet${reason === undefined ? '' : ` (${reason})`}`;

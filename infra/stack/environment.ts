@@ -2,6 +2,7 @@ import { readConfig } from '../../lib/config/config.ts';
 
 /** The settings of the service that a deployment may choose, by their own names. */
 export const SERVICE_SETTINGS = [
+  'BACKEND_TIMEOUT_MS',
   'DEFAULT_TTL_SECONDS',
   'MAX_TTL_SECONDS',
   'MAX_VALUE_BYTES',

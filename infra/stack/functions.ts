@@ -33,7 +33,7 @@ export interface CacheFunctionsProps {
 /** A sweep works until just before API Gateway gives up, after 30 seconds. */
 const SWEEP_TIMEOUT = Duration.seconds(29);
 
-/** The others are done in one round trip, or have given up on the backend after about a second. */
+/** The others need one round trip, or fail when an operation on the backend times out: after 4 s at most, see `readSettings`. */
 const TIMEOUT = Duration.seconds(5);
 
 /**

@@ -46,6 +46,11 @@ export function parseBackendUrl(url: string): BackendAddress {
   return { hosts, cluster, tls, ...parseLogin(login), db };
 }
 
+/** `host:port`, as in a URL. */
+export function hostAndPort({ host, port }: BackendAddress['hosts'][number]): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 function parseHost(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(text);
   const host = match?.[1] ?? match?.[2];

@@ -23,7 +23,7 @@ export type LambdaHandler = (event: unknown, context: Context) => Promise<HttpRe
 
 /** What every endpoint of a process shares. */
 export interface EndpointServices {
-  config: Pick<Config, 'tenantClaim'>;
+  config: Pick<Config, 'backendTimeoutMs' | 'tenantClaim'>;
   log: Log;
   requestLog: RequestLog;
   /** Sends buffered events and traces. Awaited before each response, since a function is frozen after it. Never rejects. */
@@ -53,7 +53,7 @@ export function createEndpoints({ config, log, requestLog, flush }: EndpointServ
       });
 
     return (given, lambda) => {
-      const request = createRequestContext(operation, given, lambda);
+      const request = createRequestContext(operation, given, lambda, config.backendTimeoutMs);
       return runForRequest(request, async () => {
         // A copy: the body parser replaces the body.
         const respond = () => pipeline({ ...request.event }, { ...lambda, request });

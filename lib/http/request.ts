@@ -18,23 +18,24 @@ type Headers = Readonly<Record<string, string | undefined>>;
 /** API Gateway's own limit for a response, in milliseconds. It applies where Lambda does not report the time that is left. */
 const GATEWAY_TIMEOUT_MS = 30_000;
 
-/** Kept back from the time that is left, in milliseconds: an operation under way may take this long to fail and to respond. */
-const RESPONSE_MARGIN_MS = 1000;
+/** Kept back for the response, in milliseconds, beside the time that an operation on the backend may take to fail. */
+const RESPONSE_MS = 100;
 
 /** The record of a request that has just come in. @param given any value: whoever may invoke a function may pass anything */
 export function createRequestContext(
   operation: Operation,
   given: unknown,
-  lambda: Partial<Context> = {},
+  lambda: Partial<Context> | undefined,
+  backendTimeoutMs: number,
 ): RequestContext {
   const event = eventOf(given);
   return {
     operation,
     event,
-    lambda,
+    lambda: lambda ?? {},
     ...requestIds(event.headers),
     startedMonotonicMs: performance.now(),
-    deadlineEpochMs: deadlineEpochMs(lambda),
+    deadlineEpochMs: deadlineEpochMs(lambda, backendTimeoutMs),
     tenant: '',
     body: undefined,
     rawValues: [],
@@ -62,10 +63,14 @@ export function requestIds(headers: Headers): RequestIds {
   return { correlationId: accepted('x-correlation-id'), requestId: accepted('x-request-id') };
 }
 
-/** When work for a request must have stopped. */
-export function deadlineEpochMs(lambda: Partial<Context> | undefined): number {
+/**
+ * When work for a request must stop.
+ *
+ * @param backendTimeoutMs how long an operation that is under way then may still take to fail
+ */
+export function deadlineEpochMs(lambda: Partial<Context> | undefined, backendTimeoutMs: number): number {
   const leftMs = lambda?.getRemainingTimeInMillis?.() ?? GATEWAY_TIMEOUT_MS;
-  return Date.now() + Math.max(0, Math.min(leftMs, GATEWAY_TIMEOUT_MS) - RESPONSE_MARGIN_MS);
+  return Date.now() + Math.max(0, Math.min(leftMs, GATEWAY_TIMEOUT_MS) - backendTimeoutMs - RESPONSE_MS);
 }
 
 /**

@@ -3,6 +3,7 @@ import { readConfig } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
+import { PATIENT } from '../patience.ts';
 import { rawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 
@@ -31,7 +32,7 @@ export async function startBackend(): Promise<Backend> {
     for (const end of ends.reverse()) await end();
   };
   const open = async () => {
-    const config = readConfig({ DRAGONFLY_URL: server.url, LOG_LEVEL: 'ERROR' });
+    const config = readConfig({ ...PATIENT, DRAGONFLY_URL: server.url, LOG_LEVEL: 'ERROR' });
     const store = await openStore(config, createLog(config));
     ends.push(() => store.close());
     return store;

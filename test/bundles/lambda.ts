@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type Build, build, type FunctionName } from '../../infra/build/functions.ts';
 import { functionEnvironment } from '../../infra/stack/environment.ts';
+import { PATIENT } from '../patience.ts';
 import { BOOTSTRAP, InvocationError, RuntimeApi } from '../support/lambda/runtime-api.ts';
 import { runtimeEnvironment } from '../support/lambda/runtime-environment.ts';
 
@@ -48,7 +49,8 @@ export function bundles(): Promise<Build> {
 
 /**
  * Starts a function as Lambda does, from its bundle and with nothing in its environment but what the template declares and
- * what the runtime adds, but for the authorities that this process trusts, and waits until it is ready for an event.
+ * what the runtime adds, but for the authorities that this process trusts, and waits until it is ready for an event. Its backend has
+ * time for a busy machine, unless `BACKEND_TIMEOUT_MS` is given; '' stands for the default.
  *
  * @param settings in place of what the template declares; others would never reach a function, so they are refused
  * @throws InvocationError when the bundle cannot be loaded or its start fails
@@ -82,6 +84,7 @@ export async function startFunction(
       // The backend that TEST_BACKEND_URL names may have a certificate of a private authority.
       NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS,
       ...declared,
+      ...PATIENT,
       ...settings,
       ...runtimeEnvironment(facts),
     },

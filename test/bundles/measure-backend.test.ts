@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { METRICS } from '../../lib/observability/metric-names.ts';
+import { IMPATIENT } from '../patience.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
@@ -36,8 +37,14 @@ async function started<T extends Server | TestCluster | LambdaFunction>(starting
   return result;
 }
 
-const measuring = (url: string) =>
-  started(startFunction('measure-backend', { DRAGONFLY_URL: url, METRICS_NAMESPACE: 'CacheService/test' }));
+const measuring = (url: string, settings: Record<string, string> = {}) =>
+  started(
+    startFunction('measure-backend', {
+      ...settings,
+      DRAGONFLY_URL: url,
+      METRICS_NAMESPACE: 'CacheService/test',
+    }),
+  );
 
 /** A line of the log in the form of which CloudWatch makes metrics. */
 interface Emf extends Record<string, unknown> {
@@ -113,7 +120,7 @@ describe('the function that measures the backend', () => {
 
   it('says that the backend cannot be reached, and says when it can be again', async () => {
     const server = await started(startServer());
-    const lambda = await measuring(server.url);
+    const lambda = await measuring(server.url, IMPATIENT);
     await server.kill();
     const [line] = await measure(lambda);
     expect(line).toMatchObject({ BackendReachable: 0, service: 'cache-service' });
@@ -123,7 +130,7 @@ describe('the function that measures the backend', () => {
   });
 
   it('starts where there is no backend', async () => {
-    const lambda = await measuring(`redis://${LOOPBACK}:${await freePort()}`);
+    const lambda = await measuring(`redis://${LOOPBACK}:${await freePort()}`, IMPATIENT);
     expect(await measure(lambda)).toMatchObject([{ BackendReachable: 0 }]);
   });
 });

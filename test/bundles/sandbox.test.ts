@@ -1,19 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Operation } from '../../lib/routes.ts';
-import { presets } from '../../lib/store/redis/connection/profiles.ts';
 import { startProxy } from '../faults/proxy.ts';
+import { IMPATIENT } from '../patience.ts';
 import { infoFields, masters, withRawClient } from '../support/engines/inspect.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 import { eventFor } from './events.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 
-/** Longer than any timer that a request could have left behind. */
-const LONG_FREEZE_MS = presets.lambda.operationTimeout * 2;
+/** So short that a test can outlast it by a freeze, in milliseconds. */
+const TIMEOUT_MS = 3000;
 
-/** A busy machine may need more tries than one; a connection that is lost for good is not found again by any number. */
-const PATIENCE = { timeout: 15_000, interval: 100 };
+/** Longer than any timer that a request could have left behind. */
+const LONG_FREEZE_MS = 1.5 * TIMEOUT_MS;
 
 const running: { stop(): Promise<void> }[] = [];
 
@@ -28,8 +28,12 @@ async function started<T extends { stop(): Promise<void> }>(starting: Promise<T>
   return result;
 }
 
-const sandbox = (operation: Operation, backend?: { url: string }): Promise<LambdaFunction> =>
-  started(startFunction(operation, backend ? { DRAGONFLY_URL: backend.url } : {}));
+const sandbox = (
+  operation: Operation,
+  backend?: { url: string },
+  settings: Record<string, string> = {},
+): Promise<LambdaFunction> =>
+  started(startFunction(operation, { ...settings, ...(backend && { DRAGONFLY_URL: backend.url }) }));
 
 const headers = { 'X-Tenant-ID': 'sandbox' };
 const setEvent = eventFor('set', { headers, body: { key: 'k', value: 'kept' } });
@@ -48,7 +52,7 @@ const connectionsMade = (server: Server): Promise<number> =>
 describe('a function that was frozen', () => {
   it('goes on with the connection it had', async () => {
     const server = await started(startServer());
-    const set = await sandbox('set', server);
+    const set = await sandbox('set', server, { BACKEND_TIMEOUT_MS: String(TIMEOUT_MS) });
     await set.invoke(setEvent);
     const before = await connectionsMade(server);
     for (let time = 0; time < 2; time++) {
@@ -67,7 +71,7 @@ describe('a function that was frozen', () => {
     expect(await get.invoke(getEvent)).toMatchObject(hit);
     proxy.drop();
     proxy.heal();
-    await expect.poll(() => get.invoke(getEvent), PATIENCE).toMatchObject(hit);
+    expect(await get.invoke(getEvent)).toMatchObject(hit);
   });
 
   it('finds its way back when the backend was restarted meanwhile', async () => {
@@ -76,7 +80,7 @@ describe('a function that was frozen', () => {
     await set.invoke(setEvent);
     expect(await get.invoke(getEvent)).toMatchObject(hit);
     await server.restart();
-    await expect.poll(() => get.invoke(getEvent), PATIENCE).toMatchObject(miss);
+    expect(await get.invoke(getEvent)).toMatchObject(miss);
   });
 });
 
@@ -84,7 +88,10 @@ describe('a function whose backend is away', () => {
   it('starts, answers 503 and serves as soon as the backend is there', async () => {
     const server = await started(startServer());
     await server.kill();
-    const [get, health] = await Promise.all([sandbox('get', server), sandbox('health', server)]);
+    const [get, health] = await Promise.all([
+      sandbox('get', server, IMPATIENT),
+      sandbox('health', server, IMPATIENT),
+    ]);
     expect(await get.invoke(getEvent)).toMatchObject({
       statusCode: 503,
       headers: { 'retry-after': '1' },
@@ -95,12 +102,12 @@ describe('a function whose backend is away', () => {
       body: expect.stringContaining('"status":"unhealthy"'),
     });
     await server.restart();
-    await expect.poll(() => get.invoke(getEvent), PATIENCE).toMatchObject(miss);
+    await expect.poll(() => get.invoke(getEvent)).toMatchObject(miss);
   });
 
   it('tells callers nothing about it', async () => {
     const port = await freePort();
-    const get = await sandbox('get', { url: `redis://user:secret@${LOOPBACK}:${port}` });
+    const get = await sandbox('get', { url: `redis://user:secret@${LOOPBACK}:${port}` }, IMPATIENT);
     const answer = JSON.stringify(await get.invoke(getEvent));
     expect(answer).not.toContain(LOOPBACK);
     expect(answer).not.toContain(String(port));

@@ -5,6 +5,7 @@ import { CacheClient, type CacheError } from '../../lib/client/index.ts';
 import * as answered from '../../lib/errors.ts';
 import { failureResponse as envelope } from '../../lib/http/response.ts';
 import { type Service, startService } from '../http/service.ts';
+import { IMPATIENT } from '../patience.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { failure, type Reply, script, success } from './scripted.ts';
 
@@ -106,7 +107,10 @@ describe('a running service', () => {
 
 describe('a service whose backend is away', () => {
   test('says so', async () => {
-    const service = await startService({ DRAGONFLY_URL: `redis://${LOOPBACK}:${await freePort()}` });
+    const service = await startService({
+      ...IMPATIENT,
+      DRAGONFLY_URL: `redis://${LOOPBACK}:${await freePort()}`,
+    });
     const error = await failed(clientOf(service).get('k'));
     await service.stop();
     expect(error).toMatchObject({ name: 'BackendUnavailableError', status: 503, retryAfterMs: 1000 });

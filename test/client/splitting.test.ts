@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CacheClient, type FetchRequest, PayloadTooLargeError } from '../../lib/client/index.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
-import { patientFetch } from '../http/patience.ts';
 import { failure, script, success } from './scripted.ts';
 
 const MIB = 1024 ** 2;
@@ -20,7 +19,7 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
     const bodies: string[] = [];
     const watching = (url: string, request: FetchRequest) => {
       bodies.push(request.body ?? '');
-      return patientFetch(url, request);
+      return fetch(url, request);
     };
     const url = `http://127.0.0.1:${port}`;
     return { bodies, cache: new CacheClient({ url, tenant, fetch: watching, timeoutMs: 20_000 }) };

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
 import { type Config, readConfig } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { EmbeddedStore } from '../../lib/store/memory.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { isBusy, MOST_TRIES } from '../http/patience.ts';
+import { PATIENT } from '../patience.ts';
 
 /** A kind of store under test. */
 export interface Backend {
@@ -48,7 +48,7 @@ export const backends: Backend[] = [
 ];
 
 async function open(url: string, settings: Partial<Config> = {}): Promise<OpenStore> {
-  const config = { ...readConfig({ DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' }), ...settings };
+  const config = { ...readConfig({ ...PATIENT, DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' }), ...settings };
   return { store: await openStore(config, createLog(config)), pass: (ms) => sleep(ms), now: Date.now };
 }
 
@@ -62,20 +62,14 @@ export function newTenant(): string {
 /** Far enough away for everything. */
 export const soon = (): number => Date.now() + 25_000;
 
-/** Side by side but not all at once: operations have deadlines, which a machine that is flooded does not meet. */
+/** Runs 250 operations at a time: with all of them at once, the last would wait for the others until they time out. */
 export async function inBatches<T>(items: T[], action: (item: T) => Promise<unknown>): Promise<void> {
-  const patiently = (item: T) => again(() => action(item));
-  for (let at = 0; at < items.length; at += 250) await Promise.all(items.slice(at, at + 250).map(patiently));
+  for (let at = 0; at < items.length; at += 250) await Promise.all(items.slice(at, at + 250).map(action));
 }
 
-/** Asks once more, as callers do, where the machine was too busy for a deadline to be met. */
-async function again(action: () => Promise<unknown>, tries = 1): Promise<unknown> {
-  try {
-    return await action();
-  } catch (error) {
-    // Also of the client's own class.
-    const { code } = error as { code?: string };
-    if (!isBusy(code) || tries === MOST_TRIES) throw error;
-    return again(action, tries + 1);
-  }
-}
+/** Matches what is left, in seconds, of a TTL of ten seconds or more that was set a moment ago, on a machine that may have stood still since. */
+export const leftOf = (ttl: number) =>
+  expect.toSatisfy(
+    (left) => Number.isInteger(left) && left <= ttl && left > ttl - 10,
+    `up to ${ttl}, set a moment ago`,
+  );

@@ -2,14 +2,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { compileGlob } from '../../lib/store/glob.ts';
 import { EmbeddedStore, ENTRY_OVERHEAD_BYTES } from '../../lib/store/memory.ts';
 import type { CacheStore, Hit, Item } from '../../lib/store/store.ts';
-import { backends, newTenant, type OpenStore, soon } from './backends.ts';
+import { backends, leftOf, newTenant, type OpenStore, soon } from './backends.ts';
 import { everywhere } from './over-the-wire.ts';
 
 const PLENTY = 64 * 1024 ** 2;
 const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);
 const items = (names: string[], ttlSeconds = 100): Item[] =>
   names.map((key) => ({ key, value: JSON.stringify(`of ${key}`), ttlSeconds }));
-const hitOf = (value: string, ttl: number): Hit => ({ value, bytes: Buffer.byteLength(value), ttl });
+const hitOf = (value: string, ttl: number): Hit => ({
+  value,
+  bytes: Buffer.byteLength(value),
+  ttl: leftOf(ttl),
+});
 
 describe.each(everywhere)('batches, $name', ({ open }) => {
   let opened: OpenStore;

@@ -8,7 +8,6 @@ import {
 import { extractRaw } from '../../lib/json/extract.ts';
 import { JsonText } from '../../lib/json/raw.ts';
 import type { CacheStore, Hit } from '../../lib/store/store.ts';
-import { patientFetch } from '../http/patience.ts';
 
 /**
  * A store that is a running service, spoken to through the client: values go and come as the JSON texts that they are.
@@ -20,7 +19,6 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
     parse: parseVerbatim,
     stringify: (value) => value as string,
     timeoutMs: 25_000,
-    fetch: patientFetch,
   });
   const of = (tenant: string) => client.forTenant(tenant);
   const get = together<string, Lookup<JsonText>>(

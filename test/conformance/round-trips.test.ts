@@ -4,6 +4,7 @@ import { createLog } from '../../lib/log/log.ts';
 import { compileGlob } from '../../lib/store/glob.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
+import { PATIENT } from '../patience.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import { commandsDuring } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
@@ -19,7 +20,7 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
 
   beforeAll(async () => {
     engine = kind === 'cluster' ? await startCluster() : await startServer();
-    const config = readConfig({ DRAGONFLY_URL: engine.url });
+    const config = readConfig({ ...PATIENT, DRAGONFLY_URL: engine.url });
     store = await openStore(config, createLog({ ...config, logLevel: 'ERROR' }));
     // Connects every node, and makes each of them know the scripts.
     await inBatches(keys, (key) => store.set('warm', key, '1', 60));
@@ -106,7 +107,7 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
 
   test('the first request sends all shards their commands once, to the right server', async () => {
     const sent = await during(async () => {
-      const config = readConfig({ DRAGONFLY_URL: engine.url });
+      const config = readConfig({ ...PATIENT, DRAGONFLY_URL: engine.url });
       const fresh = await openStore(config, createLog({ ...config, logLevel: 'ERROR' }));
       await fresh.getMany('t', keys.slice(0, 100), 1e6);
       await fresh.close();

@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PatientClient } from '../client/service.ts';
 import { startProxy } from '../faults/proxy.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
-import { patientFetch } from '../http/patience.ts';
 import { startService } from '../http/service.ts';
 import { freePort } from '../support/engines/ports.ts';
 import { type Agent, ask, forgetAnswers } from './agent.ts';
@@ -47,7 +46,7 @@ describeOnEveryBackend('the examples', {}, (connect) => {
   let cache: CacheClient;
   beforeEach(() => {
     const { port, tenant } = connect();
-    cache = new PatientClient({ url: `http://127.0.0.1:${port}`, tenant, fetch: patientFetch });
+    cache = new PatientClient({ url: `http://127.0.0.1:${port}`, tenant });
   });
 
   test('an agent is asked a question once, however it is spaced', async () => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { parseBackendUrl } from '../../lib/config/backend-url.ts';
 import { createClient } from '../../lib/store/redis/connection/client.ts';
 import type { Access } from '../../lib/store/redis/connection/credentials.ts';
-import { presets } from '../../lib/store/redis/connection/profiles.ts';
+import { profiles } from '../../lib/store/redis/connection/profiles.ts';
 import { startServer } from '../support/engines/server.ts';
 
 const noLogin = {
@@ -22,7 +22,7 @@ test('a TLS handshake that is given up halfway does not end the process', async 
       for (let cycle = 0; cycle < 100; cycle++) {
         const client = createClient(
           { address: parseBackendUrl(server.url), ...noLogin } satisfies Access,
-          presets.server,
+          profiles.server,
         );
         client.on('error', () => {});
         client.connect().catch(() => {});

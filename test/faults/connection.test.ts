@@ -1,17 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readConfig } from '../../lib/config/config.ts';
+import { createLog } from '../../lib/log/log.ts';
 import { compileGlob } from '../../lib/store/glob.ts';
+import type { Client } from '../../lib/store/redis/connection/client.ts';
+import { Connection } from '../../lib/store/redis/connection/connection.ts';
+import { accessSource } from '../../lib/store/redis/connection/credentials.ts';
+import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { newTenant, soon } from '../conformance/backends.ts';
+import { PATIENT } from '../patience.ts';
 import { withRawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
-import { type Environment, healed, open, unavailable } from './store.ts';
+import { DEFAULT_TIMEOUT, type Environment, healed, open, QUICK_TO_NOTICE, unavailable } from './store.ts';
 
 describe.each<Environment>(['local server', 'Lambda'])('a connection that fails, %s', (on) => {
   let server: Server;
   let proxy: FaultProxy;
+  /** Through the proxy, for operations that are to succeed. */
   let store: CacheStore;
+  /** Through the proxy, for operations that are to fail. */
+  let failing: CacheStore;
+  /** With nothing in between. */
   let direct: CacheStore;
   let tenant: string;
 
@@ -26,11 +37,15 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
   beforeEach(async () => {
     tenant = newTenant();
     proxy = await startProxy(server.port);
-    store = await open(proxy.url, on);
+    store = await open(proxy.url, on, QUICK_TO_NOTICE);
+    failing = await open(proxy.url, on, DEFAULT_TIMEOUT);
+    // Both are connected and know the server's time.
+    await healed(failing, tenant);
     await store.set(tenant, 'k', '"before"', 60);
   });
   afterEach(async () => {
     await store.close();
+    await failing.close();
     await proxy.stop();
   });
 
@@ -72,36 +87,36 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
   test('is told within its deadline when nothing answers, and made anew when something does', async () => {
     await proxy.refuse();
     proxy.reset();
-    await unavailable(store.get(tenant, 'k'));
-    await unavailable(store.set(tenant, 'k', '1', 60));
-    await unavailable(store.delete(tenant, 'k'));
-    await unavailable(store.invalidate(tenant, compileGlob('k*'), soon()));
-    await unavailable(store.clear(tenant, soon()));
-    await unavailable(store.ping());
+    await unavailable(failing.get(tenant, 'k'));
+    await unavailable(failing.set(tenant, 'k', '1', 60));
+    await unavailable(failing.delete(tenant, 'k'));
+    await unavailable(failing.invalidate(tenant, compileGlob('k*'), soon()));
+    await unavailable(failing.clear(tenant, soon()));
+    await unavailable(failing.ping());
     await proxy.accept();
-    await healed(store, tenant);
+    await healed(failing, tenant);
   });
 
   test('is told within its deadline when the network swallows everything', async () => {
     proxy.drop();
-    await unavailable(store.get(tenant, 'k'));
-    await unavailable(store.set(tenant, 'k', '1', 60));
+    await unavailable(failing.get(tenant, 'k'));
+    await unavailable(failing.set(tenant, 'k', '1', 60));
     proxy.heal();
-    await healed(store, tenant);
+    await healed(failing, tenant);
   });
 
   /** Invalidates what a set may have left, lets the network deliver what it holds back, and looks whether that brought it back. */
-  async function expectGoneForGood(): Promise<void> {
+  async function expectGoneForGood(sender: CacheStore): Promise<void> {
     expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
     proxy.release();
-    await healed(store, tenant);
+    await healed(sender, tenant);
     expect(await direct.get(tenant, 'k')).toBeUndefined();
   }
 
   test('does not make a set appear that was answered with a failure and came late', async () => {
     proxy.hold();
-    await unavailable(store.set(tenant, 'k', '"late"', 60));
-    await expectGoneForGood();
+    await unavailable(failing.set(tenant, 'k', '"late"', 60));
+    await expectGoneForGood(failing);
     expect((await direct.invalidate(tenant, compileGlob('*'), soon())).count).toBe(1);
   });
 
@@ -111,18 +126,18 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
       // Less than a pause after which the server's time is asked for anew.
       Date.now = () => now() + 20_000;
       proxy.hold();
-      await unavailable(store.set(tenant, 'k', '"late"', 60));
+      await unavailable(failing.set(tenant, 'k', '"late"', 60));
     } finally {
       Date.now = now;
     }
-    await expectGoneForGood();
+    await expectGoneForGood(failing);
   });
 
   test('does not let a set that had to be sent again undo an invalidation made after it was answered', async () => {
     // What goes out on this connection arrives only after it was given up, and after what went out on the next one.
     proxy.strand();
     await store.set(tenant, 'k', '"sent twice"', 60);
-    await expectGoneForGood();
+    await expectGoneForGood(store);
   });
 
   test('does not let one do so either that was on its way when the connection was reset', async () => {
@@ -131,40 +146,41 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await sleep(50);
     proxy.resetClients();
     await set;
-    await expectGoneForGood();
+    await expectGoneForGood(store);
   });
 
   test('does not let one do so either that went out on a connection shortly before it was given up', async () => {
     proxy.strand();
     // With it the silence begins: the set behind it is sent again while the first one may still take effect.
     const before = store.get(tenant, 'k').catch(() => undefined);
-    await sleep(300);
+    await sleep(750);
     await store.set(tenant, 'k', '"sent twice"', 60);
-    await expectGoneForGood();
+    await expectGoneForGood(store);
     await before;
   });
 
   test('does not make a set appear that met a stopped server', async () => {
     server.pause();
-    await unavailable(store.set(tenant, 'k', '"late"', 60));
+    await unavailable(failing.set(tenant, 'k', '"late"', 60));
     server.resume();
     await healed(direct, tenant);
     expect((await direct.get(tenant, 'k'))?.value).toBe('"before"');
   });
 
   test('finds its scripts forgotten and goes on', async () => {
-    await store.set(tenant, 'k', '1', 60);
+    await direct.clear(tenant, soon());
+    await direct.set(tenant, 'k', '1', 60);
     await withRawClient(server.url, (client) => client.script('FLUSH'));
-    await Promise.all(['a', 'b', 'c'].map((key) => store.set(tenant, key, '1', 60)));
+    await Promise.all(['a', 'b', 'c'].map((key) => direct.set(tenant, key, '1', 60)));
     await withRawClient(server.url, (client) => client.script('FLUSH'));
-    expect(await store.delete(tenant, 'k')).toBe(true);
-    expect(await store.clear(tenant, soon())).toBe(3);
+    expect(await direct.delete(tenant, 'k')).toBe(true);
+    expect(await direct.clear(tenant, soon())).toBe(3);
   });
 
   test('may be to a server that is not there yet', async () => {
     await proxy.refuse();
     proxy.reset();
-    const early = await open(proxy.url, on);
+    const early = await open(proxy.url, on, DEFAULT_TIMEOUT);
     await unavailable(early.get(tenant, 'k'));
     await proxy.accept();
     await healed(early, tenant);
@@ -182,6 +198,28 @@ test('a server that lost all its data is a cache that is empty', async () => {
   expect((await store.get('t', 'k'))?.value).toBe('2');
   await store.close();
   await server.stop();
+});
+
+test('a programming error that has a code is thrown at once, and the commands are not sent again', async () => {
+  const server = await startServer();
+  const config = readConfig({ ...PATIENT, DRAGONFLY_URL: server.url });
+  const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
+  const connection = new Connection(accessSource(config), profileFor(config), log);
+  let attempts = 0;
+  const commands = async (client: Client) => {
+    attempts++;
+    return client.get(Buffer.from(undefined as unknown as string));
+  };
+  try {
+    await expect(connection.run(commands)).rejects.toMatchObject({
+      name: 'TypeError',
+      code: 'ERR_INVALID_ARG_TYPE',
+    });
+    expect(attempts).toBe(1);
+  } finally {
+    await connection.close();
+    await server.stop();
+  }
 });
 
 test('a server whose clock is far from ours takes sets all the same', async () => {

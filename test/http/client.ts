@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { backends, newTenant } from '../conformance/backends.ts';
 import { requireDescribed } from '../openapi/conformity.ts';
 import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
-import { isBusy, MOST_TRIES } from './patience.ts';
 import { type Environment, type Service, startService } from './service.ts';
 
 export const API = '/api/v1/cache';
@@ -13,13 +12,10 @@ export const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-
 export class Client {
   readonly port: number;
   readonly tenant: string;
-  readonly #mostTries: number;
 
-  /** @param mostTries where the backend is well, and a 503 means that the machine is busy: such a request is sent again */
-  constructor({ port }: { port: number }, tenant = newTenant(), mostTries = 1) {
+  constructor({ port }: { port: number }, tenant = newTenant()) {
     this.port = port;
     this.tenant = tenant;
-    this.#mostTries = mostTries;
   }
 
   /**
@@ -36,10 +32,7 @@ export class Client {
     };
     add('X-Tenant-ID', this.tenant);
     if (request.body !== undefined) add('Content-Type', 'application/json');
-    for (let tries = 1; ; tries++) {
-      const answer = await describedRequest(this.port, { ...request, headers: all });
-      if (tries >= this.#mostTries || !isBusy(answer.text)) return answer;
-    }
+    return describedRequest(this.port, { ...request, headers: all });
   }
 
   /** A set whose whole body is given. */
@@ -112,8 +105,7 @@ export function describeOnEveryBackend(
       service = await startService(url === undefined ? env : { ...env, DRAGONFLY_URL: url });
     });
     afterAll(() => service.stop());
-    // In memory there is no backend that could be late.
-    suite((tenant) => new Client(service, tenant, url === undefined ? 1 : MOST_TRIES));
+    suite((tenant) => new Client(service, tenant));
   });
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { leftOf } from '../conformance/backends.ts';
 import { batch, itemsIn, keysBody, setBatch } from './batch.ts';
 import { dataOf, describeOnEveryBackend, expectNoContent } from './client.ts';
 
@@ -65,7 +66,7 @@ describeOnEveryBackend('a batch', {}, (connect) => {
       { key: 'b', ttl: 300 },
       { key: 'a', ttl: 20 },
     ]);
-    expect(dataOf(await client.get('a'), 200)).toMatchObject({ value: 3, ttl: 20 });
+    expect(dataOf(await client.get('a'), 200)).toMatchObject({ value: 3, ttl: leftOf(20) });
   });
 
   test('does what single requests do to the same entries, and they to its', async () => {
@@ -113,7 +114,7 @@ describeOnEveryBackend('a batch', {}, (connect) => {
     const items = escaped.map((key) => `{"key":${key},"value":1,"ttl":2592000}`);
     expect(itemsIn(await batch(client, 'set', `{"items":[${items}]}`), 201)).toHaveLength(100);
     const found = itemsIn(await batch(client, 'get', `{"keys":[${escaped}]}`));
-    expect(found).toEqual(keys.map((key) => ({ key, value: 1, found: true, ttl: 2_592_000 })));
+    expect(found).toEqual(keys.map((key) => ({ key, value: 1, found: true, ttl: leftOf(2_592_000) })));
     expect(dataOf(await batch(client, 'delete', `{"keys":[${escaped}]}`), 200).count).toBe(100);
   });
 });

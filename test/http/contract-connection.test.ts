@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
+import { IMPATIENT } from '../patience.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 import { Client, dataOf, detailsOf } from './client.ts';
 import { type Environment, type Service, startService } from './service.ts';
@@ -39,14 +40,14 @@ async function expectRefused(
   context: TestContext,
   { reason, secret }: Refusal,
 ): Promise<void> {
-  const service = await start(env, context);
+  const service = await start({ ...env, ...IMPATIENT }, context);
   const client = new Client(service);
   const [answer, health] = await Promise.all([client.get('k'), client.send({ target: '/health' })]);
   detailsOf(answer, 503, 'BACKEND_UNAVAILABLE');
   expect(answer.headers['retry-after']).toBe('1');
   expect(health.status).toBe(503);
+  await context.expect.poll(service.stdout).toMatch(reason);
   await service.stop();
-  expect(service.stdout()).toMatch(reason);
   for (const told of [service.stdout(), service.stderr(), answer.text, health.text]) {
     expect(told).not.toContain(secret);
     expect(told).not.toContain(encoded(secret));

@@ -80,15 +80,21 @@ describe.each(inject('targets'))('the usage of a tenant on a server ($name)', ({
     expect(estimated).toBeLessThan(5000);
   });
 
-  test('counts nothing that cannot be read', async () => {
+  test.each([
+    ['generations', ['generation'], 40],
+    ['expiry indexes', ['expiryIndex'], 40],
+    ['generations and indexes', ['generation', 'expiryIndex', 'nameIndex'], 0],
+  ] as const)('counts what can be read after the %s were evicted', async (_, evicted, entries) => {
     const client = new Client(service);
-    for (let i = 0; i < 40; i++) dataOf(await client.set(`k:${i}`, '1'), 201);
+    const keys = Array.from({ length: 40 }, (_, i) => `k:${i}`);
+    for (const key of keys) dataOf(await client.set(key, '1'), 201);
     expect(await entriesOf(client)).toBe(40);
     const raw = await rawClient(url);
-    for (const { generation } of shardsOf(client.tenant, 16)) await raw.del(generation);
+    for (const shard of shardsOf(client.tenant, 16))
+      for (const helper of evicted) await raw.del(shard[helper]);
     await raw.quit();
-    expect(await client.held(['k:0', 'k:1', 'k:39'])).toEqual([]);
-    expect(await usageOf(client)).toMatchObject({ entries: 0, bytes: { estimated: 0, sampled: 0 } });
+    expect(await usageOf(client)).toMatchObject({ entries, bytes: { sampled: entries } });
+    expect(await client.held(keys)).toHaveLength(entries);
   });
 
   test('says how much of the sample has been evicted, and counts no bytes for it', async () => {

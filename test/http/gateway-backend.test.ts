@@ -1,10 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../support/engines/ports.ts';
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
+import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 import { rawRequest } from './gateway-raw.ts';
 import { startService } from './service.ts';
 
 const SECRET = 'open-sesame';
+
+/** Enough for a busy machine to find out what is wrong, and not too long to wait for each failure, in milliseconds. */
+const TIMEOUT_MS = 3000;
 
 let open: Server;
 let locked: Server;
@@ -21,9 +27,9 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([open, locked, encrypted].map((server) => server?.stop())));
 
-/** What the service has to say when it starts on a backend that is not as the URL says, and has answered a request. */
+/** Starts a service on a backend that is not as the URL says. @returns its output, after it has answered a request with `status` */
 async function startOn(url: string): Promise<{ stdout: string; stderr: string; status: number }> {
-  const service = await startService({ DRAGONFLY_URL: url });
+  const service = await startService({ DRAGONFLY_URL: url, BACKEND_TIMEOUT_MS: String(TIMEOUT_MS) });
   try {
     const { status } = await rawRequest(service.port, {
       target: '/api/v1/cache/a',
@@ -35,58 +41,126 @@ async function startOn(url: string): Promise<{ stdout: string; stderr: string; s
   }
 }
 
-const says = (reason: string) =>
-  `The backend does not answer yet (${reason}): until it does, requests are answered 503.\n`;
+/** The problems that the service has logged about its connection. */
+const loggedIn = (stdout: string) =>
+  [...stdout.matchAll(/"message":"backend connection".*?"error":"([^"]*)"/g)].map(([, error]) => error);
 
-// Again where the machine stood still for so long that the client gave up connecting before it was told anything.
-const again = { retry: 3 };
+describe.concurrent('a service whose backend is not as its URL says reports it in one line, and answers 503', () => {
+  test.for<[string, () => string, string]>([
+    [
+      'a wrong password',
+      () => `dragonfly://:${SECRET}@127.0.0.1:${locked.port}`,
+      'it refuses the user and password',
+    ],
+    ['no password', () => `dragonfly://127.0.0.1:${locked.port}`, 'it wants a password and is given none'],
+    [
+      'a certificate that nobody knows',
+      () => `dragonflys://:${SECRET}@127.0.0.1:${encrypted.port}`,
+      'its certificate is not trusted, see NODE_EXTRA_CA_CERTS',
+    ],
+    [
+      'TLS where there is none',
+      () => `dragonflys://:${SECRET}@127.0.0.1:${open.port}`,
+      'it does not answer by TLS, which DRAGONFLY_URL asks for',
+    ],
+    [
+      'no TLS where there is',
+      () => `dragonfly://127.0.0.1:${encrypted.port}`,
+      'it ends every connection, as it does if it wants TLS, dragonflys://…',
+    ],
+    ['a cluster that is none', () => `dragonfly://127.0.0.1:${open.port}?cluster=true`, 'it is no cluster'],
+    [
+      'a database that there is not',
+      () => `dragonfly://127.0.0.1:${open.port}/99`,
+      'it has no database of this number',
+    ],
+    ['nothing at this port', () => `dragonfly://127.0.0.1:${nobody}`, 'nothing listens there'],
+  ])('%s', async ([_, url, reason]) => {
+    const { stdout, stderr, status } = await startOn(url());
+    expect(stderr).toBe(
+      `The backend does not answer yet (${reason}): until it does, requests are answered 503.\n`,
+    );
+    expect(status).toBe(503);
+    expect(stdout + stderr).not.toContain(SECRET);
+  });
+});
 
-describe(
-  'a service whose backend is not as its URL says tells so in one line, and answers 503',
-  again,
-  () => {
-    test.each([
+/** A server that is no backend. It ends with the test. */
+async function startOther(server: NetServer, { onTestFinished }: TestContext): Promise<string> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+  });
+  server.listen(0, LOOPBACK);
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return `${LOOPBACK}:${(server.address() as AddressInfo).port}`;
+}
+
+/** Calls `greet` for each connection, at once or when it has sent something. */
+const greeting = (greet: (socket: Socket) => void) => () => createServer(greet);
+const replying = (reply: (socket: Socket) => void) => () =>
+  createServer((socket) => socket.once('data', () => reply(socket)));
+
+describe.concurrent.each(['', '?cluster=true'])(
+  'a service whose backend is no Redis server (%s)',
+  (query) => {
+    test.for<[string, () => NetServer, string]>([
+      ['an HTTP server', () => createHttpServer((_, response) => response.end('Hello')), ''],
       [
-        'a wrong password',
-        () => `dragonfly://:${SECRET}@127.0.0.1:${locked.port}`,
-        'it refuses the user and password',
+        'an HTTP server that closes the connection',
+        replying((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+        '',
       ],
-      ['no password', () => `dragonfly://127.0.0.1:${locked.port}`, 'it wants a password and is given none'],
+      ['an SSH server', greeting((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n')), ''],
       [
-        'a certificate that nobody knows',
-        () => `dragonflys://:${SECRET}@127.0.0.1:${encrypted.port}`,
-        'its certificate is not trusted, see NODE_EXTRA_CA_CERTS',
+        'a TLS server that sends an alert',
+        replying((socket) => socket.end(Buffer.from([0x15, 3, 3, 0, 2, 2, 70]))),
+        ': it wants TLS, dragonflys://…',
       ],
+    ])('reports that %s does not speak the Redis protocol', async ([_, create, hint], context) => {
+      const address = await startOther(create(), context);
+      const { stdout, stderr, status } = await startOn(`redis://${address}${query}`);
+      const line = `${address} answers, but does not speak the Redis protocol${hint}`;
+      expect(stderr).toBe(`${line}. Correct DRAGONFLY_URL: until then, requests are answered 503.\n`);
+      expect(loggedIn(stdout)).toEqual([line]);
+      expect(status).toBe(503);
+    });
+
+    test.for<[string, () => NetServer, reason: string]>([
       [
-        'TLS where there is none',
-        () => `dragonflys://:${SECRET}@127.0.0.1:${open.port}`,
-        'it does not answer by TLS, which DRAGONFLY_URL asks for',
-      ],
-      [
-        'no TLS where there is',
-        () => `dragonfly://127.0.0.1:${encrypted.port}`,
+        'closes each connection after the first bytes',
+        replying((socket) => socket.end()),
         'it ends every connection, as it does if it wants TLS, dragonflys://…',
       ],
-      ['a cluster that is none', () => `dragonfly://127.0.0.1:${open.port}?cluster=true`, 'it is no cluster'],
       [
-        'a database that there is not',
-        () => `dragonfly://127.0.0.1:${open.port}/99`,
-        'it has no database of this number',
+        'closes each connection at once',
+        greeting((socket) => socket.end()),
+        'it ends every connection, as it does if it wants TLS, dragonflys://…',
       ],
-    ])('%s', async (_, url, reason) => {
-      const { stdout, stderr, status } = await startOn(url());
-      expect(stderr).toBe(says(reason));
+      ['never answers', greeting(() => {}), 'it accepts connections, but does not answer'],
+    ])('reports that a server %s', async ([_, create, reason], context) => {
+      const address = await startOther(create(), context);
+      const { stdout, stderr, status } = await startOn(`redis://${address}${query}`);
+      expect(stderr).toBe(
+        `The backend does not answer yet (${reason}): until it does, requests are answered 503.\n`,
+      );
+      expect(loggedIn(stdout)).toEqual([
+        expect.stringMatching(/^Socket timeout|closes the connection without an answer$/),
+      ]);
       expect(status).toBe(503);
-      expect(stdout + stderr).not.toContain(SECRET);
     });
   },
 );
 
-test('a cluster that is away is told of once in the log, whatever is tried meanwhile', async () => {
-  const { stdout } = await startOn(`dragonfly://127.0.0.1:${nobody}?cluster=true`);
-  const told = [...stdout.matchAll(/"message":"backend connection".*?"error":"([^"]*)"/g)].map(
-    ([, error]) => error,
-  );
-  expect(told.length).toBeGreaterThan(0);
-  expect(told).toEqual([...new Set(told)]);
-});
+test.each(['', '?cluster=true'])(
+  'a backend that is away is logged once, whatever is tried meanwhile (%s)',
+  async (query) => {
+    const { stdout } = await startOn(`dragonfly://127.0.0.1:${nobody}${query}`);
+    expect(loggedIn(stdout)).toEqual([`connect ECONNREFUSED 127.0.0.1:${nobody}`]);
+  },
+);

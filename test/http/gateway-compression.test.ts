@@ -18,7 +18,13 @@ let gateway: TestGateway;
 beforeAll(async () => {
   const names = Object.keys(answers);
   gateway = await startTestGateway(
-    names.map((name) => ({ name, method: 'GET' as const, paths: [`/${name}`], kind: 'read' as const, tenant: false })),
+    names.map((name) => ({
+      name,
+      method: 'GET' as const,
+      paths: [`/${name}`],
+      kind: 'read' as const,
+      tenant: false,
+    })),
     Object.fromEntries(Object.entries(answers).map(([name, answer]) => [name, async () => answer])),
   );
 });

@@ -126,7 +126,11 @@ describe('a start that cannot succeed ends with code 1 and one line', () => {
 describe('a service whose backend does not answer at the start', () => {
   test('serves all the same, answers 503, and says so in one line without the password', async () => {
     const port = await freePort();
-    const service = await start({ DRAGONFLY_URL: `dragonfly://someone:secret@127.0.0.1:${port}` });
+    // Time enough for a busy machine to find out why.
+    const service = await start({
+      DRAGONFLY_URL: `dragonfly://someone:secret@127.0.0.1:${port}`,
+      BACKEND_TIMEOUT_MS: '2000',
+    });
     expect(service.stdout()).toMatch(line(`Backend: dragonfly at 127.0.0.1:${port} (database 0)`));
     const answer = await rawRequest(service.port, { target: `${API}/a`, headers: JSON_HEADERS });
     expect(answer.status).toBe(503);

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { PATIENT } from '../patience.ts';
 
 const MAIN = fileURLToPath(new URL('../../infra/server/main.ts', import.meta.url));
 
@@ -8,9 +9,12 @@ const MAIN = fileURLToPath(new URL('../../infra/server/main.ts', import.meta.url
 const LISTENS = /^.* listens on (http:\/\/\S+:(\d+))$/m;
 
 /** How long a start and a stop may take before they count as failed, in milliseconds. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
-/** Settings of the service; nothing of this process's environment but its PATH and the authorities that it trusts is added. */
+/**
+ * Settings of the service. Nothing of this process's environment but its PATH and the authorities that it trusts is added, and a timeout
+ * for a healthy backend on a busy machine.
+ */
 export type Environment = Record<string, string>;
 
 /** The service, running as a process of its own, as `npm start` runs it. */
@@ -89,6 +93,7 @@ function launch(env: Environment): { child: ChildProcess; output: Output; ended:
       // The backend that TEST_BACKEND_URL names may have a certificate of a private authority.
       NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS,
       SERVICE_PORT: '0',
+      ...PATIENT,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -6,6 +6,7 @@ import { compileGlob } from '../../lib/store/glob.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, soon } from '../conformance/backends.ts';
+import { PATIENT } from '../patience.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import { findClusterEngine } from '../support/engines/find.ts';
 import { type CommandStats, commandStats, masters, withRawClient } from '../support/engines/inspect.ts';
@@ -33,7 +34,7 @@ describe.each(['single server', 'cluster'] as const)('the user of the cache, %s'
       }
     });
     url = engine.url.replace('://', `://${USER}:${PASSWORD}@`);
-    const config = readConfig({ DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' });
+    const config = readConfig({ ...PATIENT, DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' });
     store = await openStore(config, createLog(config));
   });
 

@@ -38,6 +38,7 @@ describe('the settings of a deployment', () => {
       corsOrigins: [],
       tracing: false,
       service: {
+        BACKEND_TIMEOUT_MS: '',
         DEFAULT_TTL_SECONDS: '',
         MAX_TTL_SECONDS: '',
         MAX_VALUE_BYTES: '',
@@ -194,6 +195,8 @@ describe('the settings of a deployment', () => {
     ['sweepThrottleBurst', /whole number/, { sweepThrottleBurst: 'many' }],
     ['corsOrigins', /origins/, { corsOrigins: 'https://a.example/path' }],
     ['tracing', /one of true, false/, { tracing: 'yes' }],
+    ['BACKEND_TIMEOUT_MS', /at most 4000/, { BACKEND_TIMEOUT_MS: '4001' }],
+    ['BACKEND_TIMEOUT_MS', /only for backend=/, { backend: 'memory', BACKEND_TIMEOUT_MS: '2000' }],
     ['MAX_VALUE_BYTES', /at most 5242880/, { MAX_VALUE_BYTES: '5242881' }],
     ['MAX_TTL_SECONDS', /whole number/, { MAX_TTL_SECONDS: 'long' }],
     ['SERVICE_NAME', /ASCII/, { SERVICE_NAME: 'größe' }],

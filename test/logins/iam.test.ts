@@ -3,7 +3,8 @@ import { readConfig } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { Connection } from '../../lib/store/redis/connection/connection.ts';
 import { type Access, accessSource } from '../../lib/store/redis/connection/credentials.ts';
-import { presets } from '../../lib/store/redis/connection/profiles.ts';
+import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
+import { PATIENT } from '../patience.ts';
 import { commandsDuring } from '../support/engines/inspect.ts';
 import { startServer } from '../support/engines/server.ts';
 import { reference } from './reference.ts';
@@ -67,23 +68,30 @@ describe('a login by IAM', () => {
     const access: Access = {
       address,
       ca: undefined,
-      loginLifetime: 300,
+      loginLifetime: 60_000,
       login: () => {
         logins++;
         return { username: 'cache', password: 'secret' };
       },
     };
-    const connection = new Connection(async () => access, presets.lambda, log);
+    const config = readConfig({ ...PATIENT, AWS_LAMBDA_FUNCTION_NAME: 'get' });
+    const connection = new Connection(async () => access, profileFor(config), log);
     const get = () => connection.run((client) => client.get('k'));
     await get();
     const young = await commandsDuring(server.url, () => Promise.all([get(), get(), get()]));
     expect(young).toEqual({ get: 3 });
-    await new Promise((resolve) => setTimeout(resolve, 350));
     const before = logins;
-    const old = await commandsDuring(server.url, async () => {
-      await get();
-      await get();
-    });
+    const { now } = Date;
+    let old: object;
+    try {
+      Date.now = () => now() + 61_000;
+      old = await commandsDuring(server.url, async () => {
+        await get();
+        await get();
+      });
+    } finally {
+      Date.now = now;
+    }
     expect(old).toEqual({ auth: 1, get: 2 });
     expect(logins).toBe(before + 1);
     await connection.close();

@@ -4,6 +4,7 @@ import { createLog } from '../../lib/log/log.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { newTenant } from '../conformance/backends.ts';
+import { IMPATIENT, PATIENT } from '../patience.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import { masters, withRawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
@@ -15,7 +16,14 @@ const log = createLog({ logLevel: 'INFO', serviceName: 'test' }, (line) => {
   logged += line;
 });
 
-const open = (env: Record<string, string>): Promise<CacheStore> => openStore(readConfig(env), log);
+const open = (env: Record<string, string>): Promise<CacheStore> =>
+  openStore(readConfig({ ...PATIENT, ...env }), log);
+
+/** Expects a get to fail, and the log to say why. */
+async function expectRefused(store: CacheStore, reason: RegExp): Promise<void> {
+  await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
+  await expect.poll(() => logged).toMatch(reason);
+}
 
 beforeEach(() => {
   logged = '';
@@ -84,9 +92,8 @@ describe('a login from a secret', () => {
 
   test('does not trust an authority that nobody named, until somebody does', async () => {
     manager.secret = JSON.stringify({ username: 'cache', password: 'first' });
-    store = await open(address());
-    await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
-    expect(logged).toMatch(/certificate/);
+    store = await open({ ...IMPATIENT, ...address() });
+    await expectRefused(store, /certificate/);
     manager.secret = secretWith('first');
     await expect
       .poll(() =>
@@ -123,11 +130,10 @@ describe('a login from a secret', () => {
   });
 
   test('waits for a secret that is changed later than the password', async () => {
-    store = await open(address());
-    await store.set('t', 'k', '1', 60);
+    store = await open({ ...IMPATIENT, ...address() });
+    await expect.poll(() => store.set('t', 'k', '1', 60).then(() => 'set', String)).toBe('set');
     await changePassword(server, 'cache', 'second');
-    await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
-    expect(logged).toContain('WRONGPASS');
+    await expectRefused(store, /WRONGPASS/);
     for (const password of ['first', 'second']) expect(logged).not.toContain(password);
     manager.secret = secretWith('second');
     await expect.poll(() => store.get('t', 'k').catch(() => undefined)).toMatchObject({ value: '1' });
@@ -136,9 +142,8 @@ describe('a login from a secret', () => {
 
   test('waits for a secret that cannot be read yet', async () => {
     manager.secret = undefined;
-    store = await open(address());
-    await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
-    expect(logged).toContain('ResourceNotFoundException');
+    store = await open({ ...IMPATIENT, ...address() });
+    await expectRefused(store, /ResourceNotFoundException/);
     manager.secret = secretWith('first');
     await expect
       .poll(() =>
@@ -157,9 +162,8 @@ describe('a login from a secret', () => {
     ['with a URL of another kind', 'https://user:s3cr3t-text@example.com'],
   ])('says what is wrong with a secret %s, and nothing of what is in it', async (_, secret) => {
     manager.secret = secret;
-    store = await open({ DRAGONFLY_SECRET_ARN: ARN });
-    await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
-    expect(logged).toContain('no access');
+    store = await open({ ...IMPATIENT, DRAGONFLY_SECRET_ARN: ARN });
+    await expectRefused(store, /no access/);
     expect(logged).not.toContain('s3cr3t-text');
   });
 });

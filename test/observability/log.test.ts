@@ -8,6 +8,7 @@ import { type ApiRequest, eventFor } from '../bundles/events.ts';
 import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';
 import { Client } from '../http/client.ts';
 import { startService } from '../http/service.ts';
+import { IMPATIENT } from '../patience.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { type Line, linesOf } from './emf.ts';
 
@@ -18,7 +19,15 @@ afterEach(async () => {
 
 /** Starts a function and calls it with each of the requests. @returns what it has logged */
 async function logOf(operation: Operation, url: string, ...requests: ApiRequest[]): Promise<Line[]> {
-  const started = await startFunction(operation, { DRAGONFLY_URL: url });
+  return logWith(operation, { DRAGONFLY_URL: url }, ...requests);
+}
+
+async function logWith(
+  operation: Operation,
+  settings: Record<string, string>,
+  ...requests: ApiRequest[]
+): Promise<Line[]> {
+  const started = await startFunction(operation, settings);
   functions.push(started);
   for (const request of requests) await started.invoke(eventFor(operation, request));
   return linesOf(started.output());
@@ -83,7 +92,8 @@ describe('every line about a request', () => {
     ['get', { headers, parameters: { key: 'k' } }, 'BACKEND_UNAVAILABLE'],
     ['health', { headers }, 'health'],
   ] as const)('has its correlation id: %s without a backend', async (operation, request, message) => {
-    const lines = await logOf(operation, `redis://${LOOPBACK}:${await freePort()}`, request);
+    const away = { ...IMPATIENT, DRAGONFLY_URL: `redis://${LOOPBACK}:${await freePort()}` };
+    const lines = await logWith(operation, away, request);
     const about = lines.filter((line) => line.message === message || line.message === 'request');
     expect(about.map((line) => [line.message, line.correlation_id])).toEqual([
       [message, 'chain'],

@@ -7,6 +7,7 @@ import { fallback, type Operation, routes } from '../../lib/routes.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { startTestGateway } from '../http/gateway-echo.ts';
 import { startService } from '../http/service.ts';
+import { IMPATIENT } from '../patience.ts';
 import { commandLine } from '../support/engines/command-line.ts';
 import { findClusterEngine } from '../support/engines/find.ts';
 import { rawClient } from '../support/engines/inspect.ts';
@@ -24,7 +25,7 @@ export interface StartedService {
 export async function startWithBackendAway(): Promise<StartedService> {
   const server = await startServer();
   await server.kill();
-  const service = await startService({ DRAGONFLY_URL: server.url });
+  const service = await startService({ ...IMPATIENT, DRAGONFLY_URL: server.url });
   const stop = async () => {
     await service.stop();
     await server.stop();

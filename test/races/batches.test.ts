@@ -7,6 +7,7 @@ import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { backends, newTenant, soon } from '../conformance/backends.ts';
 import { startProxy } from '../faults/proxy.ts';
+import { PATIENT } from '../patience.ts';
 import { startCluster } from '../support/engines/cluster.ts';
 import { commandsDuring, masters, withRawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
@@ -15,8 +16,8 @@ import { moveSlot, onNode, ownerOf } from '../support/engines/topology.ts';
 const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);
 const itemsOf = (value: string) => keys.map((key) => ({ key, value, ttlSeconds: 100 }));
 
-function open(url: string): Promise<CacheStore> {
-  const config = { ...readConfig({ DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' }), onLambda: true };
+function open(url: string, settings: Record<string, string> = PATIENT): Promise<CacheStore> {
+  const config = { ...readConfig({ ...settings, DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' }), onLambda: true };
   return openStore(config, createLog(config));
 }
 
@@ -83,16 +84,17 @@ describe('a batch on a server', () => {
 
   test('that was answered with a failure does not appear later, none of it', async () => {
     const proxy = await startProxy(server.port);
-    const behind = await open(proxy.url);
+    const behind = await open(proxy.url, {});
     const tenant = newTenant();
-    await behind.setMany(tenant, itemsOf('"before"'));
+    // It is connected, and knows the server's time.
+    await expect
+      .poll(() => behind.setMany(tenant, itemsOf('"before"')).then(() => 'set', String))
+      .toBe('set');
     proxy.hold();
     await expect(behind.setMany(tenant, itemsOf('"late"'))).rejects.toThrow(BackendUnavailableError);
     expect(await store.deleteMany(tenant, keys)).toBe(100);
     proxy.release();
-    await expect
-      .poll(() => behind.set(tenant, 'healed', '1', 60).then(() => true, String), { timeout: 15_000 })
-      .toBe(true);
+    await expect.poll(() => behind.set(tenant, 'healed', '1', 60).then(() => true, String)).toBe(true);
     expect(await valuesOf(store, tenant)).toEqual(keys.map(() => undefined));
     await behind.close();
     await proxy.stop();

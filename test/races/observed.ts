@@ -3,8 +3,9 @@ import { createLog } from '../../lib/log/log.ts';
 import type { Client } from '../../lib/store/redis/connection/client.ts';
 import { Connection } from '../../lib/store/redis/connection/connection.ts';
 import { accessSource } from '../../lib/store/redis/connection/credentials.ts';
-import { presets } from '../../lib/store/redis/connection/profiles.ts';
+import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
 import { DragonflyStore } from '../../lib/store/redis/store.ts';
+import { PATIENT } from '../patience.ts';
 
 type Settings = { shards?: number; compressMinBytes?: number };
 
@@ -28,7 +29,8 @@ export async function openObserved(
     }
   }
   const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
-  const connection = new Observed(accessSource(readConfig({ DRAGONFLY_URL: url })), presets.server, log);
+  const config = readConfig({ ...PATIENT, DRAGONFLY_URL: url });
+  const connection = new Observed(accessSource(config), profileFor(config), log);
   const store = new DragonflyStore({ shards: 16, compressMinBytes: 0, ...settings }, connection);
   await store.learnClock();
   return store;

@@ -15,7 +15,7 @@ function tenantOf(claims: Record<string, unknown> | undefined, header?: string):
 
 /** Runs the middleware alone, on the parts of middy's request that it uses. */
 function readTenantOf(claim: string | undefined, given: unknown): string {
-  const request = createRequestContext('get', given);
+  const request = createRequestContext('get', given, undefined, 900);
   readTenant(claim).before?.({ event: request.event, context: { request } } as never);
   return request.tenant;
 }

@@ -28,6 +28,7 @@ function problemOfDeployment(corsOrigins: string): string | undefined {
 /** The settings that are whole numbers: their limits, and what they are when they are not set. */
 const numbers: [name: string, member: keyof Config, fallback: number, min: number, max: number][] = [
   ['SERVICE_PORT', 'port', 8080, 0, 65_535],
+  ['BACKEND_TIMEOUT_MS', 'backendTimeoutMs', 900, 300, 10_000],
   ['DEFAULT_TTL_SECONDS', 'defaultTtlSeconds', 300, 1, 2_592_000],
   ['MAX_TTL_SECONDS', 'maxTtlSeconds', 2_592_000, 1, 315_360_000],
   ['MAX_VALUE_BYTES', 'maxValueBytes', 5 * 1024 ** 2, 1, 512 * 1024 ** 2 - 1024],
@@ -44,6 +45,7 @@ describe('settings of which none is given', () => {
       port: 8080,
       corsOrigins: [],
       backend: undefined,
+      backendTimeoutMs: 900,
       defaultTtlSeconds: 300,
       maxTtlSeconds: 2_592_000,
       maxValueBytes: 5_242_880,

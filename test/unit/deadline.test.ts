@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { deadlineEpochMs } from '../../lib/http/request.ts';
 
 describe('the deadline of a request', () => {
@@ -12,9 +12,19 @@ describe('the deadline of a request', () => {
     const before = Date.now();
     const deadline = deadlineEpochMs(
       left === undefined ? undefined : { getRemainingTimeInMillis: () => left },
+      900,
     );
     const after = Date.now();
     expect(deadline).toBeGreaterThanOrEqual(before + expected);
     expect(deadline).toBeLessThanOrEqual(after + expected);
+  });
+
+  test('leaves the time that an operation on the backend may take to fail, and 100 ms for the answer', () => {
+    vi.useFakeTimers({ now: 0, toFake: ['Date'] });
+    try {
+      expect(deadlineEpochMs({ getRemainingTimeInMillis: () => 29_000 }, 4000)).toBe(24_900);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -153,6 +153,12 @@ describe('a backend that does not answer at the start is explained', () => {
     ['connect ECONNREFUSED 10.0.0.7:6379', 'nothing listens there'],
     ['getaddrinfo ENOTFOUND cache.internal', 'no host of this name'],
     ['read ECONNRESET', 'dragonflys://'],
+    ['127.0.0.1:6379 closes the connection without an answer', 'dragonflys://'],
+    [
+      "Socket timeout. Expecting data, but didn't receive any in 400ms.",
+      'accepts connections, but does not answer',
+    ],
+    ['connect ETIMEDOUT', 'cannot be reached'],
   ])('by what was said: %s', (said, reason) => {
     const line = explainBackend(new BackendUnavailableError(said), false);
     expect(line).toMatch(
@@ -160,6 +166,14 @@ describe('a backend that does not answer at the start is explained', () => {
     );
     expect(line).toContain(reason);
     expect(explainBackend(new BackendUnavailableError(new Error(said)), false)).toBe(line);
+  });
+
+  test.each([false, true])('by its address, where it does not speak the Redis protocol (TLS: %s)', (tls) => {
+    const foreign = '[::1]:80 answers, but does not speak the Redis protocol';
+    const said = `${foreign}; Failed to refresh slots cache.`;
+    expect(explainBackend(new BackendUnavailableError(said), tls)).toBe(
+      `${foreign}. Correct DRAGONFLY_URL: until then, requests are answered 503.`,
+    );
   });
 
   test('by its TLS, where that was asked for', () => {

@@ -32,6 +32,7 @@ const ONLY_WITH: Record<string, Choice | Choice[]> = {
   natsSecretArn: ['backend=external', 'backend=memory'],
   otelEndpoint: ['backend=external', 'backend=memory'],
   MEMORY_MAX_BYTES: 'backend=memory',
+  BACKEND_TIMEOUT_MS: ['backend=elasticache', 'backend=dragonfly', 'backend=external'],
   // Neither ElastiCache Serverless, which knows no WAIT, nor our own Dragonfly, which is one, has replicas to wait for.
   WAIT_REPLICAS: 'backend=external',
   jwtIssuer: 'authorization=jwt',
@@ -174,6 +175,9 @@ function readTelemetry(read: SettingsReader): Record<string, string> {
   return { ENABLE_OTEL: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, ...Object.fromEntries(options) };
 }
 
+/** Most functions have 5 seconds: an operation has to fail before, with time left for the answer. */
+const MAX_BACKEND_TIMEOUT_MS = 4000;
+
 /** With what is around it in a request and an answer, of which Lambda carries 6 MB. */
 const MOST_VALUE_BYTES = 5 * 1024 ** 2;
 
@@ -185,7 +189,13 @@ function readService(
   const all = functionEnvironment(
     (name) => telemetry[name] ?? (names.includes(name) ? context[name] : undefined),
   );
-  const { maxValueBytes, serviceName } = readConfig(all);
+  const { backendTimeoutMs, maxValueBytes, serviceName } = readConfig(all);
+  if (backendTimeoutMs > MAX_BACKEND_TIMEOUT_MS) {
+    throw new ConfigError(
+      'BACKEND_TIMEOUT_MS',
+      `must be at most ${MAX_BACKEND_TIMEOUT_MS}: most functions have 5 seconds`,
+    );
+  }
   if (maxValueBytes > MOST_VALUE_BYTES) {
     throw new ConfigError(
       'MAX_VALUE_BYTES',

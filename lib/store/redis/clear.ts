@@ -30,10 +30,10 @@ export async function clearShard(
 ): Promise<number> {
   const aside = shard.aside(id);
   const { connection } = removals;
-  const time = new TimeLeft(deadline);
+  const time = new TimeLeft(deadline, connection.profile);
   const count = await connection.run(
     (client) => removals.evaluate(client, clear, [...shard.helpers, aside], [ASIDE_TTL_MS]),
-    { end: time.end() },
+    { deadlineMonotonicMs: time.operationDeadline() },
   );
   await giveBackMemory(connection, shard, aside, time);
   return Number(count);
@@ -51,7 +51,7 @@ async function giveBackMemory(
       const swept = page;
       const keys = [shard.generation, aside, ...shard.entries(swept)];
       page = (await connection.run((client) => evaluate(client, sweep, keys, [SWEPT_AT_ONCE, ...swept]), {
-        end: time.end(),
+        deadlineMonotonicMs: time.operationDeadline(),
       })) as Buffer[];
     } while (page.length > 0 && !time.isOver);
   } catch (error) {

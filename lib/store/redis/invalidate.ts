@@ -20,26 +20,28 @@ export async function invalidateShard(
   pattern: Glob,
   deadline: number,
 ): Promise<Invalidation> {
-  const time = new TimeLeft(deadline);
+  const time = new TimeLeft(deadline, removals.connection.profile);
   let count = 0;
-  // One for the first two round trips: a backend that has gone away is told of within a second.
-  let end = time.end();
-  let page = await readPage(removals, shard, firstOf(pattern), pattern, end);
+  // One deadline for the first two round trips: a backend that is gone is reported within the time of one operation.
+  let deadlineMonotonicMs = time.operationDeadline();
+  let page = await readPage(removals, shard, firstOf(pattern), pattern, deadlineMonotonicMs);
   for (;;) {
     const last = page.length < PAGE ? undefined : page[page.length - 1];
     const outOfTime = last !== undefined && time.isOver;
     const matching = page.filter((name) => pattern.matches(name));
     // Both are awaited even when one fails: a command left behind would harm the connection later.
     const [removed, next] = await Promise.allSettled([
-      removeNames(removals, shard, matching, end),
-      last === undefined || outOfTime ? [] : readPage(removals, shard, after(last), pattern, end),
+      removeNames(removals, shard, matching, deadlineMonotonicMs),
+      last === undefined || outOfTime
+        ? []
+        : readPage(removals, shard, after(last), pattern, deadlineMonotonicMs),
     ]);
     if (removed.status === 'rejected') throw removed.reason;
     if (next.status === 'rejected') throw next.reason;
     count += removed.value;
     if (last === undefined || outOfTime) return { count, complete: !outOfTime };
     page = next.value;
-    end = time.end();
+    deadlineMonotonicMs = time.operationDeadline();
   }
 }
 
@@ -48,12 +50,12 @@ async function readPage(
   shard: Shard,
   from: Buffer,
   { prefix }: Glob,
-  end: number,
+  deadlineMonotonicMs: number,
 ): Promise<Buffer[]> {
   // Names are UTF-8, which has no byte 0xFF: what begins with the prefix lies below the prefix and that byte.
   const to = Buffer.concat([Buffer.from('('), prefix, Buffer.from([0xff])]);
   return (await connection.run((client) => evaluate(client, names, shard.helpers, [from, to, PAGE]), {
-    end,
+    deadlineMonotonicMs,
   })) as Buffer[];
 }
 
@@ -61,11 +63,13 @@ async function removeNames(
   { connection, evaluate }: Removals,
   shard: Shard,
   found: Buffer[],
-  end: number,
+  deadlineMonotonicMs: number,
 ): Promise<number> {
   if (found.length === 0) return 0;
   const keys = [...shard.helpers, ...shard.entries(found)];
-  return Number(await connection.run((client) => evaluate(client, removeIndexed, keys, found), { end }));
+  return Number(
+    await connection.run((client) => evaluate(client, removeIndexed, keys, found), { deadlineMonotonicMs }),
+  );
 }
 
 /** Where the walk begins. The sentinel, which begins with a byte 0, lies before it, also where the prefix begins like that. */

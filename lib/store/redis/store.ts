@@ -17,7 +17,7 @@ import { firstWithin } from '../take-within-bytes.ts';
 import { clearShard } from './clear.ts';
 import { Connection } from './connection/connection.ts';
 import { accessSource } from './connection/credentials.ts';
-import { presets } from './connection/profiles.ts';
+import { type ConnectionProfile, profileFor } from './connection/profiles.ts';
 import { sideBySide } from './connection/send-together.ts';
 import { decodeEntry } from './entry.ts';
 import { invalidateShard } from './invalidate.ts';
@@ -36,14 +36,18 @@ type Settings = Pick<Config, 'shards' | 'compressMinBytes'>;
  */
 const INDEX_TOUCHES = 1 / 8;
 
-/** Connects to the backend; one that cannot be reached is tried again for as long as the store is open. */
+/**
+ * Connects to the backend. If it cannot be reached, the store keeps trying until it is closed.
+ *
+ * @param profile timeouts and reconnect behaviour; those of the settings unless given
+ */
 export async function openDragonflyStore(
   config: Config,
   log: Log,
-  observer: StoreObserver,
+  observer: StoreObserver = noObserver,
+  profile: ConnectionProfile = profileFor(config),
 ): Promise<DragonflyStore> {
-  const preset = config.onLambda ? presets.lambda : presets.server;
-  const connect = () => new Connection(accessSource(config), preset, log, observer);
+  const connect = () => new Connection(accessSource(config), profile, log, observer);
   const connection = connect();
   const { waitReplicas } = config;
   // What waits for replicas keeps back what comes behind it on its connection; a function has nothing that does.
@@ -52,11 +56,10 @@ export async function openDragonflyStore(
   const store = new DragonflyStore(config, connection, removing, observer);
   const starting = [store.learnClock(), waitReplicas > 0 ? requireWait(connection) : undefined];
   await Promise.all(starting).catch(async (error: unknown) => {
-    if (!(error instanceof BackendUnavailableError)) {
-      await store.close();
-      throw error;
-    }
-    log.warn('The backend cannot be reached; requests are answered 503 until it is', { cause: error.cause });
+    // The connection has logged the reason.
+    if (error instanceof BackendUnavailableError) return;
+    await store.close();
+    throw error;
   });
   return store;
 }

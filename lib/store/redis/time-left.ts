@@ -1,28 +1,31 @@
-import { presets } from './connection/profiles.ts';
+import type { ConnectionProfile } from './connection/profiles.ts';
 
 /**
- * How long after the deadline what was begun before it may still take, in milliseconds. The rest of the second that callers
- * keep back is for the answer.
+ * By how much the last command of a request must end before the request's reserve is used up, in milliseconds; see `deadlineOf`. The
+ * reserve is 100 ms longer than an operation, so that 300 ms are left for the answer.
  */
-const UNDER_WAY_MS = 700;
+const ANSWER_MS = 200;
 
-/** The time that work on many pages has. */
+/** The time for work on many pages. */
 export class TimeLeft {
-  readonly #deadline: number;
-  readonly #last: number;
+  readonly #deadlineEpochMs: number;
+  readonly #lastMonotonicMs: number;
+  readonly #operationTimeoutMs: number;
 
-  /** @param deadline epoch milliseconds by which nothing more may be begun */
-  constructor(deadline: number) {
-    this.#deadline = deadline;
-    this.#last = performance.now() + Math.max(0, deadline - Date.now()) + UNDER_WAY_MS;
+  /** @param deadlineEpochMs epoch milliseconds after which nothing more may be started */
+  constructor(deadlineEpochMs: number, { operationTimeoutMs }: ConnectionProfile) {
+    this.#deadlineEpochMs = deadlineEpochMs;
+    this.#operationTimeoutMs = operationTimeoutMs;
+    const leftMs = Math.max(0, deadlineEpochMs - Date.now());
+    this.#lastMonotonicMs = performance.now() + leftMs + operationTimeoutMs - ANSWER_MS;
   }
 
   get isOver(): boolean {
-    return Date.now() >= this.#deadline;
+    return Date.now() >= this.#deadlineEpochMs;
   }
 
-  /** When an operation that begins now has to give up, by `performance.now()`. */
-  end(): number {
-    return Math.min(performance.now() + presets.lambda.operationTimeout, this.#last);
+  /** The deadline of an operation that starts now, by `performance.now()`. */
+  operationDeadline(): number {
+    return Math.min(performance.now() + this.#operationTimeoutMs, this.#lastMonotonicMs);
   }
 }

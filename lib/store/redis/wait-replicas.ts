@@ -15,9 +15,6 @@ export interface Removals {
   evaluate: typeof evaluate;
 }
 
-/** How long replicas have to confirm, in milliseconds: they do in one or two, and whatever is behind on the connection waits. */
-const CONFIRM_MS = 100;
-
 /** How long what is written to be confirmed lies there, in milliseconds. */
 const TOKEN_TTL_MS = 1000;
 
@@ -25,7 +22,10 @@ const TOKEN_TTL_MS = 1000;
 export function removals(connection: Connection, replicas: number): Removals {
   return {
     connection,
-    evaluate: replicas === 0 ? evaluate : (...call) => evaluateConfirmed(replicas, ...call),
+    evaluate:
+      replicas === 0
+        ? evaluate
+        : (...call) => evaluateConfirmed(replicas, connection.profile.confirmTimeoutMs, ...call),
   };
 }
 
@@ -46,6 +46,7 @@ export async function requireWait(connection: Connection): Promise<void> {
  */
 async function evaluateConfirmed(
   replicas: number,
+  confirmTimeoutMs: number,
   client: Client,
   ...[script, keys, args]: Evaluation
 ): Promise<unknown> {
@@ -54,7 +55,7 @@ async function evaluateConfirmed(
     const token = `${keys[0]}:seen`;
     const [ran, confirmed] = await Promise.all([
       run(client.pipeline() as unknown as Pipeline).exec(),
-      client.pipeline().set(token, '', 'PX', TOKEN_TTL_MS).call('WAIT', replicas, CONFIRM_MS).exec(),
+      client.pipeline().set(token, '', 'PX', TOKEN_TTL_MS).call('WAIT', replicas, confirmTimeoutMs).exec(),
     ]);
     const [answer] = answersOf(ran);
     const [, seen] = answersOf(confirmed, 'TRYAGAIN ');

@@ -1,40 +1,49 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { presets } from './connection/profiles.ts';
+import type { ConnectionProfile } from './connection/profiles.ts';
 
 /**
- * How long after its call a set may still take effect, in milliseconds: less than its caller waits, so that one that was
- * answered with a failure cannot come true a moment later, whatever timers and clocks round.
+ * How much earlier than the operation's timeout a set must take effect, in milliseconds. A set that was answered with 503 then cannot
+ * apply a moment later, whatever the rounding of timers and clocks.
  */
-const SET_WINDOW_MS = presets.lambda.operationTimeout - 50;
+const MARGIN_MS = 50;
 
 /**
- * How long each attempt at it may, in milliseconds: as long as silence is borne on the connection that it went out on. A
- * function, which sends one thing at a time, gives a connection up only when what it sent there is over.
+ * The time until which a set may take effect, and that of each attempt to send it.
+ *
+ * An attempt's deadline is no later than the socket timeout after it was sent. A function sends one command at a time, so it closes a
+ * silent connection only when every attempt that was sent on it has passed its deadline.
  */
-const ATTEMPT_WINDOW_MS = presets.lambda.socketTimeout;
+export class WriteDeadline {
+  /** In epoch milliseconds, by this process's clock. */
+  readonly epochMs: number;
+  /** The same moment by `performance.now()`. */
+  readonly monotonicMs: number;
+  readonly #socketTimeoutMs: number;
+  readonly #attempts: { sentMonotonicMs: number; deadlineEpochMs: number }[] = [];
 
-/** The time in which a set may take effect, which begins now. */
-export class SetWindow {
-  /** Its end in epoch milliseconds, by our clock, and by `performance.now()`. */
-  readonly deadline = Date.now() + SET_WINDOW_MS;
-  readonly end = performance.now() + SET_WINDOW_MS;
-  readonly #attempts: { sentAt: number; deadline: number }[] = [];
+  constructor({ operationTimeoutMs, socketTimeoutMs }: ConnectionProfile) {
+    const timeoutMs = operationTimeoutMs - MARGIN_MS;
+    this.epochMs = Date.now() + timeoutMs;
+    this.monotonicMs = performance.now() + timeoutMs;
+    this.#socketTimeoutMs = socketTimeoutMs;
+  }
 
-  /** To be called when the set is sent, every time. @returns this attempt's deadline in epoch milliseconds, by our clock */
-  attempt(): number {
-    const deadline = Math.min(this.deadline, Date.now() + ATTEMPT_WINDOW_MS);
-    this.#attempts.push({ sentAt: performance.now(), deadline });
-    return deadline;
+  /** Records an attempt, which is sent now. @returns its deadline in epoch milliseconds, by this process's clock */
+  startAttempt(): number {
+    const deadlineEpochMs = Math.min(this.epochMs, Date.now() + this.#socketTimeoutMs);
+    this.#attempts.push({ sentMonotonicMs: performance.now(), deadlineEpochMs });
+    return deadlineEpochMs;
   }
 
   /**
-   * Waits until no attempt can take effect any more that went out on a connection which was given up, at `gaveUpAt` by
-   * `performance.now()` or before. The network may deliver such a one late, behind the one that was answered, and so undo what
-   * the caller has done since: an invalidation, or another set.
+   * Waits for the deadline of every attempt that was sent on a connection lost since. The network may deliver such an attempt after
+   * the one that was answered. It could then undo what the caller did in between: an invalidation, or another set.
+   *
+   * @param lastLossMonotonicMs when a connection was last lost, by `performance.now()`
    */
-  async outlast(gaveUpAt: number): Promise<void> {
-    const abandoned = this.#attempts.filter(({ sentAt }) => sentAt <= gaveUpAt);
-    const wait = Math.max(0, ...abandoned.map(({ deadline }) => deadline)) - Date.now();
-    if (wait > 0) await sleep(wait);
+  async waitForAbandonedAttempts(lastLossMonotonicMs: number): Promise<void> {
+    const abandoned = this.#attempts.filter(({ sentMonotonicMs }) => sentMonotonicMs <= lastLossMonotonicMs);
+    const waitMs = Math.max(0, ...abandoned.map(({ deadlineEpochMs }) => deadlineEpochMs)) - Date.now();
+    if (waitMs > 0) await sleep(waitMs);
   }
 }

@@ -9,7 +9,7 @@ import { newGeneration } from './generation.ts';
 import { byShard } from './keyspace.ts';
 import { set } from './scripts.ts';
 import { encodeWrite, type Write } from './write.ts';
-import { SetWindow } from './write-deadline.ts';
+import { WriteDeadline } from './write-deadline.ts';
 
 /** After which a connection may well have been ended as idle by the server or by what lies between, in milliseconds. */
 const PAUSE_MS = 30_000;
@@ -40,52 +40,55 @@ export class Writer {
       encodeWrite(group, compressMinBytes),
     );
     for (const { savedBytes } of writes) if (savedBytes > 0) this.#observer.compressed(savedBytes);
-    const window = new SetWindow();
-    // Without its time, a server whose clock is behind would take sets that come too late. And after a pause the question finds
-    // out whether the connection is still there, which costs a set more: a lost one has to be outlasted.
-    const silentMs = Date.now() - this.#connection.heardAt;
-    if (this.#clockOffset === undefined || silentMs > PAUSE_MS) await this.learnClock(window.end);
-    let refused = await this.#send(writes, window);
-    if (refused && Date.now() < window.deadline) {
+    const deadline = new WriteDeadline(this.#connection.profile);
+    // If the server's clock is behind and the offset is unknown, the server would accept late sets. After a pause, asking for the time
+    // also checks the connection. To find out by the set itself that it was lost takes longer: its abandoned attempt must be waited for.
+    const silentMs = Date.now() - this.#connection.lastReplyEpochMs;
+    if (this.#clockOffset === undefined || silentMs > PAUSE_MS) await this.learnClock(deadline.monotonicMs);
+    let refused = await this.#send(writes, deadline);
+    if (refused && Date.now() < deadline.epochMs) {
       // Not late by our clock: the clocks disagree by more than was known.
       this.#clockOffset = refused.at - Date.now();
-      refused = await this.#send(refused.writes, window);
+      refused = await this.#send(refused.writes, deadline);
     }
     if (refused) throw new BackendUnavailableError('a set came to the server past its deadline');
-    await window.outlast(this.#connection.gaveUpAt);
+    await deadline.waitForAbandonedAttempts(this.#connection.lastLossMonotonicMs);
   }
 
   /**
    * Asks the server for its time, by which sets are refused that come too late.
    *
-   * @param end by `performance.now()`, when there is less time than an operation has
+   * @param deadlineMonotonicMs when to give up, by `performance.now()`. Default: after an operation's timeout.
    */
-  async learnClock(end?: number): Promise<void> {
+  async learnClock(deadlineMonotonicMs?: number): Promise<void> {
     const [seconds, microseconds] = await this.#connection.run((client) => client.time(), {
-      end,
+      deadlineMonotonicMs,
       command: 'TIME',
     });
     this.#clockOffset = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - Date.now();
   }
 
   /** @returns the writes that the server refused as too late, if any, and the time `at` which it did */
-  async #send(writes: Write[], window: SetWindow): Promise<{ writes: Write[]; at: number } | undefined> {
+  async #send(
+    writes: Write[],
+    deadline: WriteDeadline,
+  ): Promise<{ writes: Write[]; at: number } | undefined> {
     const generation = newGeneration();
     const questions = writes.map(({ shard }) => this.#suspects.take(shard.generation));
     const answers = await this.#connection.run(
       (client) => {
-        const deadline = window.attempt() + (this.#clockOffset ?? 0);
+        const serverDeadline = deadline.startAttempt() + (this.#clockOffset ?? 0);
         return sideBySide(
           client,
           writes.map(({ shard, entries, args }, i) => () => {
             const { names, further } = questions[i] as Question;
             const keys = [...shard.helpers, ...entries, ...shard.entries(names)];
-            const head = [deadline, generation, entries.length, further, Math.random()];
+            const head = [serverDeadline, generation, entries.length, further, Math.random()];
             return evaluate(client, set, keys, [...head, ...args, ...names]);
           }),
         );
       },
-      { end: window.end },
+      { deadlineMonotonicMs: deadline.monotonicMs },
     );
     const refused: Write[] = [];
     let at = 0;

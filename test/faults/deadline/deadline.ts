@@ -35,7 +35,10 @@ export const deadline: Scenario = {
       say(`${count.toLocaleString('en-US')} entries are loaded`);
       await loadTenant(backend, TENANT, count);
       await backend.store.set(TENANT, BYSTANDER, '"stays"', 3600);
-      invalidate = await startFunction('invalidate', { DRAGONFLY_URL: backend.server.url });
+      invalidate = await startFunction('invalidate', {
+        DRAGONFLY_URL: backend.server.url,
+        BACKEND_TIMEOUT_MS: '',
+      });
       const slackMs = pick(BUSY_MS, 0);
       const ask = (event: unknown) => (invalidate as LambdaFunction).invoke(event, timeLeftMs, slackMs);
       const figures = await repeated(backend, ask, count);

@@ -51,6 +51,7 @@ async function freezeAndCut(backend: ProxiedBackend, order: Cut[]): Promise<Figu
       functions[operation] = await startFunction(operation, {
         DRAGONFLY_URL: backend.url,
         LOG_LEVEL: 'WARN',
+        BACKEND_TIMEOUT_MS: '',
       });
     }
     // Nothing is asked but here, one thing of each function after each cut.

@@ -10,7 +10,7 @@ const LAG_TOLD = new URL('./lag-told.ts', import.meta.url).href;
 const LISTENS = /^.* listens on http:\/\/localhost:(\d+)$/m;
 
 /** How long a start and a stop may take before they count as failed, in milliseconds. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 const POLL_MS = 20;
 
 /** Settings of the service; nothing of this process's environment but its PATH is added. */

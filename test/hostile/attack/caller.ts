@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, read, type Told } from '../oracle/answer.ts';
 import { judge, type Refusal, type Rules } from '../oracle/judge.ts';
 import { checkStatus, Model } from '../oracle/model.ts';
@@ -7,9 +6,6 @@ import { type HostileRequest, type Meaning, meaningOf } from '../oracle/request.
 import { Tally } from './tally.ts';
 
 const API = '/api/v1/cache';
-
-/** How often a request is sent before it counts as failed that the backend did not answer in time. */
-const ATTEMPTS = 5;
 
 /** What an attack has done. */
 export interface Outcome {
@@ -53,18 +49,9 @@ export class Caller {
     const open = operation?.kind === 'health' || operation?.kind === 'openapi';
     const bodiless = request.method === 'HEAD';
     const from = Date.now();
-    let answer: Answer;
-    let told: Told;
-    let attempt = 0;
-    for (;;) {
-      answer = await this.#send(request, meaning);
-      told = bodiless ? 'nothing' : read(answer, meaning.headers, open);
-      tally.count(answer, refusalOf(told), () => `${request.method} ${request.target.slice(0, 60)}`);
-      if (answer.status !== 503 || ++attempt === ATTEMPTS) break;
-      // What the contract tells callers to do.
-      tally.unavailable++;
-      await sleep(1000);
-    }
+    const answer = await this.#send(request, meaning);
+    const told = bodiless ? 'nothing' : read(answer, meaning.headers, open);
+    tally.count(answer, refusalOf(told), () => `${request.method} ${request.target.slice(0, 60)}`);
     const refusal = refusalOf(told);
     const what = `${request.method} ${request.target}: ${JSON.stringify(answer)}`;
     const wanted = refusals.join(' or ') || operation?.kind;
@@ -80,7 +67,7 @@ export class Caller {
     } else if (refusal) assert.ok([...refusals, ...tolerated].includes(refusal), `${what}, not ${wanted}`);
     else {
       assert.ok(operation, `${what}, not ${wanted}`);
-      model.check(operation, answer, told, { from, until: Date.now(), again: attempt > 0 });
+      model.check(operation, answer, told, { from, until: Date.now() });
     }
     for (const tenant of model.tenants()) this.#outcome.tenants.add(tenant);
   }

@@ -8,8 +8,6 @@ export class Tally {
   slowestMs = 0;
   /** What the slowest one was about. */
   slowest = '';
-  /** Answers that the backend did not answer in time, after which the request was sent again. */
-  unavailable = 0;
 
   /** @param request as a line of text, should it be the slowest */
   count(
@@ -27,7 +25,6 @@ export class Tally {
 
   add(other: Tally): void {
     this.requests += other.requests;
-    this.unavailable += other.unavailable;
     for (const [kind, count] of other.answers) this.answers.set(kind, (this.answers.get(kind) ?? 0) + count);
     if (other.slowestMs > this.slowestMs) [this.slowestMs, this.slowest] = [other.slowestMs, other.slowest];
   }
@@ -36,10 +33,10 @@ export class Tally {
     const kinds = [...this.answers]
       .sort(([a], [b]) => a.localeCompare(b))
       .map(([kind, n]) => `${n} × ${kind}`);
-    const { requests, slowestMs, slowest, unavailable } = this;
+    const { requests, slowestMs, slowest } = this;
     return [
       `${requests} requests: ${kinds.join(', ')}`,
-      `slowest ${slowestMs.toFixed(1)} ms (${slowest}); sent again after a 503: ${unavailable}`,
+      `slowest ${slowestMs.toFixed(1)} ms (${slowest})`,
     ].join('\n');
   }
 }

@@ -15,8 +15,6 @@ interface Entry {
 export interface Span {
   from: number;
   until: number;
-  /** It was sent again after it had been answered that the backend did not answer in time: the first may have taken effect. */
-  again: boolean;
 }
 
 /** Clocks of several processes, read in whole milliseconds. */
@@ -143,7 +141,7 @@ export class Model {
     assert.deepEqual(others, rest);
     const entries = [...keys].map((key) => this.#of(tenant).get(key));
     const most = entries.filter((entry) => mayLive(entry, span)).length;
-    const least = span.again ? 0 : entries.filter((entry) => mustLive(entry, span)).length;
+    const least = entries.filter((entry) => mustLive(entry, span)).length;
     assert.ok(count >= least && count <= most, `${count} entries went, of ${least} to ${most}`);
   }
 }

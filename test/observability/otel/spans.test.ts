@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backends } from '../../conformance/backends.ts';
 import { type Service, startService } from '../../faults/harness/service.ts';
 import { API, Client } from '../../http/client.ts';
+import { IMPATIENT, PATIENT } from '../../patience.ts';
 import { writeCertificates } from '../../support/engines/certificates.ts';
 import { freePort, LOOPBACK } from '../../support/engines/ports.ts';
 import { CLIENT, type DecodedSpan, ERROR, SERVER } from './otlp.ts';
@@ -25,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => receiver.stop());
 
-const telemetry = () => ({ ENABLE_OTEL: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url });
+const telemetry = () => ({ ...PATIENT, ENABLE_OTEL: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url });
 
 /** The span of the request that was given this correlation id. */
 const serverSpan = (correlationId: string): Promise<DecodedSpan> =>
@@ -216,7 +217,7 @@ describe('with telemetry on, a backend that is away', () => {
   it('shows as an error of the call and of the request', async () => {
     const port = await freePort();
     const url = `redis://user:hunter2@${LOOPBACK}:${port}`;
-    const service = await startService({ ...telemetry(), DRAGONFLY_URL: url });
+    const service = await startService({ ...telemetry(), ...IMPATIENT, DRAGONFLY_URL: url });
     try {
       const client = new Client(service);
       expect((await client.send({ target: `${API}/k`, headers: correlation('away') })).status).toBe(503);

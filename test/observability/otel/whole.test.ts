@@ -3,6 +3,7 @@ import { eventFor } from '../../bundles/events.ts';
 import { startFunction } from '../../bundles/lambda.ts';
 import { startService } from '../../faults/harness/service.ts';
 import { API, Client } from '../../http/client.ts';
+import { PATIENT } from '../../patience.ts';
 import { LOOPBACK } from '../../support/engines/ports.ts';
 import { type Server, startServer } from '../../support/engines/server.ts';
 import { CLIENT } from './otlp.ts';
@@ -26,6 +27,7 @@ async function collector(): Promise<Receiver> {
 }
 
 const settings = ({ url }: Receiver) => ({
+  ...PATIENT,
   ENABLE_OTEL: 'true',
   OTEL_EXPORTER_OTLP_ENDPOINT: url,
   DRAGONFLY_URL: engine.url,

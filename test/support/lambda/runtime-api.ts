@@ -42,7 +42,8 @@ export class RuntimeApi {
   /** @param sandbox is frozen and thawed between events; without one, the runtime just waits */
   constructor(sandbox: Freezable = { freeze: () => {}, thaw: () => {} }) {
     this.#sandbox = sandbox;
-    this.#server = createServer((request, response) => {
+    // Like Lambda's, it keeps idle connections: an answer that took longer than the default of 5 s would meet a closed one.
+    this.#server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
       this.#serve(request, response).catch((error) => response.destroy(error));
     });
   }

@@ -1,8 +1,8 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { pauseAfter } from '../../../time.ts';
-import { Connector } from './connector.ts';
+import { connectorReporting } from './connector.ts';
 import type { Access } from './credentials.ts';
-import type { Preset } from './profiles.ts';
+import type { ConnectionProfile } from './profiles.ts';
 
 /** A connection to one server, or to a cluster of them. */
 export type Client = Redis | Cluster;
@@ -10,16 +10,22 @@ export type Client = Redis | Cluster;
 /**
  * Makes a client that is not yet connected and never gives up reconnecting. Each of its connections logs in with what
  * `access.login()` says at that moment.
+ *
+ * @param report called with one line per problem of a connection, which may come again
  */
-export function createClient(access: Access, preset: Preset): Client {
+export function createClient(
+  access: Access,
+  profile: ConnectionProfile,
+  report: (problem: string) => void = () => {},
+): Client {
   const { hosts, cluster, tls, db } = access.address;
   const options: RedisOptions = {
     ...access.login(),
-    Connector,
+    Connector: connectorReporting(report),
     db,
     tls: tls ? { ca: access.ca } : undefined,
-    connectTimeout: preset.connectTimeout,
-    socketTimeout: preset.socketTimeout,
+    connectTimeout: profile.connectTimeoutMs,
+    socketTimeout: profile.socketTimeoutMs,
     // Some services refuse CLIENT SETINFO, and none of ours needs it.
     disableClientInfo: true,
   };
@@ -30,23 +36,23 @@ export function createClient(access: Access, preset: Preset): Client {
       lazyConnect: true,
       retryStrategy: (attempt) => {
         Object.assign(client.options, access.login());
-        return pauseAfter(preset.reconnectDelay, attempt - 1);
+        return pauseAfter(profile.reconnectDelayMs, attempt - 1);
       },
       // A command that loses its connection fails at once. Sending it again is the connection's decision, which knows how
       // much time is left; a queue inside of the client would send it long after its caller was told that it had failed.
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
-      enableAutoPipelining: preset.autoPipelining,
+      enableAutoPipelining: profile.autoPipelining,
     });
     return client;
   }
   const client = new Cluster(hosts, {
     redisOptions: options,
     lazyConnect: true,
-    clusterRetryStrategy: (attempt) => pauseAfter(preset.reconnectDelay, attempt - 1),
+    clusterRetryStrategy: (attempt) => pauseAfter(profile.reconnectDelayMs, attempt - 1),
     // With the queue on, commands wait past their timeout for a cluster that was unreachable from the start.
     enableOfflineQueue: false,
-    slotsRefreshTimeout: preset.operationTimeout,
+    slotsRefreshTimeout: profile.operationTimeoutMs,
     retryDelayOnFailover: 50,
     // ioredis looks up the slots for automatic pipelines in a way that fails while some slots have no server.
     enableAutoPipelining: false,

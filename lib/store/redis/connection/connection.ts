@@ -1,13 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from 'ioredis';
+import { hostAndPort } from '../../../config/backend-url.ts';
 import { BackendUnavailableError } from '../../../errors.ts';
 import type { Log } from '../../../log/log.ts';
 import { backendTraces } from '../../../observability/tracing-channels.ts';
 import { noObserver, type StoreObserver } from '../../store.ts';
 import { allServersOf, type Client, connectServers, createClient, serversOf } from './client.ts';
 import type { Access, AccessSource } from './credentials.ts';
-import { asBackendError, isEstranged, isOtherDatabase, isPassing, isSilence } from './errors.ts';
-import type { Preset } from './profiles.ts';
+import {
+  asBackendError,
+  describeError,
+  isAuthError,
+  isConsequence,
+  isOtherDatabase,
+  isSocketTimeout,
+  isTransient,
+} from './errors.ts';
+import type { ConnectionProfile } from './profiles.ts';
 
 /** Before a second try at an operation whose first one met a server that could not serve, in milliseconds. */
 const RETRY_PAUSE_MS = 25;
@@ -16,8 +25,8 @@ const RETRY_PAUSE_MS = 25;
 const ACCESS_PAUSE_MS = 500;
 
 export interface RunOptions {
-  /** When to give up, by `performance.now()`; the preset's operation timeout from now, unless given. */
-  end?: number | undefined;
+  /** When to give up, by `performance.now()`. Default: the profile's operation timeout from now. */
+  deadlineMonotonicMs?: number | undefined;
   /** What they are, for those who watch: a script, unless said otherwise. */
   command?: string;
 }
@@ -27,8 +36,8 @@ export interface RunOptions {
  * end hangs up, silently or not, a backend that was not there when the process started, and a password that is changed.
  */
 export class Connection {
+  readonly profile: ConnectionProfile;
   readonly #source: AccessSource;
-  readonly #preset: Preset;
   readonly #log: Log;
   readonly #observer: StoreObserver;
   /** Undefined until the access is known. */
@@ -42,14 +51,14 @@ export class Connection {
   /** The troubles since there was a connection, so that each is told once and not at every attempt. */
   readonly #told = new Set<string>();
   #closed = false;
-  #gaveUpAt = Number.NEGATIVE_INFINITY;
-  #heardAt = Number.NEGATIVE_INFINITY;
+  #lastLossMonotonicMs = Number.NEGATIVE_INFINITY;
+  #lastReplyEpochMs = Number.NEGATIVE_INFINITY;
   /** Who waits for a connection: called when there is one. */
   readonly #waiting = new Set<() => void>();
 
-  constructor(source: AccessSource, preset: Preset, log: Log, observer = noObserver) {
+  constructor(source: AccessSource, profile: ConnectionProfile, log: Log, observer = noObserver) {
+    this.profile = profile;
     this.#source = source;
-    this.#preset = preset;
     this.#log = log;
     this.#observer = observer;
     this.#open();
@@ -63,35 +72,41 @@ export class Connection {
    */
   async run<T>(
     commands: (client: Client) => Promise<T>,
-    { end, command = 'EVALSHA' }: RunOptions = {},
+    {
+      deadlineMonotonicMs = performance.now() + this.profile.operationTimeoutMs,
+      command = 'EVALSHA',
+    }: RunOptions = {},
   ): Promise<T> {
     const startedMonotonicMs = performance.now();
-    const last = end ?? startedMonotonicMs + this.#preset.operationTimeout;
     try {
-      if (!backendTraces.hasSubscribers) return await this.#run(commands, last);
+      if (!backendTraces.hasSubscribers) return await this.#run(commands, deadlineMonotonicMs);
       const server = () => this.#access?.address.hosts[0];
-      return await backendTraces.tracePromise(() => this.#run(commands, last), { command, server });
+      return await backendTraces.tracePromise(() => this.#run(commands, deadlineMonotonicMs), {
+        command,
+        server,
+      });
     } finally {
       this.#observer.backendCalled(performance.now() - startedMonotonicMs);
     }
   }
 
-  async #run<T>(commands: (client: Client) => Promise<T>, end: number): Promise<T> {
+  async #run<T>(commands: (client: Client) => Promise<T>, deadlineMonotonicMs: number): Promise<T> {
     let trouble: unknown;
     for (;;) {
       let client: Client | undefined;
       try {
-        client = this.#readyClient() ?? (await this.#waitForClient(end));
-        if (this.#loginIsOld()) await bounded(this.#logInAgain(client), end);
-        const answer = await bounded(commands(client), end);
-        this.#heardAt = Date.now();
+        client = this.#readyClient() ?? (await this.#waitForClient(deadlineMonotonicMs));
+        if (this.#loginIsOld()) await bounded(this.#logInAgain(client), deadlineMonotonicMs);
+        const answer = await bounded(commands(client), deadlineMonotonicMs);
+        this.#lastReplyEpochMs = Date.now();
         return answer;
       } catch (error) {
-        // A node of a cluster is logged in to on first use, and hands a refusal to the commands that waited for it.
-        const estranged = error instanceof Error && isEstranged(error.message);
-        if (estranged && client === this.#client) this.#open();
-        if (this.#closed || !(estranged || isPassing(error)) || end - performance.now() < RETRY_PAUSE_MS) {
-          // What the server has said tells more than that time ran out.
+        // A cluster's client logs in to a node on first use, and rejects the commands that waited for it if the login is refused.
+        const authFailed = error instanceof Error && isAuthError(error.message);
+        if (authFailed && client === this.#client) this.#open();
+        const leftMs = deadlineMonotonicMs - performance.now();
+        if (this.#closed || !(authFailed || isTransient(error)) || leftMs < RETRY_PAUSE_MS) {
+          // The server's own error explains more than that time ran out.
           throw asBackendError(error instanceof BackendUnavailableError ? (trouble ?? error) : error);
         }
         if ((error as Error).name === 'ReplyError') trouble = error;
@@ -101,16 +116,16 @@ export class Connection {
   }
 
   /**
-   * When a connection was last lost or given up, by `performance.now()`. What had been sent on it may still arrive, however often
-   * it was sent again on another one: what lies between may end a connection and deliver later what it had taken.
+   * When a connection was last lost or closed, by `performance.now()`. A command that was sent on it may still reach the server, even
+   * after it was sent again on another connection: a proxy or firewall may end a connection and deliver its data later.
    */
-  get gaveUpAt(): number {
-    return this.#gaveUpAt;
+  get lastLossMonotonicMs(): number {
+    return this.#lastLossMonotonicMs;
   }
 
-  /** When something was last answered, in epoch milliseconds, which go on while the process is frozen. */
-  get heardAt(): number {
-    return this.#heardAt;
+  /** When the backend last replied, in epoch milliseconds: a monotonic clock may stand still while the process is frozen. */
+  get lastReplyEpochMs(): number {
+    return this.#lastReplyEpochMs;
   }
 
   /** One round trip to every server that holds data. @throws BackendUnavailableError */
@@ -152,25 +167,33 @@ export class Connection {
 
   #replaceClient(access: Access): void {
     const previous = this.#client;
-    if (previous) this.#gaveUpAt = performance.now();
-    const client = createClient(access, this.#preset);
+    if (previous) this.#lastLossMonotonicMs = performance.now();
+    const client = createClient(access, this.profile, (problem) => {
+      if (this.#closed || this.#client !== client) return;
+      this.#tell(problem);
+      if (isAuthError(problem)) this.#open();
+    });
     this.#client = client;
     this.#connected = undefined;
     previous?.disconnect();
-    const heard = ({ message }: Error) => {
-      this.#tell(message);
+    const [host] = access.address.hosts;
+    const heard = (error: Error, node = host ? hostAndPort(host) : '') => {
+      const message = describeError(error, node);
+      // The reason is in what the connector has reported.
+      if (this.#told.size === 0 || !isConsequence(message)) this.#tell(message);
       if (this.#closed || this.#client !== client) return;
-      if (isEstranged(message)) this.#open();
+      if (isAuthError(message)) this.#open();
       // The client would go on in database 0, and find other entries there.
       if (isOtherDatabase(message)) client.disconnect(true);
       // The connections to a cluster's other nodes were frozen as long as this one. Found out one by one, each would cost as
       // much time again, and a request has time for one.
-      if (isSilence(message) && this.#preset.frozen && client instanceof Cluster) this.#replaceClient(access);
+      if (isSocketTimeout(message) && this.profile.mayFreeze && client instanceof Cluster)
+        this.#replaceClient(access);
     };
     client.on('error', heard).on('node error', heard);
     const lost = () => {
       if (this.#client !== client) return;
-      this.#gaveUpAt = performance.now();
+      this.#lastLossMonotonicMs = performance.now();
       if (client.status !== 'ready') this.#connected = undefined;
     };
     // A cluster's client tells by the latter of the connections to its nodes.
@@ -199,7 +222,7 @@ export class Connection {
 
   /** Lets commands go once the other servers of a client that is ready are connected, too: not for long, one may be gone. */
   async #letGo(client: Client): Promise<void> {
-    await bounded(connectServers(client), performance.now() + this.#preset.connectTimeout).catch(() => {});
+    await bounded(connectServers(client), performance.now() + this.profile.connectTimeoutMs).catch(() => {});
     if (this.#client === client) this.#connected = client;
     for (const look of this.#waiting) look();
   }
@@ -209,7 +232,7 @@ export class Connection {
   }
 
   /** Waits for a client that is connected, be it this one or one that takes its place. */
-  #waitForClient(end: number): Promise<Client> {
+  #waitForClient(deadlineMonotonicMs: number): Promise<Client> {
     return new Promise((resolve, reject) => {
       const look = () => {
         const client = this.#readyClient();
@@ -222,7 +245,7 @@ export class Connection {
         // All of them: a cluster's client says last, and says only, that it has met no node.
         reject(new BackendUnavailableError([...this.#told].join('; ') || 'not connected'));
       };
-      const timer = setTimeout(giveUp, Math.max(0, end - performance.now()));
+      const timer = setTimeout(giveUp, Math.max(0, deadlineMonotonicMs - performance.now()));
       const stop = () => {
         clearTimeout(timer);
         this.#waiting.delete(look);
@@ -245,10 +268,10 @@ export class Connection {
   }
 }
 
-/** Gives up waiting at `end` (by `performance.now()`). */
-function bounded<T>(result: Promise<T>, end: number): Promise<T> {
+/** @throws BackendUnavailableError when `result` is not settled by the deadline, which is by `performance.now()` */
+function bounded<T>(result: Promise<T>, deadlineMonotonicMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(timedOut, Math.max(0, end - performance.now()), reject);
+    const timer = setTimeout(timedOut, Math.max(0, deadlineMonotonicMs - performance.now()), reject);
     result.then(
       (value) => {
         clearTimeout(timer);

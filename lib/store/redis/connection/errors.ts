@@ -1,7 +1,7 @@
 import { BackendUnavailableError, ServiceError } from '../../../errors.ts';
 
-/** What the backend answers when it cannot serve for now, and another try in a moment may find it well. */
-const PASSING = [
+/** Replies of a server that cannot serve now but may in a moment. */
+const TRANSIENT_REPLIES = [
   'LOADING',
   'CLUSTERDOWN',
   'TRYAGAIN',
@@ -12,10 +12,17 @@ const PASSING = [
   'BUSY',
 ];
 
-/** What the backend answers when it will not serve until somebody has done something about it. */
-const LASTING = ['OOM', 'NOPERM', 'MISCONF', 'Out of memory', 'NOREPLICAS', 'ERR max number of clients'];
+/** Replies of a server that will not serve until somebody intervenes. */
+const LASTING_REPLIES = [
+  'OOM',
+  'NOPERM',
+  'MISCONF',
+  'Out of memory',
+  'NOREPLICAS',
+  'ERR max number of clients',
+];
 
-/** How ioredis says that a command met no connection, or lost it. None of these has a code. */
+/** Messages of ioredis for a command that had no connection, or lost it. These errors have no code. */
 const DISCONNECTED = [
   'Connection is closed',
   'Command aborted due to connection close',
@@ -28,46 +35,101 @@ const DISCONNECTED = [
   'Socket timeout',
 ];
 
-/** What the backend answers to a login that it does not accept. */
+/**
+ * Codes of a connection that failed: from the system, the resolver, and Node's sockets and TLS. Not every code means that: Node gives
+ * codes to programming errors too, such as `ERR_INVALID_ARG_TYPE`. Codes of OpenSSL, `ERR_SSL_…`, all come from the connection.
+ */
+const CONNECTION_CODES = new Set([
+  ...['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'ENOTCONN', 'EPIPE', 'ETIMEDOUT', 'EPROTO'],
+  ...['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'ENETRESET', 'EADDRNOTAVAIL'],
+  ...['ENOBUFS', 'EMFILE', 'ENFILE', 'ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME'],
+  ...['ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END', 'ERR_STREAM_PREMATURE_CLOSE'],
+  ...['ERR_SOCKET_CLOSED', 'ERR_SOCKET_CONNECTION_TIMEOUT', 'ERR_TLS_HANDSHAKE_TIMEOUT'],
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]);
+
+/** Replies to a login that is not accepted. */
 const REFUSED_LOGIN = ['WRONGPASS', 'NOAUTH', 'ERR invalid password', 'ERR AUTH'];
 
-/** Redis before 7 and Dragonfly put what a script's command met behind words of their own. */
+/** Redis before 7 and Dragonfly put these words before the error of a command that a script called. */
 const IN_SCRIPT = /^ERR Error running script \(call to \w+\): (?:@?user_script: ?\d+: )*-?/;
 
 const startsWithOneOf = (message: string, beginnings: string[]) => {
-  const met = message.replace(IN_SCRIPT, '');
-  return beginnings.some((beginning) => met.startsWith(beginning));
+  const reply = message.replace(IN_SCRIPT, '');
+  return beginnings.some((beginning) => reply.startsWith(beginning));
 };
 
-/** Whether the same command, sent again in a moment, may well succeed. All of ours are safe to send twice. */
-export function isPassing(error: unknown): boolean {
+/** True if the same command may succeed when it is sent again in a moment. All of the store's commands are safe to send twice. */
+export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof ServiceError) return false;
-  const hasSystemCode = typeof (error as NodeJS.ErrnoException).code === 'string';
-  return hasSystemCode || startsWithOneOf(error.message, [...PASSING, ...DISCONNECTED]);
+  const { message } = error;
+  const code = String((error as NodeJS.ErrnoException).code);
+  return (
+    CONNECTION_CODES.has(code) ||
+    code.startsWith('ERR_SSL_') ||
+    isForeignProtocol(message) ||
+    startsWithOneOf(message, [...TRANSIENT_REPLIES, ...DISCONNECTED])
+  );
 }
 
-/**
- * Whether a connection failed, by the message of its error, because we and the backend do not know each other: it refused our
- * password, or we its certificate. Either may have been renewed.
- */
-export function isEstranged(message: string): boolean {
+/** True if authentication failed or the certificate was rejected, by the error's message. Either may have been rotated. */
+export function isAuthError(message: string): boolean {
   return startsWithOneOf(message, REFUSED_LOGIN) || /\bcertificate\b/i.test(message);
 }
 
-/** Whether the backend has no database of the number that it was asked for, by the message of its error. */
+/** True if the backend does not have the database that was asked for, by the error's message. */
 export function isOtherDatabase(message: string): boolean {
   return /\bDB index\b|SELECT is not allowed/i.test(message);
 }
 
-/** Whether a connection was given up, by the message of its error, because nothing came back on it. */
-export function isSilence(message: string): boolean {
+/** True if a connection was closed because no reply came on it, by the error's message. */
+export function isSocketTimeout(message: string): boolean {
   return message.startsWith('Socket timeout');
 }
 
-/** What to throw for an error of the client: a fault of ours stays what it is, everything else is the backend's. */
+/** True if the message only says that the connections to a cluster's nodes failed, and not why. */
+export function isConsequence(message: string): boolean {
+  return /^(?:Connection is closed|Failed to refresh slots cache)/.test(message);
+}
+
+/** True if what the other end sent is not the Redis protocol, by the error's message: something else listens there. */
+export function isForeignProtocol(message: string): boolean {
+  return /^Unknown RESP type|^Command queue state error/.test(message);
+}
+
+/** The first byte of an alert by which a TLS server refuses what is not TLS. */
+const TLS_ALERT = 0x15;
+
+/**
+ * The line for logs about a server that does not speak the Redis protocol.
+ *
+ * @param where its host and port
+ * @param type the first byte that it sent
+ */
+export function foreignProtocol(where: string, type: number): string {
+  const line = `${where} answers, but does not speak the Redis protocol`;
+  return type === TLS_ALERT ? `${line}: it wants TLS, dragonflys://…` : line;
+}
+
+/**
+ * An error of a connection as one line for logs.
+ *
+ * @param where host and port of the other end
+ */
+export function describeError(error: Error, where: string): string {
+  // ioredis's own message may repeat what was received, and so a value.
+  if (isForeignProtocol(error.message)) {
+    return foreignProtocol(where, Number(/^Unknown RESP type (\d+)/.exec(error.message)?.[1]));
+  }
+  // If every address of a name refused the connection, Node's error has no message and holds theirs.
+  const { errors = [] } = error as Partial<AggregateError>;
+  return error.message || errors.map((each) => each.message).join(', ') || error.name;
+}
+
+/** Converts an error of the client: into `BackendUnavailableError` if the backend is at fault. Our own errors stay as they are. */
 export function asBackendError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof BackendUnavailableError) return error;
   const { message } = error;
-  const known = isPassing(error) || isEstranged(message) || startsWithOneOf(message, LASTING);
+  const known = isTransient(error) || isAuthError(message) || startsWithOneOf(message, LASTING_REPLIES);
   return known ? new BackendUnavailableError(error) : error;
 }

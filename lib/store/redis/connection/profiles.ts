@@ -1,47 +1,71 @@
+import { type Config, DEFAULT_BACKEND_TIMEOUT_MS } from '../../../config/config.ts';
+
 /**
- * How a connection behaves, chosen for where the process runs. All times are in milliseconds.
+ * The timeouts and the reconnect behaviour of a connection, by where the process runs.
  *
- * The order matters: connect + socket < operation < 1,000, so that whatever happens to a connection there is time
- * to notice it, to make a new one and to send the command again before the caller is told that the backend is unavailable.
+ * Invariant: connect + socket < operation. Within one operation a dead connection can be detected, replaced and the command sent
+ * again before the caller is answered with 503.
  */
-export interface Preset {
-  /** To open a connection, TLS handshake included. Within one network it takes single milliseconds. */
-  connectTimeout: number;
+export interface ConnectionProfile {
+  /** Timeout for opening a connection, including the TLS handshake. Within one network it takes single milliseconds. */
+  connectTimeoutMs: number;
   /**
-   * Silence on a connection that owes an answer, after which it is given up. Only this replaces a socket whose other end went
-   * away while the function was frozen: with a timeout for each command, ioredis keeps the dead socket for ever.
+   * Silence after which a connection that owes a reply is closed. It is the only way to detect a socket whose other end went away
+   * while the function was frozen: with a timeout per command, ioredis would keep the dead socket.
    */
-  socketTimeout: number;
-  /** For one operation, with its wait for a connection and its second tries. */
-  operationTimeout: number;
-  /** Between two attempts to connect, at first and at most; each is drawn at random from the upper half of its range. */
-  reconnectDelay: { first: number; most: number };
-  /** Whether the process may be frozen, after which any of its connections may have gone dark without a word. */
-  frozen: boolean;
-  /** Whether commands of requests that run side by side share a write. */
+  socketTimeoutMs: number;
+  /** Timeout for one operation, including the wait for a connection and the retries. */
+  operationTimeoutMs: number;
+  /**
+   * Timeout for replicas to confirm a removal, where `WAIT_REPLICAS` is set. They do in one or two milliseconds, and meanwhile other
+   * commands on the connection wait. Must be shorter than the socket timeout.
+   */
+  confirmTimeoutMs: number;
+  /** Pause between two attempts to connect: the first and the longest. Each is drawn from the upper half of its range. */
+  reconnectDelayMs: { first: number; most: number };
+  /** Whether the process may be frozen, after which any of its connections may be dead without notice. */
+  mayFreeze: boolean;
+  /** Whether commands of concurrent requests share a write. */
   autoPipelining: boolean;
 }
 
-const common = {
-  connectTimeout: 300,
-  socketTimeout: 400,
-  operationTimeout: 900,
-} as const;
+type Timeouts = Pick<
+  ConnectionProfile,
+  'connectTimeoutMs' | 'socketTimeoutMs' | 'operationTimeoutMs' | 'confirmTimeoutMs'
+>;
 
-/** One request at a time, frozen in between: reconnects at once, since a request is waiting whenever it is awake. */
-const lambda: Preset = {
-  ...common,
-  reconnectDelay: { first: 10, most: 250 },
-  frozen: true,
+/** All timeouts, derived from that of an operation. Together, connecting and silence take seven ninths of it. */
+function timeoutsWithin(operationTimeoutMs: number): Timeouts {
+  return {
+    connectTimeoutMs: Math.round(operationTimeoutMs / 3),
+    socketTimeoutMs: Math.round((operationTimeoutMs * 4) / 9),
+    operationTimeoutMs,
+    confirmTimeoutMs: Math.round(operationTimeoutMs / 9),
+  };
+}
+
+/** One request at a time, frozen in between. Reconnects at once: whenever the process is awake, a request is waiting. */
+const lambda: ConnectionProfile = {
+  ...timeoutsWithin(DEFAULT_BACKEND_TIMEOUT_MS),
+  reconnectDelayMs: { first: 10, most: 250 },
+  mayFreeze: true,
   autoPipelining: false,
 };
 
-/** Many requests side by side in a process that is never frozen. */
-const server: Preset = {
-  ...common,
-  reconnectDelay: { first: 50, most: 500 },
-  frozen: false,
+/** Many concurrent requests in a process that is never frozen. */
+const server: ConnectionProfile = {
+  ...timeoutsWithin(DEFAULT_BACKEND_TIMEOUT_MS),
+  reconnectDelayMs: { first: 50, most: 500 },
+  mayFreeze: false,
   autoPipelining: true,
 };
 
-export const presets = { lambda, server } as const;
+export const profiles = { lambda, server } as const;
+
+/** The profile for the settings. */
+export function profileFor({
+  onLambda,
+  backendTimeoutMs,
+}: Pick<Config, 'onLambda' | 'backendTimeoutMs'>): ConnectionProfile {
+  return { ...(onLambda ? lambda : server), ...timeoutsWithin(backendTimeoutMs) };
+}
