@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { find, findClusterEngine, findEngine, installFor, versionOf } from './find.ts';
+import { find, findClusterEngine, findEngine, installFor, usedBy, versionOf } from './find.ts';
 import { onPath } from './path.ts';
 
 let directory: string;
@@ -65,6 +65,12 @@ test('a program that is missing is an error that says what to install', async ()
 test('this machine has an engine for a server and one for a cluster, and tells their versions', async () => {
   for (const engine of [await findEngine(), await findClusterEngine()]) {
     expect(await versionOf(engine)).toMatch(/^\d+\.\d+/);
+  }
+});
+
+test('every path in the list of tests that use programs exists', async () => {
+  for (const path of Object.values(usedBy).flat()) {
+    await expect(stat(join(import.meta.dirname, '../../..', path)), path).resolves.toBeDefined();
   }
 });
 

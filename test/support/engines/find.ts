@@ -12,7 +12,7 @@ import { canInstall, installDebianPackages } from './install.ts';
 import { onPath } from './path.ts';
 
 /** The tests that use a program of each role: prefixes of paths from the project's root. */
-const usedBy = {
+export const usedBy = {
   cache: ['test/'],
   cluster: ['test/'],
   broker: ['test/nats/', 'test/faults/events/', 'test/support/engines/nats.test.ts', 'test/bench/'],
