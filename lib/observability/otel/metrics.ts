@@ -3,58 +3,50 @@ import {
   METRIC_DB_CLIENT_OPERATION_DURATION,
   METRIC_HTTP_SERVER_REQUEST_DURATION,
 } from '@opentelemetry/semantic-conventions';
-import type { Log } from '../../log/log.ts';
-import { type BackendTrace, backendTraces, type RequestTrace, requestTraces } from '../tracing-channels.ts';
-import { callAttributes } from './backend-facts.ts';
-import { guarded } from './guarded.ts';
-import { OPERATION } from './names.ts';
-import { httpAttributes, kindOf, statusOf } from './request-facts.ts';
+import type { BackendTrace, RequestTrace } from '../tracing-channels.ts';
+import { backendAttributes, httpAttributes, kindOf, OPERATION, statusOf } from './attributes.ts';
 
-/**
- * Upper bounds, in seconds, of what durations are sorted into. Those that the conventions advise begin where nearly all of a
- * cache's answers have come.
- */
+/** Upper bounds of the histograms' buckets, in seconds. Those of the conventions start where nearly all responses are done. */
 const BOUNDARIES = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
 
-/** Counts and times requests and backend calls. Tenants are no dimension: with each, every metric would become one more. */
-export function measureRequests(meter: Meter, log: Log): void {
+/** Creates the listeners that count and time requests and backend operations. */
+export function createMetrics(meter: Meter) {
   const advice = { explicitBucketBoundaries: BOUNDARIES };
   const requestDuration = meter.createHistogram(METRIC_HTTP_SERVER_REQUEST_DURATION, {
-    description: 'Duration of requestTraces, from the event to the answer',
+    description: 'Duration of requests, from the event to the response',
     unit: 's',
     advice,
   });
-  const callDuration = meter.createHistogram(METRIC_DB_CLIENT_OPERATION_DURATION, {
-    description: 'Duration of backend calls, with the wait for a connection and second tries',
+  const backendDuration = meter.createHistogram(METRIC_DB_CLIENT_OPERATION_DURATION, {
+    description: 'Duration of backend operations, with the wait for a connection and retries',
     unit: 's',
     advice,
   });
   const hits = meter.createCounter('cache.hits', { description: 'Keys that were found', unit: '{key}' });
-  const misses = meter.createCounter('cache.misses', { description: 'Keys that were not', unit: '{key}' });
-
-  const begun = new WeakMap<object, number>();
-  const begin = guarded(log, (message: unknown) => {
-    begun.set(message as object, performance.now());
-  });
-  const secondsSince = (message: object) =>
-    (performance.now() - (begun.get(message) ?? performance.now())) / 1000;
-  const endRequest = guarded(log, (message: unknown) => {
-    const trace = message as RequestTrace;
-    requestDuration.record(secondsSince(trace), httpAttributes(kindOf(trace), statusOf(trace)));
-    const { hits: hit, misses: missed } = trace.request.counters;
-    const operation = { [OPERATION]: trace.request.operation };
-    if (hit) hits.add(hit, operation);
-    if (missed) misses.add(missed, operation);
-  });
-  const endCall = guarded(log, (message: unknown) => {
-    const call = message as BackendTrace;
-    callDuration.record(secondsSince(call), callAttributes(call));
+  const misses = meter.createCounter('cache.misses', {
+    description: 'Keys that were not found',
+    unit: '{key}',
   });
 
-  requestTraces.start.subscribe(begin);
-  requestTraces.asyncEnd.subscribe(endRequest);
-  backendTraces.start.subscribe(begin);
-  backendTraces.asyncEnd.subscribe(endCall);
+  const startsMonotonicMs = new WeakMap<object, number>();
+  const secondsSince = (trace: object) => {
+    const now = performance.now();
+    return (now - (startsMonotonicMs.get(trace) ?? now)) / 1000;
+  };
+  return {
+    start(trace: RequestTrace | BackendTrace): void {
+      startsMonotonicMs.set(trace, performance.now());
+    },
+    endRequest(trace: RequestTrace): void {
+      requestDuration.record(secondsSince(trace), httpAttributes(kindOf(trace), statusOf(trace)));
+      const { operation, counters } = trace.request;
+      if (counters.hits) hits.add(counters.hits, { [OPERATION]: operation });
+      if (counters.misses) misses.add(counters.misses, { [OPERATION]: operation });
+    },
+    endBackend(trace: BackendTrace): void {
+      backendDuration.record(secondsSince(trace), backendAttributes(trace));
+    },
+  };
 }

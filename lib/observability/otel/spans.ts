@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import {
-  type Attributes,
   type Context,
   ROOT_CONTEXT,
   type Span,
@@ -11,12 +10,17 @@ import {
 } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { ATTR_DB_SYSTEM_NAME } from '@opentelemetry/semantic-conventions';
-import type { Log } from '../../log/log.ts';
-import { type BackendTrace, backendTraces, type RequestTrace, requestTraces } from '../tracing-channels.ts';
-import { callAttributes, REDIS } from './backend-facts.ts';
-import { guarded } from './guarded.ts';
-import * as names from './names.ts';
-import { callerAttributes, httpAttributes, kindOf, spanName, statusOf } from './request-facts.ts';
+import type { BackendTrace, RequestTrace } from '../tracing-channels.ts';
+import {
+  backendAttributes,
+  callerAttributes,
+  httpAttributes,
+  invocationAttributes,
+  kindOf,
+  REDIS,
+  spanName,
+  statusOf,
+} from './attributes.ts';
 
 const propagator = new W3CTraceContextPropagator();
 const headersOf = {
@@ -25,77 +29,62 @@ const headersOf = {
   keys: () => [],
 };
 
-/** What the code that runs for a request finds of it. */
-interface Following {
-  /** With the request's span in it. */
+/** The request for which code runs. */
+interface Current {
+  /** Contains the request's span. */
   context: Context;
-  /** Epoch milliseconds, with fractions. */
-  now(): number;
+  nowEpochMs: () => number;
 }
 
-/** Makes a span of each request, in the trace that its caller has begun, and below it one of each of its backend calls. */
-export function traceRequests(tracer: Tracer, log: Log, { onLambda }: { onLambda: boolean }): void {
+/**
+ * Creates the listeners that make a span of each request, in its caller's trace, with a child span for each of its backend
+ * operations. `startRequest` returns what has to be in `current` while code runs for the request.
+ */
+export function createSpans(tracer: Tracer, onLambda: boolean) {
   const current = new AsyncLocalStorage<unknown>();
-  const spans = new WeakMap<object, { span: Span; now: Following['now'] }>();
-  let coldstart = true;
-
-  const begin = (trace: RequestTrace): Following => {
-    const caller = propagator.extract(ROOT_CONTEXT, trace.request.event.headers, headersOf);
-    const now = startClock();
-    const span = tracer.startSpan(
-      spanName(kindOf(trace)),
-      { kind: SpanKind.SERVER, startTime: now() },
-      caller,
-    );
-    spans.set(trace, { span, now });
-    if (onLambda) span.setAttributes(invocation(trace, coldstart));
-    coldstart = false;
-    return { context: traceApi.setSpan(caller, span), now };
-  };
-  const end = (trace: RequestTrace): void => {
-    const { span, now } = spans.get(trace) ?? {};
-    if (!span?.isRecording()) return;
-    const status = statusOf(trace);
-    span.setAttributes({ ...httpAttributes(kindOf(trace), status), ...callerAttributes(trace) });
-    if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
-    span.end(now?.());
-  };
-  const beginCall = (call: BackendTrace): void => {
-    const request = current.getStore() as Following | undefined;
-    // What the process does for itself, such as to connect, belongs to no trace.
-    if (!request) return;
-    const { context, now } = request;
-    const options = {
-      kind: SpanKind.CLIENT,
-      startTime: now(),
-      attributes: { [ATTR_DB_SYSTEM_NAME]: REDIS },
-    };
-    spans.set(call, { span: tracer.startSpan(call.command, options, context), now });
-  };
-  const endCall = (call: BackendTrace): void => {
-    const { span, now } = spans.get(call) ?? {};
-    span?.setAttributes(callAttributes(call));
-    // Without its message, which is the backend's and may name keys.
-    if (call.error !== undefined) span?.setStatus({ code: SpanStatusCode.ERROR });
-    span?.end(now?.());
-  };
-
-  requestTraces.start.bindStore(current, guarded(log, begin));
-  requestTraces.asyncEnd.subscribe(guarded(log, (message) => end(message as RequestTrace)));
-  backendTraces.start.subscribe(guarded(log, (message) => beginCall(message as BackendTrace)));
-  backendTraces.asyncEnd.subscribe(guarded(log, (message) => endCall(message as BackendTrace)));
-}
-
-function invocation({ request }: RequestTrace, coldstart: boolean): Attributes {
+  const spans = new WeakMap<object, { span: Span; nowEpochMs: Current['nowEpochMs'] }>();
+  let coldStart = true;
   return {
-    [names.FAAS_TRIGGER]: 'http',
-    [names.FAAS_COLDSTART]: coldstart,
-    [names.FAAS_INVOCATION_ID]: request.lambda.awsRequestId,
+    current,
+    startRequest(trace: RequestTrace): Current {
+      const caller = propagator.extract(ROOT_CONTEXT, trace.request.event.headers, headersOf);
+      const nowEpochMs = startClock();
+      const options = { kind: SpanKind.SERVER, startTime: nowEpochMs() };
+      const span = tracer.startSpan(spanName(kindOf(trace)), options, caller);
+      spans.set(trace, { span, nowEpochMs });
+      if (onLambda) span.setAttributes(invocationAttributes(trace, coldStart));
+      coldStart = false;
+      return { context: traceApi.setSpan(caller, span), nowEpochMs };
+    },
+    endRequest(trace: RequestTrace): void {
+      const { span, nowEpochMs } = spans.get(trace) ?? {};
+      if (!span?.isRecording()) return;
+      const status = statusOf(trace);
+      span.setAttributes({ ...httpAttributes(kindOf(trace), status), ...callerAttributes(trace) });
+      if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end(nowEpochMs?.());
+    },
+    startBackend(trace: BackendTrace): void {
+      const request = current.getStore() as Current | undefined;
+      // What the process does for itself, such as connecting, belongs to no trace.
+      if (!request) return;
+      const { context, nowEpochMs } = request;
+      const attributes = { [ATTR_DB_SYSTEM_NAME]: REDIS };
+      const options = { kind: SpanKind.CLIENT, startTime: nowEpochMs(), attributes };
+      spans.set(trace, { span: tracer.startSpan(trace.command, options, context), nowEpochMs });
+    },
+    endBackend(trace: BackendTrace): void {
+      const { span, nowEpochMs } = spans.get(trace) ?? {};
+      span?.setAttributes(backendAttributes(trace));
+      // Without the error's message, which may contain keys.
+      if (trace.error !== undefined) span?.setStatus({ code: SpanStatusCode.ERROR });
+      span?.end(nowEpochMs?.());
+    },
   };
 }
 
-/** One clock a request: the time of day goes by whole milliseconds, in which a call could seem to outlast its request. */
+/** A clock per request. `Date.now()` has whole milliseconds only: by it, a child span could end after its parent. */
 function startClock(): () => number {
-  const offset = Date.now() - performance.now();
-  return () => offset + performance.now();
+  const offsetMs = Date.now() - performance.now();
+  return () => offsetMs + performance.now();
 }

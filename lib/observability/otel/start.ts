@@ -1,85 +1,81 @@
-import { MeterProvider } from '@opentelemetry/sdk-metrics';
-import { ParentBasedSampler, TraceIdRatioBasedSampler, TracerProvider } from '@opentelemetry/sdk-trace';
+import { randomUUID } from 'node:crypto';
+import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
+import { ATTR_SERVICE_INSTANCE_ID, ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
 import type { Config } from '../../config/config.ts';
 import type { OtelSettings } from '../../config/otel.ts';
+import type { Environment } from '../../config/parse.ts';
 import type { Log } from '../../log/log.ts';
-import { Exporter, type Source } from './exporter.ts';
-import { MetricSource } from './metric-source.ts';
-import { measureRequests } from './metrics.ts';
-import { describeProcess } from './resource.ts';
-import { Sender } from './sender.ts';
-import { SpanQueue } from './span-queue.ts';
-import { traceRequests } from './spans.ts';
-
-/** What a function's answer waits for a collector, at most, in milliseconds. */
-const ANSWER_WAIT_MS = 50;
-
-/** What the end of a process waits for a collector, at most, in milliseconds. */
-const END_WAIT_MS = 2000;
-
-/** A request to a collector that takes longer, in milliseconds, is given up. */
-const TIMEOUT_MS = 5000;
-
-/** Between two looks for what there is to send, in milliseconds, in a process that is never frozen. */
-const BACKGROUND_INTERVAL_MS = 1000;
-
-/**
- * Between two readings of the metrics, in milliseconds. What a function's sandbox has not sent when it is given up, of which
- * it is not told, is lost: so it sends more often.
- */
-const METRICS_INTERVAL_MS = { server: 60_000, lambda: 5000 };
-
-/** The longest that an attribute of a span may be, in characters: some are as callers send them. */
-const MAX_ATTRIBUTE_LENGTH = 256;
+import { type BackendTrace, backendTraces, type RequestTrace, requestTraces } from '../tracing-channels.ts';
+import { createTelemetry, type Telemetry } from './export.ts';
+import { createMetrics } from './metrics.ts';
+import { createSpans } from './spans.ts';
 
 const SCOPE = 'cache-service';
 
 /**
- * Starts to trace and measure all requests, and to send that to a collector: in a function before each answer, otherwise in
- * the background. No request fails for it.
- *
- * `flush` sends what there is before a function's response; `stop` sends the rest, within two seconds, when the process ends.
+ * Starts to trace and measure all requests and backend operations, and to export that to a collector: on Lambda by `flush` before
+ * each response, otherwise in the background. No request fails because of it.
  */
 export async function start(
   config: Pick<Config, 'serviceName' | 'onLambda'>,
-  { endpoint, headers, share, delta }: OtelSettings,
+  settings: OtelSettings,
   log: Log,
-): Promise<{ flush: () => Promise<void>; stop: () => Promise<void> }> {
-  const { onLambda } = config;
-  const spans = new SpanQueue();
-  const metrics = new MetricSource(METRICS_INTERVAL_MS[onLambda ? 'lambda' : 'server'], delta);
-  const exporterOf = async (source: Source) => {
-    const url = `${endpoint}/v1/${source.name}`;
-    return new Exporter(source, await Sender.open({ url, headers, timeoutMs: TIMEOUT_MS }), log);
-  };
-  const exporters = await Promise.all([spans, metrics].map(exporterOf));
-
+): Promise<Pick<Telemetry, 'flush' | 'stop'>> {
   const resource = describeProcess(config, process.env);
-  const tracers = new TracerProvider({
-    resource,
-    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) }),
-    spanLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_LENGTH },
-    spanProcessors: [spans],
-  });
-  const meters = new MeterProvider({ resource, readers: [metrics] });
-  traceRequests(tracers.getTracer(SCOPE), log, config);
-  measureRequests(meters.getMeter(SCOPE), log);
+  const { tracers, meters, flush, stop } = await createTelemetry(resource, config.onLambda, settings, log);
+  const spans = createSpans(tracers.getTracer(SCOPE), config.onLambda);
+  const metrics = createMetrics(meters.getMeter(SCOPE));
 
-  const flushAll = async (waitMs: number, all = false) => {
-    await Promise.all(exporters.map((exporter) => exporter.flush(waitMs, all)));
-  };
-  if (!onLambda) {
-    const inBackground = () => {
-      for (const exporter of exporters) exporter.begin();
+  const onRequest = guard<RequestTrace>(log);
+  requestTraces.start.bindStore(spans.current, onRequest(spans.startRequest));
+  requestTraces.start.subscribe(onRequest(metrics.start));
+  requestTraces.asyncEnd.subscribe(onRequest(spans.endRequest));
+  requestTraces.asyncEnd.subscribe(onRequest(metrics.endRequest));
+  const onBackend = guard<BackendTrace>(log);
+  backendTraces.start.subscribe(onBackend(spans.startBackend));
+  backendTraces.start.subscribe(onBackend(metrics.start));
+  backendTraces.asyncEnd.subscribe(onBackend(spans.endBackend));
+  backendTraces.asyncEnd.subscribe(onBackend(metrics.endBackend));
+  return { flush, stop };
+}
+
+/** Wraps listeners: an error in one would end the process. The first error is logged, and the request continues. */
+function guard<Trace>(log: Log) {
+  let logged = false;
+  return <Result>(listener: (trace: Trace) => Result) =>
+    (message: unknown): Result | undefined => {
+      try {
+        return listener(message as Trace);
+      } catch (error) {
+        if (!logged) log.error('telemetry missed something', { cause: error });
+        logged = true;
+        return undefined;
+      }
     };
-    spans.onParcel = inBackground;
-    setInterval(inBackground, BACKGROUND_INTERVAL_MS).unref();
-  }
+}
+
+function describeProcess(
+  { serviceName, onLambda }: Pick<Config, 'serviceName' | 'onLambda'>,
+  env: Environment,
+): Resource {
+  const attributes = {
+    [ATTR_SERVICE_NAME]: serviceName,
+    // Without it, a collector would mistake the counters of parallel processes for one counter that is reset all the time.
+    [ATTR_SERVICE_INSTANCE_ID]: randomUUID(),
+    ...(onLambda && describeSandbox(env)),
+  };
+  return defaultResource().merge(resourceFromAttributes(attributes));
+}
+
+function describeSandbox(env: Environment): Record<string, string | number | undefined> {
+  const memoryMb = Number(env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE);
   return {
-    flush: () => flushAll(ANSWER_WAIT_MS),
-    stop: async () => {
-      await flushAll(END_WAIT_MS, true);
-      for (const exporter of exporters) exporter.close();
-    },
+    'cloud.provider': 'aws',
+    'cloud.platform': 'aws_lambda',
+    'cloud.region': env.AWS_REGION,
+    'faas.name': env.AWS_LAMBDA_FUNCTION_NAME,
+    'faas.version': env.AWS_LAMBDA_FUNCTION_VERSION,
+    'faas.instance': env.AWS_LAMBDA_LOG_STREAM_NAME,
+    'faas.max_memory': memoryMb > 0 ? memoryMb * 1024 ** 2 : undefined,
   };
 }

@@ -5,14 +5,14 @@ import { ConfigError } from '../../../lib/config/parse.ts';
 
 const on = { ENABLE_OTEL: 'true' };
 
-describe('the settings of telemetry', () => {
-  it('are none unless they are switched on, whatever else is set', () => {
+describe('the settings of OpenTelemetry', () => {
+  it('are undefined unless ENABLE_OTEL is true, even if other settings are invalid', () => {
     expect(readOtel({})).toBeUndefined();
     expect(readOtel({ ENABLE_OTEL: 'false', OTEL_EXPORTER_OTLP_ENDPOINT: 'nonsense' })).toBeUndefined();
     expect(readConfig({}).otel).toBeUndefined();
   });
 
-  it('have the defaults of the specification', () => {
+  it('have the defaults of the specification if they are missing or empty', () => {
     const defaults = { endpoint: 'http://localhost:4318', headers: {}, share: 1, delta: false };
     expect(readOtel(on)).toEqual(defaults);
     expect(readConfig(on).otel).toEqual(defaults);
@@ -29,11 +29,11 @@ describe('the settings of telemetry', () => {
     [' http://collector:4318/ ', 'http://collector:4318'],
     ['https://otlp.example.com/otlp//', 'https://otlp.example.com/otlp'],
     ['http://[::1]:4318', 'http://[::1]:4318'],
-  ])('take the endpoint %j', (given, endpoint) => {
+  ])('accept the endpoint %j and return %j', (given, endpoint) => {
     expect(readOtel({ ...on, OTEL_EXPORTER_OTLP_ENDPOINT: given })?.endpoint).toBe(endpoint);
   });
 
-  it('take headers, percent-encoded and with white space around them', () => {
+  it('decode percent-encoded headers and trim white space', () => {
     const given = 'Authorization=Basic%20dXNlcjpwYXNz, x-scope = a=b ,empty=';
     expect(readOtel({ ...on, OTEL_EXPORTER_OTLP_HEADERS: given })?.headers).toEqual({
       authorization: 'Basic dXNlcjpwYXNz',
@@ -42,7 +42,7 @@ describe('the settings of telemetry', () => {
     });
   });
 
-  it('take a share of the requests, and the temporality of the metrics', () => {
+  it('accept a sampling ratio from 0 to 1 and both temporalities', () => {
     for (const [given, share] of [
       ['0', 0],
       ['1', 1],
@@ -71,7 +71,7 @@ describe('the settings of telemetry', () => {
     ['OTEL_TRACES_SAMPLER_ARG', '-0'],
     ['OTEL_TRACES_SAMPLER_ARG', '.'],
     ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'lowmemory'],
-  ])('refuse %s=%j, by its name, in one line and without a password in it', (name, given) => {
+  ])('reject %s=%j with one line that has the name and no password', (name, given) => {
     const read = () => readConfig({ ...on, [name]: given });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(new RegExp(`^${name} [^\\n]+$`));

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
 
 /**
- * OTLP as JSON, read as its specification and protocol buffers have it: identifiers are hexadecimal, whole numbers of 64 bits
- * may be text, enumerations are numbers, and a member that is not in the definitions is a mistake.
+ * A strict reader of OTLP in JSON, after its specification and protocol buffers: identifiers are hexadecimal, 64-bit integers may
+ * be strings, enumerations are numbers, and unknown members are errors.
  */
 
 export type AttributeValue = string | number | boolean;
@@ -14,7 +14,7 @@ export interface DecodedSpan {
   parentSpanId: string | undefined;
   traceState: string | undefined;
   name: string;
-  /** As the protocol numbers them: 2 is SERVER, 3 is CLIENT. */
+  /** The protocol's number: 2 is SERVER, 3 is CLIENT. */
   kind: number;
   /** Nanoseconds since the epoch. */
   start: bigint;
@@ -33,7 +33,7 @@ export interface DecodedMetric {
   name: string;
   unit: string | undefined;
   kind: 'sum' | 'histogram';
-  /** Whether points tell what came since the last ones. */
+  /** True: points count since the last export. False: since the start. */
   delta: boolean;
   points: { attributes: Attributes; count: number; sum: number }[];
   resource: Attributes;
@@ -61,10 +61,7 @@ const value = v.pipe(
 );
 const attributes = v.pipe(
   v.array(v.strictObject({ key: v.pipe(v.string(), v.nonEmpty()), value })),
-  v.check(
-    (pairs) => new Set(pairs.map(({ key }) => key)).size === pairs.length,
-    'an attribute is there twice',
-  ),
+  v.check((pairs) => new Set(pairs.map(({ key }) => key)).size === pairs.length, 'duplicate attribute'),
   v.transform((pairs): Attributes => Object.fromEntries(pairs.map(({ key, value }) => [key, value]))),
 );
 const resource = v.strictObject({ attributes, droppedAttributesCount: v.optional(count) });
@@ -139,7 +136,7 @@ const metrics = v.strictObject({
   ),
 });
 
-/** @throws Error when it is no request for `/v1/traces` */
+/** @throws Error if `json` is not a valid request to `/v1/traces` */
 export function decodeTraces(json: string): DecodedSpan[] {
   const { resourceSpans } = v.parse(traces, JSON.parse(json));
   return resourceSpans.flatMap(({ resource, scopeSpans }) =>
@@ -161,7 +158,7 @@ export function decodeTraces(json: string): DecodedSpan[] {
   );
 }
 
-/** @throws Error when it is no request for `/v1/metrics`, or has another kind of metric than sums and histograms */
+/** @throws Error if `json` is not a valid request to `/v1/metrics`, or contains other metrics than sums and histograms */
 export function decodeMetrics(json: string): DecodedMetric[] {
   const { resourceMetrics } = v.parse(metrics, JSON.parse(json));
   return resourceMetrics.flatMap(({ resource, scopeMetrics }) =>

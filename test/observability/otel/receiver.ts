@@ -5,32 +5,36 @@ import { text } from 'node:stream/consumers';
 import { LOOPBACK, onFreePort } from '../../support/engines/ports.ts';
 import { type DecodedMetric, type DecodedSpan, decodeMetrics, decodeTraces } from './otlp.ts';
 
-/** A collector that takes OTLP over HTTP, as JSON, and keeps what came. What is not as the specification has it is refused. */
+/** A collector that accepts OTLP over HTTP as JSON, and keeps it. It rejects what does not conform to the specification. */
 export interface Receiver {
   /** For `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   readonly url: string;
   readonly port: number;
-  /** All that has been taken, in the order in which it came. */
+  /** All that was accepted, in order of arrival. */
   readonly spans: DecodedSpan[];
   readonly metrics: DecodedMetric[];
-  /** Every request with its body, taken or not. */
+  /** Every request with its body, accepted or not. */
   readonly received: { path: string; headers: IncomingHttpHeaders; body: string }[];
-  /** What came was no OTLP, and why. */
+  /** Why requests were no OTLP. */
   readonly problems: string[];
-  /** How many connections have been made to it. */
+  /** The number of connections that have been made to it. */
   readonly connections: number;
-  /** From now on it answers so many milliseconds later. */
+  /** From now on, responses are delayed by `ms` milliseconds. */
   slow(ms: number): void;
-  /** From now on it answers with this status, and takes nothing unless that is 200. */
+  /** From now on, requests are read and not processed, until `release()`. */
+  hold(): void;
+  /** Processes and answers what was held, in this turn of the event loop. */
+  release(): void;
+  /** From now on, responses have this status. Nothing is accepted unless it is 200. */
   answerWith(status: number, headers?: Record<string, string>): void;
-  /** Ends all connections and listens no more. */
+  /** Ends all connections and stops listening. */
   down(): Promise<void>;
   /** Listens again, on the same port. */
   up(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** @param tls a key and a certificate, both PEM, with which it speaks TLS */
+/** @param tls key and certificate in PEM; without them, the receiver speaks plain HTTP */
 export async function startReceiver(tls?: { key: string; cert: string }): Promise<Receiver> {
   const received: Receiver['received'] = [];
   const spans: DecodedSpan[] = [];
@@ -38,9 +42,10 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
   const problems: string[] = [];
   const sockets = new Set<Socket>();
   const behaviour = { delayMs: 0, status: 200, headers: {} as Record<string, string>, connections: 0 };
+  let held: (() => void)[] | undefined;
   let server: Server | undefined;
 
-  const take = (path: string, body: string): number => {
+  const accept = (path: string, body: string): number => {
     try {
       if (path === '/v1/traces') spans.push(...decodeTraces(body));
       else if (path === '/v1/metrics') metrics.push(...decodeMetrics(body));
@@ -57,13 +62,22 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
       if (body === undefined) return;
       const path = request.url ?? '';
       received.push({ path, headers: request.headers, body });
-      const { delayMs, headers } = behaviour;
-      const status = behaviour.status === 200 ? take(path, body) : behaviour.status;
-      setTimeout(() => {
-        response.writeHead(status, { 'content-type': 'application/json', ...headers }).end('{}');
-      }, delayMs).unref();
+      const answer = () => {
+        const { delayMs, headers } = behaviour;
+        const status = behaviour.status === 200 ? accept(path, body) : behaviour.status;
+        // Some proxies return the request's headers in the page of an error.
+        const content = status === 200 ? '{}' : JSON.stringify(request.headers);
+        const end = () =>
+          response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(content);
+        if (delayMs > 0) setTimeout(end, delayMs).unref();
+        else end();
+      };
+      if (held) held.push(answer);
+      else answer();
     };
     const next = tls ? createTlsServer(tls, serve) : createServer(serve);
+    // Node would close a connection after five idle seconds, which a busy machine may need between two requests.
+    next.keepAliveTimeout = 60_000;
     next.on('connection', (socket: Socket) => {
       behaviour.connections++;
       sockets.add(socket.on('close', () => sockets.delete(socket)));
@@ -96,6 +110,14 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
     },
     slow(ms) {
       behaviour.delayMs = ms;
+    },
+    hold() {
+      held ??= [];
+    },
+    release() {
+      const answers = held ?? [];
+      held = undefined;
+      for (const answer of answers) answer();
     },
     answerWith(status, headers = {}) {
       Object.assign(behaviour, { status, headers });

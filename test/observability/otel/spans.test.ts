@@ -11,12 +11,12 @@ import { freePort, LOOPBACK } from '../../support/engines/ports.ts';
 import { CLIENT, type DecodedSpan, ERROR, SERVER } from './otlp.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 
-/** As callers send them: W3C trace context, level 1. */
+/** W3C trace context, level 1. */
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = 'b7ad6b7169203331';
 const traceparent = (flags: '00' | '01', trace = TRACE) => ['traceparent', `00-${trace}-${PARENT}-${flags}`];
 
-/** Keys, values and paths, in parts that nothing else has in it. */
+/** Parts of keys, values and paths that occur nowhere else. */
 const SECRETS = ['secret-key', 'secret-value', 'no-such-path', 'coffee'];
 
 let receiver: Receiver;
@@ -28,7 +28,7 @@ afterAll(() => receiver.stop());
 
 const telemetry = () => ({ ...PATIENT, ENABLE_OTEL: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url });
 
-/** The span of the request that was given this correlation id. */
+/** The span of the request with this correlation id. */
 const serverSpan = (correlationId: string): Promise<DecodedSpan> =>
   expect
     .poll(() => find(correlationId), { message: `no span of ${correlationId}` })
@@ -43,7 +43,7 @@ const childrenOf = ({ spanId }: DecodedSpan) =>
 
 const correlation = (id: string) => ['X-Correlation-ID', id];
 
-describe.each(backends)('the local server with telemetry on ($name)', ({ name, url }) => {
+describe.each(backends)('the local server with OpenTelemetry enabled ($name)', ({ name, url }) => {
   let service: Service;
   let client: Client;
   const id = (what: string) => `${name.replaceAll(' ', '-')}-${what}`;
@@ -54,7 +54,7 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
   });
   afterAll(() => service.stop());
 
-  it('makes a server span of a request, by the names of the conventions', async () => {
+  it('sends a server span per request, with the attributes of the conventions', async () => {
     const headers = [...correlation(id('set')), 'X-User-ID', 'user-7', 'X-Request-ID', id('set-request')];
     const before = BigInt(Date.now()) * 1_000_000n;
     expect((await client.post('{"key":"secret-key","value":"secret-value"}', headers)).status).toBe(201);
@@ -82,13 +82,13 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     expect(span.end).toBeLessThan(BigInt(Date.now() + 1000) * 1_000_000n);
   });
 
-  it('cuts what callers send short', async () => {
+  it('truncates attributes from callers to 256 characters', async () => {
     const headers = [...correlation(id('long')), 'X-User-ID', 'u'.repeat(1000)];
     await client.send({ target: `${API}/k`, headers });
     expect((await serverSpan(id('long'))).attributes['user.id']).toBe('u'.repeat(256));
   });
 
-  it('names the route, and never the path with its key', async () => {
+  it('names spans by the route and not by the path, which contains the key', async () => {
     const paths = [`${API}/secret-key-1`, `${API}?key=secret-key-1`];
     for (const [index, target] of paths.entries()) {
       await client.send({ target, headers: correlation(id(`get-${index}`)) });
@@ -100,7 +100,7 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     });
   });
 
-  it('names the route of GET for HEAD', async () => {
+  it('names a HEAD request after the route of GET', async () => {
     await client.send({ method: 'HEAD', target: `${API}?key=k`, headers: correlation(id('head')) });
     expect(await serverSpan(id('head'))).toMatchObject({
       name: `HEAD ${API}`,
@@ -108,7 +108,7 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     });
   });
 
-  it('puts the calls of the backend below it', async () => {
+  it('makes a child span of each backend operation, within the time of its parent', async () => {
     await client.post('{"key":"secret-key-2","value":"secret-value"}', correlation(id('below')));
     const span = await serverSpan(id('below'));
     const children = childrenOf(span);
@@ -125,7 +125,7 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     }
   });
 
-  it('keeps requests that run side by side apart', async () => {
+  it('gives concurrent requests separate traces', async () => {
     const names = Array.from({ length: 40 }, (_, index) => id(`side-${index}`));
     await Promise.all(
       names.map((name, index) =>
@@ -143,7 +143,7 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     }
   });
 
-  it('continues the trace of its caller', async () => {
+  it('continues the trace of its caller, with its trace state', async () => {
     const headers = [
       ...traceparent('01'),
       'tracestate',
@@ -156,7 +156,7 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     for (const child of childrenOf(span)) expect(child.traceId).toBe(TRACE);
   });
 
-  it('begins a trace where its caller sends none, or none that can be read', async () => {
+  it('starts a new trace if traceparent is missing, malformed or repeated', async () => {
     const given = {
       none: [],
       nonsense: ['traceparent', 'nonsense'],
@@ -173,7 +173,7 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     }
   });
 
-  it('sends nothing of what its caller does not trace', async () => {
+  it('sends no span of a request that its caller did not sample', async () => {
     const untraced = '11111111111111111111111111111111';
     const headers = [...traceparent('00', untraced), ...correlation(id('untraced'))];
     await client.send({ target: `${API}/k`, headers });
@@ -183,7 +183,7 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     expect(receiver.spans.some(({ traceId }) => traceId === untraced)).toBe(false);
   });
 
-  it('takes what callers got wrong for no fault of its own', async () => {
+  it('sets no error status on the span of a 4xx, and no route if none matches', async () => {
     await client.post('{"key":"","value":1}', correlation(id('wrong')));
     await client.send({
       method: 'PATCH',
@@ -193,7 +193,7 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
     await client
       .send({ method: 'BREW', target: '/coffee', headers: correlation(id('brew')) })
       .catch(() => {});
-    // One that Node lets through and the conventions do not know.
+    // A method that Node accepts and the conventions do not list.
     await client.send({ method: 'PURGE', target: '/no-such-path', headers: correlation(id('purge')) });
     expect(await serverSpan(id('purge'))).toMatchObject({
       name: 'HTTP',
@@ -213,8 +213,8 @@ describe.each(backends)('the local server with telemetry on ($name)', ({ name, u
   });
 });
 
-describe('with telemetry on, a backend that is away', () => {
-  it('shows as an error of the call and of the request', async () => {
+describe('with OpenTelemetry enabled, an unreachable backend', () => {
+  it('is an error of the span of the operation and of the request, without a message', async () => {
     const port = await freePort();
     const url = `redis://user:hunter2@${LOOPBACK}:${port}`;
     const service = await startService({ ...telemetry(), ...IMPATIENT, DRAGONFLY_URL: url });
@@ -238,8 +238,8 @@ describe('with telemetry on, a backend that is away', () => {
   });
 });
 
-describe('with telemetry on, a collector that speaks TLS', () => {
-  it('is sent to when its authority is trusted', async () => {
+describe('with OpenTelemetry enabled, a collector with TLS', () => {
+  it('gets spans if its authority is trusted', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'cache-collector-'));
     const { caFile, certFile, keyFile } = await writeCertificates(directory);
     const [key, cert] = await Promise.all([keyFile, certFile].map((file) => readFile(file, 'utf8')));
@@ -258,12 +258,12 @@ describe('with telemetry on, a collector that speaks TLS', () => {
   });
 });
 
-describe('what has been sent', () => {
-  it('was OTLP, every byte of it, and tells no key, no value and no password', async () => {
+describe('everything that was sent', () => {
+  it('conforms to OTLP and contains no key, value, path or password', async () => {
     expect(receiver.received.length).toBeGreaterThan(0);
     expect(receiver.problems).toEqual([]);
     const all = receiver.received.map(({ body }) => body).join('\n');
-    // Not by `toContain`, which would print all of it.
+    // `toContain` would print everything.
     for (const secret of [...SECRETS, 'hunter2']) expect(all.includes(secret), secret).toBe(false);
   });
 });

@@ -33,8 +33,8 @@ const settings = ({ url }: Receiver) => ({
   DRAGONFLY_URL: engine.url,
 });
 
-describe('a process that is told to end', () => {
-  it('sends the spans and the metrics that wait', async () => {
+describe('a local server that is stopped', () => {
+  it('sends the spans and metrics that are queued', async () => {
     const receiver = await collector();
     const service = await startService(settings(receiver));
     const client = new Client(service);
@@ -51,17 +51,20 @@ describe('a process that is told to end', () => {
     expect(gets?.count).toBe(5);
   });
 
-  it('ends also when its collector is away', async () => {
+  it.each([
+    ['is away', (receiver: Receiver) => receiver.down()],
+    ['does not respond', (receiver: Receiver) => receiver.hold()],
+  ])('ends although its collector %s', async (_, fail) => {
     const receiver = await collector();
     const service = await startService(settings(receiver));
-    await receiver.down();
+    await fail(receiver);
     await new Client(service).set('k', '1');
     await service.stop();
   });
 });
 
-describe('the calls of the backend', () => {
-  it('name their command and their server, and no key and no value', async () => {
+describe('the spans of backend operations', () => {
+  it('contain the command and the server, and no key or value', async () => {
     const receiver = await collector();
     const service = await startService(settings(receiver));
     const client = new Client(service);
@@ -85,7 +88,7 @@ describe('the calls of the backend', () => {
 });
 
 describe('hits and misses', () => {
-  it('are counted by operation, each key of a batch', async () => {
+  it('are counted per operation, and per key of a batch', async () => {
     const receiver = await collector();
     const service = await startService(settings(receiver));
     const client = new Client(service);
@@ -108,7 +111,7 @@ describe('hits and misses', () => {
     expect(spans.map(({ attributes }) => attributes['cache.hit'])).toEqual([true, true, false]);
   });
 
-  it('are counted by functions too', async () => {
+  it('are counted in functions as well', async () => {
     const receiver = await collector();
     const get = await startFunction('get', { ...settings(receiver), LOG_LEVEL: 'WARN' });
     running.push(get);
