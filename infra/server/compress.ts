@@ -1,7 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
-import type { Message } from './response.ts';
+
+/** An answer as it goes out. */
+export interface Message {
+  status: number;
+  /** With the length of the body; an answer to HEAD may tell that of a body which it leaves out. */
+  headers: Record<string, string>;
+  cookies: readonly string[];
+  body: string | Buffer | undefined;
+  isBinary: boolean;
+}
 
 /** Shorter bodies, in bytes, fit into one packet as they are. */
 const MIN_BYTES = 1024;

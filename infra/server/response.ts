@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { compress } from './compress.ts';
+import { compress, type Message } from './compress.ts';
 
 /** What a function answers, and what the gateway answers by itself. */
 export type Result = APIGatewayProxyStructuredResultV2;
@@ -15,16 +15,6 @@ export const FUNCTION_FAILED: Result = {
 
 /** How long a connection that is given up goes on being read, in milliseconds, see {@link refuse}. */
 const LINGER_MS = 5000;
-
-/** An answer as it goes out. */
-export interface Message {
-  status: number;
-  /** With the length of the body; an answer to HEAD may tell that of a body which it leaves out. */
-  headers: Record<string, string>;
-  cookies: readonly string[];
-  body: string | Buffer | undefined;
-  isBinary: boolean;
-}
 
 /**
  * Answers with a function's result.

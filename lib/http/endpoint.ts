@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { InternalError, ServiceError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { RequestLog } from '../observability/request-log.ts';
-import { requestTraces } from '../observability/tracing-channels.ts';
+import { requestTraces } from '../tracing-channels.ts';
 import { type RequestContext, runForRequest } from '../request-context.ts';
 import { type Operation, routeNamed } from '../routes.ts';
 import { createRequestContext, type Middleware, type MiddlewareContext } from './request.ts';

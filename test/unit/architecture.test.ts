@@ -16,7 +16,7 @@ const FLOORS = [
   ['lib/openapi'],
   ['lib/service.ts'],
   ['functions'],
-  ['infra/build'],
+  ['infra/build', 'infra/cors.ts'],
   ['infra/stack', 'infra/server'],
 ];
 

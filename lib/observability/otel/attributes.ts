@@ -12,7 +12,7 @@ import {
 } from '@opentelemetry/semantic-conventions';
 import type { RequestContext } from '../../request-context.ts';
 import { fallback, methodsOf, routeNamed } from '../../routes.ts';
-import type { BackendTrace, RequestTrace } from '../tracing-channels.ts';
+import type { BackendTrace, RequestTrace } from '../../tracing-channels.ts';
 
 /**
  * What spans and metrics contain about requests and backend operations: no key, no value and no path. Names come from

@@ -3,7 +3,7 @@ import {
   METRIC_DB_CLIENT_OPERATION_DURATION,
   METRIC_HTTP_SERVER_REQUEST_DURATION,
 } from '@opentelemetry/semantic-conventions';
-import type { BackendTrace, RequestTrace } from '../tracing-channels.ts';
+import type { BackendTrace, RequestTrace } from '../../tracing-channels.ts';
 import { backendAttributes, httpAttributes, kindOf, OPERATION, statusOf } from './attributes.ts';
 
 /** Upper bounds of the histograms' buckets, in seconds. Those of the conventions start where nearly all responses are done. */

@@ -10,7 +10,7 @@ import {
 } from '@opentelemetry/api';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { ATTR_DB_SYSTEM_NAME } from '@opentelemetry/semantic-conventions';
-import type { BackendTrace, RequestTrace } from '../tracing-channels.ts';
+import type { BackendTrace, RequestTrace } from '../../tracing-channels.ts';
 import {
   backendAttributes,
   callerAttributes,

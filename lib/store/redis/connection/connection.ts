@@ -3,7 +3,7 @@ import { Cluster } from 'ioredis';
 import { hostAndPort } from '../../../config/backend-url.ts';
 import { BackendUnavailableError } from '../../../errors.ts';
 import type { Log } from '../../../log/log.ts';
-import { backendTraces } from '../../../observability/tracing-channels.ts';
+import { backendTraces } from '../../../tracing-channels.ts';
 import { noObserver, type StoreObserver } from '../../store.ts';
 import { allServersOf, type Client, connectServers, createClient, serversOf } from './client.ts';
 import type { Access, AccessSource } from './credentials.ts';

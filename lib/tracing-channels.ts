@@ -1,5 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import type { RequestContext } from '../request-context.ts';
+import type { RequestContext } from './request-context.ts';
 
 /**
  * Where OpenTelemetry subscribes, and nothing else does. Without subscribers a call costs next to nothing.
