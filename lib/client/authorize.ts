@@ -1,21 +1,5 @@
 import { check, checkString } from './checks.ts';
-
-/** A request that is about to go out. */
-export interface Outgoing {
-  method: string;
-  /** Absolute. */
-  url: string;
-  /** Names in lower case. */
-  headers: Readonly<Record<string, string>>;
-  /** Empty where there is none. */
-  body: string;
-}
-
-/**
- * Gives the headers that let a request in. It is asked anew for each request, retries as well; what it throws the call ends
- * with.
- */
-export type Authorize = (request: Outgoing) => Record<string, string> | Promise<Record<string, string>>;
+import type { Authorize } from './types.ts';
 
 /**
  * Sends a bearer token such as a JWT. A function is asked for each request, and so may keep a token until it is old.

@@ -1,4 +1,4 @@
-export { type Authorize, bearer, type Outgoing } from './authorize.ts';
+export { bearer } from './authorize.ts';
 export { CacheClient } from './client.ts';
 export {
   BackendUnavailableError,
@@ -20,12 +20,14 @@ export {
 export type { Fetch, FetchRequest, FetchResponse, Signal } from './runtime.ts';
 export { type Credentials, type SigV4Options, sigV4 } from './sigv4.ts';
 export type {
+  Authorize,
   CallOptions,
   ClientOptions,
   Entry,
   GetOrSetOptions,
   Health,
   Lookup,
+  Outgoing,
   SetOptions,
   Usage,
   WasSet,

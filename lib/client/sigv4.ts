@@ -1,6 +1,6 @@
-import type { Authorize, Outgoing } from './authorize.ts';
 import { check, checkString, isObject } from './checks.ts';
 import { hex } from './runtime.ts';
+import type { Authorize, Outgoing } from './types.ts';
 
 /**
  * AWS Signature Version 4 by the Web Crypto API, which servers and browsers have alike.

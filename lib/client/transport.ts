@@ -1,8 +1,8 @@
 import type { Answer } from './answer.ts';
-import type { Authorize } from './authorize.ts';
 import type { Deadline } from './deadline.ts';
 import { connectionError, mayRepeat, type Repeatable, waitMs } from './retry.ts';
 import { type Fetch, isControlFlow, noStoreOption, randomId } from './runtime.ts';
+import type { Authorize } from './types.ts';
 
 /** How requests get to a service and answers back. */
 export interface TransportSettings {

@@ -1,5 +1,21 @@
-import type { Authorize } from './authorize.ts';
 import type { Fetch, Signal } from './runtime.ts';
+
+/** A request that is about to go out. */
+export interface Outgoing {
+  method: string;
+  /** Absolute. */
+  url: string;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string>>;
+  /** Empty where there is none. */
+  body: string;
+}
+
+/**
+ * Gives the headers that let a request in. It is asked anew for each request, retries as well; what it throws the call ends
+ * with.
+ */
+export type Authorize = (request: Outgoing) => Record<string, string> | Promise<Record<string, string>>;
 
 export interface ClientOptions {
   /** Where the service is, with the path in front of its own if there is one: `http://localhost:8080`. */
