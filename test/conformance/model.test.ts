@@ -138,5 +138,5 @@ describe.each(everywhere)('a store beside a map with a clock, $name', (backend) 
     } finally {
       await opened.store.close();
     }
-  }, 120_000);
+  }, 600_000);
 });

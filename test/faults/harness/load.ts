@@ -86,6 +86,11 @@ export class Load {
     return this.#mix;
   }
 
+  /** True once a get has found a value. */
+  get hasHit(): boolean {
+    return this.#history.some((event) => event.kind === 'read' && event.value !== undefined);
+  }
+
   /** Requests answered so far, whatever the answer. */
   get requests(): number {
     return this.#figures.requests;
