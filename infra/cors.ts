@@ -1,9 +1,9 @@
 import { methodsOf, routes } from '../lib/routes.ts';
 
-/** What pages of other origins may send and read, on API Gateway and on the local server alike. */
+/** What pages of other origins may send and read, for API Gateway and the local server alike. */
 export const CORS = {
   methods: [...new Set(routes.flatMap(methodsOf))].sort(),
-  /** Those of the contract, and those with which a request is authorized. */
+  /** The headers of the contract, and those that authorize a request. */
   requestHeaders: [
     'authorization',
     'content-type',
@@ -18,6 +18,6 @@ export const CORS = {
     'x-user-id',
   ],
   responseHeaders: ['retry-after', 'x-correlation-id', 'x-request-id'],
-  /** How long a browser need not ask again. */
+  /** How long a browser may cache the answer to a preflight request. */
   maxAgeSeconds: 3600,
 };

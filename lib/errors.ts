@@ -75,12 +75,12 @@ export class NotFoundError extends ServiceError {
   }
 }
 
-/** 405: the path has routes, but none of this method. */
+/** 405: the path does not accept this method. */
 export class MethodNotAllowedError extends ServiceError {
   readonly status = 405;
   readonly code = 'METHOD_NOT_ALLOWED';
 
-  /** @param allowed the methods that the path has */
+  /** @param allowed the methods that the path accepts */
   constructor(allowed: readonly string[]) {
     const list = allowed.join(', ');
     super(`This path allows only ${list}`, { details: { allowed }, headers: { allow: list } });
@@ -97,14 +97,14 @@ export class PayloadTooLargeError extends ServiceError {
   }
 }
 
-/** 415: a body that is not JSON in UTF-8 by its content type, or that is encoded. */
+/** 415: the content type is not JSON in UTF-8, or the body has a content coding. */
 export class UnsupportedMediaTypeError extends ServiceError {
   readonly status = 415;
   readonly code = 'UNSUPPORTED_MEDIA_TYPE';
 
   /**
-   * @param header that says so
-   * @param accepted what it has to say instead
+   * @param header whose value is not supported
+   * @param accepted the value that is
    */
   constructor(header = 'Content-Type', accepted = 'application/json') {
     super(`The ${header} must be ${accepted}`, { details: { header, accepted } });

@@ -82,18 +82,18 @@ export function routeNamed(name: string): Route | undefined {
   return byName.get(name);
 }
 
-/** What a request may have for a method, by the route table. */
+/** The methods that the routes accept. */
 type Method = Route['method'] | 'HEAD';
 
-/** The methods by which a route can be asked: HEAD is answered as GET, without the body. */
+/** The methods that a route accepts. HEAD is answered as GET, without the body. */
 export function methodsOf({ method }: Pick<Route, 'method'>): Method[] {
   return method === 'GET' ? ['GET', 'HEAD'] : [method];
 }
 
 /**
- * The methods that the routes of a path have, in alphabetical order; none for a path that no route has.
+ * The methods that a path accepts, in alphabetical order; empty if no route has the path.
  *
- * @param path decoded, as API Gateway hands it to a function
+ * @param path decoded, as API Gateway passes it to a function
  */
 export function allowedMethods(path: string): Method[] {
   const found = routes.filter(({ paths }) => paths.some((template) => hasForm(path, template)));

@@ -12,13 +12,13 @@ export interface Message {
   isBinary: boolean;
 }
 
-/** Shorter bodies, in bytes, fit into one packet as they are. */
+/** Minimum length in bytes: shorter bodies fit into one packet uncompressed. */
 const MIN_BYTES = 1024;
 
 const brotliAsync = promisify(brotliCompress);
 const gzipAsync = promisify(gzip);
 
-/** The codings, the preferred one first. Fast goes before small: values may have megabytes, and callers are near. */
+/** The codings in order of preference. They favour speed: values may have megabytes, and callers are on the same machine. */
 const CODINGS = {
   br: (body: string | Buffer) => brotliAsync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }),
   gzip: (body: string | Buffer) => gzipAsync(body, { level: constants.Z_BEST_SPEED }),
@@ -26,7 +26,7 @@ const CODINGS = {
 
 type Coding = keyof typeof CODINGS;
 
-/** The answer in the coding that the request prefers; as it is where that is none, or the body is short or binary. */
+/** Compresses an answer with the coding that the request prefers, unless the body is short or binary. */
 export async function compress(message: Message, request: IncomingMessage): Promise<Message> {
   const { 'content-length': length, ...headers } = message.headers;
   if (message.isBinary || !(Number(length) >= MIN_BYTES)) return message;
@@ -34,9 +34,9 @@ export async function compress(message: Message, request: IncomingMessage): Prom
   const coding = preferredCoding(String(request.headers['accept-encoding'] ?? ''));
   if (coding === undefined) return { ...message, headers: { ...message.headers, vary: headers.vary } };
   headers['content-encoding'] = coding;
-  // A strong one stands for the same bytes.
+  // A strong entity tag identifies exact bytes, which compression changes.
   if (headers.etag?.startsWith('"')) headers.etag = `W/${headers.etag}`;
-  // That of GET is not known before its body is compressed.
+  // HEAD: the compressed length is unknown without the body.
   if (request.method === 'HEAD' || message.body === undefined) return { ...message, headers };
   const body = await CODINGS[coding](message.body);
   headers['content-length'] = String(body.length);
@@ -45,7 +45,7 @@ export async function compress(message: Message, request: IncomingMessage): Prom
 
 const ENTRY = /^\s*([^\s;]+)\s*(?:;\s*q\s*=\s*(\S+)\s*)?$/;
 
-/** By the quality values of an Accept-Encoding header, RFC 9110, 12.5.3; undefined where none of ours is accepted. */
+/** Reads the quality values of Accept-Encoding (RFC 9110, 12.5.3). @returns undefined if none of our codings is preferred */
 function preferredCoding(acceptEncoding: string): Coding | undefined {
   const qualities = new Map<string, number>();
   for (const entry of acceptEncoding.toLowerCase().split(',')) {

@@ -2,18 +2,18 @@ import { CORS } from '../cors.ts';
 import type { IncomingRequest } from './gateway-event.ts';
 import type { Result } from './response.ts';
 
-/** Which pages may call from a browser, as API Gateway lets them. */
+/** The CORS policy of the local server. It answers browsers as an HTTP API with the same origins does. */
 export interface Cors {
-  /** The answer to a preflight request, which reaches no function; undefined for every other request. */
+  /** The answer to a preflight request, which reaches no function; undefined for any other request. */
   preflight: (request: IncomingRequest) => Result | undefined;
-  /** An answer with the headers by which the page of an origin may read it. */
+  /** The answer with the headers that let a page of the origin read it. */
   expose: (result: Result, origin: string | undefined) => Result;
 }
 
-/** @param origins those of the pages; one that is `*` stands for all */
+/** @param origins of the pages that may call; `*` stands for all origins */
 export function createCors(origins: readonly string[]): Cors {
   const anyOrigin = origins.includes('*');
-  /** The headers that depend on the origin, and `more` where its pages may call. */
+  /** The headers for an origin; `more` are added if its pages may call. */
   const headersFor = (origin: string | undefined, more: Record<string, string>): Record<string, string> => {
     if (anyOrigin) return { 'access-control-allow-origin': '*', ...more };
     if (origin === undefined || !origins.includes(origin)) return { vary: 'origin' };

@@ -13,7 +13,7 @@ import { createGateway, type Gateway } from './server.ts';
 /** How long requests under way may take to finish once the process is told to stop, in milliseconds. */
 const SHUTDOWN_GRACE_MS = 5000;
 
-/** How often the parent process is looked at under npm, in milliseconds. */
+/** Interval at which the parent process is checked under npm, in milliseconds. */
 const PARENT_CHECK_MS = 200;
 
 const parentPid = process.ppid;

@@ -31,16 +31,16 @@ export interface Gateway {
   stop: (graceMs: number) => Promise<void>;
 }
 
-/** What is not the same for every gateway; Node's own options are in milliseconds. */
+/** The CORS policy, and the time limits of Node's server in milliseconds. */
 export interface GatewayOptions
   extends Pick<ServerOptions, 'connectionsCheckingInterval' | 'headersTimeout' | 'requestTimeout'> {
-  /** Undefined: pages of no other origin may call. */
+  /** Undefined: no page of another origin may call. */
   cors?: Cors | undefined;
 }
 
 /**
- * How long a request may take to come in whole, body included, and how often it is looked whether one has taken longer, in
- * milliseconds. Node's own five minutes would leave a stalled upload open for as long.
+ * Maximum time for a request to arrive, including its body, and the interval at which overdue requests are looked for, in
+ * milliseconds. Node's default of five minutes would keep a stalled upload open for as long.
  */
 const REQUEST_TIMEOUT_MS = 60_000;
 const CHECK_INTERVAL_MS = 5000;
@@ -56,10 +56,10 @@ export function createGateway(
 ): Gateway {
   const invoke = createInvoker(functions);
   let stopping = false;
-  /** The headers of the request whose body is awaited on a connection. */
-  const awaiting = new WeakMap<Duplex, Head['headers']>();
+  /** By connection: the headers of the request whose body is still arriving. */
+  const arriving = new WeakMap<Duplex, Head['headers']>();
 
-  /** @param headers of the request, where they could be read */
+  /** @param headers of the request, if they could be read */
   const answerOf = (problem: Problem, headers: Head['headers'] = {}): Result => {
     const answer = answerTo(problem, headers);
     return cors?.expose(answer, headers.origin) ?? answer;
@@ -91,15 +91,15 @@ export function createGateway(
       run();
       return;
     }
-    awaiting.set(req.socket, headers);
+    arriving.set(req.socket, headers);
     readBody(req, declared, MAX_BODY_BYTES, {
       whole: (body) => {
-        awaiting.delete(req.socket);
+        arriving.delete(req.socket);
         request.body = body;
         run();
       },
       tooLarge: () => {
-        awaiting.delete(req.socket);
+        arriving.delete(req.socket);
         refuse(req, res, answerOf(BODY_TOO_LARGE, headers));
       },
     });
@@ -133,7 +133,7 @@ export function createGateway(
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET') socket.destroy();
-    else refuseConnection(socket, answerOf(problemBehind(error), awaiting.get(socket)));
+    else refuseConnection(socket, answerOf(problemBehind(error), arriving.get(socket)));
   });
 
   const connections = new Set<Socket>();
@@ -146,12 +146,12 @@ export function createGateway(
     new Promise((resolve) => {
       stopping = true;
       const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-      // Closes idle connections as well, but not those on which nothing has come yet: Node takes these for busy.
+      // This also closes idle connections, but not those that have sent nothing yet: Node counts them as active.
       server.close(() => {
         clearTimeout(cut);
         resolve();
       });
-      // In two turns of the event loop, everything that has arrived on an accepted connection is read.
+      // After two turns of the event loop, everything that had arrived on an accepted connection has been read.
       setImmediate(() =>
         setImmediate(() => {
           for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();

@@ -81,7 +81,7 @@ export class CacheApi extends Construct {
       // A sweep works the cache harder than a thousand gets.
       const limit = tenant ? kind === 'sweep' && settings.sweepThrottle : OPEN_THROTTLE;
       const target = integration(name);
-      // An HTTP API does not take HEAD for GET: each is a route of its own.
+      // An HTTP API does not route HEAD to GET.
       const methods = methodsOf(row).map((method) => HttpMethod[method]);
       for (const path of paths) {
         const added = this.httpApi.addRoutes({

@@ -48,7 +48,7 @@ export interface Config {
 export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** What origins look like, here and in the settings of a deployment; `*` stands for all. */
+/** The form of an origin in CORS_ORIGINS and in the corsOrigins of a deployment; `*` stands for all origins. */
 export const ORIGINS = {
   shape: /^(\*|https?:\/\/[^\s/,?#]+)$/,
   description: 'origins as https://app.example.com',

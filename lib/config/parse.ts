@@ -54,9 +54,9 @@ export function secretArn(env: Environment, name: string): string | undefined {
 }
 
 /**
- * Parts with commas between them; empty if it is not given.
+ * A list with commas between its parts; empty if the variable is not set.
  *
- * @param shape what each of them must match
+ * @param shape that each part must match
  * @param description of the shape, for the message
  * @throws ConfigError
  */

@@ -44,7 +44,7 @@ function readBody({ rawPath, maxRestBytes = MAX_REST_BYTES }: BodyOptions): Midd
   };
 }
 
-/** @throws UnsupportedMediaTypeError unless the headers say that the body is JSON in UTF-8 as it stands */
+/** @throws UnsupportedMediaTypeError unless the headers describe the body as JSON in UTF-8 without a content coding */
 function requireJson({ headers }: APIGatewayProxyEventV2): void {
   const { 'content-type': type = '', 'content-encoding': codings = '' } = headers;
   if (!JSON_MEDIA_TYPE.test(type)) throw new UnsupportedMediaTypeError();

@@ -43,7 +43,7 @@ export function failureResponse(error: ServiceError, ids: RequestIds): HttpRespo
   };
 }
 
-/** The response to HEAD in place of that to GET: with the length of the body and without the body. */
+/** Makes the response to HEAD from that to GET: with Content-Length and without the body. */
 export function withoutBody(response: HttpResponse): HttpResponse {
   const { body, ...rest } = response;
   if (body === undefined) return response;

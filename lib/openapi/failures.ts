@@ -64,7 +64,7 @@ export function failures({ maxValueBytes, tenantClaim }: Limits): Record<Failure
       sample: new NotFoundError(),
     },
     MethodNotAllowedError: {
-      when: 'The path has other methods than this one; `Allow` and `details.allowed` list them.',
+      when: 'The path does not accept this method; `Allow` and `details.allowed` list those that it accepts.',
       sample: new MethodNotAllowedError(['GET', 'HEAD']),
       details: object({ allowed: { type: 'array', items: { type: 'string' } } }),
     },
@@ -83,7 +83,7 @@ export function failures({ maxValueBytes, tenantClaim }: Limits): Record<Failure
       when: 'The `Content-Type` is not `application/json`, nor one that ends in `+json`; its charset is not UTF-8; or the body has a `Content-Encoding`.',
       sample: new UnsupportedMediaTypeError(),
       details: object({
-        header: { type: 'string', description: 'The header that is refused.' },
+        header: { type: 'string', description: 'The header whose value is not supported.' },
         accepted: { type: 'string', description: 'What it has to be.' },
       }),
     },

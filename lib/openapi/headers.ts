@@ -74,12 +74,12 @@ export const answerHeaders = {
   },
   Allow: {
     required: true,
-    description: 'The methods that the path has, with commas between.',
+    description: 'The methods that the path accepts, separated by commas.',
     schema: { type: 'string' },
   },
 };
 
-/** Those that only some failures have. */
+/** Headers that only some failures have. */
 const OF_SOME = ['Retry-After', 'Allow'];
 
 /** References to what every answer has, and to further headers by their names in any case. */

@@ -7,7 +7,7 @@ import { createHandler } from './serve.ts';
 /** What the page is called among the functions. */
 const NAME = 'docs';
 
-/** At the root of the server, where a browser is sent on to the page. */
+/** The root of the server, which redirects to the page. */
 const ROOT = '/';
 const REDIRECT: Result = { statusCode: 302, headers: { location: '/docs', 'cache-control': 'no-store' } };
 

@@ -5,7 +5,12 @@ import type { Config } from '../../config/config.ts';
 import type { OtelSettings } from '../../config/otel.ts';
 import type { Environment } from '../../config/parse.ts';
 import type { Log } from '../../log/log.ts';
-import { type BackendTrace, backendTraces, type RequestTrace, requestTraces } from '../../tracing-channels.ts';
+import {
+  type BackendTrace,
+  backendTraces,
+  type RequestTrace,
+  requestTraces,
+} from '../../tracing-channels.ts';
 import { createTelemetry, type Telemetry } from './export.ts';
 import { createMetrics } from './metrics.ts';
 import { createSpans } from './spans.ts';
