@@ -79,6 +79,12 @@ export class NotFoundError extends CacheError {
   override readonly code = 'NOT_FOUND' as const;
 }
 
+/** 405: the path does not accept the method: the client's `url` leads to another version of the service. */
+export class MethodNotAllowedError extends CacheError {
+  override readonly name = 'MethodNotAllowedError';
+  override readonly code = 'METHOD_NOT_ALLOWED' as const;
+}
+
 /** 413: a value, or a batch, of more bytes than the service takes. */
 export class PayloadTooLargeError extends CacheError {
   override readonly name = 'PayloadTooLargeError';
@@ -160,6 +166,7 @@ const classes = {
   MissingTenantError,
   TenantMismatchError,
   NotFoundError,
+  MethodNotAllowedError,
   PayloadTooLargeError,
   UnsupportedMediaTypeError,
   InternalError,

@@ -10,6 +10,7 @@ export {
   InternalError,
   InvalidationIncompleteError,
   type Issue,
+  MethodNotAllowedError,
   MissingTenantError,
   NotFoundError,
   PayloadTooLargeError,

@@ -19,6 +19,7 @@ const ofTheService = [
   new answered.MissingTenantError(),
   new answered.TenantMismatchError(),
   new answered.NotFoundError(),
+  new answered.MethodNotAllowedError(['GET']),
   new answered.PayloadTooLargeError('batch', 100, { fitting: 7 }),
   new answered.UnsupportedMediaTypeError(),
   new answered.InternalError(new Error('a fault')),
@@ -56,7 +57,7 @@ describe('every failure of the service', () => {
   );
 
   test('tells in its own words what its details hold', async () => {
-    const [invalid, , , , tooLarge, , , , incomplete] = await Promise.all(
+    const [invalid, , , , , tooLarge, , , , incomplete] = await Promise.all(
       ofTheService.map(async (theirs) => {
         const {
           statusCode: status,
