@@ -64,6 +64,24 @@ const noOtherServices: Plugin = {
   },
 };
 
+/** ioredis coordinates the connections that import hashes by HIMPORT, which the service never does. */
+const noImports: Plugin = {
+  name: 'no-imports',
+  setup({ onLoad }) {
+    const functions = [
+      ...['cloneHimportFieldsets', 'bindHimportCoordinator', 'unbindHimportCoordinator', 'getHimportBinding'],
+      ...['interceptHimportCommand', 'interceptHimportPipeline', 'interceptHimportControlCommand'],
+      ...['setHimportRole', 'isInternalHimportCommand', 'isHimportControlCommand'],
+    ];
+    const contents = [
+      'exports.default = class {};',
+      "exports.hasHimportCoordinator = Symbol('none');",
+      ...functions.map((name) => `exports.${name} = () => undefined;`),
+    ].join('\n');
+    onLoad({ filter: /ioredis[\\/]built[\\/]himport[\\/]HimportCoordinator\.js$/ }, () => ({ contents }));
+  },
+};
+
 /** The description of the API tells the version, which is in a file with much else. */
 const versionAlone: Plugin = {
   name: 'version-alone',
@@ -83,4 +101,5 @@ export const lean: Plugin[] = [
   commandsThatAreSent,
   noDebugging,
   noOtherServices,
+  noImports,
 ];

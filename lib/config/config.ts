@@ -53,8 +53,6 @@ export const ORIGINS = {
   shape: /^(\*|https?:\/\/[^\s/,?#]+)$/,
   description: 'origins as https://app.example.com',
 };
-/** `BACKEND_TIMEOUT_MS` unless it is set: callers get a 503 within a second. */
-export const DEFAULT_BACKEND_TIMEOUT_MS = 900;
 
 /** The number of shards that CACHE_SHARDS=auto stands for: the same everywhere, so that a move to a cluster changes nothing. */
 const AUTO_SHARDS = 16;
@@ -80,8 +78,8 @@ export function readConfig(env: Environment): Config {
     port: integer(env, 'SERVICE_PORT', 8080, 0, 65_535),
     corsOrigins: list(env, 'CORS_ORIGINS', ORIGINS.shape, ORIGINS.description),
     ...backend(env),
-    // See DEADLINE_AHEAD_MS for the upper limit.
-    backendTimeoutMs: integer(env, 'BACKEND_TIMEOUT_MS', DEFAULT_BACKEND_TIMEOUT_MS, 300, 10_000),
+    // By default callers get a 503 within a second. See DEADLINE_AHEAD_MS for the upper limit.
+    backendTimeoutMs: integer(env, 'BACKEND_TIMEOUT_MS', 900, 300, 10_000),
     defaultTtlSeconds,
     maxTtlSeconds,
     // 512 MiB is what one Redis string can hold, and near what one JavaScript string can.

@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseBackendUrl } from '../../lib/config/backend-url.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { Connection } from '../../lib/store/redis/connection/connection.ts';
 import type { Access } from '../../lib/store/redis/connection/credentials.ts';
-import { profiles } from '../../lib/store/redis/connection/profiles.ts';
+import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { newTenant } from '../conformance/backends.ts';
+import { PATIENT } from '../patience.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import type { Server } from '../support/engines/server.ts';
 import { onNode, ownerOf } from '../support/engines/topology.ts';
@@ -207,7 +209,8 @@ test('a connection that is closed while it is dark stays closed', async () => {
     },
   };
   const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
-  const profile = { ...profiles.lambda, connectTimeoutMs: 3000, operationTimeoutMs: 10_000 };
+  const lambda = profileFor(readConfig({ ...PATIENT, AWS_LAMBDA_FUNCTION_NAME: 'get' }));
+  const profile = { ...lambda, socketTimeoutMs: 400 };
   const connection = new Connection(async () => access, profile, log);
   try {
     await connection.run((client) => client.get('k'));

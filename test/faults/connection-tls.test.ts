@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { parseBackendUrl } from '../../lib/config/backend-url.ts';
+import { readConfig } from '../../lib/config/config.ts';
 import { createClient } from '../../lib/store/redis/connection/client.ts';
 import type { Access } from '../../lib/store/redis/connection/credentials.ts';
-import { profiles } from '../../lib/store/redis/connection/profiles.ts';
+import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
 import { startServer } from '../support/engines/server.ts';
 
 const noLogin = {
@@ -22,7 +23,7 @@ test('a TLS handshake that is given up halfway does not end the process', async 
       for (let cycle = 0; cycle < 100; cycle++) {
         const client = createClient(
           { address: parseBackendUrl(server.url), ...noLogin } satisfies Access,
-          profiles.server,
+          profileFor(readConfig({})),
         );
         client.on('error', () => {});
         client.connect().catch(() => {});

@@ -1,7 +1,7 @@
 import { readConfig } from '../../../lib/config/config.ts';
 import { type Client, createClient } from '../../../lib/store/redis/connection/client.ts';
 import { accessSource } from '../../../lib/store/redis/connection/credentials.ts';
-import { profiles } from '../../../lib/store/redis/connection/profiles.ts';
+import { profileFor } from '../../../lib/store/redis/connection/profiles.ts';
 import { startBackend, TTL_SECONDS } from '../backend.ts';
 import { type Part, takeTurns } from '../part.ts';
 import { recordsJson } from '../values.ts';
@@ -43,7 +43,7 @@ export const sets: Part = {
 /** A client with the settings of the store's own: what is compared is what the store does with it. */
 async function connectAsTheStore(url: string): Promise<Client> {
   const access = await accessSource(readConfig({ DRAGONFLY_URL: url }))();
-  const client = createClient(access, profiles.server);
+  const client = createClient(access, profileFor(readConfig({})));
   await client.connect();
   return client;
 }

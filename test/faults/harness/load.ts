@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { profiles } from '../../../lib/store/redis/connection/profiles.ts';
+import { readConfig } from '../../../lib/config/config.ts';
 import type { Answer, Call, Caller } from './caller.ts';
 import { check } from './checker.ts';
 import { now } from './clock.ts';
@@ -43,7 +43,7 @@ const RECOVERY_MS = 30_000;
 /** Without a failure for so long, it has recovered: on a cluster, some keys may work while others do not. */
 const SETTLED_MS = 300;
 /** What took so long has failed because its time was over; sets give up 50 ms before other operations. */
-const TIMEOUT_MS = profiles.server.operationTimeoutMs - 60;
+const TIMEOUT_MS = readConfig({}).backendTimeoutMs - 60;
 /** What is done in one round trip, and so in the time that one operation has. */
 const QUICK: readonly OperationName[] = ['get', 'set', 'delete'];
 /** As many problems as anybody reads. */

@@ -1,4 +1,4 @@
-import { type Config, DEFAULT_BACKEND_TIMEOUT_MS } from '../../../config/config.ts';
+import type { Config } from '../../../config/config.ts';
 
 /**
  * The timeouts and the reconnect behaviour of a connection, by where the process runs.
@@ -44,28 +44,17 @@ function timeoutsWithin(operationTimeoutMs: number): Timeouts {
   };
 }
 
-/** One request at a time, frozen in between. Reconnects at once: whenever the process is awake, a request is waiting. */
-const lambda: ConnectionProfile = {
-  ...timeoutsWithin(DEFAULT_BACKEND_TIMEOUT_MS),
-  reconnectDelayMs: { first: 10, most: 250 },
-  mayFreeze: true,
-  autoPipelining: false,
-};
-
-/** Many concurrent requests in a process that is never frozen. */
-const server: ConnectionProfile = {
-  ...timeoutsWithin(DEFAULT_BACKEND_TIMEOUT_MS),
-  reconnectDelayMs: { first: 50, most: 500 },
-  mayFreeze: false,
-  autoPipelining: true,
-};
-
-export const profiles = { lambda, server } as const;
+const profiles = {
+  /** One request at a time, frozen in between. Reconnects at once: whenever the process is awake, a request is waiting. */
+  lambda: { reconnectDelayMs: { first: 10, most: 250 }, mayFreeze: true, autoPipelining: false },
+  /** Many concurrent requests in a process that is never frozen. */
+  server: { reconnectDelayMs: { first: 50, most: 500 }, mayFreeze: false, autoPipelining: true },
+} as const satisfies Record<string, Omit<ConnectionProfile, keyof Timeouts>>;
 
 /** The profile for the settings. */
 export function profileFor({
   onLambda,
   backendTimeoutMs,
 }: Pick<Config, 'onLambda' | 'backendTimeoutMs'>): ConnectionProfile {
-  return { ...(onLambda ? lambda : server), ...timeoutsWithin(backendTimeoutMs) };
+  return { ...(onLambda ? profiles.lambda : profiles.server), ...timeoutsWithin(backendTimeoutMs) };
 }
