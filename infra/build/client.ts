@@ -36,7 +36,7 @@ writeJson(join(out, 'package.json'), {
   main: './cjs/index.js',
   types: './cjs/index.d.ts',
   exports: {
-    '..': {
+    '.': {
       import: { types: './esm/index.d.ts', default: './esm/index.js' },
       require: { types: './cjs/index.d.ts', default: './cjs/index.js' },
     },
@@ -47,7 +47,7 @@ writeJson(join(out, 'package.json'), {
 });
 copyFileSync(join(SOURCES, 'README.md'), join(out, 'README.md'));
 copyFileSync(join(ROOT, 'LICENSE'), join(out, 'LICENSE'));
-console.log(`${relative('..', out) || '..'} has the client`);
+console.log(`${relative('.', out) || '.'} has the client`);
 
 /** Compiles the client into a folder of the package. */
 function build(format: string, type: 'module' | 'commonjs', options: string[]): void {

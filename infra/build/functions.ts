@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type BuildOptions, build as esbuild, type ImportKind, type Metafile } from 'esbuild';
-import { fallback, type Operation, routes } from '../../lib/routes.ts';
+import { fallback, type Operation, routeNamed, routes } from '../../lib/routes.ts';
 import { lean } from './bundle-plugins.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -86,7 +86,9 @@ function measure(outputs: Outputs): Bundle[] {
     const entry = Object.keys(outputs).find((path) => basename(path) === `${name}.mjs`);
     if (entry === undefined) throw new Error(`functions/${name}.ts gave no bundle`);
     const own = closure(outputs, [entry]);
-    const onDemand = [...own].flatMap((path) => importsOf(outputs, path, 'dynamic-import'));
+    // What `startService` imports. Functions without a backend do not call it.
+    const isStarted = routeNamed(name)?.backend !== false;
+    const onDemand = isStarted ? [...own].flatMap((path) => importsOf(outputs, path, 'dynamic-import')) : [];
     const starts = onDemand.map((path) => bytesOf(closure(outputs, [entry, path])));
     return { name, ownBytes: bytesOf(own), startBytes: Math.max(bytesOf(own), ...starts) };
   });

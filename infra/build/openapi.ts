@@ -34,7 +34,7 @@ async function write(path: string, text: string): Promise<void> {
   } catch (error) {
     exit(`${path} cannot be written: ${(error as Error).message}`);
   }
-  console.log(`${relative('..', path)} has the OpenAPI document`);
+  console.log(`${relative('.', path)} has the OpenAPI document`);
 }
 
 function exit(line: string): never {

@@ -168,7 +168,7 @@ describe('the end', () => {
     server.pause();
     await server.stop();
     expect(exists(pid)).toBe(false);
-    expect(existsSync(join(caFile, '../..'))).toBe(false);
+    expect(existsSync(join(caFile, '..'))).toBe(false);
     await server.stop();
   });
 
