@@ -44,7 +44,7 @@ describe('the command that writes the document', () => {
 
   test('leaves what a file contained before npm run was told to append to it', async () => {
     const banner = await written('w', ['run', 'openapi', '--', '--yaml']);
-    expect(banner).toMatch(/^\n> cache-service@\S+ openapi\n> node infra\/openapi\.ts --yaml\n\n$/);
+    expect(banner).toMatch(/^\n> cache-service@\S+ openapi\n> node infra\/build\/openapi\.ts --yaml\n\n$/);
     const text = await written('a', ['run', 'openapi', '--', '-']);
     expect(text.startsWith(banner)).toBe(true);
     expect(text.endsWith(expected())).toBe(true);
