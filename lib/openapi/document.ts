@@ -37,7 +37,7 @@ export function openApiDocument(limits: Limits) {
       },
       responses,
       parameters: requestHeaders(limits),
-      headers: answerHeaders,
+      headers: referenced('headers', answerHeaders, [paths, responses]),
       ...(schemes && { securitySchemes: schemes }),
     },
   };
@@ -76,7 +76,7 @@ export function failureSchemas(limits: Limits): Record<string, Schema> {
  * describes it in place, which can leave the shared description without a use.
  */
 function referenced<Component>(
-  kind: 'schemas' | 'responses',
+  kind: 'headers' | 'schemas' | 'responses',
   components: Record<string, Component>,
   by: object,
 ): Record<string, Component> {

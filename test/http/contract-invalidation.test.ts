@@ -100,7 +100,7 @@ describeOnEveryBackend('an invalidation', {}, (connect) => {
     '{}',
     '{"tenant_id":null}',
     '{"pattern":null}',
-    '{"pattern":null,"patern":"zzz:*"}',
+    '{"pattern":null,"glob":"zzz:*"}',
     '{"pattern":"*"}',
     '{"pattern":"**"}',
     '{"pattern":"***","other":[1]}',

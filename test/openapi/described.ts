@@ -3,6 +3,7 @@ import { createRouter } from '../../infra/server/router.ts';
 import { readConfig } from '../../lib/config/config.ts';
 import { namedAnswers, type Response } from '../../lib/openapi/answers.ts';
 import { failureSchemas, type OpenApiDocument, openApiDocument } from '../../lib/openapi/document.ts';
+import { answerHeaders } from '../../lib/openapi/headers.ts';
 import { fallback, routes } from '../../lib/routes.ts';
 
 /** An operation of the document, and what it can be answered with, written out. */
@@ -58,6 +59,7 @@ export const complete: OpenApiDocument = {
     ...document.components,
     schemas: { ...document.components.schemas, ...failureSchemas(config) },
     responses: namedAnswers(config),
+    headers: answerHeaders,
   },
 };
 

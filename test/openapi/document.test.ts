@@ -67,8 +67,11 @@ describe.each(variants)('the document for %s', (_, described) => {
     }
   });
 
-  test('has every class of failure, with its code', () => {
-    const classes = Object.keys(errors).filter((name) => name !== 'ServiceError');
+  test('has every class of failure that an operation can answer, with its code, and the other one in its text', () => {
+    const classes = Object.keys(errors).filter(
+      (name) => !['MethodNotAllowedError', 'ServiceError'].includes(name),
+    );
+    expect(described.info.description).toContain('METHOD_NOT_ALLOWED');
     const codes = found(described, (name, member) =>
       name === 'code' ? (member as { const: string }).const : undefined,
     );
