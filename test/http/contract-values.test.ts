@@ -106,7 +106,7 @@ describeOnEveryBackend('a value', {}, (connect) => {
 
   test('must be there', async () => {
     const client = connect();
-    for (const body of ['{"key":"k"}', '{"key":"k","Value":1}', '{"key":"k","values":{"value":1}}']) {
+    for (const body of ['{"key":"k"}', '{"key":"k","data":1}', '{"key":"k","data":{"value":1}}']) {
       expectInvalid(await client.post(body), 'value');
     }
     expect(await client.holds('k')).toBe(false);
