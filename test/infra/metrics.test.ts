@@ -69,7 +69,9 @@ describe("the service's own metrics", () => {
     const classes = Object.values(errors).filter((one) => one !== errors.ServiceError) as (new (
       ...given: unknown[]
     ) => errors.ServiceError)[];
-    const failures = classes.map((Failure) => new Failure([], 0)).filter(({ status }) => status >= 500);
+    const failures = classes
+      .map((Failure) => new Failure([{ field: 'key', message: 'is required' }], 0))
+      .filter(({ status }) => status >= 500);
     expect(failures.map(({ code }) => code).sort()).toEqual([...FAULT_CODES].sort());
   });
 });
