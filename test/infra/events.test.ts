@@ -5,12 +5,12 @@ import { FUNCTIONS, statementsOf, variablesOf } from './template.ts';
 
 const SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:nats-AbCdEf';
 
-/** Whether the source of an operation's function announces changes, which become events. */
-const announces = (operation: string) =>
-  readFileSync(new URL(`../../functions/${operation}.ts`, import.meta.url), 'utf8').includes('announce(');
+/** Whether the source of an operation's function publishes events. */
+const publishes = (operation: string) =>
+  readFileSync(new URL(`../../functions/${operation}.ts`, import.meta.url), 'utf8').includes('events.publish(');
 
 /** The functions of the operations that publish events. */
-const TELLING = Object.keys(FUNCTIONS).filter((id) => announces(FUNCTIONS[id] as string));
+const TELLING = Object.keys(FUNCTIONS).filter((id) => publishes(FUNCTIONS[id] as string));
 
 const natsUrl = 'tls://connect.example.com';
 const { template: off } = synthesize(BACKENDS.external);
