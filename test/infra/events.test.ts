@@ -7,7 +7,9 @@ const SECRET = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:nats-AbCdEf
 
 /** Whether the source of an operation's function publishes events. */
 const publishes = (operation: string) =>
-  readFileSync(new URL(`../../functions/${operation}.ts`, import.meta.url), 'utf8').includes('events.publish(');
+  readFileSync(new URL(`../../functions/${operation}.ts`, import.meta.url), 'utf8').includes(
+    'events.publish(',
+  );
 
 /** The functions of the operations that publish events. */
 const TELLING = Object.keys(FUNCTIONS).filter((id) => publishes(FUNCTIONS[id] as string));

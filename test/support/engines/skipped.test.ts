@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-const ROOT = join(import.meta.dirname, '../..', '../..');
+const ROOT = join(import.meta.dirname, '../../..');
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
 
 /** For a whole test, in milliseconds: each starts a test run, which a busy machine takes its time for. */
