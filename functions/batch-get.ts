@@ -1,18 +1,18 @@
 import { requireFitting } from '../lib/http/batch-size.ts';
 import { jsonBody } from '../lib/http/body.ts';
-import { readKeys } from '../lib/http/input.ts';
+import { readBody } from '../lib/http/input.ts';
 import { entryData } from '../lib/http/response.ts';
-import { MAX_BATCH_REST_BYTES, maxBatchBytesOf } from '../lib/http/schemas.ts';
+import { batchKeysSchema, MAX_BATCH_REST_BYTES, maxBatchBytesOf } from '../lib/http/schemas.ts';
 import { config, endpoint, startService } from '../lib/service.ts';
 
 const { store } = await startService();
 const maxBatchBytes = maxBatchBytesOf(config);
 
-/** POST /api/v1/cache/batch/get: for each key, in the order asked, what a get would answer. */
+/** POST /api/v1/cache/batch/get: the result of a get for each key, in the order of the request. */
 export const handler = endpoint(
   'batch-get',
-  { body: jsonBody({ maxRestBytes: MAX_BATCH_REST_BYTES }), input: readKeys },
-  async ({ tenant }, keys) => {
+  { body: jsonBody({ maxRestBytes: MAX_BATCH_REST_BYTES }), input: readBody(batchKeysSchema) },
+  async ({ tenant }, { keys }) => {
     const found = await store.getMany(tenant, keys, maxBatchBytes);
     requireFitting(found, maxBatchBytes, keys.length);
     const items = found.map((hit, index) => entryData(keys[index] as string, hit));

@@ -16,7 +16,7 @@ export const handler = endpoint('health', { input: noInput }, async ({ correlati
     },
   );
   const latencyMs = performance.now() - startedMonotonicMs;
-  // Nothing outside can ask for the memory of this very process.
+  // The memory of the embedded store is this process's own, so no other tool can report it.
   const [own] = store.kind === 'memory' ? await store.servers() : [];
   return {
     status: reachable ? 200 : 503,

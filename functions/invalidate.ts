@@ -13,7 +13,7 @@ export const handler = endpoint(
   async (request, pattern) => {
     const { tenant, deadlineEpochMs } = request;
     const { count, complete } = await store.invalidate(tenant, compileGlob(pattern), deadlineEpochMs);
-    // Also when it ran out of time: what it removed is gone.
+    // Also when it ran out of time: the entries counted are removed.
     events.publish(request, { type: 'invalidated', pattern, count });
     if (!complete) throw new InvalidationIncompleteError(count);
     return { status: 200, data: { pattern, status: 'invalidated', count }, logFields: { count } };

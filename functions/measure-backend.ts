@@ -3,7 +3,7 @@ import { backendMetricsLine, type Measurement } from '../lib/observability/backe
 import { config, log } from '../lib/service.ts';
 import { openStore } from '../lib/store/open.ts';
 
-// Without `startService`, which would start traces and events that nothing here needs.
+// Not `startService`, which would also start traces and events.
 const store = await openStore(config, log);
 
 /** Invoked by a schedule: publishes how full the backend is. A backend that cannot be reached is a metric too. */

@@ -4,7 +4,7 @@ import { config, endpoint, startService } from '../lib/service.ts';
 
 const { store, events } = await startService();
 
-/** POST /api/v1/cache: the value is stored as the text that was sent. */
+/** POST /api/v1/cache: the value is stored as the text of the request. */
 export const handler = endpoint(
   'set',
   { body: jsonBody({ rawPath: 'value' }), input: readSet(config) },

@@ -1,8 +1,7 @@
 /**
- * The one table of routes. The stack, the local server and the OpenAPI document are all made from it.
+ * The one table of routes. The stack, the local server, the OpenAPI document, alarms and the dashboard are made from it.
  *
- * To add an endpoint: one file in `functions/`, one row here, and what `lib/openapi/operations/` says of it, without which the
- * document does not type-check.
+ * CONTRIBUTING.md has the recipe for a new endpoint.
  */
 export interface Route {
   /** The operation, and the name of its file in `functions/`. */
@@ -11,15 +10,15 @@ export interface Route {
   /** Paths as API Gateway's HTTP API writes them: `{name}` takes exactly one segment. */
   paths: readonly string[];
   /**
-   * What it does to entries. `write` and `sweep` change some, so their functions publish events; a `sweep` also walks through
-   * all of a tenant's entries, so it gets more time, a stricter throttle, and metrics of its own.
+   * What it does to entries. A `write` or a `sweep` changes entries, so its function publishes events. A `sweep` also walks over
+   * all entries of a tenant, so it has more time, a stricter throttle, and metrics of its own.
    */
   kind: 'read' | 'write' | 'sweep';
-  /** True for what carries values, whose size is a metric. */
+  /** True if requests or responses carry values. The size of values is a metric. */
   values?: true;
-  /** False for what needs no tenant, and so no authorization either. */
+  /** False: it requires neither a tenant nor authorization. */
   tenant: boolean;
-  /** False for what answers without the cache: its function is in no network, has no secret and connects to nothing. */
+  /** False: it responds without the cache. Its function is in no network, has no secret and connects to nothing. */
   backend?: false;
 }
 
@@ -27,7 +26,7 @@ const API = '/api/v1/cache';
 
 export const routes = [
   { name: 'set', method: 'POST', paths: [API], kind: 'write', values: true, tenant: true },
-  // The key as `?key=` is for keys that a path cannot carry: `/` and `?` do not survive API Gateway's decoding.
+  // `?key=` is for keys that a path cannot carry: API Gateway's decoding does not preserve `/` and `?`.
   { name: 'get', method: 'GET', paths: [`${API}/{key}`, API], kind: 'read', values: true, tenant: true },
   { name: 'delete', method: 'DELETE', paths: [`${API}/{key}`, API], kind: 'write', tenant: true },
   { name: 'invalidate', method: 'POST', paths: [`${API}/invalidate`], kind: 'sweep', tenant: true },
@@ -60,7 +59,7 @@ export const routes = [
   { name: 'openapi', method: 'GET', paths: ['/openapi.json'], kind: 'read', tenant: false, backend: false },
 ] as const satisfies readonly Route[];
 
-/** Answers what no route takes, so that an unknown path gets the contract's envelope and not the gateway's own. */
+/** Responds to unknown paths, so that they get the contract's envelope instead of the gateway's. */
 export const fallback = {
   name: 'not-found',
   method: 'ANY',
@@ -70,12 +69,12 @@ export const fallback = {
   backend: false,
 } as const satisfies Route;
 
-/** The name of an endpoint, of its function file and of its operation in logs. */
+/** The name of an endpoint, of its function's file and of its operation in logs. */
 export type Operation = (typeof routes)[number]['name'] | (typeof fallback)['name'];
 
 const byName = new Map<string, Route>([...routes, fallback].map((route) => [route.name, route]));
 
-/** The row of an operation; undefined for a name that is no operation. */
+/** The row of an operation. Undefined if no operation has this name. */
 export function routeNamed(name: Operation): Route;
 export function routeNamed(name: string): Route | undefined;
 export function routeNamed(name: string): Route | undefined {
@@ -85,7 +84,7 @@ export function routeNamed(name: string): Route | undefined {
 /** The methods that the routes accept. */
 type Method = Route['method'] | 'HEAD';
 
-/** The methods that a route accepts. HEAD is answered as GET, without the body. */
+/** The methods that a route accepts. HEAD gets the response of GET without the body. */
 export function methodsOf({ method }: Pick<Route, 'method'>): Method[] {
   return method === 'GET' ? ['GET', 'HEAD'] : [method];
 }

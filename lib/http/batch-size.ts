@@ -2,8 +2,8 @@ import { PayloadTooLargeError } from '../errors.ts';
 import type { Hit } from '../store/store.ts';
 
 /**
- * What escapes may add to the values of a batch, in bytes. Lambda carries a response as a JSON string inside of JSON, in which
- * every quote and backslash is escaped. With a hundred of the longest keys it is still below 6 MB.
+ * How much escapes may add to the values of a batch, in bytes. A function returns its response to Lambda as a string inside of
+ * JSON, in which every quote and backslash is escaped. With a hundred keys of the maximum length it is below Lambda's 6 MB.
  */
 const ESCAPES_MARGIN_BYTES = 512 * 1024;
 
@@ -11,24 +11,24 @@ const ESCAPES_MARGIN_BYTES = 512 * 1024;
 type Sized = Pick<Hit, 'bytes' | 'value'>;
 
 /**
- * Checks that the values of a batch can be carried together.
+ * Checks that the values of a batch fit into one response or request.
  *
- * @param values in the batch's order, undefined where there is none
- * @param maxBytes what they may have together
- * @param asked how many were asked for, if that is more than there are
+ * @param values in the order of the batch; undefined for a miss
+ * @param maxBytes limit for all values together
+ * @param requested number of keys in the request, if it is greater than the number of values
  * @throws PayloadTooLargeError with the number of first values that fit, so that callers can continue in smaller batches
  */
 export function requireFitting(
   values: readonly (Sized | undefined)[],
   maxBytes: number,
-  asked = values.length,
+  requested = values.length,
 ): void {
   const fitting = countFitting(values, maxBytes);
-  if (fitting < asked) throw new PayloadTooLargeError('batch', maxBytes, { fitting });
+  if (fitting < requested) throw new PayloadTooLargeError('batch', maxBytes, { fitting });
 }
 
 function countFitting(values: readonly (Sized | undefined)[], maxBytes: number): number {
-  // No byte of a JSON text becomes more than two by escapes: most batches need no closer look.
+  // Escaping at most doubles a JSON text, so most batches need not be escaped to find their size.
   const bytes = values.reduce((sum, value) => sum + (value?.bytes ?? 0), 0);
   if (2 * bytes <= maxBytes) return values.length;
   let plain = 0;

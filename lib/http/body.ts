@@ -10,7 +10,7 @@ import { MAX_REST_BYTES } from './schemas.ts';
 export interface BodyOptions {
   /** The path of the values that are kept as raw text, see `extractRaw`. */
   rawPath?: string;
-  /** Largest body beside the raw values, in bytes of text; 64 KiB unless given. */
+  /** Limit of the body without the raw values, in bytes. Default: 64 KiB. */
   maxRestBytes?: number;
 }
 
@@ -21,7 +21,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Middlewares that leave the parsed body in `request.body` and the raw values in `request.rawValues`. */
 export function jsonBody(options: BodyOptions = {}): Middleware[] {
-  // `readBody` checks the content type, since it has to read the text first.
+  // `readBody` reads the text before the parser does, so it checks the content type.
   return [readBody(options), jsonBodyParser({ disableContentTypeCheck: true }), keepParsedBody];
 }
 
@@ -72,7 +72,7 @@ const keepParsedBody: Middleware = {
   before: ({ event, context: { request } }) => {
     request.body = event.body;
   },
-  // The parser's own errors name their package as the cause.
+  // The parser's own errors have their package as the cause.
   onError: (request) => {
     const { error, event } = request;
     const cause = error?.cause as { package?: string } | undefined;
@@ -82,10 +82,10 @@ const keepParsedBody: Middleware = {
   },
 };
 
-/** The parser recurses into a body, and rejects member names that attacks on object prototypes use. */
+/** Besides invalid JSON, the parser rejects deep nesting, since it recurses, and member names of prototype pollution attacks. */
 function explainParseError(body: string, cause?: unknown): ValidationError {
   const message = isJson(body)
-    ? 'must not nest thousands of levels deep, nor name a member __proto__ or constructor.prototype'
+    ? 'must not be nested thousands of levels deep or have a member __proto__ or constructor.prototype'
     : 'must be valid JSON';
   return new ValidationError([{ field: 'body', message }], { cause });
 }

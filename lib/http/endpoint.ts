@@ -26,13 +26,13 @@ export interface EndpointServices {
   config: Pick<Config, 'backendTimeoutMs' | 'tenantClaim'>;
   log: Log;
   requestLog: RequestLog;
-  /** Sends buffered events and traces. Awaited before each response, since a function is frozen after it. Never rejects. */
+  /** Sends buffered events and traces. Awaited before each response, because Lambda freezes the function after it. Never rejects. */
   flush: () => Promise<unknown> | undefined;
 }
 
 /**
- * Creates the function that turns an endpoint into a Lambda function: tenant, body and input are read and checked, in this
- * order, before `run` is called. Its answer, or what it throws, becomes the contract's envelope and one line in the log.
+ * Creates the function that turns an endpoint into a Lambda function. Tenant, body and input are read and checked, in this
+ * order, before `run` is called. Its answer or its error becomes a response in the contract's envelope and one line in the log.
  */
 export function createEndpoints({ config, log, requestLog, flush }: EndpointServices) {
   return function endpoint<Input>(
@@ -40,8 +40,8 @@ export function createEndpoints({ config, log, requestLog, flush }: EndpointServ
     { body = [], input }: EndpointOptions<Input>,
     run: (request: RequestContext, input: Input) => Promise<Answer>,
   ): LambdaHandler {
-    // No early timeout: every operation has a deadline of its own. One that is cut off here would leave commands behind whose
-    // timers kill a healthy connection after the next thaw.
+    // No early timeout: every operation has its own deadline. A timeout here would leave commands behind whose timers end a
+    // healthy connection after the next thaw.
     const pipeline = middy<APIGatewayProxyEventV2, HttpResponse, Error, MiddlewareContext>({
       timeoutEarlyInMillis: 0,
     })
@@ -68,7 +68,7 @@ export function createEndpoints({ config, log, requestLog, flush }: EndpointServ
   };
 }
 
-/** The one place where errors become responses. Detail of unknown errors goes to the log alone. */
+/** The only place where errors become responses. Details of unknown errors appear only in the log. */
 function respondToErrors(log: Log): Middleware {
   return {
     onError: (middyRequest) => {
@@ -79,7 +79,7 @@ function respondToErrors(log: Log): Middleware {
         const { operation, correlationId } = request;
         log.error(error.code, { operation, correlation_id: correlationId, cause: error.cause });
       }
-      // Also of an invalidation that ran out of time: what it removed is gone.
+      // An invalidation that ran out of time has a count: the entries that it removed.
       const { count } = error.details;
       request.logFields = { code: error.code, ...(typeof count === 'number' && { count }) };
       request.counters = {};

@@ -1,18 +1,11 @@
-import type { InferOutput } from 'valibot';
+import type { GenericSchema, InferOutput } from 'valibot';
 import type { Config } from '../config/config.ts';
 import { PayloadTooLargeError, ValidationError } from '../errors.ts';
 import { isJson } from '../json/validate.ts';
 import type { RequestContext } from '../request-context.ts';
 import type { Item } from '../store/store.ts';
 import { requireFitting } from './batch-size.ts';
-import {
-  batchKeysSchema,
-  batchSetSchema,
-  invalidateSchema,
-  maxBatchBytesOf,
-  setSchema,
-  validate,
-} from './schemas.ts';
+import { batchSetSchema, invalidateSchema, maxBatchBytesOf, setSchema, validate } from './schemas.ts';
 import { requireOwnTenant } from './tenant.ts';
 
 type Limits = Pick<Config, 'defaultTtlSeconds' | 'maxTtlSeconds' | 'maxValueBytes'>;
@@ -38,7 +31,7 @@ export function readBatchSet(limits: Limits): (request: RequestContext) => ReadI
   const schema = batchSetSchema(limits);
   return ({ rawValues, body }) => {
     const { items } = validate(schema, body, 'body');
-    // A raw value that no item refers to was replaced by a later member of the same name.
+    // No item refers to a raw value if a later member of the same name replaced it.
     const fields = new Map(items.map(({ value }, index) => [value, `items.${index}.value`]));
     const sizes = rawValues.map((text, index) => checkValue(text, fields.get(index) ?? 'body', limits));
     const read = items.map((item) => itemOf(item, rawValues, sizes, limits));
@@ -47,7 +40,7 @@ export function readBatchSet(limits: Limits): (request: RequestContext) => ReadI
   };
 }
 
-/** @param skeleton of one set, in which the value is the index of its raw text */
+/** The item that the skeleton of a set describes. Its value is the index of the raw text. */
 function itemOf(
   { key, value, ttl }: InferOutput<ReturnType<typeof setSchema>>,
   rawValues: readonly string[],
@@ -62,12 +55,16 @@ function itemOf(
   };
 }
 
-/** The keys that a batch of gets or deletes names, in order. @throws ValidationError */
-export function readKeys({ body }: RequestContext): string[] {
-  return validate(batchKeysSchema, body, 'body').keys;
+/**
+ * Creates the reader of a body that its schema describes completely.
+ *
+ * The reader throws ValidationError.
+ */
+export function readBody<const S extends GenericSchema>(schema: S) {
+  return ({ body }: RequestContext): InferOutput<S> => validate(schema, body, 'body');
 }
 
-/** The pattern to invalidate by; `*` where the caller gave none. @throws ValidationError, TenantMismatchError */
+/** The pattern of an invalidation; `*` if the body has none. @throws ValidationError, TenantMismatchError */
 export function readInvalidation(request: RequestContext): string {
   const { pattern, tenant_id } = validate(invalidateSchema, request.body, 'body');
   if (tenant_id != null) requireOwnTenant(request, tenant_id);
@@ -83,12 +80,12 @@ export function readTenantInPath(request: RequestContext): void {
 export function noInput(): void {}
 
 /**
- * Up to this many characters `JSON.parse` checks a value faster than {@link isJson}. It builds the value, though, which for a
- * long one could take a hundred times the memory of its text.
+ * Up to this many characters `JSON.parse` checks a value faster than {@link isJson}. But it builds the value, which can take a
+ * hundred times the memory of its text.
  */
 const SHORT = 4096;
 
-/** @returns the length in bytes of UTF-8 @throws PayloadTooLargeError, or ValidationError naming `field` */
+/** @returns the length in bytes of UTF-8 @throws PayloadTooLargeError, or ValidationError for `field` */
 function checkValue(text: string, field: string, { maxValueBytes }: Limits): number {
   const bytes = Buffer.byteLength(text);
   if (bytes > maxValueBytes) throw new PayloadTooLargeError('value', maxValueBytes);

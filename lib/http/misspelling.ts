@@ -1,6 +1,6 @@
 /**
- * Members and query parameters that the service does not know are ignored, since callers may send more than it reads. One that
- * is nearly a known name is not: ignoring `{"TTL": 5}` would cache the value for the default time without a word.
+ * Unknown members and query parameters are ignored, so that callers may send more than the service reads. A name that is nearly
+ * a known one is rejected: if `{"TTL": 5}` were ignored, the value would silently get the default TTL.
  */
 
 /** The rule in a sentence, for the OpenAPI document. */
@@ -14,7 +14,7 @@ export function misspelledName(name: string, known: readonly string[]): string |
 }
 
 function resembles(name: string, known: string): boolean {
-  // `url` and `ttl` differ by two letters, and so do many other short names that have nothing to do with each other.
+  // Two letters would be too many for short names: `url` and `ttl` differ by two.
   const mostEdits = known.length < 5 ? 1 : 2;
   if (Math.abs(name.length - known.length) > mostEdits) return false;
   return editDistance(name.toLowerCase(), known) <= mostEdits;

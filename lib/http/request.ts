@@ -8,20 +8,20 @@ import { misspelledName } from './misspelling.ts';
 import type { HttpResponse, RequestIds } from './response.ts';
 import { keySchema, validate } from './schemas.ts';
 
-/** What middlewares get: the event as API Gateway delivers it, and the request's record beside Lambda's context. */
+/** Middlewares get the event as API Gateway delivers it, and the request's record as a part of Lambda's context. */
 export type Middleware = MiddlewareObj<APIGatewayProxyEventV2, HttpResponse, Error, MiddlewareContext>;
 export type MiddlewareContext = Context & { request: RequestContext };
 
 /** Header names in lower case, as API Gateway delivers them. */
 type Headers = Readonly<Record<string, string | undefined>>;
 
-/** API Gateway's own limit for a response, in milliseconds. It applies where Lambda does not report the time that is left. */
+/** API Gateway's limit for a response, in milliseconds. Used where Lambda does not report the remaining time. */
 const GATEWAY_TIMEOUT_MS = 30_000;
 
-/** Kept back for the response, in milliseconds, beside the time that an operation on the backend may take to fail. */
+/** Time for the response after the last operation on the backend has failed, in milliseconds. */
 const RESPONSE_MS = 100;
 
-/** The record of a request that has just come in. @param given any value: whoever may invoke a function may pass anything */
+/** Creates the record of a request. @param given any value: a caller who may invoke the function can pass anything */
 export function createRequestContext(
   operation: Operation,
   given: unknown,
@@ -66,7 +66,7 @@ export function requestIds(headers: Headers): RequestIds {
 /**
  * When work for a request must stop.
  *
- * @param backendTimeoutMs how long an operation that is under way then may still take to fail
+ * @param backendTimeoutMs how long an operation that is in progress at that time may take to fail
  */
 export function deadlineEpochMs(lambda: Partial<Context> | undefined, backendTimeoutMs: number): number {
   const leftMs = lambda?.getRemainingTimeInMillis?.() ?? GATEWAY_TIMEOUT_MS;
@@ -74,7 +74,7 @@ export function deadlineEpochMs(lambda: Partial<Context> | undefined, backendTim
 }
 
 /**
- * The key that a GET or a DELETE names: in the path, which API Gateway has decoded already, or as `?key=`.
+ * The key of a GET or a DELETE: in the path, which API Gateway has decoded already, or as `?key=`.
  *
  * @throws ValidationError when there is no key, more than one, it is invalid, or a query parameter is misspelled
  */
@@ -98,14 +98,13 @@ function rejectMisspelledParameters(
 }
 
 /**
- * Reads the raw query string: in the decoded form that API Gateway also delivers, two parameters of one name look like one with
- * a comma.
+ * Reads the raw query string. API Gateway also delivers decoded parameters, but joins two of the same name with a comma.
  */
 function queryParameter({ rawQueryString }: APIGatewayProxyEventV2, name: string): string | undefined {
   const found = (rawQueryString ?? '').split('&').filter((pair) => pair.startsWith(`${name}=`));
   if (found.length > 1) throw new ValidationError([{ field: name, message: 'must be given once' }]);
   try {
-    // A plus is a space in a query, which is what form encoders such as Python's write.
+    // A plus is a space in a query: form encoders such as Python's write it.
     return found[0] && decodeURIComponent(found[0].slice(name.length + 1).replaceAll('+', ' '));
   } catch (cause) {
     throw new ValidationError([{ field: name, message: 'must be percent-encoded UTF-8' }], { cause });

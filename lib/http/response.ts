@@ -8,7 +8,7 @@ import { isoNow } from '../time.ts';
 /** The two identifiers that every response carries, in its body and as headers. */
 export type RequestIds = Pick<RequestContext, 'correlationId' | 'requestId'>;
 
-/** What an endpoint answers, before it becomes an HTTP response. */
+/** The result of an endpoint, from which the HTTP response is made. */
 export type Answer = { logFields?: LogFields; counters?: Counters } & (
   | { status: 200 | 201 /** Goes into the contract's success envelope. */; data: unknown }
   | { status: 204 }
@@ -21,7 +21,7 @@ export type HttpResponse = APIGatewayProxyStructuredResultV2 & {
   headers: Record<string, string>;
 };
 
-/** The HTTP response for an answer, whose log fields and counters go to the request's record. */
+/** The HTTP response for an answer. The answer's log fields and counters are stored in the request's record. */
 export function successResponse(answer: Answer, request: RequestContext): HttpResponse {
   request.logFields = answer.logFields ?? {};
   request.counters = answer.counters ?? {};
@@ -58,7 +58,7 @@ function headers(ids: RequestIds): Record<string, string> {
   return {
     'x-correlation-id': ids.correlationId,
     'x-request-id': ids.requestId,
-    // An answer kept by anything in between would outlive the next invalidation.
+    // A response that a proxy stored would outlive the next invalidation.
     'cache-control': 'no-store',
   };
 }

@@ -2,38 +2,36 @@ import * as v from 'valibot';
 import { type Issue, ValidationError } from '../errors.ts';
 import { misspelledName } from './misspelling.ts';
 
-/**
- * The schemas of everything that callers send: one for each kind of request, from which its validation and its type are made.
- */
+/** The schemas of everything that callers send: one for each kind of request. Validation and types are derived from them. */
 
-/** Longest key and longest pattern, in bytes of UTF-8. */
+/** Limit of a key and of a pattern, in bytes of UTF-8. */
 export const MAX_KEY_BYTES = 1024;
 
-/** The most keys or items of a batch. */
+/** Limit of keys or items in a batch. */
 export const MAX_BATCH = 100;
 
 /**
- * What the values of a batch may take together, in bytes, unless one alone may take more. It leaves room for a hundred keys of
- * the greatest length in the 6 MB that Lambda carries.
+ * Limit of the values of a batch together, in bytes, unless the limit of one value is higher. A hundred keys of the maximum
+ * length fit beside them into Lambda's 6 MB.
  */
 export const MAX_BATCH_BYTES = 5 * 1024 ** 2;
 
 /**
- * What the body of another request may take beside its value, in bytes. The longest key or pattern takes a tenth of this, and a
- * parser a hundred times as much memory as the text it is given.
+ * Limit of a body without its value, in bytes. The longest key or pattern needs a tenth of it. A parser can take a hundred times
+ * the memory of its text.
  */
 export const MAX_REST_BYTES = 64 * 1024;
 
-/** What the values of a batch may take together with these settings, in bytes: one that may be set at all fits by itself. */
+/** Limit of the values of a batch together with these settings, in bytes. Every value that can be set fits into a batch. */
 export const maxBatchBytesOf = ({ maxValueBytes }: { maxValueBytes: number }) =>
   Math.max(MAX_BATCH_BYTES, maxValueBytes);
 
-/** What the body of a batch may take beside the values, in bytes: its keys, as long as they can be and every byte escaped. */
+/** Limit of the body of a batch without the values, in bytes: a hundred keys of the maximum length with every byte escaped. */
 export const MAX_BATCH_REST_BYTES = 640 * 1024;
 
 const wellFormed = v.check((text: string) => text.isWellFormed(), 'must be well-formed Unicode');
 
-/** Not valibot's own, which encodes the text to count its bytes: of a hundred keys that is a tenth of a request. */
+/** Not valibot's `maxBytes`, which encodes the text to count its bytes: for a hundred keys that is a tenth of a request's time. */
 const shortEnough = v.check(
   (text: string) => Buffer.byteLength(text) <= MAX_KEY_BYTES,
   `must be at most ${MAX_KEY_BYTES} bytes of UTF-8`,
@@ -41,7 +39,7 @@ const shortEnough = v.check(
 
 const noControlCharacters = v.check(
   (text: string) => !/\p{Cc}/u.test(text),
-  'must not hold control characters',
+  'must not contain control characters',
 );
 
 export const tenantSchema = v.pipe(
@@ -67,7 +65,7 @@ const patternSchema = v.pipe(
   shortEnough,
 );
 
-/** Whole seconds, 1 to `maxTtlSeconds`; absent or null means the default. */
+/** Whole seconds, 1 to `maxTtlSeconds`. Absent or null: the default. */
 function ttlSchema({ maxTtlSeconds }: { maxTtlSeconds: number }) {
   const problem = `must be a whole number of seconds from 1 to ${maxTtlSeconds}`;
   return v.nullish(
@@ -75,18 +73,18 @@ function ttlSchema({ maxTtlSeconds }: { maxTtlSeconds: number }) {
   );
 }
 
-/** Valibot takes an array for an object, whose members are then all absent: an invalidation of everything. */
+/** Valibot accepts an array as an object without members, which would be an invalidation of everything. */
 const jsonObject = v.custom<object>(
   (body) => typeof body === 'object' && body !== null && !Array.isArray(body),
   'must be a JSON object',
 );
 
-/** A JSON object with these members. Unknown ones are left out, misspelled ones are rejected. */
+/** A JSON object with these members. Unknown members are dropped, misspelled ones are rejected. */
 function objectOf<const E extends v.ObjectEntries>(entries: E) {
   return v.pipe(jsonObject, noMisspelling(Object.keys(entries)), v.object(entries));
 }
 
-/** Reports the first misspelled member alone: a body can hold thousands of names. */
+/** Reports only the first misspelled member: a body can have thousands of members. */
 function noMisspelling(known: readonly string[]) {
   return v.rawCheck<object>(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
@@ -101,7 +99,7 @@ function noMisspelling(known: readonly string[]) {
   });
 }
 
-/** What the skeleton of a body has in place of a raw value: its index in `rawValues`. */
+/** In the skeleton of a body, the index in `rawValues` that replaces a raw value. */
 const rawValueIndex = v.number('is required');
 
 /** The skeleton of a set's body: the value is the index of its raw text. */
@@ -111,12 +109,12 @@ export function setSchema(limits: { maxTtlSeconds: number }) {
 
 const list = v.custom<unknown[]>((given) => Array.isArray(given), 'must be an array');
 
-/** A list of what a batch names. Its length is looked at first: no list of a million problems shall come of a long one. */
+/** The keys or items of a batch. The length is checked first, so that a long list does not produce a million issues. */
 function batchOf<const S extends v.GenericSchema>(item: S) {
   return v.pipe(
     list,
     v.minLength(1, 'must not be empty'),
-    v.maxLength(MAX_BATCH, `must hold at most ${MAX_BATCH}`),
+    v.maxLength(MAX_BATCH, `must contain at most ${MAX_BATCH}`),
     v.array(item),
   );
 }
@@ -124,7 +122,7 @@ function batchOf<const S extends v.GenericSchema>(item: S) {
 /** The body of a batch of gets or deletes. */
 export const batchKeysSchema = objectOf({ keys: batchOf(keySchema) });
 
-/** The body of a batch of sets: each item is as the body of a set. */
+/** The body of a batch of sets. Each item is like the body of a set. */
 export function batchSetSchema(limits: { maxTtlSeconds: number }) {
   return objectOf({ items: batchOf(setSchema(limits)) });
 }
@@ -134,25 +132,25 @@ const invalidation = {
   tenant_id: v.nullish(v.string('must be a string')),
 };
 
-/** A misspelled `pattern` would be ignored, and the absence of one removes everything. */
-const noStrangerForPattern = v.forward(
+/** A misspelled `pattern` must not be ignored: a body without a pattern removes everything. */
+const patternRequired = v.forward(
   v.check(
     (body: { pattern?: unknown }) =>
       Object.hasOwn(body, 'pattern') || Object.keys(body).every((name) => Object.hasOwn(invalidation, name)),
-    'is required beside members that are not known',
+    'is required beside unknown members',
   ),
   ['pattern'],
 );
 
-/** The body of an invalidation. Unknown members are left out beside a `pattern`, and rejected without one. */
+/** The body of an invalidation. Beside a `pattern` unknown members are dropped. Without one they are rejected. */
 export const invalidateSchema = v.pipe(
   jsonObject,
   noMisspelling(Object.keys(invalidation)),
-  noStrangerForPattern,
+  patternRequired,
   v.object(invalidation),
 );
 
-/** What is checked by code, for whoever describes the schemas to others. */
+/** The checks that are code, so that the OpenAPI document can describe them. */
 export const checks = {
   wellFormed,
   shortEnough,
@@ -160,14 +158,14 @@ export const checks = {
   jsonObject,
   list,
   rawValueIndex,
-  noStrangerForPattern,
+  patternRequired,
 };
 
 /**
- * Checks `input` and gives it its type. Members that the schema does not know are left out, unless it rejects them.
+ * Checks `input` and returns it with its type. Unknown members are dropped, unless the schema rejects them.
  *
- * @param field what the input as a whole is called, when the problem lies with no member of it
- * @throws ValidationError naming every field that is not of its form
+ * @param field the name of the whole input in issues that concern no member of it
+ * @throws ValidationError with an issue for every invalid field
  */
 export function validate<const S extends v.GenericSchema>(
   schema: S,

@@ -5,10 +5,10 @@ import type { Middleware } from './request.ts';
 import { tenantSchema, validate } from './schemas.ts';
 
 /**
- * Reads the tenant: from the `X-Tenant-ID` header or, where callers bring a JWT, from its claim. With a claim the header is not
- * needed, and may name no other tenant.
+ * Reads the tenant from the claim of a JWT or, without a claim, from the header `X-Tenant-ID`. With a claim the header is
+ * optional, and must contain the same tenant.
  *
- * @param tenantClaim the claim's name; undefined where the header names the tenant
+ * @param tenantClaim name of the claim; undefined: the header contains the tenant
  */
 export function readTenant(tenantClaim: string | undefined): Middleware {
   return {
@@ -22,7 +22,7 @@ export function readTenant(tenantClaim: string | undefined): Middleware {
   };
 }
 
-/** API Gateway has verified the token. Without a token there is no claim, and so no tenant. */
+/** API Gateway has verified the token. */
 function claimOf({ requestContext }: APIGatewayProxyEventV2, name: string): string | undefined {
   const { authorizer }: Partial<JwtContext> = requestContext ?? {};
   // With an IAM authorizer there is no `jwt`.
@@ -32,7 +32,7 @@ function claimOf({ requestContext }: APIGatewayProxyEventV2, name: string): stri
 
 type JwtContext = APIGatewayProxyEventV2WithJWTAuthorizer['requestContext'];
 
-/** @throws TenantMismatchError when a request names another tenant than the caller's own */
-export function requireOwnTenant({ tenant }: RequestContext, named: string | undefined): void {
-  if (named !== tenant) throw new TenantMismatchError();
+/** @throws TenantMismatchError when the given tenant is not the caller's own */
+export function requireOwnTenant({ tenant }: RequestContext, given: string | undefined): void {
+  if (given !== tenant) throw new TenantMismatchError();
 }

@@ -1,43 +1,39 @@
 import { type Route, routes } from '../routes.ts';
-import { namedAnswers } from './answers.ts';
-import { failureSchema } from './envelope.ts';
-import { failures } from './failures.ts';
-import { answerHeaders, requestHeaders } from './headers.ts';
+import { type Limits, requestHeaders, responseHeaders, security, sharedSchemas } from './components.ts';
+import { tags } from './endpoint.ts';
+import { endpointDocumentation } from './endpoints/index.ts';
+import { failureSchema, failures } from './failures.ts';
 import { info } from './info.ts';
 import type { Schema } from './json-schema.ts';
-import type { Limits } from './limits.ts';
-import { isByQuery, operation } from './operation.ts';
-import { tags } from './operations/documentation.ts';
-import { documentation } from './operations/index.ts';
-import { namedSchemas } from './schemas.ts';
-import { security } from './security.ts';
-import { session } from './session/index.ts';
+import { namedResponses, operation } from './operation.ts';
 
 /**
- * The OpenAPI 3.1 description of the service with these settings: of every route in the table, made from the schemas that
- * check requests and the classes of failures.
+ * The OpenAPI 3.1 description of the service with these settings. It is made from the table of routes, the schemas that check
+ * requests, the classes of failures, and the documentation in `endpoints/`.
  */
 export function openApiDocument(limits: Limits) {
   const { schemes, requirements } = security(limits) ?? {};
-  const paths = describePaths(limits);
-  const responses = referenced('responses', namedAnswers(limits), paths);
+  const endpoints = endpointDocumentation(limits);
+  const paths = describePaths(endpoints, limits);
+  const responses = referenced('responses', namedResponses(limits), paths);
   return {
     openapi: '3.1.1',
     info: info(limits),
-    // Wherever the document came from.
+    // The server that the document was loaded from.
     servers: [{ url: '/' }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
-    // An empty list states that callers prove nothing; without it the document would leave that open.
+    // The empty list states that no authentication is required. Without the member that would be unspecified.
     security: requirements ?? [],
     paths,
     components: {
       schemas: {
-        ...namedSchemas(limits),
+        ...sharedSchemas(),
+        ...Object.assign({}, ...Object.values(endpoints).map(({ schemas }) => schemas)),
         ...referenced('schemas', failureSchemas(limits), [paths, responses]),
-      },
+      } as Record<string, Schema>,
       responses,
       parameters: requestHeaders(limits),
-      headers: referenced('headers', answerHeaders, [paths, responses]),
+      headers: referenced('headers', responseHeaders, [paths, responses]),
       ...(schemes && { securitySchemes: schemes }),
     },
   };
@@ -45,20 +41,14 @@ export function openApiDocument(limits: Limits) {
 
 export type OpenApiDocument = ReturnType<typeof openApiDocument>;
 
-function describePaths(limits: Limits) {
-  const told = documentation(limits);
-  const exchanges = session(limits);
+function describePaths(endpoints: ReturnType<typeof endpointDocumentation>, limits: Limits) {
   const found: Record<string, Record<string, ReturnType<typeof operation>>> = {};
   for (const row of routes) {
     const route: Route = row;
     for (const path of route.paths) {
-      const own = exchanges.filter(
-        (exchange) =>
-          exchange.operation === row.name && (exchange.byQuery ?? false) === isByQuery(route, path),
-      );
       found[path] ??= {};
       found[path][route.method.toLowerCase()] = operation(
-        { route, path, told: told[row.name], exchanges: own },
+        { route, path, documentation: endpoints[row.name] },
         limits,
       );
     }
@@ -73,7 +63,7 @@ export function failureSchemas(limits: Limits): Record<string, Schema> {
 
 /**
  * The components of a kind that some part of the document refers to. An operation whose failure has examples of its own
- * describes it in place, which can leave the shared description without a use.
+ * describes the failure in place, which can leave the shared description unused.
  */
 function referenced<Component>(
   kind: 'headers' | 'schemas' | 'responses',

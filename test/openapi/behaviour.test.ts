@@ -1,14 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readConfig } from '../../lib/config/config.ts';
+import { SAMPLE_TENANT } from '../../lib/openapi/components.ts';
 import { openApiDocument } from '../../lib/openapi/document.ts';
-import { SAMPLE_TENANT } from '../../lib/openapi/headers.ts';
 import type { Schema } from '../../lib/openapi/json-schema.ts';
-import { type Exchange, session } from '../../lib/openapi/session/index.ts';
 import { API, type Client, describedRequest, describeOnEveryBackend } from '../http/client.ts';
 import { type RawResponse, rawRequest } from '../http/gateway-raw.ts';
 import { startService } from '../http/service.ts';
 import { type Described, document, operationFor, operationsOf } from './described.ts';
-import { acceptedRequests, exchanges, exchangesOf, requestOf, type Sent, withHeader } from './requests.ts';
+import {
+  acceptedRequests,
+  type EndpointExample,
+  examples,
+  examplesOf,
+  examplesWith,
+  preparationsOf,
+  requestOf,
+  type Sent,
+  withHeader,
+} from './requests.ts';
 import {
   type StartedService,
   startOutOfTime,
@@ -40,34 +49,32 @@ function strikeOut({ id, answers }: Described, { status, text }: RawResponse): v
   }
 }
 
-/** Sends the session's requests one after the other, and compares their answers with its own. */
-async function goThrough(exchanges: readonly Exchange[], { port, tenant }: Client): Promise<void> {
-  for (const exchange of exchanges) {
-    const { operation, name, answer } = exchange;
-    const sent = requestOf(exchange);
-    // A tenant that no other run has used; in the answer it is given its name of the examples again.
-    const target = sent.target.replace(SAMPLE_TENANT, tenant);
-    const got = await describedRequest(port, withHeader({ ...sent, target }, 'X-Tenant-ID', tenant));
-    const text = got.text.replaceAll(tenant, SAMPLE_TENANT);
-    expect(got.status, `${operation} ${name}: ${text}`).toBe(answer.status);
-    if (text === '') expect(answer.body).toBeUndefined();
-    else expect(settle(JSON.parse(text), answer.body), `${operation} ${name}`).toEqual(answer.body);
-    strikeOut(operationFor(sent.method ?? '', sent.target) as Described, { ...got, text });
-  }
+/** Sends the request of an example for a new tenant that has the entries of the example, and compares the response. */
+async function check(example: EndpointExample, { port, tenant }: Client): Promise<void> {
+  const { endpoint, name, response } = example;
+  const send = (sent: Sent) => describedRequest(port, withHeader(sent, 'X-Tenant-ID', tenant));
+  for (const preparation of preparationsOf(example)) expect((await send(preparation)).status).toBe(201);
+  const sent = requestOf(example);
+  const got = await send({ ...sent, target: sent.target.replace(SAMPLE_TENANT, tenant) });
+  const text = got.text.replaceAll(tenant, SAMPLE_TENANT);
+  expect(got.status, `${endpoint} ${name}: ${text}`).toBe(response.status);
+  if (text === '') expect(response.body).toBeUndefined();
+  else expect(settle(JSON.parse(text), response.body), `${endpoint} ${name}`).toEqual(response.body);
+  strikeOut(operationFor(sent.method ?? '', sent.target) as Described, { ...got, text });
 }
 
 describeOnEveryBackend("the document's examples", {}, (connect) => {
-  test('are requests that can be sent one after the other, and the answers to them', async () => {
-    await goThrough(exchanges, connect());
-  });
+  test.each(examples)('$endpoint, $name: the request gets the response', (example) =>
+    check(example, connect()),
+  );
 });
 
-/** Below what the examples would ask for otherwise. */
+/** Below the TTLs of the other examples. */
 const SHORT = { MAX_TTL_SECONDS: '40', DEFAULT_TTL_SECONDS: '30', SERVICE_NAME: 'my cache' };
 
-describeOnEveryBackend("the document's examples, where entries live shortly,", SHORT, (connect) => {
-  test('are as true', async () => {
-    await goThrough(session(readConfig(SHORT)), connect());
+describeOnEveryBackend("the document's examples with short TTLs", SHORT, (connect) => {
+  test('their requests get their responses', async () => {
+    for (const example of examplesWith(readConfig(SHORT))) await check(example, connect());
   });
 });
 
@@ -120,9 +127,9 @@ describe('every status of the document', () => {
     VALIDATION_ERROR: (operation) => sendTo('well', withHeader(valid(operation), 'X-Tenant-ID', '*')),
     MISSING_TENANT_ID: (operation) => sendTo('well', withHeader(valid(operation), 'X-Tenant-ID')),
     TENANT_MISMATCH: (operation) => {
-      const [refused] = exchangesOf(operation).filter(({ answer }) => answer.status === 403);
-      if (!refused) throw new Error(`No example of ${operation.id} names another tenant`);
-      return sendTo('well', requestOf(refused));
+      const forbidden = examplesOf(operation).find(({ response }) => response.status === 403);
+      if (!forbidden) throw new Error(`No example of ${operation.id} has another tenant`);
+      return sendTo('well', requestOf(forbidden));
     },
     NOT_FOUND: (operation) => sendTo('well', { ...valid(operation), target: `${API}/a%2Fb` }),
     PAYLOAD_TOO_LARGE: (operation) => tooLarge(operation, valid(operation), (sent) => sendTo('well', sent)),

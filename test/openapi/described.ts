@@ -1,9 +1,9 @@
 import { readTarget } from '../../infra/server/request-head.ts';
 import { createRouter } from '../../infra/server/router.ts';
 import { readConfig } from '../../lib/config/config.ts';
-import { namedAnswers, type Response } from '../../lib/openapi/answers.ts';
+import { responseHeaders } from '../../lib/openapi/components.ts';
 import { failureSchemas, type OpenApiDocument, openApiDocument } from '../../lib/openapi/document.ts';
-import { answerHeaders } from '../../lib/openapi/headers.ts';
+import { namedResponses, type ResponseObject } from '../../lib/openapi/operation.ts';
 import { fallback, routes } from '../../lib/routes.ts';
 
 /** An operation of the document, and what it can be answered with, written out. */
@@ -13,7 +13,7 @@ export interface Described {
   /** As the document has it, with `{key}` for the key. */
   path: string;
   /** By their statuses. Each has the place in the document that its schema stands at, as a JSON pointer. */
-  answers: Map<number, Response & { at: string }>;
+  answers: Map<number, ResponseObject & { at: string }>;
 }
 
 /** The document of a service on which nothing is set. What it says of answers depends on no setting but the claim. */
@@ -58,8 +58,8 @@ export const complete: OpenApiDocument = {
   components: {
     ...document.components,
     schemas: { ...document.components.schemas, ...failureSchemas(config) },
-    responses: namedAnswers(config),
-    headers: answerHeaders,
+    responses: namedResponses(config),
+    headers: responseHeaders,
   },
 };
 

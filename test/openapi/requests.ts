@@ -1,39 +1,59 @@
 import { readConfig } from '../../lib/config/config.ts';
-import { SAMPLE_TENANT } from '../../lib/openapi/headers.ts';
+import { type Limits, SAMPLE_TENANT } from '../../lib/openapi/components.ts';
+import type { EndpointName, Example } from '../../lib/openapi/endpoint.ts';
+import { endpointDocumentation } from '../../lib/openapi/endpoints/index.ts';
 import { isByQuery } from '../../lib/openapi/operation.ts';
-import { type Exchange, session } from '../../lib/openapi/session/index.ts';
 import { type Route, routes } from '../../lib/routes.ts';
 import type { RawRequest } from '../http/gateway-raw.ts';
 import type { Described } from './described.ts';
 
-/** The session of which the document's examples are made, in its order, where nothing is set. */
-export const exchanges: readonly Exchange[] = session(readConfig({}));
+/** An example, and the endpoint that it is for. */
+export interface EndpointExample extends Example {
+  endpoint: EndpointName;
+}
+
+/** Every example of the document with these settings. */
+export function examplesWith(limits: Limits): EndpointExample[] {
+  const all = endpointDocumentation(limits);
+  return (Object.keys(all) as EndpointName[]).flatMap((endpoint) =>
+    all[endpoint].examples.map((example) => ({ endpoint, ...example })),
+  );
+}
+
+/** Every example of the document with the default settings. */
+export const examples: readonly EndpointExample[] = examplesWith(readConfig({}));
 
 /** A request as it goes over the wire, in the name of the examples' tenant. */
 export interface Sent extends RawRequest {
   headers: string[];
 }
 
-/** The request of an exchange. */
-export function requestOf({ operation, byQuery, parameters = {}, body }: Exchange): Sent {
-  const route = routeOf(operation);
+/** The request of an example. */
+export function requestOf({ endpoint, byQuery, parameters = {}, body }: EndpointExample): Sent {
+  const route = routeOf(endpoint);
   const path = route.paths.find((one) => isByQuery(route, one) === Boolean(byQuery)) ?? '';
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? ''));
   const query = byQuery ? `?${new URLSearchParams(parameters)}` : '';
   return request(route.method, `${filled}${query}`, body);
 }
 
-/** The requests of an operation's examples that are accepted; of one without examples, the only one that there can be. */
+/** The requests that set the entries of an example. */
+export function preparationsOf({ given = [] }: EndpointExample): Sent[] {
+  const { method, paths } = routeOf('set');
+  return given.map((entry) => request(method, paths[0] ?? '', entry));
+}
+
+/** The requests of an operation's examples that are accepted. Without examples: the only request that is possible. */
 export function acceptedRequests(operation: Described): [Sent, ...Sent[]] {
-  const [first, ...more] = exchangesOf(operation).filter(({ answer }) => answer.status < 400);
+  const [first, ...more] = examplesOf(operation).filter(({ response }) => response.status < 400);
   if (!first) return [request(operation.method, operation.path, undefined)];
   return [requestOf(first), ...more.map(requestOf)];
 }
 
-/** Those of the session that are examples of an operation. */
-export function exchangesOf({ method, path }: Described): Exchange[] {
-  return exchanges.filter(({ operation, byQuery }) => {
-    const route = routeOf(operation);
+/** The examples of an operation. */
+export function examplesOf({ method, path }: Described): EndpointExample[] {
+  return examples.filter(({ endpoint, byQuery }) => {
+    const route = routeOf(endpoint);
     return (
       route.method === method && route.paths.includes(path) && isByQuery(route, path) === Boolean(byQuery)
     );
@@ -57,8 +77,8 @@ function request(method: string, target: string, body: unknown): Sent {
   };
 }
 
-function routeOf(operation: Exchange['operation']): Route {
-  const route = routes.find(({ name }) => name === operation);
-  if (!route) throw new Error(`No route is called ${operation}`);
+function routeOf(endpoint: EndpointName): Route {
+  const route = routes.find(({ name }) => name === endpoint);
+  if (!route) throw new Error(`No route is called ${endpoint}`);
   return route;
 }

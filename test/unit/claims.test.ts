@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { readConfig } from '../../lib/config/config.ts';
 import { createRequestContext } from '../../lib/http/request.ts';
 import { readTenant } from '../../lib/http/tenant.ts';
-import type { Response } from '../../lib/openapi/answers.ts';
 import { openApiDocument } from '../../lib/openapi/document.ts';
+import type { ResponseObject } from '../../lib/openapi/operation.ts';
 
 /** The tenant of a request, with the claims that API Gateway has verified and the tenant that the header names. */
 function tenantOf(claims: Record<string, unknown> | undefined, header?: string): string {
@@ -52,7 +52,7 @@ describe("where the tenant is a token's claim", () => {
 
   test('the OpenAPI document has the failure as it is answered', () => {
     const { content } = openApiDocument(readConfig({ TENANT_CLAIM: 'custom:tenant' })).components.responses
-      .MissingTenantError as Response;
+      .MissingTenantError as ResponseObject;
     expect(content?.['application/json']?.examples?.MISSING_TENANT_ID?.value).toMatchObject({
       error: { code: 'MISSING_TENANT_ID', message: 'The token has no claim custom:tenant' },
     });

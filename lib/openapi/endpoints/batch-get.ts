@@ -1,0 +1,66 @@
+import { PayloadTooLargeError } from '../../errors.ts';
+import { batchKeysSchema, MAX_BATCH, maxBatchBytesOf } from '../../http/schemas.ts';
+import type { Limits } from '../components.ts';
+import { EMBEDDING, type EndpointDocumentation, ok, PROFILE, rejected } from '../endpoint.ts';
+import { convert, object, type Schema, schemaRef, withMembers } from '../json-schema.ts';
+
+export function batchGet(limits: Limits): EndpointDocumentation {
+  const ttl = limits.defaultTtlSeconds;
+  const invalid = { keys: ['doc:1', 2] };
+  return {
+    operationIds: ['getBatch'],
+    tag: 'Batches',
+    summary: 'Get several values',
+    description: `1 to ${MAX_BATCH} keys. The values that are found may have ${maxBatchBytesOf(limits)} bytes together. If they have more, \`details.fitting\` of the 413 is the number of keys to send in a smaller batch.`,
+    schemas: {
+      BatchKeysRequest: withMembers(convert(batchKeysSchema), {
+        keys: { description: 'A repeated key gets a result for each time.' },
+      }),
+      Entries: resultsOf('Entry', 'One result for each key, in the order of the request.'),
+    },
+    requestBody: 'BatchKeysRequest',
+    successes: [{ status: 200, description: 'The result of a get for each key.', data: 'Entries' }],
+    tooLarge: largeBatch(limits),
+    examples: [
+      {
+        name: 'three',
+        summary: 'Two hits and a miss',
+        given: [
+          { key: 'doc:1', value: EMBEDDING },
+          { key: 'doc:2', value: PROFILE },
+        ],
+        body: { keys: ['doc:1', 'doc:3', 'doc:2'] },
+        response: ok({
+          items: [
+            { key: 'doc:1', value: EMBEDDING, found: true, ttl },
+            { key: 'doc:3', found: false },
+            { key: 'doc:2', value: PROFILE, found: true, ttl },
+          ],
+        }),
+      },
+      {
+        name: 'bad-key',
+        summary: 'A key that is not a string',
+        body: invalid,
+        response: rejected(batchKeysSchema, invalid, 'body'),
+      },
+    ],
+  };
+}
+
+/** The data of a batch: a list of results with this schema. */
+export function resultsOf(schema: string, description: string): Schema {
+  return object({
+    items: { type: 'array', minItems: 1, maxItems: MAX_BATCH, items: schemaRef(schema), description },
+  });
+}
+
+/** Values that are too large together, of which the first one fits. */
+export function largeBatch(limits: Limits): EndpointDocumentation['tooLarge'] {
+  return {
+    'large-batch': {
+      summary: 'Two values that are too large together',
+      error: new PayloadTooLargeError('batch', maxBatchBytesOf(limits), { fitting: 1 }),
+    },
+  };
+}

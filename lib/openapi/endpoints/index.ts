@@ -1,0 +1,30 @@
+import type { Limits } from '../components.ts';
+import type { EndpointDocumentation, EndpointName } from '../endpoint.ts';
+import { batchDelete } from './batch-delete.ts';
+import { batchGet } from './batch-get.ts';
+import { batchSet } from './batch-set.ts';
+import { clearTenant } from './clear-tenant.ts';
+import { deleteEntry } from './delete.ts';
+import { get } from './get.ts';
+import { health } from './health.ts';
+import { invalidate } from './invalidate.ts';
+import { openapi } from './openapi.ts';
+import { set } from './set.ts';
+import { usage } from './usage.ts';
+
+/** The documentation of every endpoint that has a route. If one is missing here, this does not compile. */
+export function endpointDocumentation(limits: Limits): Record<EndpointName, EndpointDocumentation> {
+  return {
+    get: get(limits),
+    set: set(limits),
+    delete: deleteEntry(),
+    invalidate: invalidate(),
+    'batch-get': batchGet(limits),
+    'batch-set': batchSet(limits),
+    'batch-delete': batchDelete(),
+    usage: usage(),
+    'clear-tenant': clearTenant(),
+    health: health(limits),
+    openapi: openapi(),
+  };
+}

@@ -1,0 +1,66 @@
+import { PayloadTooLargeError } from '../../errors.ts';
+import { MAX_REST_BYTES, setSchema } from '../../http/schemas.ts';
+import type { Limits } from '../components.ts';
+import {
+  created,
+  EMBEDDING,
+  type EndpointDocumentation,
+  PATHLESS_KEY,
+  PROFILE,
+  rejected,
+} from '../endpoint.ts';
+import { convert, object, type Schema, schemaRef, withMembers } from '../json-schema.ts';
+
+export function set(limits: Limits): EndpointDocumentation {
+  const { defaultTtlSeconds, maxTtlSeconds, maxValueBytes } = limits;
+  const key = 'user:123';
+  const ttl = Math.min(3600, maxTtlSeconds);
+  const invalid = { key: '', value: 1, ttl: 0 };
+  return {
+    operationIds: ['setEntry'],
+    tag: 'Entries',
+    summary: 'Set a value',
+    description: `Replaces an existing entry. The value may have ${maxValueBytes} bytes of JSON, and the rest of the body ${MAX_REST_BYTES}.`,
+    schemas: {
+      SetRequest: withMembers(convert(setSchema(limits)), itemMembers(limits)),
+      SetResult: object({ key: schemaRef('Key'), status: { const: 'set' }, ttl: schemaRef('Ttl') }),
+    },
+    requestBody: 'SetRequest',
+    successes: [{ status: 201, description: 'The entry is set.', data: 'SetResult' }],
+    tooLarge: {
+      'large-value': {
+        summary: 'A value that is too large',
+        error: new PayloadTooLargeError('value', maxValueBytes),
+      },
+    },
+    examples: [
+      {
+        name: 'with-ttl',
+        summary: `An object, for ${ttl} seconds`,
+        body: { key, value: PROFILE, ttl },
+        response: created({ key, status: 'set', ttl }),
+      },
+      {
+        name: 'without-ttl',
+        summary: 'A key that a path cannot carry, with the default TTL',
+        body: { key: PATHLESS_KEY, value: EMBEDDING },
+        response: created({ key: PATHLESS_KEY, status: 'set', ttl: defaultTtlSeconds }),
+      },
+      {
+        name: 'empty-key',
+        summary: 'An empty key and a TTL of zero',
+        body: invalid,
+        response: rejected(setSchema(limits), invalid, 'body'),
+      },
+    ],
+  };
+}
+
+/** The documentation of the members of a set's body, and of an item of a batch. */
+export function itemMembers({ defaultTtlSeconds }: Limits): Record<string, Schema> {
+  return {
+    value: schemaRef('Value'),
+    // Not the schema's `default`: generators of types make a member with a default a required one.
+    ttl: { description: `Time to live in whole seconds: ${defaultTtlSeconds} where it is absent or null.` },
+  };
+}
