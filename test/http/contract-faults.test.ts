@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, inject, test, vi } from 'vitest';
 import { routes } from '../../lib/routes.ts';
 import { backends, inBatches, soon } from '../conformance/backends.ts';
+import { PATIENT } from '../patience.ts';
 import { rawClient } from '../support/engines/inspect.ts';
 import { Client, dataOf, detailsOf } from './client.ts';
 import { startTestGateway } from './gateway-echo.ts';
@@ -67,8 +68,8 @@ describe.each(backends)('an invalidation whose time has run out ($name)', ({ url
   /** The function as it is, invoked as one that has no time left. */
   async function startOutOfTime() {
     vi.resetModules();
-    vi.stubEnv('DRAGONFLY_URL', url ?? '');
-    vi.stubEnv('CACHE_SHARDS', '1');
+    const env = { ...PATIENT, DRAGONFLY_URL: url ?? '', CACHE_SHARDS: '1' };
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
     // Here the log goes to the output of the tests, which it would only clutter.
     vi.spyOn(process.stdout, 'write').mockReturnValue(true);
     const { startService: startInProcess } = await import('../../lib/service.ts');
