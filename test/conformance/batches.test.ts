@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
-import { EmbeddedStore, ENTRY_OVERHEAD_BYTES } from '../../lib/store/memory.ts';
+import { ENTRY_OVERHEAD_BYTES, MemoryStore } from '../../lib/store/memory.ts';
 import type { CacheStore, Hit, Item } from '../../lib/store/store.ts';
 import { backends, leftOf, newTenant, type OpenStore, soon } from './backends.ts';
 import { everywhere } from './over-the-wire.ts';
@@ -139,7 +139,7 @@ test.each<[string, (store: CacheStore) => Promise<unknown>]>([
   ['a batch of gets', (store) => store.getMany('t', ['a'], PLENTY)],
 ])('%s counts as a use, so the embedded store evicts another entry', async (_, use) => {
   // Room for three entries of a character each, and not for a fourth.
-  const store = new EmbeddedStore({ memoryMaxBytes: 3 * (ENTRY_OVERHEAD_BYTES + 3) + 100 });
+  const store = new MemoryStore({ memoryMaxBytes: 3 * (ENTRY_OVERHEAD_BYTES + 3) + 100 });
   for (const key of ['a', 'b', 'c']) await store.set('t', key, '1', 60);
   await use(store);
   await store.set('t', 'd', '1', 60);

@@ -1,5 +1,5 @@
 import { describe, expect, inject, test } from 'vitest';
-import { EmbeddedStore } from '../../lib/store/memory.ts';
+import { MemoryStore } from '../../lib/store/memory.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, newTenant, soon } from '../conformance/backends.ts';
 import { openObserved } from './observed.ts';
@@ -37,7 +37,7 @@ describe('what is set while the memory of a cleared tenant is given back stays',
   });
 
   test('embedded', async () => {
-    const store = new EmbeddedStore({ memoryMaxBytes: 2 ** 30 });
+    const store = new MemoryStore({ memoryMaxBytes: 2 ** 30 });
     const tenant = newTenant();
     await setAll(store, tenant, keys, '"old"');
     const cleared = store.clear(tenant);

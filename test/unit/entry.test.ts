@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeEntry, encodeEntry } from '../../lib/store/redis/entry.ts';
-import { GENERATION_BYTES, newGeneration } from '../../lib/store/redis/generation.ts';
+import { decodeEntry, encodeEntry, GENERATION_BYTES, newGeneration } from '../../lib/store/redis/entry.ts';
 
 const NOW = 1_800_000_000_000;
 const MAX_TTL = 315_360_000;
