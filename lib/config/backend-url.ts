@@ -6,7 +6,7 @@ export interface BackendAddress {
   tls: boolean;
   username: string | undefined;
   password: string | undefined;
-  /** Database number; always 0 on a cluster. */
+  /** The database number; always 0 for a cluster. */
   db: number;
 }
 
@@ -27,9 +27,9 @@ const SHAPE = 'must look like dragonfly://[user:password@]host:port[/db]';
  * `dragonfly`, `rediss` and `valkeys` the same as `dragonflys`. `?cluster=true`, or several `host:port` separated by commas,
  * selects the cluster protocol.
  *
- * The platform's `URL` cannot hold several hosts.
+ * `URL` of the platform does not support several hosts.
  *
- * @throws Error whose message does not repeat the URL, which may hold a password
+ * @throws Error whose message does not contain the URL, which may contain a password
  */
 export function parseBackendUrl(url: string): BackendAddress {
   const match = /^([a-z]+):\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url);
@@ -40,9 +40,9 @@ export function parseBackendUrl(url: string): BackendAddress {
 
   const hosts = hostList.split(',').map(parseHost);
   const cluster = parseQuery(query) || hosts.length > 1;
-  if (!/^\d{0,5}$/.test(path)) throw new Error('must end in a database number, if in anything, after the /');
+  if (!/^\d{0,5}$/.test(path)) throw new Error('must have nothing or a database number after the /');
   const db = Number(path);
-  if (cluster && db !== 0) throw new Error('names a database, which a cluster does not have');
+  if (cluster && db !== 0) throw new Error('must not contain a database: a cluster has only database 0');
   return { hosts, cluster, tls, ...parseLogin(login), db };
 }
 
@@ -77,7 +77,7 @@ function parseQuery(query: string): boolean {
   let cluster = false;
   for (const [name, value] of new URLSearchParams(query)) {
     if (name !== 'cluster' || (value !== 'true' && value !== 'false')) {
-      throw new Error('takes no option but ?cluster=true');
+      throw new Error('may have only the option ?cluster=true');
     }
     cluster = value === 'true';
   }

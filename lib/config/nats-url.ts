@@ -1,4 +1,3 @@
-/** One server, by its name or address. */
 export interface NatsServer {
   host: string;
   port: number;
@@ -21,7 +20,7 @@ const SHAPE = 'must look like nats://[user:password@]host:port, or tls://…';
  * Parses `nats://[user:password@|token@]host[:port]` or `tls://…`, or several of them separated by commas. Only the first may
  * have a login, which is used for all.
  *
- * @throws Error whose message does not repeat the URL, which may hold a password
+ * @throws Error whose message does not contain the URL, which may contain a password
  */
 export function parseNatsUrl(url: string): NatsAddress {
   const [first = '', ...others] = url.split(',').map((part) => part.trim());
@@ -35,7 +34,7 @@ export function parseNatsUrl(url: string): NatsAddress {
 function withoutScheme(text: string, scheme: string): string {
   const host = text.startsWith(scheme) ? text.slice(scheme.length) : text;
   if (host.includes('://')) throw new Error('must begin all its addresses with nats:// or all with tls://');
-  if (host.includes('@')) throw new Error('takes a login in its first address only');
+  if (host.includes('@')) throw new Error('may contain a login in its first address only');
   return host;
 }
 

@@ -6,7 +6,7 @@ import {
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node';
-import { readSecret } from '../aws/secret.ts';
+import { parseSecret, readSecret } from '../aws/secret.ts';
 import type { NatsSettings } from '../config/nats.ts';
 import { type NatsAddress, parseNatsUrl } from '../config/nats-url.ts';
 
@@ -24,7 +24,8 @@ export interface NatsAccess {
  * @throws Error when it cannot be read or parsed; the message contains no part of it
  */
 export async function readNatsAccess(settings: NatsSettings): Promise<NatsAccess> {
-  const secret = settings.secretArn === undefined ? {} : parseSecret(await readSecret(settings.secretArn));
+  const secret =
+    settings.secretArn === undefined ? {} : parseNatsSecret(await readSecret(settings.secretArn));
   const address = secret.url === undefined ? settings.address : parseNatsUrl(secret.url);
   if (!address) throw new Error('The secret contains no url, and NATS_URL is not set');
   const creds = secret.creds ?? (settings.creds === undefined ? undefined : await credsText(settings.creds));
@@ -62,22 +63,8 @@ async function credsText(setting: string): Promise<string> {
   }
 }
 
-/** Takes credentials, a seed, a URL, or JSON with any of `url`, `creds` and `ca`. */
-function parseSecret(text: string): { url?: string; creds?: string; ca?: string } {
-  const plain = text.trim();
-  if (isCreds(plain)) return { creds: plain };
-  if (!plain.startsWith('{')) return { url: plain };
-  let secret: unknown;
-  try {
-    secret = JSON.parse(plain);
-  } catch {
-    // The parser's message would quote the secret.
-    throw new Error('The secret is not valid JSON');
-  }
-  const { url, creds, ca } = secret as Record<string, unknown>;
-  const known = Object.entries({ url, creds, ca }).filter(([, value]) => value !== undefined);
-  if (!known.every(([, value]) => typeof value === 'string')) {
-    throw new Error('The members url, creds and ca of the secret must be strings');
-  }
-  return Object.fromEntries(known);
+/** A secret is credentials, a seed, a URL, or JSON with any of `url`, `creds` and `ca`. */
+function parseNatsSecret(secret: string): { url?: string; creds?: string; ca?: string } {
+  const plain = secret.trim();
+  return isCreds(plain) ? { creds: plain } : parseSecret(secret, ['url', 'creds', 'ca']);
 }

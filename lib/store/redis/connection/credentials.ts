@@ -1,4 +1,4 @@
-import { readSecret } from '../../../aws/secret.ts';
+import { parseSecret, readSecret } from '../../../aws/secret.ts';
 import { environmentCredentials, presign } from '../../../aws/sigv4.ts';
 import { type BackendAddress, parseBackendUrl } from '../../../config/backend-url.ts';
 import type { Config } from '../../../config/config.ts';
@@ -43,30 +43,13 @@ function passwordAccess(address: BackendAddress, ca?: string): Access {
   return { address, ca, login: () => ({ username, password }), loginLifetimeMs: undefined };
 }
 
-/** A secret is a URL, or JSON with any of `url`, `username`, `password` and `ca`. `address` has the rest. */
+/** The secret replaces those parts of `address` that it contains. */
 async function secretAccess(arn: string, address: BackendAddress | undefined): Promise<Access> {
-  const { url, ca, ...login } = parseSecret(await readSecret(arn));
+  const members = ['url', 'username', 'password', 'ca'] as const;
+  const { url, ca, ...login } = parseSecret(await readSecret(arn), members);
   const base = url === undefined ? address : parseBackendUrl(url);
   if (!base) throw new Error('The secret contains no url, and DRAGONFLY_URL is not set');
   return passwordAccess({ ...base, ...login }, ca);
-}
-
-function parseSecret(text: string): { url?: string; username?: string; password?: string; ca?: string } {
-  if (!text.trimStart().startsWith('{')) return { url: text.trim() };
-  let secret: unknown;
-  try {
-    secret = JSON.parse(text);
-  } catch {
-    // The parser's message would quote the secret.
-    throw new Error('The secret is not valid JSON');
-  }
-  const known = Object.entries(secret as object).filter(([name]) =>
-    ['url', 'username', 'password', 'ca'].includes(name),
-  );
-  if (!known.every(([, value]) => typeof value === 'string')) {
-    throw new Error('The members url, username, password and ca of the secret must be strings');
-  }
-  return Object.fromEntries(known);
 }
 
 /** ElastiCache accepts a token for 15 minutes, and closes a connection 12 hours after its last login. */
@@ -85,7 +68,7 @@ function iamAccess(address: BackendAddress, cache: string): Access {
     loginLifetimeMs: LOGIN_LIFETIME_MS,
     login: () => {
       const query = { Action: 'connect', User: username ?? '', ResourceType: 'ServerlessCache' };
-      const scope = { service: 'elasticache', region: process.env.AWS_REGION ?? '', now: Date.now() };
+      const scope = { service: 'elasticache', region: process.env.AWS_REGION ?? '', nowEpochMs: Date.now() };
       const credentials = environmentCredentials();
       return {
         username,
