@@ -1,3 +1,5 @@
+import { parseHost } from './parse.ts';
+
 /** Where the backend is and how to log in, as given by `DRAGONFLY_URL`. */
 export interface BackendAddress {
   /** One server, or the seed nodes of a cluster. */
@@ -38,7 +40,11 @@ export function parseBackendUrl(url: string): BackendAddress {
   const tls = SCHEMES.get(schemeName);
   if (tls === undefined) throw new Error(`must begin with one of ${[...SCHEMES.keys()].join(', ')} and ://`);
 
-  const hosts = hostList.split(',').map(parseHost);
+  const hosts = hostList.split(',').map((text) => {
+    const host = parseHost(text, DEFAULT_PORT);
+    if (!host) throw new Error(SHAPE);
+    return host;
+  });
   const cluster = parseQuery(query) || hosts.length > 1;
   if (!/^\d{0,5}$/.test(path)) throw new Error('must have nothing or a database number after the /');
   const db = Number(path);
@@ -49,14 +55,6 @@ export function parseBackendUrl(url: string): BackendAddress {
 /** `host:port`, as in a URL. */
 export function hostAndPort({ host, port }: BackendAddress['hosts'][number]): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-function parseHost(text: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (host === undefined || port < 1 || port > 65_535) throw new Error(SHAPE);
-  return { host, port };
 }
 
 function parseLogin(login: string | undefined): Pick<BackendAddress, 'username' | 'password'> {

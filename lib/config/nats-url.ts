@@ -1,3 +1,5 @@
+import { parseHost } from './parse.ts';
+
 export interface NatsServer {
   host: string;
   port: number;
@@ -27,8 +29,8 @@ export function parseNatsUrl(url: string): NatsAddress {
   const match = /^(nats|tls):\/\/(?:([^@]*)@)?([^@]*)$/.exec(first);
   if (!match) throw new Error(SHAPE);
   const [, scheme, login, host = ''] = match;
-  const rest = others.map((other) => parseHost(withoutScheme(other, `${scheme}://`)));
-  return { servers: [parseHost(host), ...rest], tls: scheme === 'tls', login: parseLogin(login) };
+  const rest = others.map((other) => parseServer(withoutScheme(other, `${scheme}://`)));
+  return { servers: [parseServer(host), ...rest], tls: scheme === 'tls', login: parseLogin(login) };
 }
 
 function withoutScheme(text: string, scheme: string): string {
@@ -38,12 +40,10 @@ function withoutScheme(text: string, scheme: string): string {
   return host;
 }
 
-function parseHost(text: string): NatsServer {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/?#]+))(?::(\d{1,5}))?\/?$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (host === undefined || port < 1 || port > 65_535) throw new Error(SHAPE);
-  return { host, port };
+function parseServer(text: string): NatsServer {
+  const server = parseHost(text.replace(/\/$/, ''), DEFAULT_PORT);
+  if (!server) throw new Error(SHAPE);
+  return server;
 }
 
 function parseLogin(login: string | undefined): NatsAddress['login'] {

@@ -19,9 +19,9 @@ export interface NatsAccess {
 }
 
 /**
- * Reads the file or the secret that the settings point to, which may be replaced while the process runs.
+ * Reads the file or the secret that the settings refer to. Either may be replaced while the process runs.
  *
- * @throws Error when it cannot be read or parsed; the message contains no part of it
+ * @throws Error whose message contains no part of the file or secret
  */
 export async function readNatsAccess(settings: NatsSettings): Promise<NatsAccess> {
   const secret =
@@ -39,7 +39,7 @@ function loginOf({ login }: NatsAddress): Authenticator | undefined {
   return usernamePasswordAuthenticator(login.user, login.password);
 }
 
-/** Takes a user's JWT with its nkey seed, as the `nsc` tool writes them, or a seed alone. */
+/** Parses a user's JWT with its nkey seed, as the `nsc` tool writes them, or a seed. */
 function parseCreds(creds: string): Authenticator {
   const [seed] = /\bSU[A-Z2-7]{56}\b/.exec(creds) ?? [];
   if (seed === undefined) throw new Error('The credentials contain no nkey seed of a user');
@@ -47,16 +47,16 @@ function parseCreds(creds: string): Authenticator {
   return creds.includes('NATS USER JWT') ? credsAuthenticator(bytes) : nkeyAuthenticator(bytes);
 }
 
-/** Whether the text is credentials or a seed, and not a path or a URL. */
+/** False for a path or a URL. */
 const isCreds = (text: string) => text.startsWith('-----BEGIN') || /^SU[A-Z2-7]{56}$/.test(text);
 
-/** The setting itself, or the contents of the file whose path it is. */
+/** The setting is credentials, or the path of a file that contains them. */
 async function credsText(setting: string): Promise<string> {
   if (isCreds(setting)) return setting;
   try {
     return await readFile(setting, 'utf8');
   } catch (error) {
-    // The system's message would contain the path, which may be credentials that were cut short.
+    // The system's message would contain the path, which may be truncated credentials.
     throw new Error(
       `NATS_CREDS is not the path of a readable file (${(error as NodeJS.ErrnoException).code})`,
     );
