@@ -26,9 +26,7 @@ import { remove } from './scripts.ts';
 import { readServerStates } from './server-state.ts';
 import { usageOf } from './usage.ts';
 import { createRemovalExecutor, type RemovalExecutor, requireWait } from './wait-replicas.ts';
-import { Writer } from './writer.ts';
-
-type Settings = Pick<Config, 'shards' | 'compressMinBytes'>;
+import { type StoreSettings, Writer } from './writer.ts';
 
 /**
  * The share of reads that also read the shard's indexes. A server that evicts the least recently used keys would otherwise evict the
@@ -67,13 +65,13 @@ export async function openRedisStore(
 /** The store on Dragonfly, Valkey, Redis, or anything else that speaks the Redis protocol. */
 export class RedisStore implements CacheStore {
   readonly kind = 'dragonfly';
-  readonly #settings: Settings;
+  readonly #settings: StoreSettings;
   readonly #connection: Connection;
   readonly #removals: RemovalExecutor;
   readonly #writer: Writer;
 
   constructor(
-    settings: Settings,
+    settings: StoreSettings,
     connection: Connection,
     removals = createRemovalExecutor(connection, 0),
     observer = noObserver,

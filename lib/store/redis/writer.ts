@@ -9,6 +9,8 @@ import { EvictionProbe, type Probe } from './eviction-probe.ts';
 import { byShard, type Shard, type ShardItems } from './keyspace.ts';
 import { set } from './scripts.ts';
 
+export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'>;
+
 /** After this time without a reply, a server or a proxy may have closed the connection as idle. */
 const MAX_SILENCE_MS = 30_000;
 
@@ -29,18 +31,14 @@ interface Write {
  * retried therefore cannot apply after a later invalidation.
  */
 export class Writer {
-  readonly #settings: Pick<Config, 'shards' | 'compressMinBytes'>;
+  readonly #settings: StoreSettings;
   readonly #connection: Connection;
   readonly #observer: StoreObserver;
   readonly #evictionProbe = new EvictionProbe();
   /** The server's clock minus ours, in milliseconds; undefined until it is known. */
   #clockOffsetMs: number | undefined;
 
-  constructor(
-    settings: Pick<Config, 'shards' | 'compressMinBytes'>,
-    connection: Connection,
-    observer = noObserver,
-  ) {
+  constructor(settings: StoreSettings, connection: Connection, observer = noObserver) {
     this.#observer = observer;
     this.#settings = settings;
     this.#connection = connection;

@@ -3,18 +3,13 @@ import { environmentCredentials, presign } from '../../../aws/sigv4.ts';
 import { type BackendAddress, parseBackendUrl } from '../../../config/backend-url.ts';
 import type { Config } from '../../../config/config.ts';
 
-export interface Login {
-  username: string | undefined;
-  password: string | undefined;
-}
-
 /** The backend's address and the credentials for it. */
 export interface Access {
   address: BackendAddress;
   /** PEM certificate of a private authority to trust. */
   ca: string | undefined;
   /** The credentials for a connection that is opened now. */
-  login(): Login;
+  login(): Pick<BackendAddress, 'username' | 'password'>;
   /** After this time a connection has to log in again; undefined: never. */
   loginLifetimeMs: number | undefined;
 }
