@@ -65,7 +65,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
   /** With one more that no invalidation here matches, so that the meta keys stay until they are evicted. */
   const setAll = () => inBatches([...keys, 'z'], (key) => store.set(tenant, key, '"old"', 100));
 
-  test.each(META_KEYS)('%s, then an invalidation: nothing old is served', async (metaKey) => {
+  test.each(META_KEYS)('%s, then an invalidation: older entries are misses', async (metaKey) => {
     await store.set(tenant, 'k:1', '"old"', 100);
     await evict(metaKey);
     expect((await glob('k:*')).complete).toBe(true);
@@ -74,7 +74,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     expect(await readable(['k:1', 'k:2'])).toEqual(['k:2']);
   });
 
-  test.each(META_KEYS)('%s, then a set, then an invalidation: nothing old is served', async (metaKey) => {
+  test.each(META_KEYS)('%s, then a set and an invalidation: older entries are misses', async (metaKey) => {
     await store.set(tenant, 'k:1', '"old"', 100);
     await evict(metaKey);
     await store.set(tenant, 'k:2', '"new"', 100);
@@ -84,7 +84,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     expect(await readable(['k:1', 'k:2', 'k:3'])).toEqual(['k:3']);
   });
 
-  test.each(META_KEYS)('%s, then a delete and a clear: nothing old is served', async (metaKey) => {
+  test.each(META_KEYS)('%s, then a delete and a clear: older entries are misses', async (metaKey) => {
     await Promise.all(['k:1', 'k:2'].map((key) => store.set(tenant, key, '"old"', 100)));
     await evict(metaKey);
     await store.delete(tenant, 'k:1');
@@ -97,7 +97,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
   const walks = META_KEYS.flatMap((metaKey) => [1, 2, 4].map((trip) => ({ metaKey, trip })));
 
   test.each(walks)(
-    '$metaKey after round trip $trip of an invalidation: nothing old is served',
+    '$metaKey, after round trip $trip of an invalidation: older entries are misses',
     async ({ metaKey, trip }) => {
       await setAll();
       let evicted = false;
@@ -120,7 +120,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
   );
 
   test.each(walks)(
-    '$metaKey after round trip $trip of an invalidation, with a set right after: nothing old is served',
+    '$metaKey, after round trip $trip of an invalidation, then a set: older entries are misses',
     async ({ metaKey, trip }) => {
       await setAll();
       let trips = 0;
@@ -140,18 +140,21 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     },
   );
 
-  test.each(META_KEYS)('%s, then a set: every entry is there again, and is found', async (metaKey) => {
-    await setAll();
-    await evict(metaKey);
-    await store.set(tenant, 'k:new', '"new"', 100);
-    expect((await readable([...keys, 'z'])).length).toBe(keys.length + 1);
-    expect(await glob('k:*')).toEqual({ count: keys.length + 1, complete: true });
-    expect(await readable([...keys, 'k:new', 'z'])).toEqual(['z']);
-    expect(await glob('*')).toEqual({ count: 1, complete: true });
-    expect(await leftOver()).toBe(0);
-  });
+  test.each(META_KEYS)(
+    '%s, then a set: every entry is a hit again, and the indexes contain it',
+    async (metaKey) => {
+      await setAll();
+      await evict(metaKey);
+      await store.set(tenant, 'k:new', '"new"', 100);
+      expect((await readable([...keys, 'z'])).length).toBe(keys.length + 1);
+      expect(await glob('k:*')).toEqual({ count: keys.length + 1, complete: true });
+      expect(await readable([...keys, 'k:new', 'z'])).toEqual(['z']);
+      expect(await glob('*')).toEqual({ count: 1, complete: true });
+      expect(await leftOver()).toBe(0);
+    },
+  );
 
-  test.each(META_KEYS)('%s, then a clear: it counts, and nothing is left', async (metaKey) => {
+  test.each(META_KEYS)('%s, then a clear: it returns the count, and leaves no key', async (metaKey) => {
     await setAll();
     await evict(metaKey);
     expect(await store.clear(tenant, soon())).toBe(keys.length + 1);
@@ -159,14 +162,14 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     expect(await leftOver()).toBe(0);
   });
 
-  test.each(META_KEYS)('%s, then a look at the usage: every entry is counted', async (metaKey) => {
+  test.each(META_KEYS)('%s, then a usage request: every entry is counted', async (metaKey) => {
     await setAll();
     await evict(metaKey);
     expect(await store.usage(tenant)).toMatchObject({ entries: keys.length + 1, sampled: 256, missing: 0 });
     expect((await readable([...keys, 'z'])).length).toBe(keys.length + 1);
   });
 
-  test('both indexes: nothing old is served, and a set makes the tenant a new one', async () => {
+  test('both indexes, then a set: older entries are misses, and the set is a hit', async () => {
     await setAll();
     await evict('expiryIndex');
     await evict('nameIndex');
@@ -175,7 +178,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     expect(await glob('k:*')).toEqual({ count: 1, complete: true });
   });
 
-  test('all of them at once: the tenant works as a new one', async () => {
+  test('all three, then a set: the tenant works as a new one', async () => {
     await setAll();
     for (const metaKey of META_KEYS) await evict(metaKey);
     expect(await readable(keys)).toEqual([]);
@@ -215,7 +218,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     },
   );
 
-  test('an entry that is evicted is not counted, and may be set anew', async () => {
+  test('an evicted entry is not counted by an invalidation, and can be set again', async () => {
     const [shard] = shardsOf(tenant, 1);
     await Promise.all(['k:1', 'k:2'].map((key) => store.set(tenant, key, '"old"', 100)));
     await engine.del(shard?.entryKey('k:1') as string);

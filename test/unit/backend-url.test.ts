@@ -51,7 +51,7 @@ describe('a URL of a backend', () => {
       },
     ],
     ['redis://a,b/0', { hosts: hosts('a', 'b'), cluster: true }],
-  ])('is read: %s', (url, differences) => {
+  ])('is parsed: %s', (url, differences) => {
     expect(parseBackendUrl(url)).toEqual({ ...plain, ...differences });
   });
 
@@ -96,13 +96,13 @@ describe('a URL of a backend', () => {
     ['dragonfly://h?cluster=true&tls=true', 'may have only the option ?cluster=true'],
     ['dragonfly://user:100%@h', 'has a user or password that is not percent-encoded'],
     ['dragonfly://user:%FF@h', 'has a user or password that is not percent-encoded'],
-  ])('is refused: %s', (url, problem) => {
+  ])('is rejected: %s', (url, problem) => {
     expect(messageFor(url)).toMatch(
       problem instanceof RegExp ? problem : new RegExp(`^${escaped(problem)}$`),
     );
   });
 
-  test('gives back whatever user, password, host and database are written into it', () => {
+  test('is parsed into the user, password, host and database that were encoded into it', () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(
@@ -126,7 +126,7 @@ describe('a URL of a backend', () => {
     );
   });
 
-  test('is never repeated by what is said against it', () => {
+  test('does not appear in the error message', () => {
     const noise = fc.string({
       unit: fc.constantFrom('/', '?', '#', '@', ':', '%', ',', '[', ' ', 'x', '0', '='),
       maxLength: 4,

@@ -3,7 +3,7 @@ import { parseInfo } from '../../lib/store/redis/server-state.ts';
 
 const info = (lines: string[]) => `${lines.join('\r\n')}\r\n`;
 
-test('what Redis and Valkey say of themselves is read', () => {
+test('the INFO of Redis and Valkey is parsed', () => {
   const text = info([
     '# Clients',
     'connected_clients:7',
@@ -28,7 +28,7 @@ test('what Redis and Valkey say of themselves is read', () => {
   });
 });
 
-test('what Dragonfly says of itself is read, which tells no ratio', () => {
+test('the INFO of Dragonfly is parsed, which contains no fragmentation ratio', () => {
   const text = info([
     '# Clients',
     'connected_clients:3',
@@ -50,7 +50,7 @@ test('what Dragonfly says of itself is read, which tells no ratio', () => {
   });
 });
 
-test('a server without a limit has none, and one that tells little has what it tells', () => {
+test('an INFO without a memory limit or with few fields has undefined members', () => {
   expect(parseInfo(info(['used_memory:2000', 'maxmemory:0']))).toEqual({
     usedBytes: 2000,
     limitBytes: undefined,
