@@ -45,7 +45,7 @@ class NatsEvents implements Events {
   readonly #outbox = new Outbox();
   /** Events dropped since the outbox was last empty. */
   #dropped = 0;
-  #access: { value: NatsAccess; readAtMonotonicMs: number } | undefined;
+  #access: { value: NatsAccess; readMonotonicMs: number } | undefined;
   #connection: NatsConnection | undefined;
   /** The connection that batches are being sent over. */
   #sendingOver: NatsConnection | undefined;
@@ -110,10 +110,10 @@ class NatsEvents implements Events {
 
   /** Address and credentials. They are read again after a failure, since they may have been rotated. */
   async #readAccess(): Promise<NatsAccess> {
-    const now = performance.now();
-    const ageMs = now - (this.#access?.readAtMonotonicMs ?? now);
+    const nowMonotonicMs = performance.now();
+    const ageMs = nowMonotonicMs - (this.#access?.readMonotonicMs ?? nowMonotonicMs);
     if (!this.#access || (this.#failures > 0 && ageMs > ACCESS_MAX_AGE_MS)) {
-      this.#access = { value: await readNatsAccess(this.#nats), readAtMonotonicMs: now };
+      this.#access = { value: await readNatsAccess(this.#nats), readMonotonicMs: nowMonotonicMs };
     }
     return this.#access.value;
   }

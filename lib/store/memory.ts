@@ -14,8 +14,8 @@ import {
 export interface MemoryStoreOptions {
   /** The memory for the entries of all tenants together. */
   memoryMaxBytes: number;
-  /** The clock, in epoch milliseconds. Default: the system's. */
-  now?: () => number;
+  /** The clock. Default: the system's. */
+  nowEpochMs?: () => number;
 }
 
 /** A tenant's entries by key. A clear drops the partition, and the next set creates a new one. */
@@ -52,18 +52,18 @@ export class MemoryStore implements CacheStore {
   readonly kind = 'memory';
   readonly #partitions = new Map<string, Partition>();
   readonly #lru: LRUCache<Entry, Buffer>;
-  readonly #now: () => number;
+  readonly #nowEpochMs: () => number;
   #lastPurgeEpochMs: number;
   #evicted = 0;
 
-  constructor({ memoryMaxBytes, now = Date.now }: MemoryStoreOptions) {
-    this.#now = now;
-    this.#lastPurgeEpochMs = now();
+  constructor({ memoryMaxBytes, nowEpochMs = Date.now }: MemoryStoreOptions) {
+    this.#nowEpochMs = nowEpochMs;
+    this.#lastPurgeEpochMs = nowEpochMs();
     this.#lru = new LRUCache<Entry, Buffer>({
       maxSize: memoryMaxBytes,
       sizeCalculation: (value, { key }) => value.length + 2 * key.length + ENTRY_OVERHEAD_BYTES,
       // Not a monotonic clock, which may stop while a function is frozen.
-      perf: { now },
+      perf: { now: nowEpochMs },
       ttlResolution: 0,
       dispose: (_value, entry, reason) => {
         if (reason === 'evict') this.#evicted++;
@@ -202,9 +202,9 @@ export class MemoryStore implements CacheStore {
   }
 
   #purge(): void {
-    const now = this.#now();
-    if (now - this.#lastPurgeEpochMs < PURGE_INTERVAL_MS) return;
-    this.#lastPurgeEpochMs = now;
+    const nowEpochMs = this.#nowEpochMs();
+    if (nowEpochMs - this.#lastPurgeEpochMs < PURGE_INTERVAL_MS) return;
+    this.#lastPurgeEpochMs = nowEpochMs;
     this.#lru.purgeStale();
   }
 }

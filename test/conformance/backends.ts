@@ -30,7 +30,7 @@ const embedded: Backend = {
     let ahead = 0;
     const now = () => Date.now() + ahead;
     return {
-      store: new MemoryStore({ ...readConfig({}), ...settings, now }),
+      store: new MemoryStore({ ...readConfig({}), ...settings, nowEpochMs: now }),
       now,
       pass: async (ms) => {
         ahead += ms;

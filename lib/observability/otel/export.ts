@@ -123,10 +123,10 @@ export async function createTelemetry(
   /** One export at a time. Meanwhile spans wait in the queue, which holds 2,048. */
   const exportAll = () => {
     if (running) return running;
-    const now = Date.now();
-    usedEpochMs = now;
-    const metricsDue = now - metricsEpochMs >= LAMBDA_METRIC_INTERVAL_MS;
-    if (metricsDue) metricsEpochMs = now;
+    const nowEpochMs = Date.now();
+    usedEpochMs = nowEpochMs;
+    const metricsDue = nowEpochMs - metricsEpochMs >= LAMBDA_METRIC_INTERVAL_MS;
+    if (metricsDue) metricsEpochMs = nowEpochMs;
     // `logOutages` logs failures.
     running = Promise.allSettled([spans.forceFlush(), metricsDue && metrics.forceFlush()]).then(() => {
       running = undefined;

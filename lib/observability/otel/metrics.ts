@@ -32,8 +32,8 @@ export function createMetrics(meter: Meter) {
 
   const startsMonotonicMs = new WeakMap<object, number>();
   const secondsSince = (trace: object) => {
-    const now = performance.now();
-    return (now - (startsMonotonicMs.get(trace) ?? now)) / 1000;
+    const nowMonotonicMs = performance.now();
+    return (nowMonotonicMs - (startsMonotonicMs.get(trace) ?? nowMonotonicMs)) / 1000;
   };
   return {
     start(trace: RequestTrace | BackendTrace): void {

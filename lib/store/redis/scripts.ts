@@ -27,9 +27,9 @@ export const REAP_GRACE_MS = 60_000;
 export const REAPED_PER_SET = 16;
 
 /**
- * How far ahead a set's deadline may lie, in milliseconds. A deadline that lies further ahead comes from a clock that was changed since
- * its sender learned the server's time: the set could apply long after its caller was answered with a failure. Twice as much as an
- * attempt has with the longest `BACKEND_TIMEOUT_MS`, since the nodes of a cluster have clocks of their own.
+ * How far ahead a set's deadline may be, in milliseconds. A later deadline comes from a clock that was changed after the writer read the
+ * server's time: the set could apply long after its caller got an error. The limit is twice the longest possible time of an attempt,
+ * since the clocks of a cluster's nodes may differ.
  */
 const DEADLINE_AHEAD_MS = 10_000;
 

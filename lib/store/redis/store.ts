@@ -116,8 +116,10 @@ export class RedisStore implements CacheStore {
       const [generation = null, ...entries] = replies[i] ?? [];
       for (const [j, index] of indexes.entries()) found[index] = [entries[j] ?? null, generation];
     }
-    const now = Date.now();
-    return takeWithinBytes(maxBytes, found, ([entry, generation]) => decodeEntry(entry, generation, now));
+    const nowEpochMs = Date.now();
+    return takeWithinBytes(maxBytes, found, ([entry, generation]) =>
+      decodeEntry(entry, generation, nowEpochMs),
+    );
   }
 
   setMany(tenant: string, items: readonly Item[]): Promise<void> {

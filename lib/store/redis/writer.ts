@@ -52,8 +52,8 @@ export class Writer {
     );
     for (const { savedBytes } of writes) if (savedBytes > 0) this.#observer.compressed(savedBytes);
     const deadline = new WriteDeadline(this.#connection.profile);
-    // If the server's clock is behind and the offset is unknown, the server would accept late sets. After a pause, asking for the time
-    // also checks the connection. To find out by the set itself that it was lost takes longer: its abandoned attempt must be waited for.
+    // While the offset is unknown, a server whose clock is behind would accept late sets. After a pause, TIME also checks the connection:
+    // if the set itself found it lost, it would have to wait for its abandoned attempt.
     const silentMs = Date.now() - this.#connection.lastReplyEpochMs;
     if (this.#clockOffsetMs === undefined || silentMs > MAX_SILENCE_MS) {
       await this.learnClock(deadline.monotonicMs);
