@@ -40,11 +40,7 @@ export function parseBackendUrl(url: string): BackendAddress {
   const tls = SCHEMES.get(schemeName);
   if (tls === undefined) throw new Error(`must begin with one of ${[...SCHEMES.keys()].join(', ')} and ://`);
 
-  const hosts = hostList.split(',').map((text) => {
-    const host = parseHost(text, DEFAULT_PORT);
-    if (!host) throw new Error(SHAPE);
-    return host;
-  });
+  const hosts = hostList.split(',').map((host) => parseHost(host, DEFAULT_PORT, SHAPE));
   const cluster = parseQuery(query) || hosts.length > 1;
   if (!/^\d{0,5}$/.test(path)) throw new Error('must have nothing or a database number after the /');
   const db = Number(path);

@@ -40,11 +40,7 @@ function withoutScheme(text: string, scheme: string): string {
   return host;
 }
 
-function parseServer(text: string): NatsServer {
-  const server = parseHost(text.replace(/\/$/, ''), DEFAULT_PORT);
-  if (!server) throw new Error(SHAPE);
-  return server;
-}
+const parseServer = (text: string) => parseHost(text.replace(/\/$/, ''), DEFAULT_PORT, SHAPE);
 
 function parseLogin(login: string | undefined): NatsAddress['login'] {
   if (!login) return undefined;

@@ -53,12 +53,17 @@ export function secretArn(env: Environment, name: string): string | undefined {
   return given;
 }
 
-/** Parses `host[:port]`, with an IPv6 address in brackets. @returns undefined if it is invalid */
-export function parseHost(given: string, defaultPort: number): { host: string; port: number } | undefined {
+/** Parses `host[:port]`, with an IPv6 address in brackets. @throws Error with the message `problem` */
+export function parseHost(
+  given: string,
+  defaultPort: number,
+  problem: string,
+): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/?#]+))(?::(\d{1,5}))?$/.exec(given);
   const host = match?.[1] ?? match?.[2];
   const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
-  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port };
+  if (host === undefined || port < 1 || port > 65_535) throw new Error(problem);
+  return { host, port };
 }
 
 /**

@@ -56,8 +56,8 @@ export class Connection {
   #closed = false;
   #lastLossMonotonicMs = Number.NEGATIVE_INFINITY;
   #lastReplyEpochMs = Number.NEGATIVE_INFINITY;
-  /** Callbacks of operations that wait for a connection. */
-  readonly #waiters = new Set<() => void>();
+  /** Called when there is a connection. */
+  readonly #waiters = new Set<(client: Client) => void>();
 
   constructor(source: AccessSource, profile: ConnectionProfile, log: Log, observer = noObserver) {
     this.profile = profile;
@@ -229,7 +229,8 @@ export class Connection {
       () => {},
     );
     if (this.#client === client) this.#connectedClient = client;
-    for (const check of this.#waiters) check();
+    const ready = this.#readyClient();
+    if (ready) for (const resolve of this.#waiters) resolve(ready);
   }
 
   #readyClient(): Client | undefined {
@@ -237,27 +238,17 @@ export class Connection {
   }
 
   /** Waits for the client, or one that replaces it, to be connected. */
-  #waitForClient(deadlineMonotonicMs: number): Promise<Client> {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        const client = this.#readyClient();
-        if (!client) return;
-        stop();
-        resolve(client);
-      };
-      const onTimeout = () => {
-        stop();
-        // All problems: the last one of a cluster's client only states that no node was reached.
-        reject(new BackendUnavailableError([...this.#problems].join('; ') || 'not connected'));
-      };
-      const timer = setTimeout(onTimeout, Math.max(0, deadlineMonotonicMs - performance.now()));
-      const stop = () => {
-        clearTimeout(timer);
-        this.#waiters.delete(check);
-      };
-      this.#waiters.add(check);
-      check();
-    });
+  async #waitForClient(deadlineMonotonicMs: number): Promise<Client> {
+    const { promise, resolve } = Promise.withResolvers<Client>();
+    this.#waiters.add(resolve);
+    try {
+      return await withDeadline(promise, deadlineMonotonicMs);
+    } catch {
+      // All problems: the last one of a cluster's client only states that no node was reached.
+      throw new BackendUnavailableError([...this.#problems].join('; ') || 'not connected');
+    } finally {
+      this.#waiters.delete(resolve);
+    }
   }
 
   #isLoginExpired(): boolean {
