@@ -1,12 +1,11 @@
 /**
- * Every failure that a caller can meet: one class each, with the stable code and the status of the wire contract.
- *
- * Whatever is not a {@link ServiceError} is a fault of ours: the caller gets a bare 500 and the log gets the rest.
+ * Every failure that a caller can get: one class each, with the stable code and the status of the wire contract. Any other error is a
+ * bug: the caller gets a 500 without details, and the log gets the error.
  */
 
-/** One field of a request that is not of its form. */
+/** An invalid field of a request. */
 export interface Issue {
-  /** Where it stands: `key`, `ttl`, `body`, or a header's name. */
+  /** `key`, `ttl`, `body`, or the name of a header. */
   field: string;
   message: string;
 }
@@ -14,11 +13,11 @@ export interface Issue {
 interface ServiceErrorOptions {
   details?: Record<string, unknown>;
   headers?: Record<string, string>;
-  /** What lies behind it. Goes to the log, never to the caller. */
+  /** Logged, and never sent to the caller. */
   cause?: unknown;
 }
 
-/** Base of all failures that are answered with a code of the contract. `message` and `details` reach the caller. */
+/** Base class. `message` and `details` are sent to the caller. */
 export abstract class ServiceError extends Error {
   abstract readonly status: number;
   abstract readonly code: string;
@@ -33,7 +32,7 @@ export abstract class ServiceError extends Error {
   }
 }
 
-/** 400: body, key, ttl, pattern or header is not of its form. The message names the first issue, `details.issues` all of them. */
+/** 400: the body, key, ttl, pattern or a header is invalid. The message contains the first issue, `details.issues` all of them. */
 export class ValidationError extends ServiceError {
   readonly status = 400;
   readonly code = 'VALIDATION_ERROR';
@@ -44,18 +43,18 @@ export class ValidationError extends ServiceError {
   }
 }
 
-/** 401: the request names no tenant, or its token has no claim that does. */
+/** 401: the request has no tenant header, or its token no tenant claim. */
 export class MissingTenantError extends ServiceError {
   readonly status = 401;
   readonly code = 'MISSING_TENANT_ID';
 
-  /** @param claim of the token, where it is that which names the tenant and not the header */
+  /** @param claim the name of the tenant claim, if the tenant comes from the token */
   constructor(claim?: string) {
     super(claim === undefined ? 'The X-Tenant-ID header is required' : `The token has no claim ${claim}`);
   }
 }
 
-/** 403: the request names another tenant than the caller's own. */
+/** 403: the request names a tenant that is not the caller's own. */
 export class TenantMismatchError extends ServiceError {
   readonly status = 403;
   readonly code = 'TENANT_MISMATCH';
@@ -65,7 +64,7 @@ export class TenantMismatchError extends ServiceError {
   }
 }
 
-/** 404: no such route. A key that is not cached is no error but a miss. */
+/** 404: no such route. A key that is not cached is a miss, and not an error. */
 export class NotFoundError extends ServiceError {
   readonly status = 404;
   readonly code = 'NOT_FOUND';
@@ -87,7 +86,7 @@ export class MethodNotAllowedError extends ServiceError {
   }
 }
 
-/** 413: more bytes than the service takes. */
+/** 413: the body or a value is larger than the limit. */
 export class PayloadTooLargeError extends ServiceError {
   readonly status = 413;
   readonly code = 'PAYLOAD_TOO_LARGE';
@@ -102,16 +101,13 @@ export class UnsupportedMediaTypeError extends ServiceError {
   readonly status = 415;
   readonly code = 'UNSUPPORTED_MEDIA_TYPE';
 
-  /**
-   * @param header whose value is not supported
-   * @param accepted the value that is
-   */
+  /** @param accepted the supported value of the header */
   constructor(header = 'Content-Type', accepted = 'application/json') {
     super(`The ${header} must be ${accepted}`, { details: { header, accepted } });
   }
 }
 
-/** 500: what a caller sees of a fault of ours. The cause goes to the log. */
+/** 500: a bug. The cause is logged, and not sent to the caller. */
 export class InternalError extends ServiceError {
   readonly status = 500;
   readonly code = 'INTERNAL_SERVER_ERROR';
@@ -121,7 +117,7 @@ export class InternalError extends ServiceError {
   }
 }
 
-/** 503: the backend did not answer in time, or cannot serve now. Safe to try again. */
+/** 503: the backend did not reply in time, or cannot serve now. The request may be retried. */
 export class BackendUnavailableError extends ServiceError {
   readonly status = 503;
   readonly code = 'BACKEND_UNAVAILABLE';
@@ -131,7 +127,7 @@ export class BackendUnavailableError extends ServiceError {
   }
 }
 
-/** 503: time ran out during an invalidation. What went is gone; the same request again begins anew and has so much less to remove. */
+/** 503: an invalidation ran out of time. The removed entries stay removed, and the same request removes more. */
 export class InvalidationIncompleteError extends ServiceError {
   readonly status = 503;
   readonly code = 'INVALIDATION_INCOMPLETE';

@@ -3,54 +3,53 @@ import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import type { Operation } from './routes.ts';
 
 /**
- * One record for each request. The endpoint creates it, the middlewares fill it in, and the request log, the metrics, the
- * traces and the events read it.
+ * The state of one request. The endpoint creates it, middlewares fill it in, and the request log, metrics, traces and events read it.
  */
 export interface RequestContext {
   readonly operation: Operation;
   /** As API Gateway delivers it (payload format 2.0), with the body as text. Header names are in lower case. */
   readonly event: APIGatewayProxyEventV2;
-  /** Undefined members: a function may be invoked by something else than Lambda. */
+  /** Members are undefined if the function is not invoked by Lambda. */
   readonly lambda: Partial<Context>;
-  /** One for a chain of calls, passed on from service to service. */
+  /** The same for a chain of calls between services. */
   readonly correlationId: string;
-  /** One for each request. */
+  /** Unique for each request. */
   readonly requestId: string;
   readonly startedMonotonicMs: number;
-  /** When work for this request must have stopped. */
+  /** When work for this request must stop. */
   readonly deadlineEpochMs: number;
-  /** The tenant in whose name the request is made; empty for endpoints that need none. */
+  /** The caller's tenant; empty for endpoints that need none. */
   tenant: string;
   /** The parsed body, without the raw values. */
   body: unknown;
-  /** JSON texts that were extracted from the body before it was parsed, see `lib/json/extract.ts`. */
+  /** JSON texts that were extracted from the body, see `lib/json/extract.ts`. */
   rawValues: readonly string[];
-  /** What the log line shows of this request beside what it shows of every request. */
+  /** Members of the log line that only some operations have. */
   logFields: LogFields;
   counters: Counters;
-  /** Durations of the backend calls made for this request, in milliseconds; the first 100 of them. */
+  /** Durations of the request's first 100 operations on the backend. */
   readonly backendTimesMs: number[];
-  /** Bytes that compression saved in the values that this request set. */
+  /** By how many bytes compression made the values of this request smaller. */
   compressionSavedBytes: number;
 }
 
 export interface LogFields {
-  /** Of a failure: its code. */
+  /** Failures: the error code. */
   code?: string;
-  /** Of a get: whether it was a hit. */
+  /** Get: whether it was a hit. */
   found?: boolean;
-  /** Of an invalidation, a clear or a batch of deletes: the live entries that were removed. */
+  /** Invalidation, clear, batch delete: the live entries that were removed. */
   count?: number;
-  /** Of a batch of gets. */
+  /** Batch get. */
   hits?: number;
   misses?: number;
-  /** Of a batch of sets or deletes: the number of keys it names. */
+  /** Batch set, batch delete: the number of keys in the request. */
   keys?: number;
-  /** Of gets and sets: the JSON text of the values, those of a batch together, in bytes of UTF-8. */
+  /** Gets and sets: the length of the values' JSON texts together, in bytes of UTF-8. */
   bytes?: number | undefined;
 }
 
-/** What a successful request adds to the metrics of the same names. */
+/** Added to the metrics of the same names if the request succeeds. */
 export interface Counters {
   hits?: number;
   misses?: number;
@@ -60,12 +59,12 @@ export interface Counters {
 
 const storage = new AsyncLocalStorage<RequestContext>();
 
-/** The request that the running code works for; undefined where it works for none. */
+/** The request that is being processed; undefined if there is none. */
 export function currentRequest(): RequestContext | undefined {
   return storage.getStore();
 }
 
-/** Runs `work` for a request: {@link currentRequest} returns it in all that `work` calls and awaits. */
+/** Runs `work` for a request, which {@link currentRequest} returns during that time. */
 export function runForRequest<T>(request: RequestContext, work: () => T): T {
   return storage.run(request, work);
 }

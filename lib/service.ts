@@ -10,18 +10,18 @@ import { openStore } from './store/open.ts';
 import type { CacheStore, StoreObserver } from './store/store.ts';
 
 /**
- * The composition root: the only module that creates the process's collaborators, and `startService` the only place that starts
- * them. Functions that need no store do not call it, and so connect to nothing.
+ * The composition root: this module creates the process's collaborators, and `startService` starts them. Functions that need no store do
+ * not call it, and so open no connection.
  */
 
-/** This process's configuration. Importing this module throws `ConfigError` when a setting does not parse. */
+/** Importing this module throws `ConfigError` if a setting is invalid. */
 export const config = readConfig(process.env);
 
 const sink = createSink(config);
 export const log = createLog(config, sink);
 const requestLog = new RequestLog(config, log, sink);
 
-/** What has to be sent before a function's response, after which the sandbox is frozen. A server sends in the background. */
+/** Sends what is buffered before a function's response, after which the sandbox is frozen. A server sends in the background. */
 const flushes: (() => Promise<void>)[] = [];
 
 /** Turns an endpoint into a Lambda function, see `createEndpoints`. */
@@ -32,19 +32,19 @@ export const endpoint = createEndpoints({
   flush: () => (flushes.length > 0 ? Promise.all(flushes.map((flush) => flush())) : undefined),
 });
 
-/** What functions work with once the process has started. */
+/** What functions use. */
 export interface Service {
   store: CacheStore;
   events: Events;
-  /** Closes the store and sends what is buffered, within two seconds. */
+  /** Closes the store and exports the remaining telemetry, within two seconds. */
   stop: () => Promise<void>;
 }
 
 let started: Promise<Service> | undefined;
 
 /**
- * Starts events and telemetry where they are on, and opens the store. Every call returns the same service: the functions of one
- * process share it. A backend that cannot be reached does not fail the start.
+ * Starts events and telemetry if they are enabled, and opens the store. Every call returns the same service: the functions of one process
+ * share it. Does not fail if the backend cannot be reached.
  */
 export function startService(): Promise<Service> {
   started ??= start();
@@ -52,7 +52,7 @@ export function startService(): Promise<Service> {
 }
 
 async function start(): Promise<Service> {
-  // Loaded only where they are on, since each is a lot of code. Before the store, so that they connect at the same time.
+  // Loaded only if they are enabled, since each is a lot of code. Started before the store, so that all connect at the same time.
   const events = config.nats
     ? (await import('./events/nats.ts')).startNatsEvents(config.nats, config, log)
     : noEvents;
@@ -73,11 +73,11 @@ async function start(): Promise<Service> {
   };
 }
 
-/** Assigns what the store reports to the request that it works for. */
+/** Adds what the store reports to the current request. */
 const observer: StoreObserver = {
   backendCalled(durationMs) {
     const times = currentRequest()?.backendTimesMs;
-    // The first of an invalidation's thousands of calls are enough.
+    // An invalidation may make thousands of calls. The first ones are enough.
     if (times && times.length < MAX_VALUES) times.push(Math.round(durationMs * 1000) / 1000);
   },
   compressed(savedBytes) {

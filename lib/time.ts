@@ -1,15 +1,15 @@
-let formatted = { at: Number.NaN, text: '' };
+let formatted = { epochMs: Number.NaN, text: '' };
 
-/** Now, as ISO 8601 in UTC with milliseconds. Cached, since a request asks more than once and formatting takes half a microsecond. */
+/** Now, in ISO 8601 and UTC with milliseconds. Cached, since a request needs it several times and formatting takes 0.5 µs. */
 export function isoNow(): string {
-  const at = Date.now();
-  if (at !== formatted.at) formatted = { at, text: new Date(at).toISOString() };
+  const epochMs = Date.now();
+  if (epochMs !== formatted.epochMs) formatted = { epochMs, text: new Date(epochMs).toISOString() };
   return formatted.text;
 }
 
 /**
- * How long to wait before another attempt, in the unit of `first` and `most`: exponential backoff with jitter, so that a thousand
- * processes do not reconnect at the same moment.
+ * The pause before the next attempt, in the unit of `first` and `most`: exponential backoff, with jitter so that many processes do not
+ * reconnect at the same time.
  */
 export function pauseAfter({ first, most }: { first: number; most: number }, failures: number): number {
   const longest = Math.min(most, first * 2 ** Math.min(failures, 16));

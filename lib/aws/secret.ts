@@ -4,12 +4,11 @@ import { environmentCredentials, signPost } from './sigv4.ts';
 const TIMEOUT_MS = 2_000;
 
 /**
- * The current value of a secret, read from Secrets Manager with the credentials in the environment.
+ * Reads the current value of a secret from Secrets Manager, with the credentials in the environment. As in the AWS SDKs,
+ * `AWS_ENDPOINT_URL_SECRETS_MANAGER` replaces the region's endpoint.
  *
- * As in the AWS SDKs, AWS_ENDPOINT_URL_SECRETS_MANAGER replaces the region's own endpoint.
- *
- * @param arn the secret's complete ARN, which names its region too
- * @throws Error that says why the secret cannot be read, without its content
+ * @param arn the secret's complete ARN, which contains its region
+ * @throws Error whose message contains no part of the secret
  */
 export async function readSecret(arn: string, env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const [, partition, , region = ''] = arn.split(':');
@@ -24,9 +23,9 @@ export async function readSecret(arn: string, env: NodeJS.ProcessEnv = process.e
     },
     body,
     environmentCredentials(env),
-    { service: 'secretsmanager', region, now: Date.now() },
+    { service: 'secretsmanager', region, nowEpochMs: Date.now() },
   );
-  // `fetch` sends the Host header itself, with the value that was signed.
+  // `fetch` adds the Host header, with the value that was signed.
   const response = await fetch(url, {
     method: 'POST',
     headers,
@@ -34,7 +33,32 @@ export async function readSecret(arn: string, env: NodeJS.ProcessEnv = process.e
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   const reply = (await response.json()) as { SecretString?: unknown; __type?: unknown };
-  if (!response.ok) throw new Error(`Secrets Manager answered ${response.status} ${reply.__type}`);
-  if (typeof reply.SecretString !== 'string') throw new Error('The secret is not text');
+  if (!response.ok) throw new Error(`Secrets Manager returned ${response.status} ${reply.__type}`);
+  if (typeof reply.SecretString !== 'string') throw new Error('The secret is binary, not a string');
   return reply.SecretString;
+}
+
+/**
+ * Parses a secret that is a URL, or JSON with any of the given members. Other members are ignored.
+ *
+ * @throws Error whose message contains no part of the secret
+ */
+export function parseSecret<Name extends string>(
+  secret: string,
+  names: readonly ['url', ...Name[]],
+): { [Member in 'url' | Name]?: string } {
+  if (!secret.trimStart().startsWith('{'))
+    return { url: secret.trim() } as { [Member in 'url' | Name]?: string };
+  let members: Record<string, unknown>;
+  try {
+    members = JSON.parse(secret);
+  } catch {
+    // The parser's message would quote the secret.
+    throw new Error('The secret is not valid JSON');
+  }
+  const known = names.filter((name) => members[name] !== undefined).map((name) => [name, members[name]]);
+  if (!known.every(([, value]) => typeof value === 'string')) {
+    throw new Error(`Each of the members ${names.join(', ')} of the secret must be a string`);
+  }
+  return Object.fromEntries(known);
 }

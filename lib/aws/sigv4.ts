@@ -9,7 +9,7 @@ import { createHash, createHmac } from 'node:crypto';
 export interface Credentials {
   accessKeyId: string;
   secretAccessKey: string;
-  /** Of temporary credentials. */
+  /** Only temporary credentials have one. */
   sessionToken: string | undefined;
 }
 
@@ -17,11 +17,10 @@ export interface Credentials {
 export interface SigningScope {
   service: string;
   region: string;
-  /** Epoch milliseconds. */
-  now: number;
+  nowEpochMs: number;
 }
 
-/** The credentials in a Lambda function's environment. @throws Error when there are none */
+/** The credentials in a Lambda function's environment. @throws Error if there are none */
 export function environmentCredentials(env: NodeJS.ProcessEnv = process.env): Credentials {
   const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = env;
   if (!AWS_ACCESS_KEY_ID || !AWS_SECRET_ACCESS_KEY) {
@@ -35,14 +34,15 @@ export function environmentCredentials(env: NodeJS.ProcessEnv = process.env): Cr
 }
 
 /**
- * A presigned GET of `host/` with a query, without its scheme.
+ * Signs a GET of `host/` with a query.
  *
- * @param expires seconds for which it is valid
+ * @param expiresSeconds for how long the signature is valid
+ * @returns the presigned URL without its scheme
  */
 export function presign(
   host: string,
   query: Record<string, string>,
-  expires: number,
+  expiresSeconds: number,
   credentials: Credentials,
   scope: SigningScope,
 ): string {
@@ -51,8 +51,8 @@ export function presign(
     ...query,
     'X-Amz-Algorithm': ALGORITHM,
     'X-Amz-Credential': `${accessKeyId}/${scopeText(scope)}`,
-    'X-Amz-Date': timestamp(scope.now),
-    'X-Amz-Expires': String(expires),
+    'X-Amz-Date': timestamp(scope.nowEpochMs),
+    'X-Amz-Expires': String(expiresSeconds),
     ...(sessionToken && { 'X-Amz-Security-Token': sessionToken }),
     'X-Amz-SignedHeaders': 'host',
   });
@@ -60,7 +60,7 @@ export function presign(
   return `${host}/?${signed}&X-Amz-Signature=${signature}`;
 }
 
-/** The headers of a signed POST to `/`: the given ones and those of the signature. Names are in lower case. */
+/** Signs a POST to `/`. @returns the given headers and those of the signature; names are in lower case */
 export function signPost(
   headers: Record<string, string>,
   body: string,
@@ -70,7 +70,7 @@ export function signPost(
   const { accessKeyId, sessionToken } = credentials;
   const all: Record<string, string> = {
     ...headers,
-    'x-amz-date': timestamp(scope.now),
+    'x-amz-date': timestamp(scope.nowEpochMs),
     ...(sessionToken && { 'x-amz-security-token': sessionToken }),
   };
   const names = Object.keys(all).sort();
@@ -87,9 +87,11 @@ export function signPost(
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
 function sign(canonicalRequest: string[], { secretAccessKey }: Credentials, scope: SigningScope): string {
-  const { service, region, now } = scope;
-  const text = [ALGORITHM, timestamp(now), scopeText(scope), sha256(canonicalRequest.join('\n'))].join('\n');
-  const key = [day(now), region, service, 'aws4_request'].reduce<string | Buffer>(
+  const { service, region, nowEpochMs } = scope;
+  const text = [ALGORITHM, timestamp(nowEpochMs), scopeText(scope), sha256(canonicalRequest.join('\n'))].join(
+    '\n',
+  );
+  const key = [day(nowEpochMs), region, service, 'aws4_request'].reduce<string | Buffer>(
     (signingKey, part) => createHmac('sha256', signingKey).update(part).digest(),
     `AWS4${secretAccessKey}`,
   );
@@ -111,7 +113,8 @@ function encode(text: string): string {
   );
 }
 
-const scopeText = ({ now, region, service }: SigningScope) => `${day(now)}/${region}/${service}/aws4_request`;
-const timestamp = (now: number) => new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
-const day = (now: number) => timestamp(now).slice(0, 8);
+const scopeText = ({ nowEpochMs, region, service }: SigningScope) =>
+  `${day(nowEpochMs)}/${region}/${service}/aws4_request`;
+const timestamp = (epochMs: number) => new Date(epochMs).toISOString().replace(/[-:]|\.\d+/g, '');
+const day = (epochMs: number) => timestamp(epochMs).slice(0, 8);
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

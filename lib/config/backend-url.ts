@@ -1,3 +1,5 @@
+import { parseHost } from './parse.ts';
+
 /** Where the backend is and how to log in, as given by `DRAGONFLY_URL`. */
 export interface BackendAddress {
   /** One server, or the seed nodes of a cluster. */
@@ -6,7 +8,7 @@ export interface BackendAddress {
   tls: boolean;
   username: string | undefined;
   password: string | undefined;
-  /** Database number; always 0 on a cluster. */
+  /** The database number; always 0 for a cluster. */
   db: number;
 }
 
@@ -27,9 +29,9 @@ const SHAPE = 'must look like dragonfly://[user:password@]host:port[/db]';
  * `dragonfly`, `rediss` and `valkeys` the same as `dragonflys`. `?cluster=true`, or several `host:port` separated by commas,
  * selects the cluster protocol.
  *
- * The platform's `URL` cannot hold several hosts.
+ * `URL` of the platform does not support several hosts.
  *
- * @throws Error whose message does not repeat the URL, which may hold a password
+ * @throws Error whose message does not contain the URL, which may contain a password
  */
 export function parseBackendUrl(url: string): BackendAddress {
   const match = /^([a-z]+):\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url);
@@ -38,25 +40,17 @@ export function parseBackendUrl(url: string): BackendAddress {
   const tls = SCHEMES.get(schemeName);
   if (tls === undefined) throw new Error(`must begin with one of ${[...SCHEMES.keys()].join(', ')} and ://`);
 
-  const hosts = hostList.split(',').map(parseHost);
+  const hosts = hostList.split(',').map((host) => parseHost(host, DEFAULT_PORT, SHAPE));
   const cluster = parseQuery(query) || hosts.length > 1;
-  if (!/^\d{0,5}$/.test(path)) throw new Error('must end in a database number, if in anything, after the /');
+  if (!/^\d{0,5}$/.test(path)) throw new Error('must have nothing or a database number after the /');
   const db = Number(path);
-  if (cluster && db !== 0) throw new Error('names a database, which a cluster does not have');
+  if (cluster && db !== 0) throw new Error('must not contain a database: a cluster has only database 0');
   return { hosts, cluster, tls, ...parseLogin(login), db };
 }
 
 /** `host:port`, as in a URL. */
 export function hostAndPort({ host, port }: BackendAddress['hosts'][number]): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-function parseHost(text: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+))(?::(\d{1,5}))?$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (host === undefined || port < 1 || port > 65_535) throw new Error(SHAPE);
-  return { host, port };
 }
 
 function parseLogin(login: string | undefined): Pick<BackendAddress, 'username' | 'password'> {
@@ -77,7 +71,7 @@ function parseQuery(query: string): boolean {
   let cluster = false;
   for (const [name, value] of new URLSearchParams(query)) {
     if (name !== 'cluster' || (value !== 'true' && value !== 'false')) {
-      throw new Error('takes no option but ?cluster=true');
+      throw new Error('may have only the option ?cluster=true');
     }
     cluster = value === 'true';
   }

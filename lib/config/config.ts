@@ -3,65 +3,61 @@ import { type NatsSettings, readNats } from './nats.ts';
 import { type OtelSettings, readOtel } from './otel.ts';
 import { ConfigError, type Environment, integer, list, secretArn, text, url } from './parse.ts';
 
-/** Everything that can be set, from the environment, read and checked once. Documented in docs/configuration.md. */
+/** The configuration: all environment variables, parsed and checked. Documented in docs/configuration.md. */
 export interface Config {
   serviceName: string;
-  /** The address, or a name of it, on which the local server listens. */
+  /** The address or host name on which the local server listens. */
   host: string;
-  /** The port on which the local server listens; 0 takes any free one. */
+  /** The port on which the local server listens; 0 selects a free one. */
   port: number;
-  /** Origins whose pages may call the local server from a browser; empty: none. */
+  /** Origins that may call the local server from a browser. */
   corsOrigins: readonly string[];
-  /** Undefined: the embedded backend, unless there is a secret that names one. */
+  /** Undefined: the address is in the secret, or without a secret the memory store is used. */
   backend: BackendAddress | undefined;
-  /** The ElastiCache Serverless cache to log in to by IAM. */
+  /** The name of the ElastiCache Serverless cache for IAM authentication. */
   iamCache: string | undefined;
-  /** The Secrets Manager secret that has the backend's URL, login or private authority. */
+  /** The Secrets Manager secret with the backend's URL, login or private certificate authority. */
   secretArn: string | undefined;
   /** Timeout of an operation on the backend, including the wait for a connection and the retries. */
   backendTimeoutMs: number;
   defaultTtlSeconds: number;
   maxTtlSeconds: number;
-  /** Longest value in bytes of JSON text. */
+  /** The longest value, in bytes of JSON text. */
   maxValueBytes: number;
-  /** What the embedded backend may hold, in bytes. */
+  /** The memory limit of the memory store. */
   memoryMaxBytes: number;
-  /** Shards a tenant. */
+  /** Shards per tenant. */
   shards: number;
-  /** Values of at least so many bytes are stored compressed; 0 compresses none. */
+  /** Values of at least this length are stored compressed; 0 compresses none. */
   compressMinBytes: number;
-  /** Replicas that must have a removal before it is answered with success; 0 waits for none. */
+  /** Replicas that must confirm a removal before it is answered with success; 0 waits for none. */
   waitReplicas: number;
   logLevel: LogLevel;
-  /** The namespace of CloudWatch that metrics go to; undefined: none are written. */
+  /** The CloudWatch namespace of the metrics; undefined: none are written. */
   metricsNamespace: string | undefined;
-  /** The claim of the caller's JWT that names the tenant; undefined: the header does. */
+  /** The JWT claim that contains the tenant; undefined: the header contains it. */
   tenantClaim: string | undefined;
-  /** Where events go; undefined: nowhere. */
+  /** Undefined: no events are published. */
   nats: NatsSettings | undefined;
-  /** Where traces and metrics go; undefined: nowhere. */
+  /** Undefined: no traces and metrics are exported. */
   otel: OtelSettings | undefined;
-  /** True in a Lambda sandbox: one request at a time, and frozen in between. */
+  /** True in a Lambda sandbox, which processes one request at a time and is frozen in between. */
   onLambda: boolean;
 }
 
 export const LOG_LEVELS = ['DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** The form of an origin in CORS_ORIGINS and in the corsOrigins of a deployment; `*` stands for all origins. */
+/** The syntax of an origin in `CORS_ORIGINS` and in the deployment setting `corsOrigins`; `*` stands for all origins. */
 export const ORIGINS = {
   shape: /^(\*|https?:\/\/[^\s/,?#]+)$/,
   description: 'origins as https://app.example.com',
 };
 
-/** The number of shards that CACHE_SHARDS=auto stands for: the same everywhere, so that a move to a cluster changes nothing. */
+/** The meaning of `CACHE_SHARDS=auto`: the same for all backends, so that entries remain readable after a move to a cluster. */
 const AUTO_SHARDS = 16;
 
-/**
- * Reads the settings.
- *
- * @throws ConfigError for the first one that does not parse
- */
+/** @throws ConfigError for the first invalid setting */
 export function readConfig(env: Environment): Config {
   const maxTtlSeconds = integer(env, 'MAX_TTL_SECONDS', 30 * 24 * 3600, 1, 10 * 365 * 24 * 3600);
   const defaultTtlSeconds = integer(
@@ -78,11 +74,11 @@ export function readConfig(env: Environment): Config {
     port: integer(env, 'SERVICE_PORT', 8080, 0, 65_535),
     corsOrigins: list(env, 'CORS_ORIGINS', ORIGINS.shape, ORIGINS.description),
     ...backend(env),
-    // By default callers get a 503 within a second. See DEADLINE_AHEAD_MS for the upper limit.
+    // By default, callers get a 503 within a second. See DEADLINE_AHEAD_MS for the upper limit.
     backendTimeoutMs: integer(env, 'BACKEND_TIMEOUT_MS', 900, 300, 10_000),
     defaultTtlSeconds,
     maxTtlSeconds,
-    // 512 MiB is what one Redis string can hold, and near what one JavaScript string can.
+    // The longest Redis string has 512 MiB, and the longest JavaScript string is hardly longer.
     maxValueBytes: integer(env, 'MAX_VALUE_BYTES', 5 * 1024 ** 2, 1, 512 * 1024 ** 2 - 1024),
     memoryMaxBytes: integer(env, 'MEMORY_MAX_BYTES', 256 * 1024 ** 2, 1024, Number.MAX_SAFE_INTEGER),
     shards: shards(env),
@@ -104,7 +100,7 @@ function shards(env: Environment): number {
 
 function host(env: Environment): string {
   const given = text(env, 'SERVICE_HOST');
-  // Not taken as unset, as it is elsewhere: to other servers an empty host means all addresses, and to this one it would not.
+  // Elsewhere an empty setting counts as not set. Here it is rejected: for other servers an empty host means all addresses.
   if (given === undefined && env.SERVICE_HOST !== undefined) {
     throw new ConfigError('SERVICE_HOST', 'must not be empty: 0.0.0.0 or :: stands for all addresses');
   }

@@ -1,4 +1,5 @@
-/** One server, by its name or address. */
+import { parseHost } from './parse.ts';
+
 export interface NatsServer {
   host: string;
   port: number;
@@ -21,31 +22,25 @@ const SHAPE = 'must look like nats://[user:password@]host:port, or tls://…';
  * Parses `nats://[user:password@|token@]host[:port]` or `tls://…`, or several of them separated by commas. Only the first may
  * have a login, which is used for all.
  *
- * @throws Error whose message does not repeat the URL, which may hold a password
+ * @throws Error whose message does not contain the URL, which may contain a password
  */
 export function parseNatsUrl(url: string): NatsAddress {
   const [first = '', ...others] = url.split(',').map((part) => part.trim());
   const match = /^(nats|tls):\/\/(?:([^@]*)@)?([^@]*)$/.exec(first);
   if (!match) throw new Error(SHAPE);
   const [, scheme, login, host = ''] = match;
-  const rest = others.map((other) => parseHost(withoutScheme(other, `${scheme}://`)));
-  return { servers: [parseHost(host), ...rest], tls: scheme === 'tls', login: parseLogin(login) };
+  const rest = others.map((other) => parseServer(withoutScheme(other, `${scheme}://`)));
+  return { servers: [parseServer(host), ...rest], tls: scheme === 'tls', login: parseLogin(login) };
 }
 
 function withoutScheme(text: string, scheme: string): string {
   const host = text.startsWith(scheme) ? text.slice(scheme.length) : text;
   if (host.includes('://')) throw new Error('must begin all its addresses with nats:// or all with tls://');
-  if (host.includes('@')) throw new Error('takes a login in its first address only');
+  if (host.includes('@')) throw new Error('may contain a login in its first address only');
   return host;
 }
 
-function parseHost(text: string): NatsServer {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/?#]+))(?::(\d{1,5}))?\/?$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
-  if (host === undefined || port < 1 || port > 65_535) throw new Error(SHAPE);
-  return { host, port };
-}
+const parseServer = (text: string) => parseHost(text.replace(/\/$/, ''), DEFAULT_PORT, SHAPE);
 
 function parseLogin(login: string | undefined): NatsAddress['login'] {
   if (!login) return undefined;

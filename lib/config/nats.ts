@@ -3,7 +3,7 @@ import { boolean, ConfigError, type Environment, secretArn, text, url } from './
 
 /** Where events are published, and how to log in. */
 export interface NatsSettings {
-  /** Undefined: the secret holds it. */
+  /** Undefined: the secret contains it. */
   address: NatsAddress | undefined;
   /** Credentials or an nkey seed: the text itself, or the path of a file with it. */
   creds: string | undefined;
@@ -22,7 +22,7 @@ export function readNats(env: Environment): NatsSettings | undefined {
   const arn = secretArn(env, 'NATS_SECRET_ARN');
   if (!on) return undefined;
   if (!address && arn === undefined) {
-    throw new ConfigError('ENABLE_NATS', 'cannot be true without NATS_URL, which says where events go');
+    throw new ConfigError('ENABLE_NATS', 'cannot be true without the address of the broker in NATS_URL');
   }
   return { address, creds, secretArn: arn };
 }

@@ -4,7 +4,7 @@ import { boolean, ConfigError, type Environment, text } from './parse.ts';
 export interface OtelSettings {
   /** The collector's URL without a trailing slash; `/v1/traces` and `/v1/metrics` are appended. */
   endpoint: string;
-  /** Sent with each export. May hold a password. */
+  /** Sent with each export. May contain a password. */
   headers: Readonly<Record<string, string>>;
   /** Sampling ratio for requests without a trace context: 0 to 1. */
   share: number;
@@ -40,14 +40,14 @@ function endpoint(env: Environment): string {
   const name = 'OTEL_EXPORTER_OTLP_ENDPOINT';
   const given = text(env, name) ?? DEFAULT_ENDPOINT;
   const url = URL.parse(given);
-  // No message repeats the value, which may hold a password.
+  // No message contains the value, which may contain a password.
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
     throw new ConfigError(name, 'must look like http://host:4318 or https://host');
   }
   if (url.username || url.password) {
-    throw new ConfigError(name, 'must name no user: a login belongs into OTEL_EXPORTER_OTLP_HEADERS');
+    throw new ConfigError(name, 'must not contain a user: put a login into OTEL_EXPORTER_OTLP_HEADERS');
   }
-  if (url.search || url.hash) throw new ConfigError(name, 'must end in a host or a path');
+  if (url.search || url.hash) throw new ConfigError(name, 'must not contain a query or a fragment');
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
 }
 

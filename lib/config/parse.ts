@@ -9,7 +9,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** The trimmed value; undefined for an empty one, since shells and templates often set a variable to nothing. */
+/** The trimmed value; undefined if it is empty, since shells and templates often set variables to nothing. */
 export function text(env: Environment, name: string): string | undefined {
   return env[name]?.trim() || undefined;
 }
@@ -33,7 +33,7 @@ export function boolean(env: Environment, name: string): boolean {
   throw new ConfigError(name, `must be true or false, not ${JSON.stringify(given)}`);
 }
 
-/** @throws ConfigError with the message of `parse`'s error, which must not repeat the URL: it may hold a password */
+/** @throws ConfigError with the message of `parse`'s error, which must not contain the URL: it may contain a password */
 export function url<T>(env: Environment, name: string, parse: (url: string) => T): T | undefined {
   const given = text(env, name);
   if (given === undefined) return undefined;
@@ -53,8 +53,21 @@ export function secretArn(env: Environment, name: string): string | undefined {
   return given;
 }
 
+/** Parses `host[:port]`, with an IPv6 address in brackets. @throws Error with the message `problem` */
+export function parseHost(
+  given: string,
+  defaultPort: number,
+  problem: string,
+): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/?#]+))(?::(\d{1,5}))?$/.exec(given);
+  const host = match?.[1] ?? match?.[2];
+  const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
+  if (host === undefined || port < 1 || port > 65_535) throw new Error(problem);
+  return { host, port };
+}
+
 /**
- * A list with commas between its parts; empty if the variable is not set.
+ * A comma-separated list; empty if the variable is not set.
  *
  * @param shape that each part must match
  * @param description of the shape, for the message
@@ -65,11 +78,11 @@ export function list(env: Environment, name: string, shape: RegExp, description:
   return parts.map((part) => {
     const trimmed = part.trim();
     if (shape.test(trimmed)) return trimmed;
-    throw new ConfigError(name, `must be ${description}, with commas between them, not ${shown(trimmed)}`);
+    throw new ConfigError(name, `must be ${description}, separated by commas, not ${shown(trimmed)}`);
   });
 }
 
-/** A value as a message may show it: the URL of a cache, given in the wrong place, may hold a password. */
+/** The value as a message may show it: without a URL that contains a password, which may have been put into the wrong setting. */
 export function shown(given: string): string {
   return /:\/\/.*@/.test(given) ? 'a URL with a login' : JSON.stringify(given);
 }

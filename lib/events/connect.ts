@@ -25,13 +25,13 @@ export async function connect(
   { host, port }: NatsServer,
   name: string,
 ): Promise<NatsConnection> {
-  // The client neither unrefs its sockets nor closes that of an attempt that timed out, and has no option for either. So the
-  // sockets of an attempt are collected here: otherwise a broker that hangs costs one with each attempt.
+  // The client does not unref its sockets, and does not close the socket of an attempt that timed out. So the sockets of an attempt are
+  // collected here. Otherwise each attempt would leak one while a broker hangs.
   const sockets: Socket[] = [];
   const collect = (message: unknown) => {
     if (attemptSockets.getStore() === sockets) sockets.push((message as { socket: Socket }).socket.unref());
   };
-  // Without `host`, the client expects the name `localhost` in the certificate of a server that is given by its address.
+  // Without `host`, the client expects `localhost` in the certificate if the server is given by its address.
   const tls = { host, ca };
   subscribe('net.client.socket', collect);
   try {
@@ -42,13 +42,13 @@ export async function connect(
         authenticator,
         timeout: CONNECT_TIMEOUT_MS,
         reconnect: false,
-        // The addresses that a cluster's servers report of each other may be unreachable from here.
+        // The addresses that a cluster's servers report may be unreachable from here.
         ignoreClusterUpdates: true,
         noAsyncTraces: true,
         ...((address.tls || ca !== undefined) && { tls }),
       }),
     );
-    // The heartbeat's timer would keep the process alive, and no option turns it off.
+    // The heartbeat's timer would keep the process alive, and no option disables it.
     (connection as NatsConnectionImpl).protocol.heartbeats.cancel();
     return connection;
   } catch (error) {

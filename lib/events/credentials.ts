@@ -6,7 +6,7 @@ import {
   tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node';
-import { readSecret } from '../aws/secret.ts';
+import { parseSecret, readSecret } from '../aws/secret.ts';
 import type { NatsSettings } from '../config/nats.ts';
 import { type NatsAddress, parseNatsUrl } from '../config/nats-url.ts';
 
@@ -19,12 +19,13 @@ export interface NatsAccess {
 }
 
 /**
- * Reads the file or the secret that the settings point to, which may be replaced while the process runs.
+ * Reads the file or the secret that the settings refer to. Either may be replaced while the process runs.
  *
- * @throws Error when it cannot be read or parsed; the message contains no part of it
+ * @throws Error whose message contains no part of the file or secret
  */
 export async function readNatsAccess(settings: NatsSettings): Promise<NatsAccess> {
-  const secret = settings.secretArn === undefined ? {} : parseSecret(await readSecret(settings.secretArn));
+  const secret =
+    settings.secretArn === undefined ? {} : parseNatsSecret(await readSecret(settings.secretArn));
   const address = secret.url === undefined ? settings.address : parseNatsUrl(secret.url);
   if (!address) throw new Error('The secret contains no url, and NATS_URL is not set');
   const creds = secret.creds ?? (settings.creds === undefined ? undefined : await credsText(settings.creds));
@@ -38,7 +39,7 @@ function loginOf({ login }: NatsAddress): Authenticator | undefined {
   return usernamePasswordAuthenticator(login.user, login.password);
 }
 
-/** Takes a user's JWT with its nkey seed, as the `nsc` tool writes them, or a seed alone. */
+/** Parses a user's JWT with its nkey seed, as the `nsc` tool writes them, or a seed. */
 function parseCreds(creds: string): Authenticator {
   const [seed] = /\bSU[A-Z2-7]{56}\b/.exec(creds) ?? [];
   if (seed === undefined) throw new Error('The credentials contain no nkey seed of a user');
@@ -46,38 +47,24 @@ function parseCreds(creds: string): Authenticator {
   return creds.includes('NATS USER JWT') ? credsAuthenticator(bytes) : nkeyAuthenticator(bytes);
 }
 
-/** Whether the text is credentials or a seed, and not a path or a URL. */
+/** False for a path or a URL. */
 const isCreds = (text: string) => text.startsWith('-----BEGIN') || /^SU[A-Z2-7]{56}$/.test(text);
 
-/** The setting itself, or the contents of the file whose path it is. */
+/** The setting is credentials, or the path of a file that contains them. */
 async function credsText(setting: string): Promise<string> {
   if (isCreds(setting)) return setting;
   try {
     return await readFile(setting, 'utf8');
   } catch (error) {
-    // The system's message would contain the path, which may be credentials that were cut short.
+    // The system's message would contain the path, which may be truncated credentials.
     throw new Error(
       `NATS_CREDS is not the path of a readable file (${(error as NodeJS.ErrnoException).code})`,
     );
   }
 }
 
-/** Takes credentials, a seed, a URL, or JSON with any of `url`, `creds` and `ca`. */
-function parseSecret(text: string): { url?: string; creds?: string; ca?: string } {
-  const plain = text.trim();
-  if (isCreds(plain)) return { creds: plain };
-  if (!plain.startsWith('{')) return { url: plain };
-  let secret: unknown;
-  try {
-    secret = JSON.parse(plain);
-  } catch {
-    // The parser's message would quote the secret.
-    throw new Error('The secret is not valid JSON');
-  }
-  const { url, creds, ca } = secret as Record<string, unknown>;
-  const known = Object.entries({ url, creds, ca }).filter(([, value]) => value !== undefined);
-  if (!known.every(([, value]) => typeof value === 'string')) {
-    throw new Error('The members url, creds and ca of the secret must be strings');
-  }
-  return Object.fromEntries(known);
+/** A secret is credentials, a seed, a URL, or JSON with any of `url`, `creds` and `ca`. */
+function parseNatsSecret(secret: string): { url?: string; creds?: string; ca?: string } {
+  const plain = secret.trim();
+  return isCreds(plain) ? { creds: plain } : parseSecret(secret, ['url', 'creds', 'ca']);
 }

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../request-context.ts';
 import { isoNow } from '../time.ts';
 
-/** A change that the backend has made. */
+/** A change that the backend has applied. */
 export type Change =
   | { type: 'set' | 'deleted'; key: string }
   | { type: 'invalidated'; pattern: string; count: number }
@@ -11,19 +11,19 @@ export type Change =
 export interface Events {
   /** Returns at once and never throws. */
   publish(request: Pick<RequestContext, 'tenant' | 'correlationId'>, change: Change): void;
-  /** Waits until the broker has confirmed what was published, for at most 20 ms. Never rejects. */
+  /** Waits until the broker has confirmed all published events, for at most 20 ms. Never rejects. */
   flush(): Promise<void>;
 }
 
-/** For a service whose events are off. */
+/** Events that are off. */
 export const noEvents: Events = { publish() {}, async flush() {} };
 
-/** The subject of a tenant's events. A dot would separate tokens; no other character of a tenant has to be encoded. */
+/** The subject of a tenant's events. Dots are encoded, since they separate tokens. A tenant's other characters are valid in a token. */
 export function subjectOf(tenant: string): string {
   return `cache.events.${tenant.replaceAll('.', '%2E')}`;
 }
 
-/** A change as subscribers receive it: one JSON object in UTF-8. */
+/** Encodes a change as subscribers receive it: one JSON object in UTF-8. */
 export function encodeEvent(
   { tenant, correlationId }: Pick<RequestContext, 'tenant' | 'correlationId'>,
   { type, ...details }: Change,

@@ -20,14 +20,14 @@ import { Outbox } from './outbox.ts';
 
 /** How long a response may wait for the broker. */
 const FLUSH_TIMEOUT_MS = 20;
-/** A connection that takes longer to confirm a batch is replaced. It may have died while a function was frozen. */
+/** A connection that takes longer to confirm a batch is replaced. It may have been lost while a function was frozen. */
 const CONFIRM_TIMEOUT_MS = 1_000;
-/** Between two attempts to connect, in milliseconds. A function that finds its connection lost has a request waiting. */
-const RECONNECT_DELAY = { first: 10, most: 1_000 };
-/** During an outage, credentials are not read more often: they may come from a service that charges for each request. */
+/** Between two attempts to connect. Short at first: a function whose connection was lost has a request waiting. */
+const RECONNECT_DELAY_MS = { first: 10, most: 1_000 };
+/** During an outage, credentials are read at most this often: they may come from a service that charges for each request. */
 const ACCESS_MAX_AGE_MS = 10_000;
 
-/** Publishes changes to NATS. Connects in the background, at once and whenever the connection is lost, and never throws. */
+/** Starts to publish changes to NATS. Connects in the background, at once and whenever the connection is lost. Never throws. */
 export function startNatsEvents(
   nats: NatsSettings,
   { serviceName }: Pick<Config, 'serviceName'>,
@@ -45,7 +45,7 @@ class NatsEvents implements Events {
   readonly #outbox = new Outbox();
   /** Events dropped since the outbox was last empty. */
   #dropped = 0;
-  #access: { value: NatsAccess; readAtMonotonicMs: number } | undefined;
+  #access: { value: NatsAccess; readMonotonicMs: number } | undefined;
   #connection: NatsConnection | undefined;
   /** The connection that batches are being sent over. */
   #sendingOver: NatsConnection | undefined;
@@ -53,7 +53,7 @@ class NatsEvents implements Events {
   #failures = 0;
   /** True between a failure and the next attempt to connect. */
   #backingOff = false;
-  /** Resolves when the outbox is empty, or when waiting for that has become useless. */
+  /** Resolves when the outbox is empty, or when a connection was lost and the next attempt is delayed. */
   #settled = Promise.withResolvers<void>();
   /** The causes of this outage: each is logged once. */
   readonly #causes = new Set<string>();
@@ -103,17 +103,17 @@ class NatsEvents implements Events {
       this.#connection = undefined;
       this.#backingOff = this.#failures > 0;
       if (this.#backingOff) this.#settle();
-      await sleep(pauseAfter(RECONNECT_DELAY, this.#failures++), undefined, { ref: false });
+      await sleep(pauseAfter(RECONNECT_DELAY_MS, this.#failures++), undefined, { ref: false });
       this.#backingOff = false;
     }
   }
 
   /** Address and credentials. They are read again after a failure, since they may have been rotated. */
   async #readAccess(): Promise<NatsAccess> {
-    const now = performance.now();
-    const ageMs = now - (this.#access?.readAtMonotonicMs ?? now);
+    const nowMonotonicMs = performance.now();
+    const ageMs = nowMonotonicMs - (this.#access?.readMonotonicMs ?? nowMonotonicMs);
     if (!this.#access || (this.#failures > 0 && ageMs > ACCESS_MAX_AGE_MS)) {
-      this.#access = { value: await readNatsAccess(this.#nats), readAtMonotonicMs: now };
+      this.#access = { value: await readNatsAccess(this.#nats), readMonotonicMs: nowMonotonicMs };
     }
     return this.#access.value;
   }
@@ -131,7 +131,7 @@ class NatsEvents implements Events {
     const connection = this.#connection;
     if (!connection || this.#sendingOver === connection) return;
     this.#sendingOver = connection;
-    // What is published in the same turn of the event loop, such as the events of a batch set, is sent together.
+    // Events that are published in the same turn of the event loop, such as those of a batch set, are sent together.
     await Promise.resolve();
     while (connection === this.#connection) {
       if (this.#outbox.isEmpty) return this.#emptied();
@@ -139,7 +139,7 @@ class NatsEvents implements Events {
         try {
           connection.publish(subject, payload);
         } catch (error) {
-          // A connection that has just been closed throws as well. Then the batch is sent again over the next one.
+          // Throws as well if the connection has just been closed. Then the batch is sent again over the next one.
           if (!connection.isClosed()) this.#log.warn('event not sent', { error: (error as Error).message });
         }
       }
@@ -167,7 +167,7 @@ class NatsEvents implements Events {
   }
 }
 
-/** The broker reports what it rejects, such as a subject, without closing the connection. One warning per connection. */
+/** The broker reports a rejected subject without closing the connection. Logs one warning per connection. */
 async function logRejection(connection: NatsConnection, log: Log): Promise<void> {
   for await (const status of connection.status()) {
     if (status.type !== 'error') continue;
@@ -179,13 +179,13 @@ async function logRejection(connection: NatsConnection, log: Log): Promise<void>
 /** Whether the broker confirms within the timeout that it has processed all that was sent. */
 function isConfirmed(connection: NatsConnection): Promise<boolean> {
   return new Promise((resolve) => {
-    // After a thaw, timers fire before sockets are read: an answer that has arrived is read before `setImmediate`.
+    // After a thaw, timers run before sockets are read. A reply that has arrived is read before `setImmediate`.
     const timer = setTimeout(() => setImmediate(resolve, false), CONFIRM_TIMEOUT_MS).unref();
-    const answered = () => {
+    const onReply = () => {
       clearTimeout(timer);
       resolve(true);
     };
     // Rejects if the connection has ended, which `closed()` reports.
-    connection.flush().then(answered, () => {});
+    connection.flush().then(onReply, () => {});
   });
 }

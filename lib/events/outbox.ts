@@ -7,8 +7,8 @@ export interface Message {
 const CAPACITY_BYTES = 1024 ** 2;
 
 /**
- * Payload bytes of a batch. It has to arrive within the confirmation timeout, also over a network of 20 kB/s, and bounds what a
- * broker that has stopped reading leaves in the socket's buffer.
+ * Payload bytes of a batch. A batch must arrive within the confirmation timeout, even at 20 kB/s. It is also the most that remains in the
+ * socket's buffer if the broker stops reading.
  */
 const BATCH_BYTES = 16 * 1024;
 
@@ -38,7 +38,7 @@ export class Outbox {
     return dropped;
   }
 
-  /** The oldest messages: again those of the previous batch, unless it was confirmed. */
+  /** The oldest messages. Contains those of the last batch again unless it was confirmed. */
   nextBatch(): readonly Message[] {
     this.#inFlight = 0;
     for (let bytes = 0; bytes < BATCH_BYTES; this.#inFlight++) {
@@ -49,7 +49,7 @@ export class Outbox {
     return this.#messages.slice(0, this.#inFlight);
   }
 
-  /** Removes the last batch. */
+  /** Removes the last batch, which the broker has confirmed. */
   confirm(): void {
     this.#remove(0, this.#inFlight);
     this.#inFlight = 0;

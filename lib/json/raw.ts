@@ -8,7 +8,7 @@ export class JsonText {
   }
 }
 
-/** `JSON.stringify` for plain data that may contain {@link JsonText} anywhere. Undefined members are left out. */
+/** `JSON.stringify` for plain data that may contain {@link JsonText}. Undefined members are omitted. */
 export function toJson(data: unknown): string {
   if (data instanceof JsonText) return data.text;
   if (Array.isArray(data)) return `[${data.map(toJson).join(',')}]`;

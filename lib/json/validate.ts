@@ -83,7 +83,8 @@ function match(expression: RegExp, text: string, start: number): number {
   return expression.test(text) ? expression.lastIndex : text.length + 1;
 }
 
-function skipSpace(text: string, from: number): number {
+/** The index of the first character at or after `from` that is not JSON's white space. */
+export function skipSpace(text: string, from: number): number {
   let at = from;
   for (;;) {
     const code = text.charCodeAt(at);

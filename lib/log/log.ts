@@ -3,14 +3,14 @@ import { LOG_LEVELS } from '../config/config.ts';
 import { isoNow } from '../time.ts';
 import type { Sink } from './sink.ts';
 
-/** Writes one JSON object a line. Callers pass no secret, no key and no value at INFO or above. */
+/** Writes one JSON object per line. Callers pass no secret, key or value at INFO or above. */
 export type Log = Record<'info' | 'warn' | 'error', (message: string, fields?: LogLineFields) => void>;
 
 type LogLineFields = Readonly<Record<string, unknown>>;
 
 /**
- * A log that drops lines below `logLevel`. The lines have the members that Powertools' logger writes (`level`, `message`,
- * `timestamp`, `service`, `xray_trace_id`), which CloudWatch's ready-made queries expect.
+ * Creates a log that drops lines below `logLevel`. Lines have the members of Powertools' logger (`level`, `message`, `timestamp`,
+ * `service`, `xray_trace_id`), which CloudWatch's ready-made queries expect.
  *
  * @param write takes whole lines
  */
@@ -28,7 +28,7 @@ export function createLog(
   return { info: writerOf('INFO'), warn: writerOf('WARN'), error: writerOf('ERROR') };
 }
 
-/** Lambda sets a trace id for every request; that of a trace that is not sampled leads nowhere. */
+/** Lambda sets a trace id for every request, also for those whose trace is not sampled and does not exist. */
 function sampledTraceId(): string | undefined {
   const trace = process.env._X_AMZN_TRACE_ID;
   return trace?.includes('Sampled=1') ? /Root=([^;]+)/.exec(trace)?.[1] : undefined;
@@ -38,7 +38,7 @@ function toLine(fields: LogLineFields): string {
   try {
     return JSON.stringify(fields, printable);
   } catch {
-    // Somebody may throw an object that refers to itself.
+    // A thrown object may contain itself.
     return JSON.stringify(fields, (name, value) =>
       name && typeof value === 'object' ? String(value) : value,
     );
@@ -50,7 +50,7 @@ function printable(_name: string, value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value;
 }
 
-/** Without the members that some errors add: those of ioredis hold the command, and so keys and values. */
+/** Omits other members: those of ioredis's errors contain the command, and so keys and values. */
 function formatError({ name, message, stack, cause }: Error): LogLineFields {
   return { name, message, stack, cause: cause instanceof Error ? formatError(cause) : undefined };
 }

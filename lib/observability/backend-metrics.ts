@@ -1,18 +1,17 @@
 import type { ServerState } from '../store/store.ts';
 import { emfMembers, type MetricValues } from './emf.ts';
 
-/** What the backend's servers reported, and how long all of them took to do so. */
+/** The states of the backend's servers, and the time that reading all of them took. */
 export interface Measurement {
   servers: readonly ServerState[];
   latencyMs: number;
 }
 
 /**
- * A measurement as one line of CloudWatch's embedded metric format.
+ * Formats a measurement as one line of CloudWatch's embedded metric format. Amounts are sums over all servers; the memory usage and the
+ * fragmentation are the highest of any server.
  *
- * What several servers use is added up; of what can go wrong on one server alone, the worst is reported.
- *
- * @param measured undefined: the backend did not answer
+ * @param measured undefined if the backend did not reply
  */
 export function backendMetricsLine(
   { namespace, serviceName }: { namespace: string; serviceName: string },

@@ -1,17 +1,17 @@
 import { METRICS, type MetricKey } from './metric-names.ts';
 
-/** A value for each metric, or several. */
+/** One or several values for each metric. */
 export type MetricValues = Partial<Record<MetricKey, number | readonly number[]>>;
 
 /** CloudWatch reads at most this many values of one metric from a line. */
 export const MAX_VALUES = 100;
 
-/** The directives depend on the metrics alone, and most requests have the same few. */
+/** Cached directives, by namespace and metrics: most requests have the same few metrics. */
 const directives = new Map<string, unknown>();
 
 /**
- * The members that make a log line one of CloudWatch's embedded metric format: the values, and `_aws`, which says that they are
- * metrics. The line itself must have a member for each dimension.
+ * The members that a log line needs so that CloudWatch extracts metrics from it: the values, and the `_aws` directives. The line must
+ * also have a member for each dimension.
  *
  * Source: "Specification: Embedded metric format" in the CloudWatch user guide.
  */
@@ -24,15 +24,15 @@ export function emfMembers(namespace: string, values: MetricValues): Record<stri
 
 function directivesFor(namespace: string, keys: MetricKey[]): unknown {
   const id = `${namespace} ${keys}`;
-  let known = directives.get(id);
-  if (known === undefined) {
+  let cached = directives.get(id);
+  if (cached === undefined) {
     const groups = Map.groupBy(keys, (key) => METRICS[key].dimensions);
-    known = [...groups].map(([dimensions, members]) => ({
+    cached = [...groups].map(([dimensions, members]) => ({
       Namespace: namespace,
       Dimensions: [dimensions],
       Metrics: members.map((key) => ({ Name: METRICS[key].name, Unit: METRICS[key].unit })),
     }));
-    directives.set(id, known);
+    directives.set(id, cached);
   }
-  return known;
+  return cached;
 }

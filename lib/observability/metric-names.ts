@@ -1,7 +1,7 @@
-/** What CloudWatch calls the units that are used here. */
+/** CloudWatch's names of the units in use. */
 export type Unit = 'Count' | 'Milliseconds' | 'Bytes' | 'Percent' | 'None';
 
-/** A metric of the service: what CloudWatch calls it, and by which dimensions it is told apart. */
+/** A CloudWatch metric. */
 export interface MetricSpec {
   readonly name: string;
   readonly unit: Unit;
@@ -13,8 +13,8 @@ const BY_OPERATION = ['service', 'operation'] as const;
 const BY_CODE = ['service', 'code'] as const;
 
 /**
- * Every metric of the service itself: functions publish these, and the stack's dashboard and alarms show them. Their meanings are in
- * docs/observability.md. CloudWatch charges for each combination of dimensions, so there are few, and none that callers can add to.
+ * Every metric that functions publish, and that the stack's dashboard and alarms use. docs/observability.md describes them. CloudWatch
+ * charges for each combination of dimensions, so there are few, and callers cannot choose their values.
  */
 export const METRICS = {
   latency: { name: 'Latency', unit: 'Milliseconds', dimensions: BY_OPERATION },

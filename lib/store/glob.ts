@@ -1,40 +1,43 @@
 /**
- * Redis's glob, matched in the service and never handed to a backend: globs with hundreds of stars have stopped servers.
+ * Redis's glob. It is matched in the service and never sent to the backend: globs with hundreds of stars have blocked servers.
  *
- * It works on bytes, as Redis does: `?` takes one byte, a class one of its bytes. `*` takes any number, `\` makes the next
- * byte plain, `[a-z]` and `[^a-z]` are classes in which a range may be written either way round. An unclosed class ends with
- * the pattern, and a backslash at the very end stands for itself.
+ * As in Redis, the units are bytes. `?` matches one byte, `*` any number of bytes. `[a-z]` and `[^a-z]` match one byte, and a range may
+ * be written in either order. `\` makes the next byte literal. An unclosed class ends with the pattern, and a backslash at the end of
+ * the pattern is literal.
+ *
+ * A pattern is parsed into the segments between its stars. Each segment has a fixed length, so it is enough to find the leftmost match
+ * of each: there is no backtracking.
  */
 export interface Glob {
-  /** The text that it was compiled from. */
   readonly pattern: string;
-  /** The bytes that every match begins with. */
+  /** The bytes with which every match begins. */
   readonly prefix: Buffer;
-  /** The one key that matches, if the pattern has no wildcard. */
+  /** The only key that matches, if the pattern has no wildcard. */
   readonly literal: string | undefined;
   /** True for `*`: every key matches. */
   readonly all: boolean;
-  /** Whether the whole key matches. Takes time in the key's length for each star, whatever the pattern. */
+  /** Whether the whole key matches. For each star it takes at most a time linear in the length of the key. */
   matches(key: Uint8Array): boolean;
 }
 
-/** What one byte of a key is held against: a byte, or 256 marks that say which bytes will do. */
+/** Matches one byte: that byte, or those of 256 bytes whose mark is 1. */
 type Element = number | Uint8Array;
 
-/** What stands between two stars: it has a fixed length. With `bytes` if it is all plain. */
+/** A part of the pattern without stars. */
 interface Segment {
   elements: Element[];
+  /** The text, if all elements are literal. */
   bytes: Buffer | undefined;
-  /** Made when it is first needed. */
+  /** Created when it is first needed. */
   scan?: Scan;
 }
 
-/** What it takes to look for a segment, one bit for each of its elements, in words of 32. */
+/** The state of a search for a segment by the Shift-And algorithm: bit sets with a bit for each element, in words of 32 bits. */
 interface Scan {
-  /** For each byte the elements that it will do for. */
-  marks: Int32Array;
-  /** The elements up to which the segment fits what was read last. */
-  fitting: Int32Array;
+  /** For each byte, the elements that it matches. */
+  masks: Int32Array;
+  /** Bit i is set if elements 0 to i match the last i + 1 bytes. */
+  state: Int32Array;
 }
 
 const STAR = 0x2a;
@@ -46,12 +49,12 @@ const CARET = 0x5e;
 const HYPHEN = 0x2d;
 const ANY = new Uint8Array(256).fill(1);
 
-/** Compiles a pattern. Every string is one. */
+/** Compiles a pattern. Every string is valid. */
 export function compileGlob(pattern: string): Glob {
   const segments = parse(Buffer.from(pattern));
   const first = segments[0] as Segment;
-  const plain = first.elements.findIndex((element) => typeof element !== 'number');
-  const prefix = Buffer.from(first.elements.slice(0, plain < 0 ? undefined : plain) as number[]);
+  const wildcard = first.elements.findIndex((element) => typeof element !== 'number');
+  const prefix = Buffer.from(first.elements.slice(0, wildcard < 0 ? undefined : wildcard) as number[]);
   return {
     pattern,
     prefix,
@@ -67,8 +70,7 @@ function matches(segments: Segment[], key: Uint8Array): boolean {
   let from = first.elements.length;
   if (segments.length === 1) return from === key.length;
 
-  // The first and the last segment stand at the key's ends. For those between them the leftmost place is as good as any,
-  // since a star takes whatever is left; so nothing is ever tried twice.
+  // The first and the last segment match at the ends of the key. Those between them match at the leftmost possible index.
   const last = segments[segments.length - 1] as Segment;
   const end = key.length - last.elements.length;
   if (end < from || !matchesAt(last, key, end)) return false;
@@ -93,35 +95,35 @@ function find(segment: Segment, key: Uint8Array, from: number): number {
   if (segment.bytes) {
     return Buffer.from(key.buffer, key.byteOffset, key.byteLength).indexOf(segment.bytes, from);
   }
-  // Not place by place: a long segment would be held against the key anew at each of them. So every byte is read once.
+  // Reads each byte once. Trying the segment at every index would take the product of both lengths.
   const { length } = segment.elements;
   segment.scan ??= scanFor(segment.elements);
-  const { marks, fitting } = segment.scan;
-  fitting.fill(0);
+  const { masks, state } = segment.scan;
+  state.fill(0);
   for (let at = from; at < key.length; at++) {
-    const row = (key[at] as number) * fitting.length;
+    const row = (key[at] as number) * state.length;
     let carry = 1;
-    for (let i = 0; i < fitting.length; i++) {
-      const word = fitting[i] as number;
-      fitting[i] = ((word << 1) | carry) & (marks[row + i] as number);
+    for (let i = 0; i < state.length; i++) {
+      const word = state[i] as number;
+      state[i] = ((word << 1) | carry) & (masks[row + i] as number);
       carry = word >>> 31;
     }
-    if ((fitting[fitting.length - 1] as number) & (1 << (length - 1))) return at - length + 1;
+    if ((state[state.length - 1] as number) & (1 << (length - 1))) return at - length + 1;
   }
   return -1;
 }
 
 function scanFor(elements: Element[]): Scan {
   const words = Math.ceil(elements.length / 32);
-  const marks = new Int32Array(256 * words);
+  const masks = new Int32Array(256 * words);
   for (const [i, element] of elements.entries()) {
     for (let byte = 0; byte < 256; byte++) {
       if (typeof element === 'number' ? element !== byte : element[byte] === 0) continue;
       const at = byte * words + (i >> 5);
-      marks[at] = (marks[at] as number) | (1 << i);
+      masks[at] = (masks[at] as number) | (1 << i);
     }
   }
-  return { marks, fitting: new Int32Array(words) };
+  return { masks, state: new Int32Array(words) };
 }
 
 function parse(pattern: Buffer): Segment[] {
@@ -150,7 +152,7 @@ function parse(pattern: Buffer): Segment[] {
   }));
 }
 
-/** Reads a class from after its opening bracket; `end` is the index after its closing one. */
+/** Parses a class that starts after its opening bracket. `end` is the index after its closing bracket. */
 function parseClass(pattern: Buffer, start: number): { marks: Uint8Array; end: number } {
   const negated = pattern[start] === CARET;
   const marks = new Uint8Array(256).fill(negated ? 1 : 0);
@@ -162,7 +164,7 @@ function parseClass(pattern: Buffer, start: number): { marks: Uint8Array; end: n
       marks[pattern[at + 1] as number] = mark;
       at += 2;
     } else if (pattern[at + 1] === HYPHEN && at + 2 < pattern.length) {
-      // Whatever follows the hyphen ends the range, a closing bracket too.
+      // Any byte after the hyphen ends the range, also a closing bracket.
       const other = pattern[at + 2] as number;
       marks.fill(mark, Math.min(byte, other), Math.max(byte, other) + 1);
       at += 3;

@@ -1,62 +1,69 @@
 import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Glob } from './glob.ts';
-import type { CacheStore, Hit, Invalidation, Item, ServerState, Usage } from './store.ts';
-import { firstWithin } from './take-within-bytes.ts';
+import {
+  type CacheStore,
+  type Hit,
+  type Invalidation,
+  type Item,
+  type ServerState,
+  takeWithinBytes,
+  type Usage,
+} from './store.ts';
 
-export interface EmbeddedOptions {
-  /** What all tenants' entries together may take, in bytes. */
+export interface MemoryStoreOptions {
+  /** The memory for the entries of all tenants together. */
   memoryMaxBytes: number;
-  /** The time in epoch milliseconds; the system's unless given. */
-  now?: () => number;
+  /** The clock. Default: the system's. */
+  nowEpochMs?: () => number;
 }
 
-/** A tenant's entries by key. Clearing a tenant drops its partition; what comes next gets a new one. */
+/** A tenant's entries by key. A clear drops the partition, and the next set creates a new one. */
 interface Partition {
   tenant: string;
   entries: Map<string, Entry>;
 }
 
-/** One entry, known to the LRU by identity. */
+/** One entry, and its key in the LRU. */
 interface Entry {
   partition: Partition;
   key: string;
 }
 
 /**
- * What an entry takes beside its texts, in bytes: map slots, the LRU's arrays, the headers of its objects and of its buffer.
- * The growth of the process an entry, on Node 24: 780 bytes with a million entries of 20 bytes, 1,100 with 300,000.
+ * Memory of an entry beyond its key and value: map slots, the LRU's arrays, and the headers of objects and buffer. On Node 24, the
+ * process grows by 780 bytes per entry with a million entries of 20 bytes, and by 1,100 bytes with 300,000.
  */
 export const ENTRY_OVERHEAD_BYTES = 800;
 
-/** How often expired entries that nobody asks for are removed, in milliseconds. Until then they count as memory in use. */
+/** How often expired entries are purged, in milliseconds. Those that are not read count as used memory until then. */
 const PURGE_INTERVAL_MS = 60_000;
 
-/** How many entries a walk over a tenant takes before other requests get their turn. */
+/** How many of a tenant's entries are processed before other requests are. */
 const PAGE = 10_000;
 
 /**
- * The store of a single process: bounded in bytes, the least recently used entries go first, whosesoever they are.
+ * The store in the process's own memory: an LRU map of all tenants' entries, bounded in bytes.
  *
- * Values are kept as buffers: outside of the JavaScript heap and its limit, exact in size, and holding on to nothing of the
- * request that they were cut from.
+ * Values are buffers. They are outside of the JavaScript heap and its limit, their size is exact, and they do not keep the request body
+ * alive that they were a part of.
  */
-export class EmbeddedStore implements CacheStore {
+export class MemoryStore implements CacheStore {
   readonly kind = 'memory';
   readonly #partitions = new Map<string, Partition>();
   readonly #lru: LRUCache<Entry, Buffer>;
-  readonly #now: () => number;
-  #purgedAt: number;
+  readonly #nowEpochMs: () => number;
+  #lastPurgeEpochMs: number;
   #evicted = 0;
 
-  constructor({ memoryMaxBytes, now = Date.now }: EmbeddedOptions) {
-    this.#now = now;
-    this.#purgedAt = now();
+  constructor({ memoryMaxBytes, nowEpochMs = Date.now }: MemoryStoreOptions) {
+    this.#nowEpochMs = nowEpochMs;
+    this.#lastPurgeEpochMs = nowEpochMs();
     this.#lru = new LRUCache<Entry, Buffer>({
       maxSize: memoryMaxBytes,
       sizeCalculation: (value, { key }) => value.length + 2 * key.length + ENTRY_OVERHEAD_BYTES,
-      // Wall-clock time: a monotonic clock may stand still while a function is frozen.
-      perf: { now },
+      // Not a monotonic clock, which may stop while a function is frozen.
+      perf: { now: nowEpochMs },
       ttlResolution: 0,
       dispose: (_value, entry, reason) => {
         if (reason === 'evict') this.#evicted++;
@@ -78,7 +85,7 @@ export class EmbeddedStore implements CacheStore {
   }
 
   async getMany(tenant: string, keys: readonly string[], maxBytes: number): Promise<(Hit | undefined)[]> {
-    return firstWithin(maxBytes, keys, (key) => this.#get(tenant, key));
+    return takeWithinBytes(maxBytes, keys, (key) => this.#get(tenant, key));
   }
 
   async setMany(tenant: string, items: readonly Item[]): Promise<void> {
@@ -89,23 +96,23 @@ export class EmbeddedStore implements CacheStore {
     return keys.filter((key) => this.#delete(tenant, key)).length;
   }
 
-  async invalidate(tenant: string, pattern: Glob, deadline: number): Promise<Invalidation> {
+  async invalidate(tenant: string, pattern: Glob, deadlineEpochMs: number): Promise<Invalidation> {
     if (pattern.all) return { count: await this.clear(tenant), complete: true };
     if (pattern.literal !== undefined) {
       return { count: this.#delete(tenant, pattern.literal) ? 1 : 0, complete: true };
     }
     const partition = this.#partitions.get(tenant);
     let count = 0;
-    let late = false;
+    let isPastDeadline = false;
     for await (const page of pages(partition)) {
-      // Looked at after a page, so that every call gets further.
-      if (late) return { count, complete: false };
+      // Checked after each page, so that every call processes at least one.
+      if (isPastDeadline) return { count, complete: false };
       for (const { key } of page) {
-        // By key, since a set during the walk replaces the entry.
+        // Looked up by key: a set since the start may have replaced the entry.
         const entry = pattern.matches(Buffer.from(key)) ? partition?.entries.get(key) : undefined;
         if (entry && this.#remove(entry)) count++;
       }
-      late = Date.now() >= deadline;
+      isPastDeadline = Date.now() >= deadlineEpochMs;
     }
     return { count, complete: true };
   }
@@ -166,11 +173,11 @@ export class EmbeddedStore implements CacheStore {
     partition.entries.set(key, entry);
     this.#partitions.set(tenant, partition);
     if (previous) this.#lru.delete(previous);
-    // Not from Buffer's shared pool, of which a small value would keep a whole page alive.
+    // Not from Buffer's pool: a small value would keep a whole slab alive.
     const stored = Buffer.allocUnsafeSlow(Buffer.byteLength(value));
     stored.write(value);
     this.#lru.set(entry, stored, { ttl: ttlSeconds * 1000 });
-    // The LRU takes nothing that is larger than all it may hold.
+    // The LRU rejects a value that is larger than its limit.
     if (!this.#lru.has(entry)) this.#forget(entry);
   }
 
@@ -179,7 +186,7 @@ export class EmbeddedStore implements CacheStore {
     return entry !== undefined && this.#remove(entry);
   }
 
-  /** True when the entry was live. */
+  /** @returns true if the entry was live */
   #remove(entry: Entry): boolean {
     const live = this.#lru.has(entry);
     this.#lru.delete(entry);
@@ -188,21 +195,21 @@ export class EmbeddedStore implements CacheStore {
 
   #forget(entry: Entry): void {
     const { tenant, entries } = entry.partition;
-    // By now the key may be another entry's.
+    // Another entry may have the key by now.
     if (entries.get(entry.key) === entry) entries.delete(entry.key);
     if (entries.size === 0 && this.#partitions.get(tenant) === entry.partition)
       this.#partitions.delete(tenant);
   }
 
   #purge(): void {
-    const now = this.#now();
-    if (now - this.#purgedAt < PURGE_INTERVAL_MS) return;
-    this.#purgedAt = now;
+    const nowEpochMs = this.#nowEpochMs();
+    if (nowEpochMs - this.#lastPurgeEpochMs < PURGE_INTERVAL_MS) return;
+    this.#lastPurgeEpochMs = nowEpochMs;
     this.#lru.purgeStale();
   }
 }
 
-/** The entries that a partition holds now, page by page. */
+/** The partition's entries at the time of the call, in pages. */
 async function* pages(partition: Partition | undefined): AsyncGenerator<Entry[]> {
   const entries = partition ? [...partition.entries.values()] : [];
   for (let at = 0; at < entries.length; at += PAGE) {

@@ -3,20 +3,20 @@ import type { Log } from '../log/log.ts';
 import { type CacheStore, noObserver } from './store.ts';
 
 /**
- * Opens the store that the settings name. Each backend's code is loaded only when it is used.
+ * Opens the store that the configuration selects. The code of a backend is loaded only if it is used.
  *
- * A backend that cannot be reached does not fail the start: requests are answered 503 until it is there.
+ * Does not fail if the backend cannot be reached: requests get a 503 until it can.
  */
 export async function openStore(config: Config, log: Log, observer = noObserver): Promise<CacheStore> {
   if (!config.backend && !config.secretArn) {
     if (config.onLambda) {
       log.warn(
-        'DRAGONFLY_URL is not set: this function instance caches in a memory of its own, shared with no other',
+        'DRAGONFLY_URL is not set: this function instance caches in its own memory, which it shares with no other instance',
       );
     }
-    const { EmbeddedStore } = await import('./memory.ts');
-    return new EmbeddedStore(config);
+    const { MemoryStore } = await import('./memory.ts');
+    return new MemoryStore(config);
   }
-  const { openDragonflyStore } = await import('./redis/store.ts');
-  return openDragonflyStore(config, log, observer);
+  const { openRedisStore } = await import('./redis/store.ts');
+  return openRedisStore(config, log, observer);
 }

@@ -1,12 +1,12 @@
 import type { Glob } from './glob.ts';
 
-/** What a hit holds. */
+/** A live entry that was found. */
 export interface Hit {
   /** The value's JSON text, byte for byte as it was set. */
   value: string;
-  /** The value's length in bytes of UTF-8, for which its text would have to be walked through. */
+  /** The length of the value in bytes of UTF-8. */
   bytes: number;
-  /** Whole seconds left to live, rounded up: 1 or more. */
+  /** Remaining TTL in whole seconds, rounded up: 1 or more. */
   ttl: number;
 }
 
@@ -15,48 +15,48 @@ export interface Item {
   key: string;
   /** JSON text. */
   value: string;
-  /** How long it lives: whole seconds, 1 or more. */
+  /** Whole seconds, 1 or more. */
   ttlSeconds: number;
 }
 
-/** How far an invalidation came. */
+/** The result of an invalidation. */
 export interface Invalidation {
-  /** Live entries that went. */
+  /** Live entries that were removed. */
   count: number;
-  /** False when the deadline came first; the same call again removes more. */
+  /** False if the deadline passed first. The same call then removes more. */
   complete: boolean;
 }
 
-/** What a tenant takes of the backend. */
+/** What a tenant stores. */
 export interface Usage {
-  /** Live entries. A server goes by its index, and so counts what it has evicted until its time is up or a set notices. */
+  /** Live entries. On a server they are counted by the index, which contains evicted entries until they expire or a set probes them. */
   entries: number;
-  /** Of the entries as they are stored, compressed where they are, without their keys and indexes: projected from a sample. */
+  /** Bytes of the entries as stored, which may be compressed, without keys and indexes. Projected from a sample. */
   bytes: number;
-  /** How many entries the sample looked at. If that is all of them, the bytes are no estimate. */
+  /** The size of the sample. If it contains all entries, `bytes` is exact. */
   sampled: number;
-  /** How many of these were not there: evicted, or gone at that moment. They count as no bytes. */
+  /** Sampled entries that were evicted or have just been removed. They count as 0 bytes. */
   missing: number;
 }
 
-/** What a server of the backend says of itself; of the embedded backend, this process. */
+/** The state of one server of the backend, or of this process for the memory store. */
 export interface ServerState {
   usedBytes: number;
-  /** What it may use; undefined: whatever there is. */
+  /** The memory limit; undefined if there is none. */
   limitBytes: number | undefined;
-  /** What it has of the system for each byte that it uses; undefined where it does not tell. */
+  /** Memory taken from the system divided by memory used; undefined if it is not reported. */
   fragmentation: number | undefined;
-  /** Entries that it has evicted for want of memory since it started. */
+  /** Entries evicted since the server started. */
   evicted: number;
-  /** Undefined where there are none to be made. */
+  /** Client connections; undefined for the memory store. */
   connections: number | undefined;
 }
 
-/** Receives what a store reports beside its results, for metrics. */
+/** Receives what a store reports for metrics. */
 export interface StoreObserver {
-  /** An operation on the backend has ended; the duration includes the wait for a connection and retries. */
+  /** An operation on the backend has ended. The duration includes the wait for a connection and retries. */
   backendCalled(durationMs: number): void;
-  /** A value was stored compressed, in this many bytes less. */
+  /** A value was stored compressed. */
   compressed(savedBytes: number): void;
   /** A connection to the backend replaced one that was lost. */
   reconnected(): void;
@@ -65,68 +65,94 @@ export interface StoreObserver {
 export const noObserver: StoreObserver = { backendCalled() {}, compressed() {}, reconnected() {} };
 
 /**
- * What a cache does, for any number of tenants that cannot reach each other.
+ * A cache for any number of tenants, which cannot access each other's entries.
  *
- * A store may forget (evict, lose a node, be emptied), which callers see as a miss. It may not remember wrongly: what was
- * overwritten, deleted, invalidated, cleared or has expired is never returned again. The conformance suite states the rest.
+ * A store may lose entries, for example by eviction or with a node: callers see a miss. It never returns an entry that was
+ * overwritten, deleted, invalidated or cleared, or that has expired. The conformance suite specifies the rest.
  *
- * Every method throws `BackendUnavailableError` when the backend does not answer in time.
+ * Every method throws `BackendUnavailableError` if the backend does not reply in time.
  */
 export interface CacheStore {
-  /** Which backend this is, for health reports. */
+  /** The kind of backend, for health reports. */
   readonly kind: 'memory' | 'dragonfly';
 
-  /** The live entry under `key`, or undefined: a miss. */
+  /** @returns the live entry, or undefined for a miss */
   get(tenant: string, key: string): Promise<Hit | undefined>;
 
-  /** Writes or replaces an entry that lives for `ttlSeconds` (whole seconds, 1 or more). `value` is JSON text. */
+  /**
+   * Writes or replaces an entry.
+   *
+   * @param value JSON text
+   * @param ttlSeconds whole seconds, 1 or more
+   */
   set(tenant: string, key: string, value: string, ttlSeconds: number): Promise<void>;
 
-  /** Removes an entry. True when a live one went. */
+  /** Removes an entry. @returns true if it was live */
   delete(tenant: string, key: string): Promise<boolean>;
 
   /**
-   * Several gets side by side: for each key, in order, what `get` would answer.
+   * Gets several entries at the same time. Returns the result of `get` for each key, in order.
    *
-   * @param maxBytes what the values may take together. The answer ends before the one that would take them above it, so that
-   *   it may be shorter than `keys`; but the first value is always in it.
+   * @param maxBytes the total length of the values. The result ends before the value that would exceed it, and so may be shorter than
+   *   `keys`, but always contains the first value.
    */
   getMany(tenant: string, keys: readonly string[], maxBytes: number): Promise<(Hit | undefined)[]>;
 
   /**
-   * Several sets side by side. Each is one of its own: others may see some of them before the rest, and when this throws some
-   * may have been made. Of two with one key the last counts.
+   * Sets several entries at the same time, not atomically: readers may see some of them before the others, and some may be set even if
+   * this throws. If a key occurs twice, the last item is kept.
    */
   setMany(tenant: string, items: readonly Item[]): Promise<void>;
 
-  /** Several deletes side by side. @returns how many live entries went */
+  /** Removes several entries at the same time. @returns the number of live ones */
   deleteMany(tenant: string, keys: readonly string[]): Promise<number>;
 
   /**
-   * Removes every entry of the tenant whose whole key matches. What was set before the call is gone when it answers
-   * `complete`; what is set while it runs may or may not be.
+   * Removes every entry of the tenant whose whole key matches. When the result is `complete`, every match that was set before the call
+   * has been removed. A match that is set during the call may or may not be removed.
    *
-   * @param deadline epoch milliseconds after which it stops and says how far it got
+   * @param deadlineEpochMs after which it stops
    */
-  invalidate(tenant: string, pattern: Glob, deadline: number): Promise<Invalidation>;
+  invalidate(tenant: string, pattern: Glob, deadlineEpochMs: number): Promise<Invalidation>;
 
   /**
-   * Removes every entry of the tenant: all of them are unreadable before any memory is given back.
+   * Removes every entry of the tenant: makes all of them unreadable first, and then reclaims their memory.
    *
-   * @param deadline epoch milliseconds after which it leaves the rest of the memory to the entries' own expiry
-   * @returns the live entries that went
+   * @param deadlineEpochMs after which the rest of the memory is left to the entries' TTLs
+   * @returns the number of live entries
    */
-  clear(tenant: string, deadline: number): Promise<number>;
+  clear(tenant: string, deadlineEpochMs: number): Promise<number>;
 
-  /** What a tenant takes. On a server it costs the same whatever that is; in memory each entry is looked at. */
+  /** Measures what a tenant stores: on a server at a constant cost, in memory by reading each entry. */
   usage(tenant: string): Promise<Usage>;
 
-  /** What every server of the backend says of itself. */
+  /** Reads the state of every server of the backend. */
   servers(): Promise<ServerState[]>;
 
   /** Makes one round trip to the backend. */
   ping(): Promise<void>;
 
-  /** Ends connections and timers; no other method may follow. */
+  /** Closes connections and timers. No other method may be called afterwards. */
   close(): Promise<void>;
+}
+
+/**
+ * Reads hits in order until the values would exceed `maxBytes` together. The result always contains the first value. At most one value
+ * that does not fit is decoded.
+ */
+export function takeWithinBytes<Key>(
+  maxBytes: number,
+  keys: readonly Key[],
+  read: (key: Key) => Hit | undefined,
+): (Hit | undefined)[] {
+  const hits: (Hit | undefined)[] = [];
+  let totalBytes = 0;
+  for (const key of keys) {
+    const hit = read(key);
+    const bytes = hit?.bytes ?? 0;
+    if (totalBytes > 0 && totalBytes + bytes > maxBytes) break;
+    totalBytes += bytes;
+    hits.push(hit);
+  }
+  return hits;
 }

@@ -1,5 +1,5 @@
 import { compileGlob } from '../../lib/store/glob.ts';
-import { evaluate } from '../../lib/store/redis/connection/evaluate.ts';
+import { evaluate } from '../../lib/store/redis/connection/send.ts';
 import { shardsOf } from '../../lib/store/redis/keyspace.ts';
 import { clear } from '../../lib/store/redis/scripts.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
@@ -90,7 +90,7 @@ async function forget({ raw }: Backend, tenant: string): Promise<number> {
   const microseconds = await serverTime(raw, async () => {
     for (const shard of shards) {
       const { generation, expiryIndex, nameIndex } = shard;
-      await evaluate(raw, clear, [generation, expiryIndex, nameIndex, shard.aside('measured')], [60_000]);
+      await evaluate(raw, clear, [generation, expiryIndex, nameIndex, shard.trashKey('measured')], [60_000]);
     }
   });
   return microseconds / shards.length;

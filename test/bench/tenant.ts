@@ -1,5 +1,4 @@
-import { encodeEntry } from '../../lib/store/redis/entry.ts';
-import { GENERATION_BYTES } from '../../lib/store/redis/generation.ts';
+import { encodeEntry, GENERATION_BYTES } from '../../lib/store/redis/entry.ts';
 import { byShard } from '../../lib/store/redis/keyspace.ts';
 import { type Backend, inBatches, TTL_SECONDS } from './backend.ts';
 
@@ -47,7 +46,7 @@ export async function loadTenant({ store, raw }: Backend, tenant: string, count:
       const pipeline = raw.pipeline();
       pipeline.zadd(shard.expiryIndex, ...page.flatMap((name) => [expiry, name]));
       pipeline.zadd(shard.nameIndex, ...page.flatMap((name) => ['0', name]));
-      for (const name of page) pipeline.set(shard.entry(name), stored, 'EX', TTL_SECONDS);
+      for (const name of page) pipeline.set(shard.entryKey(name), stored, 'EX', TTL_SECONDS);
       for (const [error] of (await pipeline.exec()) ?? []) if (error) throw error;
     }
     const last = others[others.length - 1] as string;

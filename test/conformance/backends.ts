@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject } from 'vitest';
 import { type Config, readConfig } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
-import { EmbeddedStore } from '../../lib/store/memory.ts';
+import { MemoryStore } from '../../lib/store/memory.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { PATIENT } from '../patience.ts';
@@ -30,7 +30,7 @@ const embedded: Backend = {
     let ahead = 0;
     const now = () => Date.now() + ahead;
     return {
-      store: new EmbeddedStore({ ...readConfig({}), ...settings, now }),
+      store: new MemoryStore({ ...readConfig({}), ...settings, nowEpochMs: now }),
       now,
       pass: async (ms) => {
         ahead += ms;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
-import { EmbeddedStore, ENTRY_OVERHEAD_BYTES } from '../../lib/store/memory.ts';
+import { ENTRY_OVERHEAD_BYTES, MemoryStore } from '../../lib/store/memory.ts';
 import type { CacheStore, Hit, Item } from '../../lib/store/store.ts';
 import { backends, leftOf, newTenant, type OpenStore, soon } from './backends.ts';
 import { everywhere } from './over-the-wire.ts';
@@ -31,7 +31,7 @@ describe.each(everywhere)('batches, $name', ({ open }) => {
     tenant = newTenant();
   });
 
-  test('answer gets in the order asked, hits and misses and keys that come twice', async () => {
+  test('return hits and misses in the order of the keys, and a repeated key twice', async () => {
     await store.setMany(tenant, items(keys));
     const asked = [...keys.toReversed(), 'absent', 'k:7', 'absent', 'k:7'];
     expect(await getAll(asked)).toEqual(
@@ -39,14 +39,14 @@ describe.each(everywhere)('batches, $name', ({ open }) => {
     );
   });
 
-  test('set what single gets find, and find what single sets set', async () => {
+  test('and single operations read what the others have set', async () => {
     await store.setMany(tenant, items(keys));
     for (const key of keys) expect((await store.get(tenant, key))?.value).toBe(`"of ${key}"`);
     await store.set(tenant, 'alone', '1.0', 60);
     expect(await getAll(['alone'])).toEqual([hitOf('1.0', 60)]);
   });
 
-  test('keep the text of every value, and give each its own time to live', async () => {
+  test('keep the text of every value, and the TTL of each item', async () => {
     const texts = ['1.0', '12345678901234567890', 'null', '""', '{ "a" : [ 1 ] }', '"é漢🎈"'];
     const long = JSON.stringify('lorem ipsum '.repeat(10_000));
     const set = [...texts, long].map((value, i) => ({ key: `v:${i}`, value, ttlSeconds: 10 + i }));
@@ -56,14 +56,14 @@ describe.each(everywhere)('batches, $name', ({ open }) => {
     expect(await store.get(tenant, 'v:1')).toEqual(hitOf('12345678901234567890', 11));
   });
 
-  test('let entries of one batch expire each in its own time', async () => {
+  test('expire each entry after its own TTL', async () => {
     await store.setMany(tenant, [...items(keys.slice(0, 50), 1), ...items(keys.slice(50), 100)]);
     await opened.pass(1100);
     expect(await valuesOf(keys)).toEqual(keys.map((key, i) => (i < 50 ? undefined : `"of ${key}"`)));
     expect(await store.deleteMany(tenant, keys)).toBe(50);
   });
 
-  test('let the last of two sets of one key count', async () => {
+  test('keep the last of two items with the same key', async () => {
     const twice = [
       ...items(keys),
       { key: 'k:3', value: '"second"', ttlSeconds: 50 },
@@ -74,7 +74,7 @@ describe.each(everywhere)('batches, $name', ({ open }) => {
     expect(await store.clear(tenant, soon())).toBe(100);
   });
 
-  test('replace what was there', async () => {
+  test('replace existing entries', async () => {
     await store.setMany(tenant, items(keys, 1000));
     await store.setMany(
       tenant,
@@ -83,7 +83,7 @@ describe.each(everywhere)('batches, $name', ({ open }) => {
     expect(await getAll(keys)).toEqual(keys.map(() => hitOf('2', 10)));
   });
 
-  test('delete what is named, and count each live entry once', async () => {
+  test('delete the given keys, and count each live entry once', async () => {
     await store.setMany(tenant, items([...keys, 'other']));
     expect(await store.deleteMany(tenant, ['k:1', 'k:1', 'absent', 'k:2', 'k:1'])).toBe(2);
     expect(await store.deleteMany(tenant, keys)).toBe(98);
@@ -91,7 +91,7 @@ describe.each(everywhere)('batches, $name', ({ open }) => {
     expect(await valuesOf([...keys, 'other'])).toEqual([...keys.map(() => undefined), '"of other"']);
   });
 
-  test('are invalidated and cleared like entries that were set alone', async () => {
+  test('set entries that an invalidation and a clear remove', async () => {
     await store.setMany(tenant, items(keys));
     expect(await store.invalidate(tenant, compileGlob('k:?'), soon())).toEqual({ count: 10, complete: true });
     expect((await getAll(keys)).filter((hit) => hit)).toHaveLength(90);
@@ -99,7 +99,7 @@ describe.each(everywhere)('batches, $name', ({ open }) => {
     expect((await getAll(keys)).filter((hit) => hit)).toEqual([]);
   });
 
-  test('keep tenants apart', async () => {
+  test('of one tenant do not affect another', async () => {
     const other = newTenant();
     await store.setMany(tenant, items(keys));
     expect(await store.getMany(other, keys, PLENTY)).toEqual(keys.map(() => undefined));
@@ -107,7 +107,7 @@ describe.each(everywhere)('batches, $name', ({ open }) => {
     expect(await store.deleteMany(tenant, keys)).toBe(100);
   });
 
-  test('of nothing do nothing', async () => {
+  test('without keys or items do nothing', async () => {
     await store.setMany(tenant, []);
     expect(await getAll([])).toEqual([]);
     expect(await store.deleteMany(tenant, [])).toBe(0);
@@ -119,7 +119,7 @@ describe.each(backends)('a batch of gets with a bound on its bytes, $name', ({ o
     ['three values fit to the byte', 30, 3],
     ['the third would be a byte too much', 29, 2],
     ['nothing fits: the first value comes all the same', 1, 1],
-  ])('ends before the value that is too much: %s', async (_, maxBytes, values) => {
+  ])('ends before the value that would exceed the bound: %s', async (_, maxBytes, values) => {
     const { store } = await open();
     const tenant = newTenant();
     const ten = '"12345678"';
@@ -137,9 +137,9 @@ describe.each(backends)('a batch of gets with a bound on its bytes, $name', ({ o
 test.each<[string, (store: CacheStore) => Promise<unknown>]>([
   ['a get', (store) => store.get('t', 'a')],
   ['a batch of gets', (store) => store.getMany('t', ['a'], PLENTY)],
-])('%s counts as a use, so the embedded store evicts another entry', async (_, use) => {
+])('%s counts as a use, so the memory store evicts another entry', async (_, use) => {
   // Room for three entries of a character each, and not for a fourth.
-  const store = new EmbeddedStore({ memoryMaxBytes: 3 * (ENTRY_OVERHEAD_BYTES + 3) + 100 });
+  const store = new MemoryStore({ memoryMaxBytes: 3 * (ENTRY_OVERHEAD_BYTES + 3) + 100 });
   for (const key of ['a', 'b', 'c']) await store.set('t', key, '1', 60);
   await use(store);
   await store.set('t', 'd', '1', 60);

@@ -45,7 +45,7 @@ const cases = (pattern: fc.Arbitrary<string>) =>
     keys: fc.uniqueArray(key, { minLength: 20, maxLength: 40 }),
   });
 
-describe("the glob, beside the engine's own", () => {
+describe("our glob, compared with the engine's", () => {
   let client: Redis | Cluster;
   const hash = `{glob:${newTenant()}}`;
 
@@ -82,11 +82,11 @@ describe("the glob, beside the engine's own", () => {
     );
   }
 
-  test('matches what the engine matches', async () => {
+  test('matches the same keys', async () => {
     await fc.assert(fc.asyncProperty(cases(tidy), compare), { numRuns: 150 });
   });
 
-  test('reads unclosed classes and stray specials as Redis does', async () => {
+  test('treats unclosed classes and misplaced special characters as Redis does', async () => {
     const [node] = masters(client);
     const { dragonfly_version } = await infoFields(node as Redis, 'server');
     // Dragonfly has a matcher of its own, which only agrees with Redis's where a pattern is well formed.

@@ -119,8 +119,8 @@ function effort({ url }: Backend): { lanes: number; runs: number; longestPassMs:
   return url ? { lanes: 16, runs: 6, longestPassMs: 800 } : { lanes: 1, runs: 400, longestPassMs: 5000 };
 }
 
-describe.each(everywhere)('a store beside a map with a clock, $name', (backend) => {
-  test('answers any sequence of operations of any tenants alike', async () => {
+describe.each(everywhere)('a store, compared with a map with a clock, $name', (backend) => {
+  test('returns the same results for any sequence of operations of several tenants', async () => {
     const { lanes, runs, longestPassMs } = effort(backend);
     const opened = await backend.open();
     const property = fc.asyncProperty(

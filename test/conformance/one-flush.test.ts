@@ -72,7 +72,7 @@ describe.each([true, false])('a batch, on Lambda: %s', (onLambda) => {
     }
   });
 
-  test('and the usage, whose second look needs what the first has found, is two writes', async () => {
+  test('and the usage, whose second round trip needs the reply of the first, is two writes', async () => {
     const reads = async () => Number((await infoFields(raw, 'stats')).total_reads_processed);
     await store.setMany('t', items);
     await direct.usage('t');

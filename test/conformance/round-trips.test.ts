@@ -13,7 +13,7 @@ import { inBatches, soon } from './backends.ts';
 // By the engine's own count. What a script calls counts too, so that of scripts it is their calls that are looked at.
 const keys = Array.from({ length: 300 }, (_, i) => `k:${i}`);
 
-describe.each(['single server', 'cluster'] as const)('what is sent to the backend, %s', (kind) => {
+describe.each(['single server', 'cluster'] as const)('commands to the backend, %s', (kind) => {
   let engine: Server | TestCluster;
   let store: CacheStore;
   const during = (action: () => Promise<unknown>) => commandsDuring(engine.url, action);
@@ -37,7 +37,7 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
     expect(Object.keys(sent)).not.toContain('eval');
   });
 
-  test('a set after a pause asks for the time first, which finds out whether the connection is still there', async () => {
+  test('a set after a pause sends TIME first, which checks the connection', async () => {
     const { now } = Date;
     const set = () => during(() => store.set('t', 'k:1', '"value"', 60));
     expect(await set()).toMatchObject({ evalsha: 1 });
@@ -80,7 +80,7 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
     for (const sent of [set, removed]) expect(Object.keys(sent)).not.toContain('eval');
   });
 
-  test('an invalidation is two scripts for each shard that has matches and one for each that has none', async () => {
+  test('an invalidation is two scripts for each shard with matches, and one for each other shard', async () => {
     await store.invalidate('t', compileGlob('k:*'), soon());
     await inBatches(keys, (key) => store.set('t', key, '1', 60));
     const many = await during(() => store.invalidate('t', compileGlob('k:*'), soon()));
@@ -92,7 +92,7 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
     expect(literal.evalsha).toBe(1);
   });
 
-  test('the usage is one script for each shard and a look at 256 entries, however many there are', async () => {
+  test('the usage of any number of entries is one script for each shard, and the lengths of 256 entries', async () => {
     await inBatches(keys, (key) => store.set('few', key, '1', 60));
     const many = Array.from({ length: 3000 }, (_, i) => `k:${i}`);
     await inBatches(many, (key) => store.set('many', key, '1', 60));
@@ -105,7 +105,7 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
     expect((await during(() => store.usage('many'))).strlen).toBe(256);
   });
 
-  test('the first request sends all shards their commands once, to the right server', async () => {
+  test('the first batch sends the command of each shard once, to the right server', async () => {
     const sent = await during(async () => {
       const config = readConfig({ ...PATIENT, DRAGONFLY_URL: engine.url });
       const fresh = await openStore(config, createLog({ ...config, logLevel: 'ERROR' }));
@@ -116,7 +116,7 @@ describe.each(['single server', 'cluster'] as const)('what is sent to the backen
     expect(sent).toMatchObject(kind === 'cluster' ? { mget: 16, 'cluster|slots': 1 } : { mget: 16 });
   });
 
-  test('nothing looks at keys one by one or at all of them', async () => {
+  test('no operation sends a command that scans keys', async () => {
     const sent = await during(async () => {
       await inBatches(keys, (key) => store.set('t', key, '1', 60));
       await store.invalidate('t', compileGlob('*7'), soon());

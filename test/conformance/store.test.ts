@@ -49,7 +49,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     tenant = newTenant();
   });
 
-  test('misses what was never set', async () => {
+  test('returns a miss for a key that was never set', async () => {
     expect(await store.get(tenant, 'k')).toBeUndefined();
     expect(await store.delete(tenant, 'k')).toBe(false);
     expect(await glob('*')).toEqual({ count: 0, complete: true });
@@ -64,7 +64,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(hit?.value === text).toBe(true);
   });
 
-  test('tells the time to live in whole seconds, rounded up and never more than was set', async () => {
+  test('returns the TTL in whole seconds, rounded up, and never more than was set', async () => {
     const begun = opened.now();
     await store.set(tenant, 'k', '1', 60);
     const ttl = async () => (await store.get(tenant, 'k'))?.ttl;
@@ -79,7 +79,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(second).toBeGreaterThanOrEqual(least());
   });
 
-  test('replaces value and time to live', async () => {
+  test('replaces the value and the TTL of an existing entry', async () => {
     await store.set(tenant, 'k', '"long lived"', 1000);
     // Not so short that it expires while a busy machine stands still.
     await store.set(tenant, 'k', '"short lived"', 10);
@@ -91,7 +91,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(await store.get(tenant, 'k')).toEqual({ value: '"again"', bytes: 7, ttl: leftOf(1000) });
   });
 
-  test('counts no entry that has expired', async () => {
+  test('does not count expired entries', async () => {
     await Promise.all(['a:1', 'a:2', 'b:1', 'c'].map((key) => store.set(tenant, key, '1', 1)));
     await setAll(['a:live', 'b:live']);
     await opened.pass(1100);
@@ -100,7 +100,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(await glob('*')).toEqual({ count: 1, complete: true });
   });
 
-  test('keeps keys apart, whatever stands in them', async () => {
+  test('keeps keys with special characters apart', async () => {
     await setAll(KEYS);
     for (const key of KEYS) expect((await store.get(tenant, key))?.value).toBe(JSON.stringify(key));
     for (const key of KEYS) {
@@ -134,7 +134,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
   });
 
   test.each(['\0*', '\0?*', '\0[^a]*', '[\0]*', '\x01*'])(
-    'invalidates nothing by %j, which no key can match, and loses nothing',
+    'invalidates nothing by %j, which no key can match, and keeps all entries',
     async (pattern) => {
       const keys = Array.from({ length: 40 }, (_, i) => `k:${i}`);
       await setAll(keys);
@@ -153,7 +153,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(await present([...keys, 'k', 'l:1'])).toEqual(['k', 'l:1']);
   });
 
-  test('clears a tenant and counts what went', async () => {
+  test('clears a tenant, and returns the number of removed entries', async () => {
     const keys = Array.from({ length: 3000 }, (_, i) => `k:${i}`);
     await setAll(keys);
     expect(await store.clear(tenant, soon())).toBe(3000);
@@ -163,7 +163,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(await store.clear(tenant, soon())).toBe(1);
   });
 
-  test('clears at once when no time is left to give memory back', async () => {
+  test('clears at once if no time is left to reclaim memory', async () => {
     const keys = Array.from({ length: 3000 }, (_, i) => `k:${i}`);
     await setAll(keys);
     expect(await store.clear(tenant, 0)).toBe(3000);
@@ -177,7 +177,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(await store.deleteMany(tenant, keys)).toBe(1);
   });
 
-  test('keeps tenants apart', async () => {
+  test('does not affect other tenants', async () => {
     const other = `${tenant}.x`;
     await setAll(['a', 'b']);
     await store.set(other, 'a', '"other"', 60);
@@ -188,7 +188,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(await present(['a', 'b'])).toEqual(['a', 'b']);
   });
 
-  test('tells what a tenant takes, to the byte where all of it is looked at', async () => {
+  test("returns a tenant's usage, to the byte if the sample contains all entries", async () => {
     expect(await store.usage(tenant)).toEqual({ entries: 0, bytes: 0, sampled: 0, missing: 0 });
     const overhead = await overheadOf(store, `${tenant}.other`);
     const items = Array.from({ length: 100 }, (_, i) => ({ key: `k:${i}`, value: `"${'é'.repeat(i)}"` }));
@@ -204,7 +204,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(await store.usage(tenant)).toEqual({ entries: 0, bytes: 0, sampled: 0, missing: 0 });
   });
 
-  test('counts all entries of a large tenant, and tells about how much they take', async () => {
+  test('counts all entries of a large tenant, and estimates their bytes', async () => {
     const overhead = await overheadOf(store, `${tenant}.other`);
     const keys = Array.from({ length: 6000 }, (_, i) => `k:${i}`);
     // One in three is a thousand bytes long, the others have a hundred.
@@ -220,7 +220,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(mean).toBeLessThan(400 + 190);
   });
 
-  test('counts what is live, however much more has expired', async () => {
+  test('counts only the live entries among many expired ones', async () => {
     const keys = Array.from({ length: 2000 }, (_, i) => `short:${i}`);
     const items = keys.map((key) => ({ key, value: '1', ttlSeconds: 1 }));
     for (let at = 0; at < items.length; at += 100) await store.setMany(tenant, items.slice(at, at + 100));
@@ -229,7 +229,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(await store.usage(tenant)).toMatchObject({ entries: 3, sampled: 3, missing: 0 });
   });
 
-  test('answers concurrent writers of one key with one of their values', async () => {
+  test('keeps one of the values of concurrent writers of the same key', async () => {
     const values = Array.from({ length: 50 }, (_, i) => String(i));
     await Promise.all(values.map((value) => store.set(tenant, 'k', value, 60)));
     expect(values).toContain((await store.get(tenant, 'k'))?.value);
@@ -242,7 +242,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
 });
 
 describe.each(backends)('the servers of a store, $name', ({ open }) => {
-  test('tell what they take, and may take', async () => {
+  test('report the used memory and its limit', async () => {
     const { store } = await open();
     await store.set(newTenant(), 'k', '1', 100);
     const servers = await store.servers();
@@ -266,7 +266,7 @@ async function overheadOf(store: CacheStore, tenant: string): Promise<number> {
 }
 
 describe.each(backends)('an invalidation that runs out of time, $name', ({ open }) => {
-  test('says how far it came, and goes on when it is asked again', async () => {
+  test('returns the count so far, and removes more when it is repeated', async () => {
     // One shard, so that it is known how much a page holds: 1,000 names on a server, 10,000 in memory.
     const { store } = await open({ shards: 1 });
     const tenant = newTenant();

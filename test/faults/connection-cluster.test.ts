@@ -202,7 +202,7 @@ test('a connection that is closed while it is dark stays closed', async () => {
   const access: Access = {
     address: parseBackendUrl(backend.url),
     ca: undefined,
-    loginLifetime: undefined,
+    loginLifetimeMs: undefined,
     login: () => {
       logins++;
       return { username: undefined, password: undefined };

@@ -10,7 +10,7 @@ import { startServer } from '../support/engines/server.ts';
 const noLogin = {
   ca: undefined,
   login: () => ({ username: undefined, password: undefined }),
-  loginLifetime: undefined,
+  loginLifetimeMs: undefined,
 };
 
 test('a TLS handshake that is given up halfway does not end the process', async () => {

@@ -3,7 +3,7 @@ import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { type ConnectionProfile, profileFor } from '../../lib/store/redis/connection/profiles.ts';
-import { openDragonflyStore } from '../../lib/store/redis/store.ts';
+import { openRedisStore } from '../../lib/store/redis/store.ts';
 import { type CacheStore, noObserver } from '../../lib/store/store.ts';
 import { PATIENT } from '../patience.ts';
 
@@ -39,7 +39,7 @@ export function open(
 ): Promise<CacheStore> {
   const lambda = on === 'Lambda' ? { AWS_LAMBDA_FUNCTION_NAME: 'get' } : {};
   const config = readConfig({ ...PATIENT, DRAGONFLY_URL: url, ...lambda, ...settings });
-  return openDragonflyStore(config, log, noObserver, { ...profileFor(config), ...timeouts });
+  return openRedisStore(config, log, noObserver, { ...profileFor(config), ...timeouts });
 }
 
 /** Expects an operation to fail because the backend does not answer, and not to wait for ever. */

@@ -105,7 +105,7 @@ describe.each(inject('targets'))('the usage of a tenant on a server ($name)', ({
     let evicted = 0;
     for (const shard of shardsOf(client.tenant, 16)) {
       // Of each four one, and a command for each, since they lie in several slots.
-      for (let i = 0; i < 40; i += 4) evicted += await raw.del(shard.entry(`k:${i}`) as string);
+      for (let i = 0; i < 40; i += 4) evicted += await raw.del(shard.entryKey(`k:${i}`) as string);
     }
     await raw.quit();
     expect(evicted).toBe(10);

@@ -57,8 +57,8 @@ describe('a login by IAM', () => {
   });
 
   test('is renewed before ElastiCache cuts the connection after twelve hours', async () => {
-    const { loginLifetime } = await accessSource(readConfig(env))();
-    expect(loginLifetime).toBeLessThan(12 * 3_600_000);
+    const { loginLifetimeMs } = await accessSource(readConfig(env))();
+    expect(loginLifetimeMs).toBeLessThan(12 * 3_600_000);
   });
 
   test('sends a new login on a connection whose login has become old, and only then', async () => {
@@ -68,7 +68,7 @@ describe('a login by IAM', () => {
     const access: Access = {
       address,
       ca: undefined,
-      loginLifetime: 60_000,
+      loginLifetimeMs: 60_000,
       login: () => {
         logins++;
         return { username: 'cache', password: 'secret' };

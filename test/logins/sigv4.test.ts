@@ -17,7 +17,7 @@ describe('a signature is the one that AWS computes', () => {
   test('for a presigned URL', async () => {
     const property = fc.asyncProperty(credentials, now, text, async (keys, date, user) => {
       const query = { Action: 'connect', User: user, ResourceType: 'ServerlessCache' };
-      const scope = { service: 'elasticache', region: REGION, now: date.getTime() };
+      const scope = { service: 'elasticache', region: REGION, nowEpochMs: date.getTime() };
       const ours = new URL(`http://${presign('my-cache', query, 900, keys, scope)}`);
       const theirs = await reference('elasticache', REGION, keys).presign(
         {
@@ -44,7 +44,7 @@ describe('a signature is the one that AWS computes', () => {
       const ours = signPost(headers, body, keys, {
         service: 'secretsmanager',
         region: REGION,
-        now: date.getTime(),
+        nowEpochMs: date.getTime(),
       });
       const theirs = await reference('secretsmanager', REGION, keys).sign(
         { method: 'POST', protocol: 'https:', hostname: headers.host, path: '/', headers, body, query: {} },
@@ -56,7 +56,7 @@ describe('a signature is the one that AWS computes', () => {
   });
 
   test('and a token for ElastiCache has no scheme and names the cache in lower case', () => {
-    const scope = { service: 'elasticache', region: REGION, now: Date.UTC(2026, 2, 12) };
+    const scope = { service: 'elasticache', region: REGION, nowEpochMs: Date.UTC(2026, 2, 12) };
     const token = presign('my-cache', { Action: 'connect' }, 900, CREDENTIALS, scope);
     expect(token).toMatch(
       /^my-cache\/\?Action=connect&X-Amz-Algorithm=AWS4-HMAC-SHA256&.*&X-Amz-Signature=[0-9a-f]{64}$/,

@@ -24,7 +24,7 @@ function open(url: string, settings: Record<string, string> = PATIENT): Promise<
 const valuesOf = async (store: CacheStore, tenant: string) =>
   (await store.getMany(tenant, keys, 1e9)).map((hit) => hit?.value);
 
-describe.each(backends)('batches that race, $name', ({ open }) => {
+describe.each(backends)('batch operations that run at the same time as others, $name', ({ open }) => {
   let store: CacheStore;
   let tenant: string;
   const glob = (pattern: string) => store.invalidate(tenant, compileGlob(pattern), soon());
@@ -37,7 +37,7 @@ describe.each(backends)('batches that race, $name', ({ open }) => {
     tenant = newTenant();
   });
 
-  test('a batch that was set before an invalidation or a clear is all misses after it', async () => {
+  test('a batch that is set before an invalidation or a clear has only misses after it', async () => {
     for (const end of [() => glob('k:*'), () => glob('*'), () => store.clear(tenant, soon())]) {
       await store.setMany(tenant, itemsOf('1'));
       await end();
@@ -45,7 +45,7 @@ describe.each(backends)('batches that race, $name', ({ open }) => {
     }
   });
 
-  test('a batch that is set during an invalidation leaves new values or none, never an older one', async () => {
+  test('a batch that is set during an invalidation leaves the new value of each key or a miss, never an older value', async () => {
     for (let round = 0; round < 20; round++) {
       const [older, newer] = [`"${round} before"`, `"${round}"`];
       await store.setMany(tenant, itemsOf(older));
@@ -61,7 +61,7 @@ describe.each(backends)('batches that race, $name', ({ open }) => {
     }
   });
 
-  test('batches of concurrent writers leave one of their values under each key', async () => {
+  test('batch sets of the same keys by concurrent writers leave one of the written values for each key', async () => {
     const values = Array.from({ length: 10 }, (_, i) => String(i));
     await Promise.all(values.map((value) => store.setMany(tenant, itemsOf(value))));
     for (const value of await valuesOf(store, tenant)) expect(values).toContain(value);
@@ -69,7 +69,7 @@ describe.each(backends)('batches that race, $name', ({ open }) => {
   });
 });
 
-describe('a batch on a server', () => {
+describe('a batch set on a server', () => {
   let server: Server;
   let store: CacheStore;
 
@@ -82,7 +82,7 @@ describe('a batch on a server', () => {
     await server.stop();
   });
 
-  test('that was answered with a failure does not appear later, none of it', async () => {
+  test('that failed does not apply later, not even in part', async () => {
     const proxy = await startProxy(server.port);
     const behind = await open(proxy.url, {});
     const tenant = newTenant();
@@ -100,7 +100,7 @@ describe('a batch on a server', () => {
     await proxy.stop();
   });
 
-  test('whose clock is far from ours sends all of it again, once', async () => {
+  test('whose clock differs from ours is sent again once, as a whole', async () => {
     const tenant = newTenant();
     const { now } = Date;
     try {
@@ -116,7 +116,7 @@ describe('a batch on a server', () => {
     expect(await valuesOf(store, tenant)).toEqual(keys.map(() => '2'));
   });
 
-  test('that has forgotten its scripts is answered all the same', async () => {
+  test('that has lost its scripts succeeds', async () => {
     const tenant = newTenant();
     await withRawClient(server.url, (client) => client.script('FLUSH'));
     await store.setMany(tenant, itemsOf('1'));
@@ -124,7 +124,7 @@ describe('a batch on a server', () => {
     expect(await store.deleteMany(tenant, keys)).toBe(100);
   });
 
-  test('whose indexes were evicted makes what was in that shard unreadable, and nothing else', async () => {
+  test('whose indexes of one shard were evicted makes the entries of that shard misses, and no others', async () => {
     const tenant = newTenant();
     await store.setMany(tenant, itemsOf('"before"'));
     await withRawClient(server.url, (client) =>
@@ -141,7 +141,7 @@ describe('a batch on a server', () => {
   });
 });
 
-test('a batch in a cluster finds a shard that has moved, and the others where they were', async () => {
+test('a batch in a cluster succeeds after one of its shards was moved to another node', async () => {
   const cluster = await startCluster();
   const store = await open(cluster.url);
   try {

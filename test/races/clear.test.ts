@@ -1,5 +1,5 @@
 import { describe, expect, inject, test } from 'vitest';
-import { EmbeddedStore } from '../../lib/store/memory.ts';
+import { MemoryStore } from '../../lib/store/memory.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, newTenant, soon } from '../conformance/backends.ts';
 import { openObserved } from './observed.ts';
@@ -19,7 +19,7 @@ async function expectOnlyFresh(store: CacheStore, tenant: string): Promise<void>
   expect(fresh.filter((key) => values.get(key) !== '"new"')).toEqual([]);
 }
 
-describe('what is set while the memory of a cleared tenant is given back stays', () => {
+describe('a set while the memory of a cleared tenant is reclaimed remains', () => {
   test.each(inject('targets'))('$name', async ({ url }) => {
     let clearing = false;
     let trips = 0;
@@ -36,8 +36,8 @@ describe('what is set while the memory of a cleared tenant is given back stays',
     await store.close();
   });
 
-  test('embedded', async () => {
-    const store = new EmbeddedStore({ memoryMaxBytes: 2 ** 30 });
+  test('the memory store', async () => {
+    const store = new MemoryStore({ memoryMaxBytes: 2 ** 30 });
     const tenant = newTenant();
     await setAll(store, tenant, keys, '"old"');
     const cleared = store.clear(tenant);

@@ -10,14 +10,14 @@ import { openObserved } from './observed.ts';
 /** How long a key has not been used when nothing touches it, in seconds. */
 const IDLE_S = 3600;
 
-const HELPERS = ['generation', 'expiryIndex', 'nameIndex'] as const;
-type Helper = (typeof HELPERS)[number];
+const META_KEYS = ['generation', 'expiryIndex', 'nameIndex'] as const;
+type MetaKey = (typeof META_KEYS)[number];
 
 /**
  * An engine that is short of memory evicts whatever key it likes, also those that make a shard work. Here a hand does it. What
  * may never happen, whichever key goes and whenever: that something set earlier is served after an invalidation of it.
  */
-describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }) => {
+describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) => {
   let engine: Redis | Cluster;
   let store: CacheStore;
   let tenant: string;
@@ -44,8 +44,8 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     expect(await idleSeconds(key)).toBeGreaterThanOrEqual(IDLE_S);
   };
   const idleSeconds = async (key: string) => Number(await engine.object('IDLETIME', key));
-  const evict = async (helper: Helper) => {
-    for (const shard of shardsOf(tenant, 1)) expect(await engine.del(shard[helper])).toBe(1);
+  const evict = async (metaKey: MetaKey) => {
+    for (const shard of shardsOf(tenant, 1)) expect(await engine.del(shard[metaKey])).toBe(1);
   };
   const glob = (pattern: string) => store.invalidate(tenant, compileGlob(pattern), soon());
   const readable = async (keys: string[]) => {
@@ -58,25 +58,25 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
   const leftOver = async () => {
     const [shard] = shardsOf(tenant, 1);
     if (!shard) throw new Error('No shard');
-    return engine.exists(...shard.helpers, ...shard.entries([...keys, 'z']));
+    return engine.exists(...shard.metaKeys, ...shard.entryKeys([...keys, 'z']));
   };
   // Three pages of names.
   const keys = Array.from({ length: 2100 }, (_, i) => `k:${i}`);
-  /** With one more that no invalidation here matches, so that the helper keys stay until they are evicted. */
+  /** With one more that no invalidation here matches, so that the meta keys stay until they are evicted. */
   const setAll = () => inBatches([...keys, 'z'], (key) => store.set(tenant, key, '"old"', 100));
 
-  test.each(HELPERS)('%s, then an invalidation: nothing old is served', async (helper) => {
+  test.each(META_KEYS)('%s, then an invalidation: older entries are misses', async (metaKey) => {
     await store.set(tenant, 'k:1', '"old"', 100);
-    await evict(helper);
+    await evict(metaKey);
     expect((await glob('k:*')).complete).toBe(true);
     expect(await readable(['k:1'])).toEqual([]);
     await store.set(tenant, 'k:2', '"new"', 100);
     expect(await readable(['k:1', 'k:2'])).toEqual(['k:2']);
   });
 
-  test.each(HELPERS)('%s, then a set, then an invalidation: nothing old is served', async (helper) => {
+  test.each(META_KEYS)('%s, then a set and an invalidation: older entries are misses', async (metaKey) => {
     await store.set(tenant, 'k:1', '"old"', 100);
-    await evict(helper);
+    await evict(metaKey);
     await store.set(tenant, 'k:2', '"new"', 100);
     expect((await glob('k:*')).complete).toBe(true);
     expect(await readable(['k:1', 'k:2'])).toEqual([]);
@@ -84,9 +84,9 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     expect(await readable(['k:1', 'k:2', 'k:3'])).toEqual(['k:3']);
   });
 
-  test.each(HELPERS)('%s, then a delete and a clear: nothing old is served', async (helper) => {
+  test.each(META_KEYS)('%s, then a delete and a clear: older entries are misses', async (metaKey) => {
     await Promise.all(['k:1', 'k:2'].map((key) => store.set(tenant, key, '"old"', 100)));
-    await evict(helper);
+    await evict(metaKey);
     await store.delete(tenant, 'k:1');
     expect(await readable(['k:1'])).toEqual([]);
     await store.clear(tenant, soon());
@@ -94,18 +94,18 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     expect(await readable(['k:1', 'k:2', 'k:3'])).toEqual(['k:3']);
   });
 
-  const walks = HELPERS.flatMap((helper) => [1, 2, 4].map((trip) => ({ helper, trip })));
+  const walks = META_KEYS.flatMap((metaKey) => [1, 2, 4].map((trip) => ({ metaKey, trip })));
 
   test.each(walks)(
-    '$helper after round trip $trip of an invalidation: nothing old is served',
-    async ({ helper, trip }) => {
+    '$metaKey, after round trip $trip of an invalidation: older entries are misses',
+    async ({ metaKey, trip }) => {
       await setAll();
       let evicted = false;
       let trips = 0;
       afterRoundTrip = async () => {
         if (++trips === trip) {
           evicted = true;
-          await evict(helper);
+          await evict(metaKey);
         }
       };
       expect((await glob('k:*')).complete).toBe(true);
@@ -120,13 +120,13 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
   );
 
   test.each(walks)(
-    '$helper after round trip $trip of an invalidation, with a set right after: nothing old is served',
-    async ({ helper, trip }) => {
+    '$metaKey, after round trip $trip of an invalidation, then a set: older entries are misses',
+    async ({ metaKey, trip }) => {
       await setAll();
       let trips = 0;
       afterRoundTrip = async () => {
         if (++trips === trip) {
-          await evict(helper);
+          await evict(metaKey);
           await store.set(tenant, 'k:new', '"new"', 100);
         }
       };
@@ -140,33 +140,36 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     },
   );
 
-  test.each(HELPERS)('%s, then a set: every entry is there again, and is found', async (helper) => {
-    await setAll();
-    await evict(helper);
-    await store.set(tenant, 'k:new', '"new"', 100);
-    expect((await readable([...keys, 'z'])).length).toBe(keys.length + 1);
-    expect(await glob('k:*')).toEqual({ count: keys.length + 1, complete: true });
-    expect(await readable([...keys, 'k:new', 'z'])).toEqual(['z']);
-    expect(await glob('*')).toEqual({ count: 1, complete: true });
-    expect(await leftOver()).toBe(0);
-  });
+  test.each(META_KEYS)(
+    '%s, then a set: every entry is a hit again, and the indexes contain it',
+    async (metaKey) => {
+      await setAll();
+      await evict(metaKey);
+      await store.set(tenant, 'k:new', '"new"', 100);
+      expect((await readable([...keys, 'z'])).length).toBe(keys.length + 1);
+      expect(await glob('k:*')).toEqual({ count: keys.length + 1, complete: true });
+      expect(await readable([...keys, 'k:new', 'z'])).toEqual(['z']);
+      expect(await glob('*')).toEqual({ count: 1, complete: true });
+      expect(await leftOver()).toBe(0);
+    },
+  );
 
-  test.each(HELPERS)('%s, then a clear: it counts, and nothing is left', async (helper) => {
+  test.each(META_KEYS)('%s, then a clear: it returns the count, and leaves no key', async (metaKey) => {
     await setAll();
-    await evict(helper);
+    await evict(metaKey);
     expect(await store.clear(tenant, soon())).toBe(keys.length + 1);
     expect(await readable([...keys, 'z'])).toEqual([]);
     expect(await leftOver()).toBe(0);
   });
 
-  test.each(HELPERS)('%s, then a look at the usage: every entry is counted', async (helper) => {
+  test.each(META_KEYS)('%s, then a usage request: every entry is counted', async (metaKey) => {
     await setAll();
-    await evict(helper);
+    await evict(metaKey);
     expect(await store.usage(tenant)).toMatchObject({ entries: keys.length + 1, sampled: 256, missing: 0 });
     expect((await readable([...keys, 'z'])).length).toBe(keys.length + 1);
   });
 
-  test('both indexes: nothing old is served, and a set makes the tenant a new one', async () => {
+  test('both indexes, then a set: older entries are misses, and the set is a hit', async () => {
     await setAll();
     await evict('expiryIndex');
     await evict('nameIndex');
@@ -175,9 +178,9 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     expect(await glob('k:*')).toEqual({ count: 1, complete: true });
   });
 
-  test('all of them at once: the tenant works as a new one', async () => {
+  test('all three, then a set: the tenant works as a new one', async () => {
     await setAll();
-    for (const helper of HELPERS) await evict(helper);
+    for (const metaKey of META_KEYS) await evict(metaKey);
     expect(await readable(keys)).toEqual([]);
     await store.set(tenant, 'k:1', '"new"', 100);
     expect(await store.get(tenant, 'k:1')).toEqual({ value: '"new"', bytes: 5, ttl: leftOf(100) });
@@ -209,19 +212,19 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
       );
       await store.set(tenant, 'k', '"old"', 100);
       const [shard] = shardsOf(tenant, 1);
-      for (const key of shard?.helpers ?? []) await makeIdle(key);
+      for (const key of shard?.metaKeys ?? []) await makeIdle(key);
       await use();
-      for (const key of shard?.helpers ?? []) expect(await idleSeconds(key), key).toBeLessThan(IDLE_S);
+      for (const key of shard?.metaKeys ?? []) expect(await idleSeconds(key), key).toBeLessThan(IDLE_S);
     },
   );
 
-  test('an entry that is evicted is not counted, and may be set anew', async () => {
+  test('an evicted entry is not counted by an invalidation, and can be set again', async () => {
     const [shard] = shardsOf(tenant, 1);
     await Promise.all(['k:1', 'k:2'].map((key) => store.set(tenant, key, '"old"', 100)));
-    await engine.del(shard?.entry('k:1') as string);
+    await engine.del(shard?.entryKey('k:1') as string);
     expect(await store.delete(tenant, 'k:1')).toBe(false);
     await store.set(tenant, 'k:3', '"new"', 100);
-    await engine.del(shard?.entry('k:3') as string);
+    await engine.del(shard?.entryKey('k:3') as string);
     expect(await glob('k:*')).toEqual({ count: 1, complete: true });
   });
 });

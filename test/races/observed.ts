@@ -4,7 +4,7 @@ import type { Client } from '../../lib/store/redis/connection/client.ts';
 import { Connection } from '../../lib/store/redis/connection/connection.ts';
 import { accessSource } from '../../lib/store/redis/connection/credentials.ts';
 import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
-import { DragonflyStore } from '../../lib/store/redis/store.ts';
+import { RedisStore } from '../../lib/store/redis/store.ts';
 import { PATIENT } from '../patience.ts';
 
 type Settings = { shards?: number; compressMinBytes?: number };
@@ -14,7 +14,7 @@ export async function openObserved(
   url: string,
   settings: Settings,
   afterRoundTrip: () => Promise<void> = async () => {},
-): Promise<DragonflyStore> {
+): Promise<RedisStore> {
   let heard = true;
   class Observed extends Connection {
     override async run<T>(commands: (client: Client) => Promise<T>): Promise<T> {
@@ -31,7 +31,7 @@ export async function openObserved(
   const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
   const config = readConfig({ ...PATIENT, DRAGONFLY_URL: url });
   const connection = new Observed(accessSource(config), profileFor(config), log);
-  const store = new DragonflyStore({ shards: 16, compressMinBytes: 0, ...settings }, connection);
+  const store = new RedisStore({ shards: 16, compressMinBytes: 0, ...settings }, connection);
   await store.learnClock();
   return store;
 }

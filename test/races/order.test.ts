@@ -3,7 +3,7 @@ import { compileGlob } from '../../lib/store/glob.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { backends, inBatches, newTenant, soon } from '../conformance/backends.ts';
 
-describe.each(backends)('operations that race, $name', ({ open }) => {
+describe.each(backends)('operations that run at the same time, $name', ({ open }) => {
   let store: CacheStore;
   let tenant: string;
   const glob = (pattern: string) => store.invalidate(tenant, compileGlob(pattern), soon());
@@ -18,7 +18,7 @@ describe.each(backends)('operations that race, $name', ({ open }) => {
     tenant = newTenant();
   });
 
-  test('a set that was answered before an invalidation is a miss after it', async () => {
+  test('a set that is answered before an invalidation is a miss after it', async () => {
     for (let round = 0; round < 50; round++) {
       await store.set(tenant, 'k:1', String(round), 100);
       await glob(round % 2 ? 'k:*' : '*:1');
@@ -26,7 +26,7 @@ describe.each(backends)('operations that race, $name', ({ open }) => {
     }
   });
 
-  test('a set during an invalidation leaves the new value or none, never the older one', async () => {
+  test('a set during an invalidation leaves the new value or a miss, never the older value', async () => {
     await setAll('"old"');
     const invalidated = glob('k:*');
     await inBatches(keys, async (key) => {
@@ -39,7 +39,7 @@ describe.each(backends)('operations that race, $name', ({ open }) => {
     });
   });
 
-  test('a set after a clear was answered is a hit', async () => {
+  test('a set after a clear is a hit', async () => {
     for (let round = 0; round < 20; round++) {
       await store.set(tenant, 'k', String(round), 100);
       await store.clear(tenant, soon());
@@ -49,7 +49,7 @@ describe.each(backends)('operations that race, $name', ({ open }) => {
     }
   });
 
-  test('invalidations and clears side by side leave nothing', async () => {
+  test('concurrent invalidations and clears leave no entry', async () => {
     for (let round = 0; round < 5; round++) {
       await setAll('"old"');
       await Promise.all([glob('k:*'), glob('*1'), store.clear(tenant, soon()), glob('*')]);

@@ -51,13 +51,13 @@ describe('a URL of a backend', () => {
       },
     ],
     ['redis://a,b/0', { hosts: hosts('a', 'b'), cluster: true }],
-  ])('is read: %s', (url, differences) => {
+  ])('is parsed: %s', (url, differences) => {
     expect(parseBackendUrl(url)).toEqual({ ...plain, ...differences });
   });
 
   const SHAPE = 'must look like dragonfly://[user:password@]host:port[/db]';
   const SCHEME = /^must begin with one of dragonfly, .* and :\/\/$/;
-  const DATABASE = 'must end in a database number, if in anything, after the /';
+  const DATABASE = 'must have nothing or a database number after the /';
 
   test.each<[string, string | RegExp]>([
     ['', SHAPE],
@@ -88,21 +88,21 @@ describe('a URL of a backend', () => {
     ['dragonfly://h/-1', DATABASE],
     ['dragonfly://h/1/2', DATABASE],
     ['dragonfly://h/1.5', DATABASE],
-    ['dragonfly://a,b/1', 'names a database, which a cluster does not have'],
-    ['dragonfly://h/1?cluster=true', 'names a database, which a cluster does not have'],
-    ['dragonfly://h?cluster=1', 'takes no option but ?cluster=true'],
-    ['dragonfly://h?cluster', 'takes no option but ?cluster=true'],
-    ['dragonfly://h?db=1', 'takes no option but ?cluster=true'],
-    ['dragonfly://h?cluster=true&tls=true', 'takes no option but ?cluster=true'],
+    ['dragonfly://a,b/1', 'must not contain a database: a cluster has only database 0'],
+    ['dragonfly://h/1?cluster=true', 'must not contain a database: a cluster has only database 0'],
+    ['dragonfly://h?cluster=1', 'may have only the option ?cluster=true'],
+    ['dragonfly://h?cluster', 'may have only the option ?cluster=true'],
+    ['dragonfly://h?db=1', 'may have only the option ?cluster=true'],
+    ['dragonfly://h?cluster=true&tls=true', 'may have only the option ?cluster=true'],
     ['dragonfly://user:100%@h', 'has a user or password that is not percent-encoded'],
     ['dragonfly://user:%FF@h', 'has a user or password that is not percent-encoded'],
-  ])('is refused: %s', (url, problem) => {
+  ])('is rejected: %s', (url, problem) => {
     expect(messageFor(url)).toMatch(
       problem instanceof RegExp ? problem : new RegExp(`^${escaped(problem)}$`),
     );
   });
 
-  test('gives back whatever user, password, host and database are written into it', () => {
+  test('is parsed into the user, password, host and database that were encoded into it', () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(
@@ -126,7 +126,7 @@ describe('a URL of a backend', () => {
     );
   });
 
-  test('is never repeated by what is said against it', () => {
+  test('does not appear in the error message', () => {
     const noise = fc.string({
       unit: fc.constantFrom('/', '?', '#', '@', ':', '%', ',', '[', ' ', 'x', '0', '='),
       maxLength: 4,

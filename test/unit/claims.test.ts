@@ -20,23 +20,26 @@ function readTenantOf(claim: string | undefined, given: unknown): string {
   return request.tenant;
 }
 
-describe("where the tenant is a token's claim", () => {
+describe('with a tenant claim in the token', () => {
   test('the header is not needed', () => {
     expect(tenantOf({ 'custom:tenant': 'acme' })).toBe('acme');
   });
 
-  test('the header may say the same', () => {
+  test('the header may name the same tenant', () => {
     expect(tenantOf({ 'custom:tenant': 'acme' }, 'acme')).toBe('acme');
   });
 
-  test.each(['other', 'ACME', 'acme ', 'acme,acme', '*'])('a header that says %j is refused', (header) => {
-    expect(() => tenantOf({ 'custom:tenant': 'acme' }, header)).toThrow(
-      expect.objectContaining({ status: 403, code: 'TENANT_MISMATCH' }),
-    );
-  });
+  test.each(['other', 'ACME', 'acme ', 'acme,acme', '*'])(
+    'a header with the value %j is rejected',
+    (header) => {
+      expect(() => tenantOf({ 'custom:tenant': 'acme' }, header)).toThrow(
+        expect.objectContaining({ status: 403, code: 'TENANT_MISMATCH' }),
+      );
+    },
+  );
 
   test.each([[{}], [undefined], [{ tenant: 'acme' }], [{ 'custom:tenant': '' }], [{ 'custom:tenant': 7 }]])(
-    'a request with the claims %j has no tenant, whatever its header says',
+    'a request with the claims %j has no tenant, even with a tenant header',
     (claims) => {
       for (const header of [undefined, 'acme']) {
         expect(() => tenantOf(claims, header)).toThrow(
@@ -50,7 +53,7 @@ describe("where the tenant is a token's claim", () => {
     },
   );
 
-  test('the OpenAPI document has the failure as it is answered', () => {
+  test('the OpenAPI document contains the error as it is returned', () => {
     const { content } = openApiDocument(readConfig({ TENANT_CLAIM: 'custom:tenant' })).components.responses
       .MissingTenantError as ResponseObject;
     expect(content?.['application/json']?.examples?.MISSING_TENANT_ID?.value).toMatchObject({
@@ -58,12 +61,15 @@ describe("where the tenant is a token's claim", () => {
     });
   });
 
-  test.each(['a b', '[acme other]', '{acme}', 'x'.repeat(129)])('a claim %j is no tenant', (claim) => {
-    expect(() => tenantOf({ 'custom:tenant': claim })).toThrow(expect.objectContaining({ status: 400 }));
-  });
+  test.each(['a b', '[acme other]', '{acme}', 'x'.repeat(129)])(
+    'a claim with the value %j is rejected',
+    (claim) => {
+      expect(() => tenantOf({ 'custom:tenant': claim })).toThrow(expect.objectContaining({ status: 400 }));
+    },
+  );
 });
 
-test('where the tenant is named by the header, a request without it is told so', () => {
+test('without a tenant claim, a request without the header gets an error that names the header', () => {
   expect(() => readTenantOf(undefined, { headers: {}, requestContext: {} })).toThrow(
     expect.objectContaining({
       status: 401,

@@ -37,8 +37,8 @@ const numbers: [name: string, member: keyof Config, fallback: number, min: numbe
   ['COMPRESS_MIN_BYTES', 'compressMinBytes', 2048, 0, Number.MAX_SAFE_INTEGER],
 ];
 
-describe('settings of which none is given', () => {
-  test('are the defaults', () => {
+describe('settings that are not set', () => {
+  test('have their defaults', () => {
     expect(readConfig({})).toEqual({
       serviceName: 'cache-service',
       host: '127.0.0.1',
@@ -58,7 +58,7 @@ describe('settings of which none is given', () => {
     } satisfies Partial<Config>);
   });
 
-  test.each(['', ' ', '\t\n'])('are the same as those that are set to %j', (nothing) => {
+  test.each(['', ' ', '\t\n'])('have the same values as settings that are set to %j', (nothing) => {
     const names = [
       ...numbers.map(([name]) => name),
       'SERVICE_NAME',
@@ -79,14 +79,14 @@ describe.each(numbers)('%s', (name, member, fallback, min, max) => {
     expect(readConfig({})[member]).toBe(fallback);
   });
 
-  test('takes its least and its greatest value, and white space around it', () => {
+  test('accepts its minimum and maximum, and white space around it', () => {
     for (const value of [min, max]) {
       expect(readConfig({ [name]: String(value) })[member]).toBe(value);
       expect(readConfig({ [name]: ` ${value}\n` })[member]).toBe(value);
     }
   });
 
-  test('takes nothing else', () => {
+  test('rejects any other value', () => {
     const wrong = [
       'one',
       '1.5',
@@ -110,8 +110,8 @@ describe.each(numbers)('%s', (name, member, fallback, min, max) => {
   });
 });
 
-describe('the default time to live', () => {
-  test('is never longer than the longest one', () => {
+describe('the default TTL', () => {
+  test('is limited to the maximum TTL', () => {
     expect(readConfig({ MAX_TTL_SECONDS: '60' })).toMatchObject({ defaultTtlSeconds: 60, maxTtlSeconds: 60 });
     expect(readConfig({ MAX_TTL_SECONDS: '60', DEFAULT_TTL_SECONDS: '60' }).defaultTtlSeconds).toBe(60);
     expect(problemWith({ MAX_TTL_SECONDS: '60', DEFAULT_TTL_SECONDS: '61' })).toMatch(
@@ -121,7 +121,7 @@ describe('the default time to live', () => {
 });
 
 describe('other settings', () => {
-  test('CACHE_SHARDS may be auto, in any case and with white space around it', () => {
+  test('CACHE_SHARDS accepts auto, in any case and with white space around it', () => {
     for (const auto of ['auto', 'AUTO', ' auto\n'])
       expect(readConfig({ CACHE_SHARDS: auto }).shards).toBe(16);
   });
@@ -130,7 +130,7 @@ describe('other settings', () => {
     expect(readConfig({ SERVICE_NAME: ' my "cache" ' }).serviceName).toBe('my "cache"');
   });
 
-  test('LOG_LEVEL takes every level in any case', () => {
+  test('LOG_LEVEL accepts every level, in any case', () => {
     for (const level of LOG_LEVELS) {
       expect(readConfig({ LOG_LEVEL: level }).logLevel).toBe(level);
       expect(readConfig({ LOG_LEVEL: level.toLowerCase() }).logLevel).toBe(level);
@@ -142,7 +142,7 @@ describe('other settings', () => {
     }
   });
 
-  test('CORS_ORIGINS is a list of origins, as the corsOrigins of a deployment', () => {
+  test('CORS_ORIGINS accepts the same lists of origins as corsOrigins of a deployment', () => {
     const origins = ['https://a.example', 'http://localhost:3000'];
     expect(readConfig({ CORS_ORIGINS: ` ${origins.join(' , ')} ` }).corsOrigins).toEqual(origins);
     expect(readConfig({ CORS_ORIGINS: '*' }).corsOrigins).toEqual(['*']);
@@ -160,7 +160,7 @@ describe('other settings', () => {
     expect(problemWith({ CORS_ORIGINS: 'https://user:secret@a.example/' })).not.toContain('secret');
   });
 
-  test('SERVICE_HOST may be any address or name, but not empty', () => {
+  test('SERVICE_HOST accepts any address or host name, but not an empty text', () => {
     for (const host of ['0.0.0.0', '::', 'cache.internal']) {
       expect(readConfig({ SERVICE_HOST: ` ${host} ` }).host).toBe(host);
     }
@@ -173,7 +173,7 @@ describe('other settings', () => {
     ['OTEL_TRACES_SAMPLER_ARG', 'endpoint=http://localhost:14250,initialSamplingRate=0.25'],
     ['OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'lowmemory'],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4317'],
-  ])('%s may be as other programs want it while ENABLE_OTEL is off', (name, value) => {
+  ])('%s is not checked while ENABLE_OTEL is off', (name, value) => {
     expect(readConfig({ [name]: value })).toEqual(readConfig({}));
     expect(problemWith({ [name]: value, ENABLE_OTEL: 'true' })).toMatch(new RegExp(`^${name} must `));
   });
@@ -187,13 +187,13 @@ describe('other settings', () => {
     }
   });
 
-  test('a process on Lambda is known by the name of its function', () => {
+  test('AWS_LAMBDA_FUNCTION_NAME marks a process on Lambda', () => {
     expect(readConfig({ AWS_LAMBDA_FUNCTION_NAME: 'get' }).onLambda).toBe(true);
   });
 });
 
 describe('DRAGONFLY_URL', () => {
-  test('names the backend', () => {
+  test('is parsed into the backend', () => {
     expect(readConfig({ DRAGONFLY_URL: ' dragonfly://:secret@h:1/2 ' }).backend).toEqual({
       hosts: [{ host: 'h', port: 1 }],
       cluster: false,
@@ -204,7 +204,7 @@ describe('DRAGONFLY_URL', () => {
     });
   });
 
-  test('that does not parse is named, in one line that holds nothing of it', () => {
+  test('that is invalid causes an error in one line that names the setting and does not contain the URL', () => {
     const part = fc.string({
       unit: fc.constantFrom('/', '?', '#', '@', ':', '%', ',', '[', '\n', 'x'),
       maxLength: 4,

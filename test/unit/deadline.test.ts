@@ -19,7 +19,7 @@ describe('the deadline of a request', () => {
     expect(deadline).toBeLessThanOrEqual(after + expected);
   });
 
-  test('leaves the time that an operation on the backend may take to fail, and 100 ms for the answer', () => {
+  test('leaves the timeout of an operation on the backend, and 100 ms for the response', () => {
     vi.useFakeTimers({ now: 0, toFake: ['Date'] });
     try {
       expect(deadlineEpochMs({ getRemainingTimeInMillis: () => 29_000 }, 4000)).toBe(24_900);

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeEntry, encodeEntry } from '../../lib/store/redis/entry.ts';
-import { GENERATION_BYTES, newGeneration } from '../../lib/store/redis/generation.ts';
+import { decodeEntry, encodeEntry, GENERATION_BYTES, newGeneration } from '../../lib/store/redis/entry.ts';
 
 const NOW = 1_800_000_000_000;
 const MAX_TTL = 315_360_000;
@@ -28,7 +27,7 @@ const texts = fc.oneof(
 );
 
 describe('an entry', () => {
-  test('gives back its value and its time to live, compressed or not', () => {
+  test('decodes to its value and its TTL, compressed or not', () => {
     fc.assert(
       fc.property(texts, ttls, fc.constantFrom(0, 1, 100, 2048), (value, ttl, compressMinBytes) => {
         const bytes = Buffer.byteLength(value);
@@ -39,7 +38,7 @@ describe('an entry', () => {
     );
   });
 
-  test('is compressed from the given length on, where that makes it smaller', () => {
+  test('is compressed from the given length on, if that makes it smaller', () => {
     const value = 'x'.repeat(1000);
     const lengthOf = (text: string, compressMinBytes: number) =>
       Buffer.byteLength(encodeEntry(text, 1, compressMinBytes).body);
@@ -50,12 +49,12 @@ describe('an entry', () => {
     expect(lengthOf('q7ZrT0xK', 1)).toBe(8);
   });
 
-  test('tells the seconds that are left, rounded up', () => {
+  test('decodes to the remaining seconds, rounded up', () => {
     const left = (ms: number) => decodeEntry(written('1', 10), generation, NOW + ms)?.ttl;
     expect([0, 1, 999, 1000, 1001, 8999, 9000, 9001, 9999].map(left)).toEqual([10, 10, 10, 9, 9, 2, 1, 1, 1]);
   });
 
-  test("tells 1 to its time to live, however wrong the reader's clock", () => {
+  test("decodes to a TTL from 1 to the original, however wrong the reader's clock is", () => {
     fc.assert(
       fc.property(ttls, fc.integer({ min: -(10 ** 12), max: 10 ** 12 }), (ttl, error) => {
         const told = decodeEntry(written('1', ttl), generation, NOW + error)?.ttl;
@@ -67,16 +66,16 @@ describe('an entry', () => {
   });
 });
 
-describe('there is no entry', () => {
+describe('decoding returns a miss', () => {
   const entry = written('"value"', 60);
 
-  test('where nothing is stored, or there is no generation', () => {
+  test('without an entry or without a generation', () => {
     expect(decodeEntry(null, generation, NOW)).toBeUndefined();
     expect(decodeEntry(entry, null, NOW)).toBeUndefined();
     expect(decodeEntry(null, null, NOW)).toBeUndefined();
   });
 
-  test('of another generation', () => {
+  test('for an entry of another generation', () => {
     for (let byte = 0; byte < GENERATION_BYTES; byte++) {
       const other = Buffer.from(generation);
       other[byte] = (other[byte] as number) ^ 1;
@@ -91,7 +90,7 @@ describe('there is no entry', () => {
     }
   });
 
-  test('that this version can read, where the flags are of another one', () => {
+  test('for an entry with unknown flags', () => {
     for (let flags = 0; flags < 256; flags++) {
       if ('01'.includes(String.fromCharCode(flags))) continue;
       const other = Buffer.from(entry);
@@ -100,13 +99,13 @@ describe('there is no entry', () => {
     }
   });
 
-  test('before its value begins', () => {
+  test('for an entry that is shorter than its header', () => {
     for (let length = 0; length < BODY_AT; length++) {
       expect(decodeEntry(entry.subarray(0, length), generation, NOW)).toBeUndefined();
     }
   });
 
-  test('where a compressed value is cut off or damaged', () => {
+  test('for a compressed value that is truncated or damaged', () => {
     const value = JSON.stringify(Array.from({ length: 500 }, (_, index) => ({ index })));
     const whole = written(value, 60, 1);
     expect(whole.toString('latin1', FLAGS_AT, FLAGS_AT + 1)).toBe('1');
@@ -118,7 +117,7 @@ describe('there is no entry', () => {
   });
 });
 
-test('a generation is ASCII of its length, and never the same', () => {
+test('a generation is ASCII, has its length, and is unique', () => {
   const made = Array.from({ length: 10_000 }, newGeneration);
   for (const generation of made) expect(generation).toMatch(/^[\w-]{11}$/);
   expect(new Set(made).size).toBe(made.length);

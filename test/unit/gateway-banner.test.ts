@@ -7,29 +7,29 @@ import { routes } from '../../lib/routes.ts';
 
 const describing = (url: string) => describeBackend(readConfig({ DRAGONFLY_URL: url }));
 
-describe('the backend is described', () => {
-  test('as in memory, with its bound, where none is set', () => {
+describe('the description of the backend', () => {
+  test('is the memory store with its limit if DRAGONFLY_URL is not set', () => {
     const withMemory = (MEMORY_MAX_BYTES: string) => describeBackend(readConfig({ MEMORY_MAX_BYTES }));
     expect(withMemory('4096')).toBe('in memory, at most 4096 bytes (DRAGONFLY_URL is not set)');
     expect(withMemory('')).toBe('in memory, at most 256 MiB (DRAGONFLY_URL is not set)');
   });
 
-  test('by its host, its port and its database', () => {
+  test('contains its host, port and database', () => {
     expect(describing('dragonfly://cache.internal')).toBe('dragonfly at cache.internal:6379 (database 0)');
     expect(describing('redis://[::1]:7000/3')).toBe('dragonfly at [::1]:7000 (database 3)');
   });
 
-  test('with every host of a cluster, and TLS', () => {
+  test('contains every host of a cluster, and TLS', () => {
     expect(describing('dragonflys://a:1,b:2')).toBe('dragonfly at a:1, b:2 (cluster, TLS)');
   });
 
-  test('by the setting whose secret says where it is', () => {
+  test('contains the setting of the secret if the address is in the secret', () => {
     const DRAGONFLY_SECRET_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:hidden-AbCdEf';
     const where = 'dragonfly, where the secret of DRAGONFLY_SECRET_ARN says';
     expect(describeBackend(readConfig({ DRAGONFLY_SECRET_ARN }))).toBe(where);
   });
 
-  test('without user and password', () => {
+  test('does not contain the user and the password', () => {
     const text = describing('dragonflys://someone:secret@cache.internal:6380');
     expect(text).toBe('dragonfly at cache.internal:6380 (database 0, TLS)');
   });
@@ -40,19 +40,19 @@ const printed = (env: Record<string, string>, { address = '127.0.0.1', docs = tr
 
 const printedWith = (docs: boolean) => printed({ SERVICE_NAME: 'my-cache' }, { docs });
 
-test('what is printed names the service, its address, and every method and path', () => {
+test('the banner contains the service, its address, and every method and path', () => {
   const lines = printedWith(true);
   expect(lines).toContain('my-cache listens on http://localhost:8123');
   const rows = lines.filter((line) => line.startsWith('  ')).map((line) => line.trim().split(/ +/));
   expect(rows).toEqual(routes.flatMap(({ method, paths }) => paths.map((path) => [method, path])));
 });
 
-test('what is printed tells where the docs page is, unless there is none', () => {
+test('the banner contains the address of the docs page, unless there is none', () => {
   expect(printedWith(true)).toContain('Docs: http://localhost:8123/docs');
   expect(printedWith(false).join('\n')).not.toContain('/docs');
 });
 
-describe('the address that is printed', () => {
+describe('the address in the banner', () => {
   test.each([
     ['127.0.0.1', '127.0.0.1', 'localhost'],
     ['::1', '::1', '[::1]'],
@@ -73,8 +73,8 @@ describe('the address that is printed', () => {
   });
 });
 
-describe('what is printed of what goes elsewhere', () => {
-  test('is nothing where nothing does', () => {
+describe('the destinations in the banner', () => {
+  test('are absent if events, traces and metrics are off', () => {
     const env = { NATS_URL: 'nats://broker', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' };
     expect(printed(env).filter((line) => /^(?:Events|Traces|Metrics):/.test(line))).toEqual([]);
   });
@@ -83,13 +83,13 @@ describe('what is printed of what goes elsewhere', () => {
     ['nats://someone:secret@broker.internal', 'NATS at broker.internal:4222'],
     ['nats://secret@broker.internal:4223', 'NATS at broker.internal:4223'],
     ['tls://someone:secret@a:1,[::1]:2', 'NATS at a:1, [::1]:2 (TLS)'],
-  ])('is where events go, without a login: %s', (NATS_URL, where) => {
+  ])('contain the broker of events without its login: %s', (NATS_URL, where) => {
     const lines = printed({ ENABLE_NATS: 'true', NATS_URL, NATS_CREDS: 'secret' });
     expect(lines).toContain(`Events: ${where}`);
     expect(lines.join('\n')).not.toMatch(/someone|secret/);
   });
 
-  test('is the setting whose secret says where events go', () => {
+  test("contain the setting of the secret if the broker's address is in the secret", () => {
     const NATS_SECRET_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:hidden-AbCdEf';
     const lines = printed({ ENABLE_NATS: 'true', NATS_SECRET_ARN });
     expect(lines).toContain('Events: NATS, where the secret of NATS_SECRET_ARN says');
@@ -100,38 +100,38 @@ describe('what is printed of what goes elsewhere', () => {
     ['http://collector.internal', 'collector.internal:80'],
     ['https://otlp.example.com/secret', 'otlp.example.com:443 (TLS)'],
     ['http://[::1]:4318', '[::1]:4318'],
-  ])('is where traces go, without a path or a header: %s', (OTEL_EXPORTER_OTLP_ENDPOINT, where) => {
+  ])('contain the collector without a path or headers: %s', (OTEL_EXPORTER_OTLP_ENDPOINT, where) => {
     const OTEL_EXPORTER_OTLP_HEADERS = 'x-key=secret';
     const lines = printed({ ENABLE_OTEL: 'true', OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS });
     expect(lines).toContain(`Traces: OpenTelemetry collector at ${where}`);
     expect(lines.join('\n')).not.toContain('secret');
   });
 
-  test('is the namespace of the metrics', () => {
+  test('contain the namespace of the metrics', () => {
     expect(printed({ METRICS_NAMESPACE: 'Cache/dev' })).toContain('Metrics: namespace Cache/dev');
   });
 });
 
-describe('a start that fails is explained', () => {
+describe('the explanation of a failed start', () => {
   const failing = (code: string) => Object.assign(new Error(`listen ${code}`), { code });
 
   test.each([
     [8080, 8081],
     [65_535, 65_534],
-  ])('by the port that is in use, and another one: %i, %i', (port, other) => {
+  ])('contains the port that is in use, and another one: %i, %i', (port, other) => {
     expect(explainStart(failing('EADDRINUSE'), { host: '127.0.0.1', port })).toBe(
       `SERVICE_PORT ${port} is in use by another process; take another one: SERVICE_PORT=${other} npm start`,
     );
   });
 
-  test('by the port that only others may listen on', () => {
+  test('contains a port that needs privileges', () => {
     expect(explainStart(failing('EACCES'), { host: '127.0.0.1', port: 80 })).toBe(
       'SERVICE_PORT 80 needs more rights than this process has',
     );
   });
 
   test.each(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EAFNOSUPPORT', 'EINVAL'])(
-    'by a host that cannot be listened on: %s',
+    'contains a host on which the process cannot listen: %s',
     (code) => {
       expect(explainStart(failing(code), { host: 'a\nb', port: 80 })).toBe(
         'SERVICE_HOST must be an address of this machine or a name of one, not "a\\nb"',
@@ -139,13 +139,13 @@ describe('a start that fails is explained', () => {
     },
   );
 
-  test('not by where it listens before it came to that, nor by anything that nobody knows', () => {
+  test('is absent for an error before the start to listen, and for an unknown error', () => {
     expect(explainStart(failing('ENOTFOUND'))).toBeUndefined();
     expect(explainStart(failing('EMFILE'), { host: '127.0.0.1', port: 80 })).toBeUndefined();
   });
 });
 
-describe('a backend that does not answer at the start is explained', () => {
+describe('the explanation of a backend that does not reply at the start', () => {
   test.each([
     ['WRONGPASS invalid username-password pair or user is disabled.', 'it refuses the user and password'],
     ['NOAUTH HELLO must be called with the client already authenticated', 'it wants a password'],
@@ -159,7 +159,7 @@ describe('a backend that does not answer at the start is explained', () => {
       'accepts connections, but does not answer',
     ],
     ['connect ETIMEDOUT', 'cannot be reached'],
-  ])('by what was said: %s', (said, reason) => {
+  ])('follows from the error: %s', (said, reason) => {
     const line = explainBackend(new BackendUnavailableError(said), false);
     expect(line).toMatch(
       /^The backend does not answer yet \([^()]+\): until it does, requests are answered 503\.$/,
@@ -168,21 +168,24 @@ describe('a backend that does not answer at the start is explained', () => {
     expect(explainBackend(new BackendUnavailableError(new Error(said)), false)).toBe(line);
   });
 
-  test.each([false, true])('by its address, where it does not speak the Redis protocol (TLS: %s)', (tls) => {
-    const foreign = '[::1]:80 answers, but does not speak the Redis protocol';
-    const said = `${foreign}; Failed to refresh slots cache.`;
-    expect(explainBackend(new BackendUnavailableError(said), tls)).toBe(
-      `${foreign}. Correct DRAGONFLY_URL: until then, requests are answered 503.`,
-    );
-  });
+  test.each([false, true])(
+    'contains its address if it does not speak the Redis protocol (TLS: %s)',
+    (tls) => {
+      const foreign = '[::1]:80 answers, but does not speak the Redis protocol';
+      const said = `${foreign}; Failed to refresh slots cache.`;
+      expect(explainBackend(new BackendUnavailableError(said), tls)).toBe(
+        `${foreign}. Correct DRAGONFLY_URL: until then, requests are answered 503.`,
+      );
+    },
+  );
 
-  test('by its TLS, where that was asked for', () => {
+  test('suggests a URL without TLS if TLS is set', () => {
     const line = explainBackend(new BackendUnavailableError('connect ETIMEDOUT'), true);
     expect(line).toContain('it does not answer by TLS, which DRAGONFLY_URL asks for');
     expect(explainBackend(new BackendUnavailableError('connect ETIMEDOUT'), false)).not.toContain('TLS');
   });
 
-  test('without repeating anything that nobody knows', () => {
+  test('does not repeat an unknown error', () => {
     const line = 'The backend does not answer yet: until it does, requests are answered 503.';
     expect(explainBackend(new BackendUnavailableError('a secret at 10.0.0.7'), false)).toBe(line);
     expect(explainBackend(undefined, false)).toBe(line);

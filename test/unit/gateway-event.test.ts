@@ -47,7 +47,7 @@ describe('an event', () => {
     });
   });
 
-  test('survives being written as JSON unchanged', () => {
+  test('is the same after a conversion to JSON and back', () => {
     const event = eventOf({ body: Buffer.from('{}'), target: { path: '/a', rawQuery: 'b=c' } });
     expect(JSON.parse(JSON.stringify(event))).toEqual(event);
   });
@@ -58,23 +58,23 @@ describe('an event', () => {
     ['[::1]:8080', '[::1]', '[::1]'],
     ['[::1]', '[::1]', '[::1]'],
     ['', '', ''],
-  ])('made for the host %j has the domain name %j', (host, domainName, domainPrefix) => {
+  ])('for the host %j has the domain name %j', (host, domainName, domainPrefix) => {
     const event = eventOf({ head: { headers: { host }, bytes: 0 } });
     expect(event.requestContext).toMatchObject({ domainName, domainPrefix });
   });
 
-  test('tells the time of each request, whichever came before it', () => {
+  test('has the time of its own request', () => {
     const timeAt = (receivedAt: number) => eventOf({ receivedAt }).requestContext.time;
     expect(timeAt(Date.UTC(2027, 0, 1))).toBe('01/Jan/2027:00:00:00 +0000');
     expect(timeAt(Date.UTC(2026, 11, 31, 23, 59, 59, 999))).toBe('31/Dec/2026:23:59:59 +0000');
     expect(timeAt(Date.UTC(2027, 0, 1, 0, 0, 0, 999))).toBe('01/Jan/2027:00:00:00 +0000');
   });
 
-  test('has no body when none came', () => {
+  test('has no body if the request has none', () => {
     expect(eventOf({ body: Buffer.alloc(0) })).not.toHaveProperty('body');
   });
 
-  test('has a UTF-8 body as text, its byte order mark included', () => {
+  test('has a UTF-8 body as text, including its byte order mark', () => {
     const text = '\ufeff{"é": "日本\u0000𝄞"}';
     expect(eventOf({ body: Buffer.from(text) })).toMatchObject({ body: text, isBase64Encoded: false });
   });
@@ -89,7 +89,7 @@ describe('an event', () => {
     expect(eventOf({ body })).toMatchObject({ body: body.toString('base64'), isBase64Encoded: true });
   });
 
-  test('gives every body back byte for byte', () => {
+  test('has every body byte for byte', () => {
     const bytes = fc.oneof(
       fc.uint8Array({ minLength: 1 }),
       fc.string({ unit: 'binary', minLength: 1 }).map((text) => new TextEncoder().encode(text)),
@@ -104,14 +104,14 @@ describe('an event', () => {
 });
 
 describe('headers', () => {
-  test('have names in lower case and values as they came', () => {
+  test('have names in lower case, and unchanged values', () => {
     expect(readHead(['X-Tenant-ID', 'Acme', 'ACCEPT', 'Text/HTML']).headers).toEqual({
       'x-tenant-id': 'Acme',
       accept: 'Text/HTML',
     });
   });
 
-  test('that come more than once are joined by commas, whatever they are and however they are written', () => {
+  test('that occur more than once are joined by commas, whatever their name and its case', () => {
     const { headers } = readHead([
       'X-A',
       '1',
@@ -129,7 +129,7 @@ describe('headers', () => {
     expect(headers).toEqual({ 'x-a': '1,2,', host: 'h,i', 'content-type': 'b' });
   });
 
-  test('called like members of every object are headers like others', () => {
+  test('with names of members of every object are not lost', () => {
     const { headers } = readHead(['constructor', 'a', '__proto__', 'b', '__proto__', 'c', 'toString', 'd']);
     expect(Object.entries(headers)).toEqual([
       ['constructor', 'a'],
@@ -138,14 +138,14 @@ describe('headers', () => {
     ]);
   });
 
-  test('do not hold cookies, which are a list of their own', () => {
+  test('do not contain cookies, which are in a list', () => {
     const head = readHead(['Cookie', 'a=1; b=2;c="x"; ', 'X-A', '1', 'cookie', 'd=a=b']);
     expect(head.headers).toEqual({ 'x-a': '1' });
     expect(head.cookies).toEqual(['a=1', 'b=2', 'c="x"', 'd=a=b']);
     expect(readHead(['X-A', '1'])).not.toHaveProperty('cookies');
   });
 
-  test('are counted as they stand on the wire', () => {
+  test('are counted in bytes as sent', () => {
     const raw = ['Host', 'localhost', 'Cookie', 'a=1; b=2', 'X-A', '1', 'X-A', '2'];
     const wire = 'Host: localhost\r\nCookie: a=1; b=2\r\nX-A: 1\r\nX-A: 2\r\n';
     expect(readHead(raw).bytes).toBe(wire.length);
@@ -181,11 +181,11 @@ describe('a request target', () => {
     ['an overlong form', '/%C0%AF'],
     ['half a surrogate pair', '/%ED%A0%80'],
     ['a character that is cut short', '/%E6%97'],
-  ])('with %s in its path is not one', (_, url) => {
+  ])('with %s in its path is rejected', (_, url) => {
     expect(readTarget(url)).toBeUndefined();
   });
 
-  test('gives every segment back that an encoder wrote, but what follows a slash or a question mark', () => {
+  test('has every path segment that was encoded, up to a slash or a question mark', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1 }), (segment) => {
         const { path } = readTarget(`/a/${encodeURIComponent(segment)}`) ?? {};
@@ -216,7 +216,7 @@ describe('query parameters', () => {
     expect(readQuery(rawQuery)).toEqual(parameters);
   });
 
-  test('come back as any encoder of forms wrote them', () => {
+  test('are decoded as form encoding encoded them', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (name, value) => {
         const expected = [[name, value]];

@@ -17,12 +17,12 @@ describe('the routes of the service', () => {
     ['GET', `${API}/tenant/acme`, 'usage', { tenant_id: 'acme' }],
     ['DELETE', `${API}/tenant/acme`, 'clear-tenant', { tenant_id: 'acme' }],
     ['GET', '/health', 'health', undefined],
-  ])('%s %s goes to %s', (method, path, name, pathParameters) => {
+  ])('%s %s is routed to %s', (method, path, name, pathParameters) => {
     expect(route(method, path)).toMatchObject({ name });
     expect(route(method, path).pathParameters).toEqual(pathParameters);
   });
 
-  test('every row of the table is reached by its own paths', () => {
+  test('every route is selected by its own paths', () => {
     for (const { name, method, paths } of routes as readonly Route[]) {
       for (const path of paths) {
         const found = route(method, path.replaceAll(/\{\w+\}/g, 'x'));
@@ -31,7 +31,7 @@ describe('the routes of the service', () => {
     }
   });
 
-  test('HEAD goes where GET goes, by a key of its own', () => {
+  test('HEAD is routed as GET, with a route key of its own', () => {
     expect(route('HEAD', '/health')).toEqual({ name: 'health', routeKey: 'HEAD /health' });
     expect(route('HEAD', `${API}/user:1`)).toEqual({
       name: 'get',
@@ -40,7 +40,7 @@ describe('the routes of the service', () => {
     });
   });
 
-  test('a key may be called like a literal segment of another method', () => {
+  test('a key may equal a literal path segment of another method', () => {
     expect(route('GET', `${API}/invalidate`)).toMatchObject({
       name: 'get',
       pathParameters: { key: 'invalidate' },
@@ -68,12 +68,12 @@ describe('the routes of the service', () => {
     ['the root', 'GET', '/'],
     ['no path', 'OPTIONS', '*'],
     ['the name of an inherited member', 'constructor', 'constructor'],
-  ])('%s goes to the fallback', (_, method, path) => {
+  ])('%s is routed to the fallback', (_, method, path) => {
     expect(route(method, path)).toEqual({ name: 'not-found', routeKey: '$default' });
   });
 });
 
-describe('any table', () => {
+describe('any route table', () => {
   const table: Route[] = [
     { name: 'any', method: 'ANY', paths: ['/things/{id}'], kind: 'read', tenant: false },
     { name: 'inner', method: 'GET', paths: ['/{kind}/{id}'], kind: 'read', tenant: false },
@@ -88,11 +88,11 @@ describe('any table', () => {
   ];
   const route = createRouter(table, fallback);
 
-  test('a literal path goes before one with parameters', () => {
+  test('a literal path has precedence over one with parameters', () => {
     expect(route('GET', '/things/new').name).toBe('literal');
   });
 
-  test('a path whose parameter stands later goes before one whose parameter stands earlier', () => {
+  test('a path with a later parameter has precedence over one with an earlier parameter', () => {
     expect(route('GET', '/things/7')).toMatchObject({ name: 'outer', pathParameters: { id: '7' } });
     expect(route('GET', '/parts/7')).toMatchObject({
       name: 'inner',
@@ -105,12 +105,12 @@ describe('any table', () => {
     expect(pathParameters).toEqual({ id: '7', part: '8' });
   });
 
-  test('a route of the method goes before a route of any method', () => {
+  test('a route of the method has precedence over a route of any method', () => {
     expect(route('GET', '/things/7').name).toBe('outer');
     expect(route('PATCH', '/things/7')).toMatchObject({ name: 'any', routeKey: 'ANY /things/{id}' });
   });
 
-  test('the order of the rows does not matter', () => {
+  test('the order of the routes does not matter', () => {
     const reversed = createRouter(table.toReversed(), fallback);
     for (const path of ['/things/new', '/things/7', '/parts/7', '/things/7/parts/8', '/nothing']) {
       expect(reversed('GET', path)).toEqual(route('GET', path));

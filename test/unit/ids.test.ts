@@ -10,7 +10,7 @@ const visible = Array.from({ length: 94 }, (_, index) => String.fromCharCode(0x2
 const idsOf = (given: string) => requestIds({ 'x-correlation-id': given, 'x-request-id': given });
 
 describe("a request's identifiers", () => {
-  test("are the caller's where these are 1 to 128 visible ASCII characters", () => {
+  test("are the caller's if these are 1 to 128 visible ASCII characters", () => {
     const unit = fc.constantFrom(...visible);
     fc.assert(
       fc.property(fc.string({ unit, minLength: 1, maxLength: 128, size: 'max' }), (given) => {
@@ -19,7 +19,7 @@ describe("a request's identifiers", () => {
     );
   });
 
-  test('are UUIDs, and two of them, where the caller sent anything else', () => {
+  test('are two different UUIDs if the caller sent anything else', () => {
     const other = fc.string({ unit: 'binary-ascii', maxLength: 3 }).filter((text) => /[^!-~]/.test(text));
     const around = fc.string({ unit: fc.constantFrom(...visible), maxLength: 5 });
     const invalid = fc.oneof(
@@ -36,7 +36,7 @@ describe("a request's identifiers", () => {
     );
   });
 
-  test('are made one by one where one is missing', () => {
+  test('are created only for those that are missing', () => {
     expect(requestIds({ 'x-correlation-id': 'chain' })).toEqual({
       correlationId: 'chain',
       requestId: expect.stringMatching(UUID_V4),

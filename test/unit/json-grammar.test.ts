@@ -27,8 +27,8 @@ const damaged = fc
     return json.slice(0, start) + put + json.slice(start + taken);
   });
 
-describe('the check that builds nothing', () => {
-  test('takes what JSON.parse takes', () => {
+describe('the JSON validator', () => {
+  test('accepts what JSON.parse accepts', () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.json(), damaged, fc.string({ unit: fc.constantFrom(...'[]{},:"1 ') })),
@@ -41,7 +41,7 @@ describe('the check that builds nothing', () => {
   });
 
   test.each(['1', '-0', '1e400', 'true', '""', ' [ ] ', '{}', '[[],{}]', '{"a":{"b":[]}}', '"\\ud800"'])(
-    'takes %s',
+    'accepts %s',
     (text) => {
       expect(isJson(text)).toBe(true);
     },
@@ -68,11 +68,11 @@ describe('the check that builds nothing', () => {
     'nul',
     "'a'",
     '[1]]',
-  ])('refuses %j', (text) => {
+  ])('rejects %j', (text) => {
     expect(isJson(text)).toBe(false);
   });
 
-  test('takes millions of levels, of both kinds', () => {
+  test('accepts millions of nested arrays and objects', () => {
     expect(isJson('['.repeat(2 ** 21) + ']'.repeat(2 ** 21))).toBe(true);
     expect(isJson(`${'[{"a":'.repeat(2 ** 19)}1${'}]'.repeat(2 ** 19)}`)).toBe(true);
     expect(isJson(`${'[{"a":'.repeat(2 ** 19)}1${']}'.repeat(2 ** 19)}`)).toBe(false);

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { JsonText, toJson } from '../../lib/json/raw.ts';
 
-describe('plain data as JSON', () => {
-  test('is written as JSON.stringify writes it', () => {
+describe('plain data', () => {
+  test('is serialized as by JSON.stringify', () => {
     fc.assert(
       fc.property(fc.jsonValue({ stringUnit: 'binary', maxDepth: 4 }), (data) => {
         expect(toJson(data)).toBe(JSON.stringify(data));
@@ -22,13 +22,13 @@ describe('plain data as JSON', () => {
     [[]],
     [''],
     [null],
-  ])('is written as JSON.stringify writes it: %j', (data) => {
+  ])('is serialized as by JSON.stringify: %j', (data) => {
     expect(toJson(data)).toBe(JSON.stringify(data));
   });
 });
 
-describe('a JSON text inside of data', () => {
-  test('goes out as it is, wherever it stands', () => {
+describe('a JSON text within data', () => {
+  test('is serialized unchanged at any position', () => {
     const text = '[ 1.0,12345678901234567890 ,{"a":1,"a":-0.0} ]';
     const json = new JsonText(text);
     expect(toJson(json)).toBe(text);

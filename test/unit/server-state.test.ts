@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { readInfo } from '../../lib/store/redis/server-state.ts';
+import { parseInfo } from '../../lib/store/redis/server-state.ts';
 
 const info = (lines: string[]) => `${lines.join('\r\n')}\r\n`;
 
-test('what Redis and Valkey say of themselves is read', () => {
+test('the INFO of Redis and Valkey is parsed', () => {
   const text = info([
     '# Clients',
     'connected_clients:7',
@@ -19,7 +19,7 @@ test('what Redis and Valkey say of themselves is read', () => {
     'evicted_keys:42',
     'total_net_input_bytes:9',
   ]);
-  expect(readInfo(text)).toEqual({
+  expect(parseInfo(text)).toEqual({
     usedBytes: 1_000_000,
     limitBytes: 4_000_000,
     fragmentation: 1.5,
@@ -28,7 +28,7 @@ test('what Redis and Valkey say of themselves is read', () => {
   });
 });
 
-test('what Dragonfly says of itself is read, which tells no ratio', () => {
+test('the INFO of Dragonfly is parsed, which contains no fragmentation ratio', () => {
   const text = info([
     '# Clients',
     'connected_clients:3',
@@ -41,7 +41,7 @@ test('what Dragonfly says of itself is read, which tells no ratio', () => {
     '# Stats',
     'evicted_keys:0',
   ]);
-  expect(readInfo(text)).toEqual({
+  expect(parseInfo(text)).toEqual({
     usedBytes: 2000,
     limitBytes: 8000,
     fragmentation: 1.5,
@@ -50,8 +50,8 @@ test('what Dragonfly says of itself is read, which tells no ratio', () => {
   });
 });
 
-test('a server without a limit has none, and one that tells little has what it tells', () => {
-  expect(readInfo(info(['used_memory:2000', 'maxmemory:0']))).toEqual({
+test('an INFO without a memory limit or with few fields has undefined members', () => {
+  expect(parseInfo(info(['used_memory:2000', 'maxmemory:0']))).toEqual({
     usedBytes: 2000,
     limitBytes: undefined,
     fragmentation: undefined,

@@ -142,8 +142,8 @@ function inside(...objects: string[]): string {
   return objects.map((text) => text.trim().slice(1, -1)).join(',');
 }
 
-describe('lifting a member out of an object', () => {
-  test('takes the exact text of every member of that name, and leaves the others as they are', () => {
+describe('the extraction of a member', () => {
+  test('returns the exact text of every member of that name, and leaves the others unchanged', () => {
     fc.assert(
       fc.property(object, ({ members, write }) => {
         const whole = write((_, text) => text);
@@ -158,7 +158,7 @@ describe('lifting a member out of an object', () => {
     );
   });
 
-  test('takes the exact text of every member of that name in every object of a list', () => {
+  test('returns the exact text of every member of that name in every object of a list', () => {
     fc.assert(
       fc.property(batch, ({ whole, texts }) => {
         expect(textsIn(whole, 'items[].value')).toEqual(texts);
@@ -167,7 +167,7 @@ describe('lifting a member out of an object', () => {
     );
   });
 
-  test('leaves the number of the piece that a parser of the whole would be left with', () => {
+  test('leaves, for a repeated name, the number of the value that a parser of the whole text would keep', () => {
     const whole = fc.oneof(
       object.map(({ write }) => write((_, text) => text)),
       batch.map(({ whole }) => whole),
@@ -181,7 +181,7 @@ describe('lifting a member out of an object', () => {
     );
   });
 
-  test('gives parts that are valid exactly where the whole is', () => {
+  test('returns valid parts exactly if the whole JSON text, perhaps damaged, is valid', () => {
     const put = fc.constantFrom(
       '',
       ...'{}[]:,"\\0-e.tn ',
@@ -205,7 +205,7 @@ describe('lifting a member out of an object', () => {
     );
   });
 
-  test('gives parts that are valid exactly where the whole is, whatever the whole', () => {
+  test('returns valid parts exactly if the whole is valid, for any text', () => {
     const unit = fc.constantFrom(
       '{',
       '}',
@@ -248,11 +248,11 @@ describe('lifting a member out of an object', () => {
     ['"value"', []],
     ['{"value":1\u00a0}', ['1\u00a0']],
     ['{"value":}', ['']],
-  ])('of %s takes %j', (json, texts) => {
+  ])('from %s returns %j', (json, texts) => {
     expect(textsIn(json)).toEqual(texts);
   });
 
-  test('takes the member that is asked for', () => {
+  test('returns the member of the given name', () => {
     expect(textsIn('{"value":1,"items":[2]}', 'items')).toEqual(['[2]']);
   });
 
@@ -266,11 +266,11 @@ describe('lifting a member out of an object', () => {
     ['[{"value":1}]', []],
     ['{"items":[{"value":1}],"\\u0069tems":[{"value":2}]}', ['1', '2']],
     ['{"a":[{"items":[{"value":1}]}]}', []],
-  ])('of the list in %s takes %j', (json, texts) => {
+  ])('from the list in %s returns %j', (json, texts) => {
     expect(textsIn(json, 'items[].value')).toEqual(texts);
   });
 
-  test('takes the pieces of a list of a hundred thousand, and leaves their numbers', () => {
+  test('returns the values of a list of a hundred thousand, and leaves their numbers', () => {
     const list = (textOf: (index: number) => string) =>
       `{"items":[${Array.from({ length: 100_000 }, (_, i) => `{"value":${textOf(i)}}`).join(',')}]}`;
     const { skeleton, rawValues } = extractRaw(
@@ -282,7 +282,7 @@ describe('lifting a member out of an object', () => {
     expect(skeleton === list(String)).toBe(true);
   });
 
-  test('takes what is nested a hundred thousand times', () => {
+  test('returns a value that is nested a hundred thousand times', () => {
     const deep = `${'[{"value":'.repeat(50_000)}1${'}]'.repeat(50_000)}`;
     const { skeleton, rawValues } = extractRaw(`{"value":${deep},"key":"k"}`, 'value');
     expect(skeleton).toBe('{"value":0,"key":"k"}');

@@ -19,17 +19,17 @@ import type { BackendTrace, RequestTrace } from '../../tracing-channels.ts';
  * OpenTelemetry's semantic conventions where those are stable.
  */
 
-/** On metrics as well: the name of the endpoint, such as `get` or `batch-get`. */
+/** The attribute with the name of the endpoint, such as `get` or `batch-get`. */
 export const OPERATION = 'cache.operation';
 
 /** The value of `db.system.name` for every backend: it names the protocol. */
 export const REDIS = 'redis';
 
-/** The methods that the conventions list. Callers can make up others, which would each be a new time series. */
+/** The methods that the conventions list. Callers can invent others, and each would be a new time series. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 const OTHER_METHOD = '_OTHER';
 
-/** A request by its route. All of it has few values, so metrics may have it as attributes. */
+/** The attributes of a request that have few values, and so may be attributes of metrics. */
 export interface Kind {
   method: string;
   /** From the route table, with `{key}` in place of the key. Undefined for a request that matches no route. */
@@ -43,7 +43,7 @@ export function kindOf({ request: { operation, event } }: RequestTrace): Kind {
   if (!route) return { method: methodOf(event), route: undefined, scheme };
   const paths: readonly string[] = route.paths;
   for (const method of methodsOf(route)) {
-    const path = paths.find((one) => event.routeKey === `${method} ${one}`);
+    const path = paths.find((candidate) => event.routeKey === `${method} ${candidate}`);
     if (path !== undefined) return { method, route: path, scheme };
   }
   return { method: route.method, route: paths[0], scheme };
@@ -60,7 +60,7 @@ export function spanName({ method, route }: Kind): string {
   return route === undefined ? verb : `${verb} ${route}`;
 }
 
-/** The HTTP status of a request. One that was never answered counts as a failure of the service. */
+/** The HTTP status of a request; 500 if it was not answered. */
 export function statusOf({ result }: RequestTrace): number {
   return result?.statusCode ?? 500;
 }
@@ -76,7 +76,7 @@ export function httpAttributes({ method, route, scheme }: Kind, status: number):
   };
 }
 
-/** Attributes of a request's span only: each of their values would be a time series of its own. */
+/** Attributes of a request's span, but not of metrics: each value would be a new time series. */
 export function callerAttributes({ request }: RequestTrace): Attributes {
   const { operation, event, tenant, correlationId, requestId, logFields } = request;
   return {

@@ -33,13 +33,13 @@ const RESPONSE_WAIT_MS = 50;
 /** The longest that the end of a process waits for the collector. */
 const SHUTDOWN_WAIT_MS = 2000;
 
-/** After so many flushes in a row that did not end in time, responses do not wait for `PAUSE_MS`. A TLS handshake may need a few. */
+/** After this many late flushes in a row, responses do not wait during `PAUSE_MS`. A TLS handshake may take a few flushes. */
 const MAX_LATE_FLUSHES = 3;
 const PAUSE_MS = 5000;
 
 /**
- * A connection that was silent for longer is replaced, whether it is idle, still connecting, or waits for a response: during a
- * freeze nobody sees it end, and NAT gateways and load balancers forget idle connections without notice.
+ * A connection that was silent for longer is replaced, whether it is idle, connecting or waiting for a response: the process does not
+ * notice if it is closed during a freeze, and NAT gateways and load balancers drop idle connections without notice.
  */
 const MAX_SILENCE_MS = 30_000;
 
@@ -47,22 +47,22 @@ const MAX_SILENCE_MS = 30_000;
 const SERVER_TIMING = { spanIntervalMs: 1000, metricIntervalMs: 60_000, requestTimeoutMs: 10_000 };
 
 /**
- * In a function, `flush` starts every export. A timer of the SDK that became due during a freeze runs before the response that
- * arrived meanwhile is read, and would abandon the export: so all of its timers are longer than most freezes.
+ * In a function, only `flush` starts exports. After a thaw, expired timers of the SDK run before a response that has arrived is read, and
+ * would abandon the export. So all of its timers are longer than most freezes.
  */
 const FREEZE_MS = 300_000;
 const LAMBDA_TIMING = { spanIntervalMs: FREEZE_MS, metricIntervalMs: FREEZE_MS, requestTimeoutMs: FREEZE_MS };
 
-/** Between two exports of a function's metrics. What it has not sent when Lambda ends its sandbox is lost. */
+/** Between two exports of a function's metrics. When Lambda ends the sandbox, metrics since the last export are lost. */
 const LAMBDA_METRIC_INTERVAL_MS = 5000;
 
-/** The longest attribute of a span, in characters. Callers choose the length of some. */
+/** In characters. Callers determine the length of some attributes. */
 const MAX_ATTRIBUTE_LENGTH = 256;
 
-/** At most one problem of the SDK is logged in this time. */
+/** Between two log lines about problems of the SDK. */
 const DIAGNOSTIC_INTERVAL_MS = 60_000;
 
-/** Where spans and metrics are recorded, and how they get to the collector. No method of it rejects. */
+/** The SDK's providers, and the export to the collector. No method rejects. */
 export interface Telemetry {
   tracers: TracerProvider;
   meters: MeterProvider;
@@ -120,14 +120,14 @@ export async function createTelemetry(
   let pausedUntilEpochMs = 0;
   let lateLogged = false;
 
-  /** One export at a time: meanwhile spans stay in the queue, which has room for 2,048. */
+  /** One export at a time. Meanwhile spans wait in the queue, which holds 2,048. */
   const exportAll = () => {
     if (running) return running;
-    const now = Date.now();
-    usedEpochMs = now;
-    const metricsDue = now - metricsEpochMs >= LAMBDA_METRIC_INTERVAL_MS;
-    if (metricsDue) metricsEpochMs = now;
-    // The outcome has been logged by then.
+    const nowEpochMs = Date.now();
+    usedEpochMs = nowEpochMs;
+    const metricsDue = nowEpochMs - metricsEpochMs >= LAMBDA_METRIC_INTERVAL_MS;
+    if (metricsDue) metricsEpochMs = nowEpochMs;
+    // `logOutages` logs failures.
     running = Promise.allSettled([spans.forceFlush(), metricsDue && metrics.forceFlush()]).then(() => {
       running = undefined;
       usedEpochMs = Date.now();
@@ -138,7 +138,7 @@ export async function createTelemetry(
   const replaceSilentConnection = async () => {
     const silent = () => Date.now() - usedEpochMs > MAX_SILENCE_MS;
     if (!silent()) return;
-    // The response may have arrived during the freeze: it is read first.
+    // A response that arrived during the freeze is read first.
     await nextLoopTurn();
     if (!silent()) return;
     agent.destroy();
@@ -151,7 +151,7 @@ export async function createTelemetry(
     async flush() {
       if (Date.now() < pausedUntilEpochMs) return;
       await replaceSilentConnection();
-      // An export under way does not contain the last spans.
+      // An export that is running does not contain the latest spans.
       if (await endsWithin((running ?? Promise.resolve()).then(exportAll), RESPONSE_WAIT_MS)) {
         lateFlushes = 0;
         lateLogged = false;
@@ -172,7 +172,7 @@ export async function createTelemetry(
   };
 }
 
-/** One connection for traces and metrics. TLS is loaded only where it is used: it takes a cold start some milliseconds. */
+/** One connection for traces and metrics. TLS is loaded only if it is used, since that takes some milliseconds of a cold start. */
 async function createAgent(endpoint: string): Promise<Agent> {
   const { Agent } = await (endpoint.startsWith('https:') ? import('node:https') : import('node:http'));
   return new Agent({ keepAlive: true, maxSockets: 1, timeout: MAX_SILENCE_MS });
@@ -218,15 +218,15 @@ function logOutages<Items>(
   };
 }
 
-/** Without the response's body, which the error has as well. */
+/** Omits the response's body, which the error contains as well. */
 function reasonOf(error: (Error & { code?: unknown }) | undefined): string {
   if (typeof error?.code === 'number') return `status ${error.code}`;
   return typeof error?.code === 'string' ? error.code : (error?.message ?? 'unknown');
 }
 
 /**
- * Logs what else the SDK reports, such as spans dropped because the queue was full. It also reports each failed export, with the
- * response's body: `failing` contains the signal by then, and nothing is logged.
+ * Logs other problems that the SDK reports, such as spans dropped because the queue was full. While a signal is failing nothing is logged:
+ * the SDK also reports each failed export, with the response's body.
  */
 function logDiagnostics(failing: Set<string>, log: Log): void {
   let quietUntilEpochMs = 0;
@@ -241,10 +241,10 @@ function logDiagnostics(failing: Set<string>, log: Log): void {
   diag.setLogger(logger, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
 }
 
-/** Whether it ends in time. */
-function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+/** Whether the work ends in time. */
+function endsWithin(work: Promise<unknown>, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms, false);
+    const timer = setTimeout(resolve, timeoutMs, false);
     work.then(() => {
       clearTimeout(timer);
       resolve(true);

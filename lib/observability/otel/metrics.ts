@@ -6,7 +6,7 @@ import {
 import type { BackendTrace, RequestTrace } from '../../tracing-channels.ts';
 import { backendAttributes, httpAttributes, kindOf, OPERATION, statusOf } from './attributes.ts';
 
-/** Upper bounds of the histograms' buckets, in seconds. Those of the conventions start where nearly all responses are done. */
+/** Upper bounds of the histograms' buckets, in seconds. Nearly all responses would be in the first bucket of the conventions. */
 const BOUNDARIES = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
@@ -32,8 +32,8 @@ export function createMetrics(meter: Meter) {
 
   const startsMonotonicMs = new WeakMap<object, number>();
   const secondsSince = (trace: object) => {
-    const now = performance.now();
-    return (now - (startsMonotonicMs.get(trace) ?? now)) / 1000;
+    const nowMonotonicMs = performance.now();
+    return (nowMonotonicMs - (startsMonotonicMs.get(trace) ?? nowMonotonicMs)) / 1000;
   };
   return {
     start(trace: RequestTrace | BackendTrace): void {

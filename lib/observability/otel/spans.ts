@@ -29,7 +29,7 @@ const headersOf = {
   keys: () => [],
 };
 
-/** The request for which code runs. */
+/** The current request. */
 interface Current {
   /** Contains the request's span. */
   context: Context;
@@ -37,8 +37,8 @@ interface Current {
 }
 
 /**
- * Creates the listeners that make a span of each request, in its caller's trace, with a child span for each of its backend
- * operations. `startRequest` returns what has to be in `current` while code runs for the request.
+ * Creates the listeners that record a span for each request, in its caller's trace, with a child span for each of its backend
+ * operations. The value that `startRequest` returns must be in `current` while the request is processed.
  */
 export function createSpans(tracer: Tracer, onLambda: boolean) {
   const current = new AsyncLocalStorage<unknown>();
@@ -66,7 +66,7 @@ export function createSpans(tracer: Tracer, onLambda: boolean) {
     },
     startBackend(trace: BackendTrace): void {
       const request = current.getStore() as Current | undefined;
-      // What the process does for itself, such as connecting, belongs to no trace.
+      // Operations of the process itself, such as reading the server's clock, belong to no trace.
       if (!request) return;
       const { context, nowEpochMs } = request;
       const attributes = { [ATTR_DB_SYSTEM_NAME]: REDIS };
@@ -76,14 +76,14 @@ export function createSpans(tracer: Tracer, onLambda: boolean) {
     endBackend(trace: BackendTrace): void {
       const { span, nowEpochMs } = spans.get(trace) ?? {};
       span?.setAttributes(backendAttributes(trace));
-      // Without the error's message, which may contain keys.
+      // The error's message is omitted, since it may contain keys.
       if (trace.error !== undefined) span?.setStatus({ code: SpanStatusCode.ERROR });
       span?.end(nowEpochMs?.());
     },
   };
 }
 
-/** A clock per request. `Date.now()` has whole milliseconds only: by it, a child span could end after its parent. */
+/** A clock per request. `Date.now()` has whole milliseconds, so a child span could end after its parent. */
 function startClock(): () => number {
   const offsetMs = Date.now() - performance.now();
   return () => offsetMs + performance.now();

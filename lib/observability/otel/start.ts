@@ -18,8 +18,8 @@ import { createSpans } from './spans.ts';
 const SCOPE = 'cache-service';
 
 /**
- * Starts to trace and measure all requests and backend operations, and to export that to a collector: on Lambda by `flush` before
- * each response, otherwise in the background. No request fails because of it.
+ * Starts to record traces and metrics of all requests and backend operations, and to export them to a collector: on Lambda by `flush`
+ * before each response, otherwise in the background. Requests do not fail because of it.
  */
 export async function start(
   config: Pick<Config, 'serviceName' | 'onLambda'>,
@@ -52,7 +52,7 @@ function guard<Trace>(log: Log) {
       try {
         return listener(message as Trace);
       } catch (error) {
-        if (!logged) log.error('telemetry missed something', { cause: error });
+        if (!logged) log.error('telemetry listener failed', { cause: error });
         logged = true;
         return undefined;
       }
@@ -65,7 +65,7 @@ function describeProcess(
 ): Resource {
   const attributes = {
     [ATTR_SERVICE_NAME]: serviceName,
-    // Without it, a collector would mistake the counters of parallel processes for one counter that is reset all the time.
+    // Otherwise a collector would take the counters of parallel processes for one counter that is reset again and again.
     [ATTR_SERVICE_INSTANCE_ID]: randomUUID(),
     ...(onLambda && describeSandbox(env)),
   };

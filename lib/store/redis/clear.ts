@@ -1,61 +1,60 @@
 import { BackendUnavailableError } from '../../errors.ts';
 import type { Connection } from './connection/connection.ts';
-import { evaluate } from './connection/evaluate.ts';
+import { evaluate } from './connection/send.ts';
+import { PagingDeadline } from './deadlines.ts';
 import type { Shard } from './keyspace.ts';
-import { clear, sweep } from './scripts.ts';
-import { TimeLeft } from './time-left.ts';
-import type { Removals } from './wait-replicas.ts';
+import { clear, reclaim } from './scripts.ts';
+import type { RemovalExecutor } from './wait-replicas.ts';
 
-/** How long the list of a cleared shard's entries outlives the call that made it, in milliseconds: longer than it may run. */
-const ASIDE_TTL_MS = 60_000;
+/** TTL of the trash, the list of a cleared shard's names, in milliseconds: longer than a clear may run. */
+const TRASH_TTL_MS = 60_000;
 
 /**
- * Entries whose memory one command gives back. It takes the server 5 µs for each, and with every shard's at once others' requests
- * wait behind sixteen such commands.
+ * Entries that one command reclaims. Each takes the server 5 µs, and other requests wait behind the commands of up to sixteen
+ * shards.
  */
-const SWEPT_AT_ONCE = 100;
+const PAGE = 100;
 
 /**
- * Removes all of a shard's entries: unreadable at once, whatever their number; then their memory is given back page by page.
+ * Removes all entries of a shard: makes them unreadable at once, at a constant cost, and then reclaims their memory page by page.
  *
- * @param id of this clear
- * @param deadline epoch milliseconds; memory that is not given back by then waits for the entries' own expiry
- * @returns how many entries were live
+ * @param id of this clear, unique
+ * @param deadlineEpochMs memory that is not reclaimed by then is freed by the entries' TTLs
+ * @returns the number of live entries
  */
 export async function clearShard(
-  removals: Removals,
+  { connection, evaluate: evaluateRemoval }: RemovalExecutor,
   shard: Shard,
   id: string,
-  deadline: number,
+  deadlineEpochMs: number,
 ): Promise<number> {
-  const aside = shard.aside(id);
-  const { connection } = removals;
-  const time = new TimeLeft(deadline, connection.profile);
+  const trash = shard.trashKey(id);
+  const deadline = new PagingDeadline(deadlineEpochMs, connection.profile);
   const count = await connection.run(
-    (client) => removals.evaluate(client, clear, [...shard.helpers, aside], [ASIDE_TTL_MS]),
-    { deadlineMonotonicMs: time.operationDeadline() },
+    (client) => evaluateRemoval(client, clear, [...shard.metaKeys, trash], [TRASH_TTL_MS]),
+    { deadlineMonotonicMs: deadline.commandDeadlineMonotonicMs() },
   );
-  await giveBackMemory(connection, shard, aside, time);
+  await reclaimMemory(connection, shard, trash, deadline);
   return Number(count);
 }
 
-async function giveBackMemory(
+async function reclaimMemory(
   connection: Connection,
   shard: Shard,
-  aside: string,
-  time: TimeLeft,
+  trash: string,
+  deadline: PagingDeadline,
 ): Promise<void> {
   let page: Buffer[] = [];
   try {
     do {
-      const swept = page;
-      const keys = [shard.generation, aside, ...shard.entries(swept)];
-      page = (await connection.run((client) => evaluate(client, sweep, keys, [SWEPT_AT_ONCE, ...swept]), {
-        deadlineMonotonicMs: time.operationDeadline(),
+      const keys = [shard.generation, trash, ...shard.entryKeys(page)];
+      const args = [PAGE, ...page];
+      page = (await connection.run((client) => evaluate(client, reclaim, keys, args), {
+        deadlineMonotonicMs: deadline.commandDeadlineMonotonicMs(),
       })) as Buffer[];
-    } while (page.length > 0 && !time.isOver);
+    } while (page.length > 0 && !deadline.hasPassed);
   } catch (error) {
-    // The shard is cleared already; what is left of it goes with its own expiry.
+    // The entries are unreadable already. Their TTLs free the rest of the memory.
     if (!(error instanceof BackendUnavailableError)) throw error;
   }
 }

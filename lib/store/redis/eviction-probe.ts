@@ -1,55 +1,57 @@
-/** What a set is to have looked at beside what it writes. */
-export interface Question {
-  /** Names of entries that may be gone. */
+/** What a set checks in addition to what it writes. */
+export interface Probe {
+  /** Names of entries that may have been evicted: the set checks whether the entries exist. */
   names: string[];
-  /** For how many further names it asks. */
-  further: number;
+  /** How many names the server shall return for the next probe. */
+  sampleCount: number;
 }
 
-/** Names that a set asks for at most. */
-const MOST = 16;
+/** The largest sample. */
+const MAX_SAMPLE_COUNT = 16;
 
-/** With so many names for each part of the last ones that was gone, every set finds one when a fifth of all names are. */
-const FURTHER = 25;
+/** Names to probe per set = 25 × the recent eviction ratio. At 20 % evicted, each set probes five names and finds one on average. */
+const PROBES_PER_RATIO = 25;
 
-/** The part of sets that ask for a name while none is gone: where nothing is evicted, looking is work for nothing. */
-const IDLE = 1 / 8;
+/** The share of sets that probe one name while nothing is evicted. */
+const IDLE_RATIO = 1 / 8;
 
-/** Over how many names the part that is gone is averaged. */
-const WINDOW = 64;
+/** The number of probed names over which the eviction ratio is averaged. */
+const AVERAGED_NAMES = 64;
 
-/** Shards that a process remembers names for: with the longest names, of all that it may ask for, 16 MB. */
-const SHARDS = 1024;
+/** Shards whose samples a process keeps: at most 16 MB, with the longest names. */
+const MAX_SHARDS = 1024;
 
 /**
- * Keeps indexes from filling up with names of entries that were evicted.
+ * Finds the indexed names of entries that were evicted, so that indexes do not fill up with them.
  *
- * No server tells of an eviction, and a script may touch only keys that it was called with. So sets are told some names by the
- * server, and the next one to the same shard has it look whether their entries are still there. The more of all names are gone,
- * whosesoever, the more the next ones ask for.
+ * Redis does not report evictions, and a script may access only the keys that it was called with. So a set returns a sample of the
+ * shard's names, and the next set to that shard checks whether their entries exist. The sample grows with the eviction ratio of all
+ * shards.
  */
-export class Suspects {
-  readonly #names = new Map<string, string[]>();
-  /** The part of names, of those looked at last, whose entries were gone. */
-  #gone = 0;
+export class EvictionProbe {
+  readonly #samples = new Map<string, string[]>();
+  /** Evicted names among those probed recently, from 0 to 1. */
+  #evictedRatio = 0;
 
-  /** What a set to the shard is to ask. Each name is asked about once. */
-  take(shard: string): Question {
-    const names = this.#names.get(shard) ?? [];
-    this.#names.delete(shard);
-    const further = Math.min(MOST, Math.round(FURTHER * this.#gone));
-    return { names, further: further || (Math.random() < IDLE ? 1 : 0) };
+  /** The probe for a set to this shard. Each sampled name is probed once. */
+  next(shard: string): Probe {
+    const names = this.#samples.get(shard) ?? [];
+    this.#samples.delete(shard);
+    const sampleCount = Math.min(MAX_SAMPLE_COUNT, Math.round(PROBES_PER_RATIO * this.#evictedRatio));
+    return { names, sampleCount: sampleCount || (Math.random() < IDLE_RATIO ? 1 : 0) };
   }
 
-  /** What the server answered: how many names of the question were those of nothing, and further names. */
-  tell(shard: string, { names: { length } }: Question, gone: number, names: Buffer[]): void {
-    if (length > 0) this.#gone += (gone / length - this.#gone) * (length / WINDOW);
-    if (names.length === 0) return;
-    if (this.#names.size >= SHARDS) {
-      const [oldest] = this.#names.keys();
-      this.#names.delete(oldest as string);
+  /** Records the reply to a probe: how many of its names were evicted, and the sample for the next one. */
+  record(shard: string, { names: { length } }: Probe, evictedCount: number, sample: Buffer[]): void {
+    if (length > 0) {
+      this.#evictedRatio += (evictedCount / length - this.#evictedRatio) * (length / AVERAGED_NAMES);
     }
-    // As strings: a command that holds a Buffer takes the client twice as long.
-    this.#names.set(shard, names.map(String));
+    if (sample.length === 0) return;
+    if (this.#samples.size >= MAX_SHARDS) {
+      const [oldest] = this.#samples.keys();
+      this.#samples.delete(oldest as string);
+    }
+    // As strings: ioredis takes twice as long for a command that contains a Buffer.
+    this.#samples.set(shard, sample.map(String));
   }
 }

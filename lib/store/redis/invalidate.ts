@@ -1,79 +1,76 @@
 import type { Glob } from '../glob.ts';
 import type { Invalidation } from '../store.ts';
+import { awaitAll } from './connection/send.ts';
+import { PagingDeadline } from './deadlines.ts';
 import type { Shard } from './keyspace.ts';
-import { names, removeIndexed } from './scripts.ts';
-import { TimeLeft } from './time-left.ts';
-import type { Removals } from './wait-replicas.ts';
+import { readNames, removeIndexed } from './scripts.ts';
+import type { RemovalExecutor } from './wait-replicas.ts';
 
-/** Names a page: with its entries' keys, one script call stays below the 3,999 arguments that ElastiCache Serverless takes. */
+/** Names per page. With the keys of its entries, a script call has fewer than the 3,999 arguments that ElastiCache Serverless allows. */
 const PAGE = 1000;
 
 /**
- * Removes a shard's entries whose names match. Walks the part of the name index that lies under the pattern's literal prefix,
- * so that it costs what may match; each page is read while the matches of the one before it are removed.
- *
- * @param deadline epoch milliseconds
+ * Removes a shard's entries whose names match. Reads only the part of the name index that begins with the pattern's literal prefix.
+ * The next page is read while the matches of the page before it are removed.
  */
 export async function invalidateShard(
-  removals: Removals,
+  removals: RemovalExecutor,
   shard: Shard,
   pattern: Glob,
-  deadline: number,
+  deadlineEpochMs: number,
 ): Promise<Invalidation> {
-  const time = new TimeLeft(deadline, removals.connection.profile);
+  const deadline = new PagingDeadline(deadlineEpochMs, removals.connection.profile);
   let count = 0;
-  // One deadline for the first two round trips: a backend that is gone is reported within the time of one operation.
-  let deadlineMonotonicMs = time.operationDeadline();
-  let page = await readPage(removals, shard, firstOf(pattern), pattern, deadlineMonotonicMs);
+  // The first two round trips share a deadline: an unreachable backend is reported within the timeout of one operation.
+  let deadlineMonotonicMs = deadline.commandDeadlineMonotonicMs();
+  let page = await readPage(removals, shard, startOf(pattern), pattern, deadlineMonotonicMs);
   for (;;) {
     const last = page.length < PAGE ? undefined : page[page.length - 1];
-    const outOfTime = last !== undefined && time.isOver;
+    const outOfTime = last !== undefined && deadline.hasPassed;
     const matching = page.filter((name) => pattern.matches(name));
-    // Both are awaited even when one fails: a command left behind would harm the connection later.
-    const [removed, next] = await Promise.allSettled([
+    // Both are awaited even if one fails: an abandoned command would harm the connection later.
+    const [removed, next] = await awaitAll([
       removeNames(removals, shard, matching, deadlineMonotonicMs),
       last === undefined || outOfTime
         ? []
         : readPage(removals, shard, after(last), pattern, deadlineMonotonicMs),
     ]);
-    if (removed.status === 'rejected') throw removed.reason;
-    if (next.status === 'rejected') throw next.reason;
-    count += removed.value;
+    count += removed;
     if (last === undefined || outOfTime) return { count, complete: !outOfTime };
-    page = next.value;
-    deadlineMonotonicMs = time.operationDeadline();
+    page = next;
+    deadlineMonotonicMs = deadline.commandDeadlineMonotonicMs();
   }
 }
 
 async function readPage(
-  { connection, evaluate }: Removals,
+  { connection, evaluate }: RemovalExecutor,
   shard: Shard,
-  from: Buffer,
+  start: Buffer,
   { prefix }: Glob,
   deadlineMonotonicMs: number,
 ): Promise<Buffer[]> {
-  // Names are UTF-8, which has no byte 0xFF: what begins with the prefix lies below the prefix and that byte.
-  const to = Buffer.concat([Buffer.from('('), prefix, Buffer.from([0xff])]);
-  return (await connection.run((client) => evaluate(client, names, shard.helpers, [from, to, PAGE]), {
+  // UTF-8 has no byte 0xFF, so every name with the prefix sorts before the prefix followed by that byte.
+  const end = Buffer.concat([Buffer.from('('), prefix, Buffer.from([0xff])]);
+  return (await connection.run((client) => evaluate(client, readNames, shard.metaKeys, [start, end, PAGE]), {
     deadlineMonotonicMs,
   })) as Buffer[];
 }
 
 async function removeNames(
-  { connection, evaluate }: Removals,
+  { connection, evaluate }: RemovalExecutor,
   shard: Shard,
-  found: Buffer[],
+  names: Buffer[],
   deadlineMonotonicMs: number,
 ): Promise<number> {
-  if (found.length === 0) return 0;
-  const keys = [...shard.helpers, ...shard.entries(found)];
+  if (names.length === 0) return 0;
+  const keys = [...shard.metaKeys, ...shard.entryKeys(names)];
   return Number(
-    await connection.run((client) => evaluate(client, removeIndexed, keys, found), { deadlineMonotonicMs }),
+    await connection.run((client) => evaluate(client, removeIndexed, keys, names), { deadlineMonotonicMs }),
   );
 }
 
-/** Where the walk begins. The sentinel, which begins with a byte 0, lies before it, also where the prefix begins like that. */
-function firstOf({ prefix }: Glob): Buffer {
+/** Where to start in the name index: at the prefix, but always after the sentinel, which begins with a zero byte. */
+function startOf({ prefix }: Glob): Buffer {
   return prefix[0] ? Buffer.concat([Buffer.from('['), prefix]) : Buffer.from('[\x01');
 }
 

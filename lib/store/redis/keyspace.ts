@@ -1,11 +1,12 @@
 /**
- * How a tenant's entries lie in the backend: in shards, each of whose keys carry one hash tag and so live in one slot.
+ * The keys of one shard. A tenant's entries are divided into shards. All keys of a shard contain the same hash tag, so a cluster
+ * keeps them in one slot, and one script can access all of them.
  *
- * The tag holds the tenant's name, in which the schema of tenants allows no brace and no colon, and a key's name is always the
- * last part: so nothing that a caller writes can be read as anything else.
+ * A tenant's name cannot contain braces or colons, and an entry's name is always the last part of its key. So no tenant or key that a
+ * caller sends can address the keys of another tenant.
  */
 export class Shard {
-  /** The string that holds the generation: what entries must begin with to count. */
+  /** The key of the generation, a string. Entries that do not begin with it are misses. */
   readonly generation: string;
   readonly #tag: string;
 
@@ -14,34 +15,33 @@ export class Shard {
     this.generation = `${this.#tag}:gen`;
   }
 
-  /** The sorted set of key names by the time when they expire, in epoch milliseconds. */
+  /** The key of the expiry index: a sorted set of names, scored by their expiry in epoch milliseconds. */
   get expiryIndex(): string {
     return `${this.#tag}:exp`;
   }
 
-  /** The sorted set of key names, ordered by their bytes. */
+  /** The key of the name index: a sorted set of names, ordered by their bytes. */
   get nameIndex(): string {
     return `${this.#tag}:lex`;
   }
 
-  /** The generation and both indexes, as most scripts take them. */
-  get helpers(): string[] {
+  /** The generation and both indexes, in the order in which scripts expect them. */
+  get metaKeys(): string[] {
     return [this.generation, this.expiryIndex, this.nameIndex];
   }
 
   /** The key of an entry. */
-  entry(name: string | Buffer): string | Buffer {
+  entryKey(name: string | Buffer): string | Buffer {
     if (typeof name === 'string') return `${this.#tag}:e:${name}`;
     return Buffer.concat([Buffer.from(`${this.#tag}:e:`), name]);
   }
 
-  /** The keys of entries, in the order of their names. */
-  entries(names: readonly (string | Buffer)[]): (string | Buffer)[] {
-    return names.map((name) => this.entry(name));
+  entryKeys(names: readonly (string | Buffer)[]): (string | Buffer)[] {
+    return names.map((name) => this.entryKey(name));
   }
 
-  /** Where a clear puts the expiry index, `id` being its own. */
-  aside(id: string): string {
+  /** The key to which the clear `id` renames the expiry index. */
+  trashKey(id: string): string {
     return `${this.#tag}:old:${id}`;
   }
 }
@@ -51,17 +51,14 @@ export function shardsOf(tenant: string, count: number): Shard[] {
   return Array.from({ length: count }, (_, index) => new Shard(tenant, index));
 }
 
-/** Items of one shard, and where each stood among all of them. */
+/** Items of one shard, and their indexes among the items of all shards. */
 export interface ShardItems<Item> {
   shard: Shard;
   items: Item[];
-  places: number[];
+  indexes: number[];
 }
 
-/**
- * Groups items by the shards that hold their keys, in their order. A key's shard is the same on every node and at every time, as long as
- * `count` stays the same.
- */
+/** Groups items by shard, in order. A key's shard is its CRC-16 modulo `count`. */
 export function byShard<Item>(
   tenant: string,
   items: readonly Item[],
@@ -69,28 +66,29 @@ export function byShard<Item>(
   count: number,
 ): ShardItems<Item>[] {
   const groups = new Map<number, ShardItems<Item>>();
-  for (const [place, item] of items.entries()) {
-    const index = crc16(keyOf(item)) % count;
-    let group = groups.get(index);
+  for (const [index, item] of items.entries()) {
+    const shardIndex = crc16(keyOf(item)) % count;
+    let group = groups.get(shardIndex);
     if (!group) {
-      group = { shard: new Shard(tenant, index), items: [], places: [] };
-      groups.set(index, group);
+      group = { shard: new Shard(tenant, shardIndex), items: [], indexes: [] };
+      groups.set(shardIndex, group);
     }
     group.items.push(item);
-    group.places.push(place);
+    group.indexes.push(index);
   }
   return [...groups.values()];
 }
 
-/** CRC-16/XMODEM of the key's UTF-8, the checksum that Redis Cluster takes for its slots. */
+/** CRC-16/XMODEM of the key in UTF-8, the checksum that Redis Cluster uses for slots. */
 function crc16(key: string): number {
   let crc = 0;
-  for (const byte of Buffer.from(key)) crc = ((crc << 8) & 0xff00) ^ (CRC16[(crc >> 8) ^ byte] as number);
+  for (const byte of Buffer.from(key))
+    crc = ((crc << 8) & 0xff00) ^ (CRC16_TABLE[(crc >> 8) ^ byte] as number);
   return crc;
 }
 
-/** Of each byte, what it does to the checksum. */
-const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
+/** The remainder of each byte. */
+const CRC16_TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
   for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
   return crc;

@@ -11,49 +11,47 @@ import {
   noObserver,
   type ServerState,
   type StoreObserver,
+  takeWithinBytes,
   type Usage,
 } from '../store.ts';
-import { firstWithin } from '../take-within-bytes.ts';
 import { clearShard } from './clear.ts';
 import { Connection } from './connection/connection.ts';
 import { accessSource } from './connection/credentials.ts';
 import { type ConnectionProfile, profileFor } from './connection/profiles.ts';
-import { sideBySide } from './connection/send-together.ts';
+import { awaitAll, sendTogether } from './connection/send.ts';
 import { decodeEntry } from './entry.ts';
 import { invalidateShard } from './invalidate.ts';
 import { byShard, type Shard, shardsOf } from './keyspace.ts';
 import { remove } from './scripts.ts';
-import { askServers } from './server-state.ts';
+import { readServerStates } from './server-state.ts';
 import { usageOf } from './usage.ts';
-import { type Removals, removals, requireWait } from './wait-replicas.ts';
-import { Writer } from './writer.ts';
-
-type Settings = Pick<Config, 'shards' | 'compressMinBytes'>;
+import { createRemovalExecutor, type RemovalExecutor, requireWait } from './wait-replicas.ts';
+import { type StoreSettings, Writer } from './writer.ts';
 
 /**
- * The share of a shard's reads that also touch its indexes. Entries are read without them, so an engine that evicts the least recently
- * used keys would evict the indexes of a shard that is only read, and with them the whole shard.
+ * The share of reads that also read the shard's indexes. A server that evicts the least recently used keys would otherwise evict the
+ * indexes of a shard that is only read, and so invalidate the shard.
  */
-const INDEX_TOUCHES = 1 / 8;
+const INDEX_TOUCH_RATIO = 1 / 8;
 
 /**
  * Connects to the backend. If it cannot be reached, the store keeps trying until it is closed.
  *
- * @param profile timeouts and reconnect behaviour; those of the settings unless given
+ * @throws ConfigError if `WAIT_REPLICAS` is set and the backend has no WAIT command
  */
-export async function openDragonflyStore(
+export async function openRedisStore(
   config: Config,
   log: Log,
   observer: StoreObserver = noObserver,
   profile: ConnectionProfile = profileFor(config),
-): Promise<DragonflyStore> {
+): Promise<RedisStore> {
   const connect = () => new Connection(accessSource(config), profile, log, observer);
   const connection = connect();
   const { waitReplicas } = config;
-  // What waits for replicas keeps back what comes behind it on its connection; a function has nothing that does.
+  // WAIT blocks the commands behind it on its connection. A function processes one request at a time, so there are none.
   const ownConnection = waitReplicas > 0 && !config.onLambda;
-  const removing = removals(ownConnection ? connect() : connection, waitReplicas);
-  const store = new DragonflyStore(config, connection, removing, observer);
+  const removals = createRemovalExecutor(ownConnection ? connect() : connection, waitReplicas);
+  const store = new RedisStore(config, connection, removals, observer);
   const starting = [store.learnClock(), waitReplicas > 0 ? requireWait(connection) : undefined];
   await Promise.all(starting).catch(async (error: unknown) => {
     // The connection has logged the reason.
@@ -64,28 +62,28 @@ export async function openDragonflyStore(
   return store;
 }
 
-/** The store on Dragonfly, or anything that speaks its protocol. */
-export class DragonflyStore implements CacheStore {
+/** The store on Dragonfly, Valkey, Redis, or anything else that speaks the Redis protocol. */
+export class RedisStore implements CacheStore {
   readonly kind = 'dragonfly';
-  readonly #settings: Settings;
+  readonly #settings: StoreSettings;
   readonly #connection: Connection;
-  readonly #removals: Removals;
+  readonly #removals: RemovalExecutor;
   readonly #writer: Writer;
 
   constructor(
-    settings: Settings,
+    settings: StoreSettings,
     connection: Connection,
-    removing: Removals = removals(connection, 0),
+    removals = createRemovalExecutor(connection, 0),
     observer = noObserver,
   ) {
     this.#settings = settings;
     this.#connection = connection;
-    this.#removals = removing;
+    this.#removals = removals;
     this.#writer = new Writer(settings, connection, observer);
   }
 
   async get(tenant: string, key: string): Promise<Hit | undefined> {
-    // The only way to read entries: what a read must touch, such as the indexes, is decided in one place.
+    // `getMany` is the only method that reads entries and decides what a read must touch.
     const [hit] = await this.getMany(tenant, [key], Number.POSITIVE_INFINITY);
     return hit;
   }
@@ -101,25 +99,27 @@ export class DragonflyStore implements CacheStore {
   async getMany(tenant: string, keys: readonly string[], maxBytes: number): Promise<(Hit | undefined)[]> {
     const groups = byShard(tenant, keys, (key) => key, this.#settings.shards);
     const reads = groups.map(({ shard, items }) => {
-      const read = [shard.generation, ...shard.entries(items)];
-      if (Math.random() < INDEX_TOUCHES) read.push(shard.expiryIndex, shard.nameIndex);
+      const read = [shard.generation, ...shard.entryKeys(items)];
+      if (Math.random() < INDEX_TOUCH_RATIO) read.push(shard.expiryIndex, shard.nameIndex);
       return read;
     });
     const replies = await this.#connection.run(
       (client) =>
-        sideBySide(
+        sendTogether(
           client,
           reads.map((read) => () => client.mgetBuffer(read)),
         ),
       { command: 'MGET' },
     );
     const found: [entry: Buffer | null, generation: Buffer | null][] = new Array(keys.length);
-    for (const [i, { places }] of groups.entries()) {
+    for (const [i, { indexes }] of groups.entries()) {
       const [generation = null, ...entries] = replies[i] ?? [];
-      for (const [j, place] of places.entries()) found[place] = [entries[j] ?? null, generation];
+      for (const [j, index] of indexes.entries()) found[index] = [entries[j] ?? null, generation];
     }
-    const now = Date.now();
-    return firstWithin(maxBytes, found, ([entry, generation]) => decodeEntry(entry, generation, now));
+    const nowEpochMs = Date.now();
+    return takeWithinBytes(maxBytes, found, ([entry, generation]) =>
+      decodeEntry(entry, generation, nowEpochMs),
+    );
   }
 
   setMany(tenant: string, items: readonly Item[]): Promise<void> {
@@ -130,13 +130,13 @@ export class DragonflyStore implements CacheStore {
     const distinct = [...new Set(keys)];
     const groups = byShard(tenant, distinct, (key) => key, this.#settings.shards);
     const { connection, evaluate } = this.#removals;
-    // Outlive a try that failed elsewhere: a shard that has answered would find nothing more to count.
+    // Kept across retries: a shard that has replied once would count 0 the second time.
     const counts: number[] = [];
     await connection.run((client) =>
-      sideBySide(
+      sendTogether(
         client,
         groups.map(({ shard, items }, i) => async () => {
-          const keys = [...shard.helpers, ...shard.entries(items)];
+          const keys = [...shard.metaKeys, ...shard.entryKeys(items)];
           counts[i] ??= Number(await evaluate(client, remove, keys, items));
         }),
       ),
@@ -144,13 +144,13 @@ export class DragonflyStore implements CacheStore {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  async invalidate(tenant: string, pattern: Glob, deadline: number): Promise<Invalidation> {
-    if (pattern.all) return { count: await this.clear(tenant, deadline), complete: true };
+  async invalidate(tenant: string, pattern: Glob, deadlineEpochMs: number): Promise<Invalidation> {
+    if (pattern.all) return { count: await this.clear(tenant, deadlineEpochMs), complete: true };
     if (pattern.literal !== undefined) {
       return { count: (await this.delete(tenant, pattern.literal)) ? 1 : 0, complete: true };
     }
     const shards = await this.#onEveryShard(tenant, (shard) =>
-      invalidateShard(this.#removals, shard, pattern, deadline),
+      invalidateShard(this.#removals, shard, pattern, deadlineEpochMs),
     );
     return {
       count: shards.reduce((sum, { count }) => sum + count, 0),
@@ -158,10 +158,10 @@ export class DragonflyStore implements CacheStore {
     };
   }
 
-  async clear(tenant: string, deadline: number): Promise<number> {
+  async clear(tenant: string, deadlineEpochMs: number): Promise<number> {
     const id = randomUUID();
     const counts = await this.#onEveryShard(tenant, (shard) =>
-      clearShard(this.#removals, shard, id, deadline),
+      clearShard(this.#removals, shard, id, deadlineEpochMs),
     );
     return counts.reduce((sum, count) => sum + count, 0);
   }
@@ -171,7 +171,7 @@ export class DragonflyStore implements CacheStore {
   }
 
   servers(): Promise<ServerState[]> {
-    return askServers(this.#connection);
+    return readServerStates(this.#connection);
   }
 
   ping(): Promise<void> {
@@ -182,17 +182,13 @@ export class DragonflyStore implements CacheStore {
     await Promise.all([this.#connection.close(), this.#removals.connection.close()]);
   }
 
-  /** Asks the server for its time, by which sets are refused that come too late. */
+  /** See `Writer`. */
   learnClock(): Promise<void> {
     return this.#writer.learnClock();
   }
 
-  /** Side by side. All are awaited even when one fails: a command that is left behind would harm the connection later. */
-  async #onEveryShard<T>(tenant: string, work: (shard: Shard) => Promise<T>): Promise<T[]> {
-    const results = await Promise.allSettled(shardsOf(tenant, this.#settings.shards).map(work));
-    return results.map((result) => {
-      if (result.status === 'rejected') throw result.reason;
-      return result.value;
-    });
+  /** Runs work for all shards at the same time. All are awaited even if one fails: an abandoned command would harm the connection later. */
+  #onEveryShard<T>(tenant: string, work: (shard: Shard) => Promise<T>): Promise<T[]> {
+    return awaitAll(shardsOf(tenant, this.#settings.shards).map(work));
   }
 }

@@ -1,52 +1,50 @@
 import type { Usage } from '../store.ts';
 import type { Connection } from './connection/connection.ts';
-import { evaluate } from './connection/evaluate.ts';
-import { sideBySide } from './connection/send-together.ts';
+import { evaluate, sendTogether } from './connection/send.ts';
 import type { Shard } from './keyspace.ts';
 import { sample } from './scripts.ts';
 
 /**
- * Entries that are looked at, over all shards. The estimate is then off by a sixteenth of how far lengths lie from their mean:
- * by 6 % where that is typically as much as the mean itself.
+ * Sampled entries of all shards together. If the standard deviation of the lengths equals their mean, the standard error of the
+ * estimate is 6 %.
  */
-const SAMPLE = 256;
+const SAMPLE_COUNT = 256;
 
-/** A shard's live entries, and the keys of those in the sample. */
-interface Drawn {
+/** The number of a shard's live entries, and the keys of the sampled ones. */
+interface Sample {
   live: number;
   keys: (string | Buffer)[];
 }
 
 /**
- * What a tenant takes: counted by its indexes, and measured on a sample of its entries, each shard's by itself. Two round trips
- * over all shards side by side, and the same work for ten entries and ten million.
+ * The usage of a tenant: entries are counted by the indexes, bytes are projected from a sample of each shard. Takes two round trips,
+ * whatever the number of entries.
  */
 export function usageOf(connection: Connection, shards: readonly Shard[]): Promise<Usage> {
-  const most = Math.ceil(SAMPLE / shards.length);
+  const countPerShard = Math.ceil(SAMPLE_COUNT / shards.length);
   return connection.run(async (client) => {
-    const answers = await sideBySide(
+    const replies = await sendTogether(
       client,
-      shards.map((shard) => () => evaluate(client, sample, shard.helpers, [most, Math.random()])),
+      shards.map((shard) => () => evaluate(client, sample, shard.metaKeys, [countPerShard, Math.random()])),
     );
-    const drawn = answers.map((answer, index): Drawn => {
-      const [live, ...names] = answer as [number, ...Buffer[]];
-      return { live, keys: (shards[index] as Shard).entries(names) };
+    const samples = replies.map((reply, index): Sample => {
+      const [live, ...names] = reply as [number, ...Buffer[]];
+      return { live, keys: (shards[index] as Shard).entryKeys(names) };
     });
-    // Of what is not there, a length of 0.
-    const all = drawn.flatMap(({ keys }) => keys);
-    const lengths = await sideBySide(
+    const keys = samples.flatMap((each) => each.keys);
+    const lengths = await sendTogether(
       client,
-      all.map((key) => () => client.strlen(key)),
+      keys.map((key) => () => client.strlen(key)),
     );
-    return project(drawn, lengths);
+    return project(samples, lengths);
   });
 }
 
-/** @param lengths in bytes, of all shards' samples one after the other */
-function project(drawn: Drawn[], lengths: number[]): Usage {
+/** @param lengths of the sampled entries in bytes, in the order of the samples; 0 for a missing entry */
+function project(samples: Sample[], lengths: number[]): Usage {
   const usage: Usage = { entries: 0, bytes: 0, sampled: lengths.length, missing: 0 };
   let from = 0;
-  for (const { live, keys } of drawn) {
+  for (const { live, keys } of samples) {
     const own = lengths.slice(from, from + keys.length);
     from += keys.length;
     usage.entries += live;

@@ -1,35 +1,34 @@
 import { ConfigError } from '../../config/parse.ts';
 import type { Client } from './connection/client.ts';
 import type { Connection } from './connection/connection.ts';
-import { evaluate } from './connection/evaluate.ts';
+import { type Argument, byHashOrText, evaluate, type Scripting } from './connection/send.ts';
+import type { Script } from './scripts.ts';
 
 /**
- * How entries are removed: on which connection, and what must have happened for a script to count as run.
+ * Runs the scripts that remove entries.
  *
- * A master answers before its replicas know. One that is promoted without having seen a removal serves the entries again, so
- * where that must not be a removal counts only when replicas have it too.
+ * A primary replies before its replicas have applied a removal. A replica that is promoted without it would return the removed
+ * entries. With `WAIT_REPLICAS`, a removal therefore counts as done only when that many replicas have confirmed it.
  */
-export interface Removals {
+export interface RemovalExecutor {
   connection: Connection;
-  /** As {@link evaluate}; a script that came to too few replicas throws, and is safe to run again. */
+  /** As {@link evaluate}. Throws a transient error if too few replicas confirm; the script can then be run again. */
   evaluate: typeof evaluate;
 }
 
-/** How long what is written to be confirmed lies there, in milliseconds. */
+/** TTL of the key that is written so that replicas have something to confirm, in milliseconds. */
 const TOKEN_TTL_MS = 1000;
 
-/** @param replicas that must have what was removed; 0 asks none */
-export function removals(connection: Connection, replicas: number): Removals {
+/** @param replicas that must confirm a removal; 0 waits for none */
+export function createRemovalExecutor(connection: Connection, replicas: number): RemovalExecutor {
+  const { confirmTimeoutMs } = connection.profile;
   return {
     connection,
-    evaluate:
-      replicas === 0
-        ? evaluate
-        : (...call) => evaluateConfirmed(replicas, connection.profile.confirmTimeoutMs, ...call),
+    evaluate: replicas === 0 ? evaluate : (...call) => evaluateConfirmed(replicas, confirmTimeoutMs, ...call),
   };
 }
 
-/** @throws ConfigError when the backend knows no WAIT; BackendUnavailableError when it cannot be asked */
+/** @throws ConfigError if the backend has no WAIT command; BackendUnavailableError if it does not reply */
 export async function requireWait(connection: Connection): Promise<void> {
   await connection
     .run((client) => client.call('WAIT', 0, 0), { command: 'WAIT' })
@@ -40,60 +39,56 @@ export async function requireWait(connection: Connection): Promise<void> {
 }
 
 /**
- * The confirmation travels behind the script on the same connection, so that it is the same master's. It begins with a write
- * of its own, since WAIT waits for what its connection has written last: a script that found nothing left to remove has
- * written nothing, and what it did not find may have gone a moment ago, on another connection, unseen by any replica.
+ * Sends WAIT directly after the script on the same connection, so that both reach the same primary.
+ *
+ * WAIT waits for the last write of its own connection. A script that finds nothing to remove writes nothing, although another
+ * connection may have removed the entry a moment ago and no replica may have applied that yet. So a token is written before WAIT.
  */
 async function evaluateConfirmed(
   replicas: number,
   confirmTimeoutMs: number,
   client: Client,
-  ...[script, keys, args]: Evaluation
+  script: Script,
+  keys: (string | Buffer)[],
+  args: Argument[],
 ): Promise<unknown> {
-  // Not by the client's own methods: these may put a command off until the end of the tick, behind its confirmation.
-  const send = async (run: (pipeline: Pipeline) => Pipeline): Promise<unknown> => {
-    const token = `${keys[0]}:seen`;
-    const [ran, confirmed] = await Promise.all([
-      run(client.pipeline() as unknown as Pipeline).exec(),
+  const token = `${keys[0]}:seen`;
+  return byHashOrText(script, async (command, text) => {
+    // Pipelines, since auto pipelining may delay a single command until after its WAIT.
+    const scripting = client.pipeline() as unknown as Scripting<Pipeline>;
+    const [scriptResults, waitResults] = await Promise.all([
+      scripting[command](text, keys.length, ...keys, ...args).exec(),
       client.pipeline().set(token, '', 'PX', TOKEN_TTL_MS).call('WAIT', replicas, confirmTimeoutMs).exec(),
     ]);
-    const [answer] = answersOf(ran);
-    const [, seen] = answersOf(confirmed, 'TRYAGAIN ');
-    if (Number(seen) >= replicas) return answer;
-    throw notConfirmed(`${seen} of ${replicas} have confirmed a removal`);
-  };
-  try {
-    return await send((pipeline) => pipeline.evalshaBuffer(script.sha1, keys.length, ...keys, ...args));
-  } catch (error) {
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-    return send((pipeline) => pipeline.evalBuffer(script.lua, keys.length, ...keys, ...args));
-  }
+    const [reply] = repliesOf(scriptResults);
+    const [, confirmed] = repliesOf(waitResults, 'TRYAGAIN ');
+    if (Number(confirmed) >= replicas) return reply;
+    throw notConfirmed(`${confirmed} of ${replicas} have confirmed a removal`);
+  });
 }
 
-type Evaluation = Parameters<typeof evaluate> extends [Client, ...infer Rest] ? Rest : never;
-
-/** ioredis has these on every pipeline and leaves them out of its types. */
 interface Pipeline {
-  evalBuffer(lua: string, keyCount: number, ...keysAndArgs: unknown[]): Pipeline;
-  evalshaBuffer(sha1: string, keyCount: number, ...keysAndArgs: unknown[]): Pipeline;
-  exec(): Promise<[error: Error | null, answer: unknown][] | null>;
+  exec(): Promise<[error: Error | null, reply: unknown][] | null>;
 }
 
-/** @throws the first error, with a slot that has moved meanwhile turned into one after which another try is made */
-function answersOf(results: [error: Error | null, answer: unknown][] | null, moved = ''): unknown[] {
-  return (results ?? []).map(([error, answer]) => {
-    if (!error) return answer;
+/**
+ * @param movedPrefix put before the error of a slot that has moved; `TRYAGAIN ` makes the error transient
+ * @throws the first error
+ */
+function repliesOf(results: [error: Error | null, reply: unknown][] | null, movedPrefix = ''): unknown[] {
+  return (results ?? []).map(([error, reply]) => {
+    if (!error) return reply;
     if (isUnknownCommand(error)) {
       throw notConfirmed('WAIT_REPLICAS is set, and the backend has no WAIT command');
     }
-    if (/^(MOVED|ASK) /.test(error.message)) throw new Error(`${moved}${error.message}`);
+    if (/^(MOVED|ASK) /.test(error.message)) throw new Error(`${movedPrefix}${error.message}`);
     throw error;
   });
 }
 
-/** The word by which a server says that it has too few replicas to write to: it is told as such, and at once. */
-function notConfirmed(why: string): Error {
-  return new Error(`NOREPLICAS ${why}`);
+/** Begins as a server's own error for too few replicas, and so fails at once with a 503. */
+function notConfirmed(reason: string): Error {
+  return new Error(`NOREPLICAS ${reason}`);
 }
 
 function isUnknownCommand({ message }: Error): boolean {

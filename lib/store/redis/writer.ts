@@ -2,32 +2,43 @@ import type { Config } from '../../config/config.ts';
 import { BackendUnavailableError } from '../../errors.ts';
 import { type Item, noObserver, type StoreObserver } from '../store.ts';
 import type { Connection } from './connection/connection.ts';
-import { evaluate } from './connection/evaluate.ts';
-import { sideBySide } from './connection/send-together.ts';
-import { type Question, Suspects } from './eviction-probe.ts';
-import { newGeneration } from './generation.ts';
-import { byShard } from './keyspace.ts';
+import { type Argument, evaluate, sendTogether } from './connection/send.ts';
+import { WriteDeadline } from './deadlines.ts';
+import { encodeEntry, newGeneration } from './entry.ts';
+import { EvictionProbe, type Probe } from './eviction-probe.ts';
+import { byShard, type Shard, type ShardItems } from './keyspace.ts';
 import { set } from './scripts.ts';
-import { encodeWrite, type Write } from './write.ts';
-import { WriteDeadline } from './write-deadline.ts';
 
-/** After which a connection may well have been ended as idle by the server or by what lies between, in milliseconds. */
-const PAUSE_MS = 30_000;
+export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'>;
 
-/** Writes entries, and sees to it that none takes effect after its caller was told of a failure. */
+/** After this time without a reply, a server or a proxy may have closed the connection as idle. */
+const MAX_SILENCE_MS = 30_000;
+
+/** The encoded entries of one shard. */
+interface Write {
+  shard: Shard;
+  keys: (string | Buffer)[];
+  /** Four arguments for each entry: TTL in milliseconds, name, head, body. */
+  args: Argument[];
+  /** By how many bytes compression made the values smaller. */
+  savedBytes: number;
+}
+
+/**
+ * Writes entries.
+ *
+ * Late sets are rejected. Each set carries a deadline, which the script checks against the server's clock. A set that timed out or was
+ * retried therefore cannot apply after a later invalidation.
+ */
 export class Writer {
-  readonly #settings: Pick<Config, 'shards' | 'compressMinBytes'>;
+  readonly #settings: StoreSettings;
   readonly #connection: Connection;
   readonly #observer: StoreObserver;
-  readonly #suspects = new Suspects();
-  /** How far the server's clock is ahead of ours, in milliseconds; undefined until it has told its time. */
-  #clockOffset: number | undefined;
+  readonly #evictionProbe = new EvictionProbe();
+  /** The server's clock minus ours, in milliseconds; undefined until it is known. */
+  #clockOffsetMs: number | undefined;
 
-  constructor(
-    settings: Pick<Config, 'shards' | 'compressMinBytes'>,
-    connection: Connection,
-    observer = noObserver,
-  ) {
+  constructor(settings: StoreSettings, connection: Connection, observer = noObserver) {
     this.#observer = observer;
     this.#settings = settings;
     this.#connection = connection;
@@ -41,67 +52,83 @@ export class Writer {
     );
     for (const { savedBytes } of writes) if (savedBytes > 0) this.#observer.compressed(savedBytes);
     const deadline = new WriteDeadline(this.#connection.profile);
-    // If the server's clock is behind and the offset is unknown, the server would accept late sets. After a pause, asking for the time
-    // also checks the connection. To find out by the set itself that it was lost takes longer: its abandoned attempt must be waited for.
+    // While the offset is unknown, a server whose clock is behind would accept late sets. After a pause, TIME also checks the connection:
+    // if the set itself found it lost, it would have to wait for its abandoned attempt.
     const silentMs = Date.now() - this.#connection.lastReplyEpochMs;
-    if (this.#clockOffset === undefined || silentMs > PAUSE_MS) await this.learnClock(deadline.monotonicMs);
-    let refused = await this.#send(writes, deadline);
-    if (refused && Date.now() < deadline.epochMs) {
-      // Not late by our clock: the clocks disagree by more than was known.
-      this.#clockOffset = refused.at - Date.now();
-      refused = await this.#send(refused.writes, deadline);
+    if (this.#clockOffsetMs === undefined || silentMs > MAX_SILENCE_MS) {
+      await this.learnClock(deadline.monotonicMs);
     }
-    if (refused) throw new BackendUnavailableError('a set came to the server past its deadline');
+    let rejected = await this.#send(writes, deadline);
+    if (rejected && Date.now() < deadline.epochMs) {
+      // Not late by our clock: the offset has changed.
+      this.#clockOffsetMs = rejected.serverEpochMs - Date.now();
+      rejected = await this.#send(rejected.writes, deadline);
+    }
+    if (rejected) throw new BackendUnavailableError('the server received a set after its deadline');
     await deadline.waitForAbandonedAttempts(this.#connection.lastLossMonotonicMs);
   }
 
   /**
-   * Asks the server for its time, by which sets are refused that come too late.
+   * Reads the server's time, which the deadlines of sets are relative to.
    *
-   * @param deadlineMonotonicMs when to give up, by `performance.now()`. Default: after an operation's timeout.
+   * @param deadlineMonotonicMs by `performance.now()`. Default: the operation timeout from now.
    */
   async learnClock(deadlineMonotonicMs?: number): Promise<void> {
     const [seconds, microseconds] = await this.#connection.run((client) => client.time(), {
       deadlineMonotonicMs,
       command: 'TIME',
     });
-    this.#clockOffset = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - Date.now();
+    this.#clockOffsetMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - Date.now();
   }
 
-  /** @returns the writes that the server refused as too late, if any, and the time `at` which it did */
+  /** @returns the writes that the server rejected as late, if any, and its time */
   async #send(
     writes: Write[],
     deadline: WriteDeadline,
-  ): Promise<{ writes: Write[]; at: number } | undefined> {
+  ): Promise<{ writes: Write[]; serverEpochMs: number } | undefined> {
     const generation = newGeneration();
-    const questions = writes.map(({ shard }) => this.#suspects.take(shard.generation));
-    const answers = await this.#connection.run(
+    const probes = writes.map(({ shard }) => this.#evictionProbe.next(shard.generation));
+    const replies = await this.#connection.run(
       (client) => {
-        const serverDeadline = deadline.startAttempt() + (this.#clockOffset ?? 0);
-        return sideBySide(
+        const serverDeadline = deadline.startAttempt() + (this.#clockOffsetMs ?? 0);
+        return sendTogether(
           client,
-          writes.map(({ shard, entries, args }, i) => () => {
-            const { names, further } = questions[i] as Question;
-            const keys = [...shard.helpers, ...entries, ...shard.entries(names)];
-            const head = [serverDeadline, generation, entries.length, further, Math.random()];
-            return evaluate(client, set, keys, [...head, ...args, ...names]);
+          writes.map(({ shard, keys, args }, i) => () => {
+            const { names, sampleCount } = probes[i] as Probe;
+            return evaluate(
+              client,
+              set,
+              [...shard.metaKeys, ...keys, ...shard.entryKeys(names)],
+              [serverDeadline, generation, keys.length, sampleCount, Math.random(), ...args, ...names],
+            );
           }),
         );
       },
       { deadlineMonotonicMs: deadline.monotonicMs },
     );
-    const refused: Write[] = [];
-    let at = 0;
+    const rejected: Write[] = [];
+    let serverEpochMs = 0;
     for (const [i, write] of writes.entries()) {
-      const answer = answers[i];
-      if (Array.isArray(answer)) {
-        const [gone, ...names] = answer as [number, ...Buffer[]];
-        this.#suspects.tell(write.shard.generation, questions[i] as Question, gone, names);
+      const reply = replies[i];
+      if (Array.isArray(reply)) {
+        const [evictedCount, ...sample] = reply as [number, ...Buffer[]];
+        this.#evictionProbe.record(write.shard.generation, probes[i] as Probe, evictedCount, sample);
       } else {
-        refused.push(write);
-        at = Math.max(at, Number(answer));
+        rejected.push(write);
+        serverEpochMs = Math.max(serverEpochMs, Number(reply));
       }
     }
-    return refused.length > 0 ? { writes: refused, at } : undefined;
+    return rejected.length > 0 ? { writes: rejected, serverEpochMs } : undefined;
   }
+}
+
+function encodeWrite({ shard, items }: ShardItems<Item>, compressMinBytes: number): Write {
+  const write: Write = { shard, keys: [], args: [], savedBytes: 0 };
+  for (const { key, value, ttlSeconds } of items) {
+    const { head, body, savedBytes } = encodeEntry(value, ttlSeconds, compressMinBytes);
+    write.keys.push(shard.entryKey(key));
+    write.args.push(ttlSeconds * 1000, key, head, body);
+    write.savedBytes += savedBytes;
+  }
+  return write;
 }

@@ -56,7 +56,7 @@ function ours({ raw, store }: Backend, text: string, count: number): Promise<num
 function bare({ raw }: Backend, text: string, count: number): Promise<number> {
   return bytesEach(raw, count, (i) => {
     const [placed] = byShard(TENANT, [nameOf(i)], (name) => name, 16);
-    const key = String(placed?.shard.entry(nameOf(i))).replace('cache', 'plain');
+    const key = String(placed?.shard.entryKey(nameOf(i))).replace('cache', 'plain');
     return raw.set(key, text, 'EX', TTL_SECONDS);
   });
 }

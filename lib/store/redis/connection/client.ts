@@ -8,10 +8,10 @@ import type { ConnectionProfile } from './profiles.ts';
 export type Client = Redis | Cluster;
 
 /**
- * Makes a client that is not yet connected and never gives up reconnecting. Each of its connections logs in with what
- * `access.login()` says at that moment.
+ * Creates a client that is not yet connected. It reconnects until it is closed. Each connection logs in with what `access.login()`
+ * returns when it is opened.
  *
- * @param report called with one line per problem of a connection, which may come again
+ * @param report called with one line for each problem of a connection; problems may repeat
  */
 export function createClient(
   access: Access,
@@ -26,7 +26,7 @@ export function createClient(
     tls: tls ? { ca: access.ca } : undefined,
     connectTimeout: profile.connectTimeoutMs,
     socketTimeout: profile.socketTimeoutMs,
-    // Some services refuse CLIENT SETINFO, and none of ours needs it.
+    // Some services reject CLIENT SETINFO.
     disableClientInfo: true,
   };
   if (!cluster) {
@@ -38,8 +38,8 @@ export function createClient(
         Object.assign(client.options, access.login());
         return pauseAfter(profile.reconnectDelayMs, attempt - 1);
       },
-      // A command that loses its connection fails at once. Sending it again is the connection's decision, which knows how
-      // much time is left; a queue inside of the client would send it long after its caller was told that it had failed.
+      // A command that loses its connection fails at once, and `Connection` retries it until the operation's deadline. ioredis's own
+      // queue could send it long after its caller was answered with an error.
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
       enableAutoPipelining: profile.autoPipelining,
@@ -50,21 +50,21 @@ export function createClient(
     redisOptions: options,
     lazyConnect: true,
     clusterRetryStrategy: (attempt) => pauseAfter(profile.reconnectDelayMs, attempt - 1),
-    // With the queue on, commands wait past their timeout for a cluster that was unreachable from the start.
+    // With the queue, commands for a cluster that was unreachable from the start wait past their timeout.
     enableOfflineQueue: false,
     slotsRefreshTimeout: profile.operationTimeoutMs,
     retryDelayOnFailover: 50,
-    // ioredis looks up the slots for automatic pipelines in a way that fails while some slots have no server.
+    // ioredis's auto pipelining fails while some slots have no server.
     enableAutoPipelining: false,
-    // A TLS certificate names the host, so it must not be resolved to an address first.
+    // Certificates contain the host's name, so it must not be replaced by its address.
     ...(tls && { dnsLookup: (name, done) => done(null, name) }),
   });
-  // Its nodes are told when they are made and connect later; what was given above is fixed for good.
+  // A node connects with the options that it has then. Those passed above are from the creation of the client.
   client.on('+node', (node: Redis) => {
     Object.assign(node.options, access.login());
-    hearOfAsking(node);
+    ignoreFailedAsking(node);
   });
-  // With no primary left it would ask a replica, and go on asking it, which may not have heard of what was removed.
+  // Without a primary, the client would read the slots from a replica, and keep to it. The replica may not have applied removals.
   client.on('-node', () => {
     if (client.nodes().length > 0 && serversOf(client).length === 0) client.disconnect(true);
   });
@@ -72,28 +72,28 @@ export function createClient(
 }
 
 /**
- * A cluster's client sends ASKING before a command whose slot is being moved, and looks no further after it. Where it fails the
- * command behind it fails as well and is heard of; ASKING by itself would end the process as a rejection that nobody handles.
+ * Handles rejections of ASKING, which a cluster's client sends before a command whose slot is being moved. The client does not handle
+ * them, and an unhandled rejection would end the process. The command behind ASKING fails as well, and its error is handled.
  */
-function hearOfAsking(node: Redis): void {
+function ignoreFailedAsking(node: Redis): void {
   const ask = node.asking.bind(node);
   node.asking = (callback) => {
-    const asked = ask(callback);
-    asked.catch(() => {});
-    return asked;
+    const reply = ask(callback);
+    reply.catch(() => {});
+    return reply;
   };
 }
 
-/** Every server that the client has a connection to, or will have. */
+/** Every primary that the client knows. It may not be connected yet. */
 export function serversOf(client: Client): Redis[] {
   return client instanceof Redis ? [client] : client.nodes('master');
 }
 
 /**
- * Connects all servers of a client that is ready. A cluster's nodes would else be connected by the first command for each, and a
- * second one that came meanwhile, as one shard's does beside another's, be sent back, to try elsewhere 50 ms later.
+ * Connects all servers of a client that is ready. Otherwise a cluster's node would be connected by its first command. A second command
+ * during that time, such as one for another shard, would be rejected and retried 50 ms later.
  *
- * @returns when each is connected or has failed to be, which whoever needs it will meet
+ * Resolves when every attempt has succeeded or failed. A command to a server that failed gets the error.
  */
 export async function connectServers(client: Client): Promise<void> {
   if (client instanceof Redis) return;
@@ -104,8 +104,8 @@ export async function connectServers(client: Client): Promise<void> {
 /**
  * Every server that holds data.
  *
- * @throws Error, after which another try is made, where a cluster's client has lost one: it is looked for from then on. By itself
- *   the client forgets it until somebody asks for one of its keys.
+ * @throws transient Error if a cluster's client has lost one of them. The client then looks for it; by itself it would only do so when a
+ *   command for one of its keys is sent.
  */
 export function allServersOf(client: Client): Redis[] {
   const servers = serversOf(client);

@@ -1,4 +1,4 @@
-/** Every command that the store sends, by itself or from a script; but for WAIT, which `WAIT_REPLICAS` adds by `call`. */
+/** Every command that the store or its scripts send, except WAIT, which is sent with `call`. */
 export const STORE_COMMANDS = [
   'time',
   'eval',
@@ -25,7 +25,7 @@ export const STORE_COMMANDS = [
   'zunionstore',
 ] as const;
 
-/** What ioredis itself sends: to log in, to find its way in a cluster, and to see whether a server is ready. */
+/** Every command that ioredis itself sends: to log in, to read a cluster's slots, and to check whether a server is ready. */
 export const CLIENT_COMMANDS = [
   'hello',
   'auth',

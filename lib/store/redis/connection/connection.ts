@@ -12,49 +12,52 @@ import {
   describeError,
   isAuthError,
   isConsequence,
-  isOtherDatabase,
   isSocketTimeout,
   isTransient,
+  isUnknownDatabase,
 } from './errors.ts';
 import type { ConnectionProfile } from './profiles.ts';
 
-/** Before a second try at an operation whose first one met a server that could not serve, in milliseconds. */
+/** Pause before an operation is retried. */
 const RETRY_PAUSE_MS = 25;
 
-/** Between two looks at where the access comes from, in milliseconds: it may be a service that counts requests. */
-const ACCESS_PAUSE_MS = 500;
+/** Minimum time between two reads of the access, which may come from a service that charges for each request. */
+const ACCESS_INTERVAL_MS = 500;
 
 export interface RunOptions {
-  /** When to give up, by `performance.now()`. Default: the profile's operation timeout from now. */
+  /** By `performance.now()`. Default: the operation timeout from now. */
   deadlineMonotonicMs?: number | undefined;
-  /** What they are, for those who watch: a script, unless said otherwise. */
+  /** The name of the operation in traces. Default: that of a script. */
   command?: string;
 }
 
 /**
- * The process's one connection to the backend. It survives what Lambda does to connections: a freeze during which the other
- * end hangs up, silently or not, a backend that was not there when the process started, and a password that is changed.
+ * A connection to the backend, which is replaced when it is lost. It survives freezes of a Lambda function, during which the server may
+ * close it with or without notice, a backend that is not reachable at the start, and a rotated password or certificate.
+ *
+ * ioredis reconnects by itself, with the access that it was created with. This class creates a new client when the access has changed,
+ * and retries operations until their deadline.
  */
 export class Connection {
   readonly profile: ConnectionProfile;
   readonly #source: AccessSource;
   readonly #log: Log;
   readonly #observer: StoreObserver;
-  /** Undefined until the access is known. */
+  /** Undefined until the access has been read. */
   #client: Client | undefined;
-  /** The client, while all its servers are connected or had their time to be. */
-  #connected: Client | undefined;
+  /** The client, once all of its servers are connected or have had `connectTimeoutMs` to connect. */
+  #connectedClient: Client | undefined;
   #access: Access | undefined;
-  #loggedInAt = 0;
-  #opening = false;
-  #openedAt = Number.NEGATIVE_INFINITY;
-  /** The troubles since there was a connection, so that each is told once and not at every attempt. */
-  readonly #told = new Set<string>();
+  #lastLoginEpochMs = 0;
+  #isOpening = false;
+  #lastAccessMonotonicMs = Number.NEGATIVE_INFINITY;
+  /** The problems of this outage: each is logged once. */
+  readonly #problems = new Set<string>();
   #closed = false;
   #lastLossMonotonicMs = Number.NEGATIVE_INFINITY;
   #lastReplyEpochMs = Number.NEGATIVE_INFINITY;
-  /** Who waits for a connection: called when there is one. */
-  readonly #waiting = new Set<() => void>();
+  /** Called when there is a connection. */
+  readonly #waiters = new Set<(client: Client) => void>();
 
   constructor(source: AccessSource, profile: ConnectionProfile, log: Log, observer = noObserver) {
     this.profile = profile;
@@ -65,10 +68,10 @@ export class Connection {
   }
 
   /**
-   * Runs commands on a connected client, and runs them again while there is time if the connection is lost meanwhile. They
-   * must be safe to send twice.
+   * Runs commands on a connected client. If they fail with a transient error, runs them again until the deadline, so they must be safe to
+   * send twice.
    *
-   * @throws BackendUnavailableError at the end
+   * @throws BackendUnavailableError
    */
   async run<T>(
     commands: (client: Client) => Promise<T>,
@@ -91,25 +94,25 @@ export class Connection {
   }
 
   async #run<T>(commands: (client: Client) => Promise<T>, deadlineMonotonicMs: number): Promise<T> {
-    let trouble: unknown;
+    let serverError: unknown;
     for (;;) {
       let client: Client | undefined;
       try {
         client = this.#readyClient() ?? (await this.#waitForClient(deadlineMonotonicMs));
-        if (this.#loginIsOld()) await bounded(this.#logInAgain(client), deadlineMonotonicMs);
-        const answer = await bounded(commands(client), deadlineMonotonicMs);
+        if (this.#isLoginExpired()) await withDeadline(this.#logInAgain(client), deadlineMonotonicMs);
+        const reply = await withDeadline(commands(client), deadlineMonotonicMs);
         this.#lastReplyEpochMs = Date.now();
-        return answer;
+        return reply;
       } catch (error) {
-        // A cluster's client logs in to a node on first use, and rejects the commands that waited for it if the login is refused.
+        // A cluster's client logs in to a node on first use. If the login is rejected, so are the commands that waited for it.
         const authFailed = error instanceof Error && isAuthError(error.message);
         if (authFailed && client === this.#client) this.#open();
         const leftMs = deadlineMonotonicMs - performance.now();
         if (this.#closed || !(authFailed || isTransient(error)) || leftMs < RETRY_PAUSE_MS) {
-          // The server's own error explains more than that time ran out.
-          throw asBackendError(error instanceof BackendUnavailableError ? (trouble ?? error) : error);
+          // The server's last error explains more than a timeout.
+          throw asBackendError(error instanceof BackendUnavailableError ? (serverError ?? error) : error);
         }
-        if ((error as Error).name === 'ReplyError') trouble = error;
+        if ((error as Error).name === 'ReplyError') serverError = error;
         await sleep(RETRY_PAUSE_MS);
       }
     }
@@ -123,7 +126,7 @@ export class Connection {
     return this.#lastLossMonotonicMs;
   }
 
-  /** When the backend last replied, in epoch milliseconds: a monotonic clock may stand still while the process is frozen. */
+  /** When the backend last replied. Not by a monotonic clock, which may stop while the process is frozen. */
   get lastReplyEpochMs(): number {
     return this.#lastReplyEpochMs;
   }
@@ -143,25 +146,25 @@ export class Connection {
     this.#client?.disconnect();
   }
 
-  /** Finds out how to get in, for as long as it takes, and makes a client that does. */
+  /** Reads the access until that succeeds, and creates a client with it. */
   async #open(): Promise<void> {
-    if (this.#opening) return;
-    this.#opening = true;
+    if (this.#isOpening) return;
+    this.#isOpening = true;
     try {
       while (!this.#closed) {
-        const pause = this.#openedAt + ACCESS_PAUSE_MS - performance.now();
-        if (pause > 0) await sleep(pause);
-        this.#openedAt = performance.now();
+        const pauseMs = this.#lastAccessMonotonicMs + ACCESS_INTERVAL_MS - performance.now();
+        if (pauseMs > 0) await sleep(pauseMs);
+        this.#lastAccessMonotonicMs = performance.now();
         try {
           this.#access = await this.#source();
           if (!this.#closed) this.#replaceClient(this.#access);
           return;
         } catch (error) {
-          this.#tell(`no access: ${(error as Error).message}`);
+          this.#logProblem(`no access: ${(error as Error).message}`);
         }
       }
     } finally {
-      this.#opening = false;
+      this.#isOpening = false;
     }
   }
 
@@ -170,106 +173,99 @@ export class Connection {
     if (previous) this.#lastLossMonotonicMs = performance.now();
     const client = createClient(access, this.profile, (problem) => {
       if (this.#closed || this.#client !== client) return;
-      this.#tell(problem);
+      this.#logProblem(problem);
       if (isAuthError(problem)) this.#open();
     });
     this.#client = client;
-    this.#connected = undefined;
+    this.#connectedClient = undefined;
     previous?.disconnect();
     const [host] = access.address.hosts;
-    const heard = (error: Error, node = host ? hostAndPort(host) : '') => {
+    const onError = (error: Error, node = host ? hostAndPort(host) : '') => {
       const message = describeError(error, node);
-      // The reason is in what the connector has reported.
-      if (this.#told.size === 0 || !isConsequence(message)) this.#tell(message);
+      // The connector has reported the cause.
+      if (this.#problems.size === 0 || !isConsequence(message)) this.#logProblem(message);
       if (this.#closed || this.#client !== client) return;
       if (isAuthError(message)) this.#open();
-      // The client would go on in database 0, and find other entries there.
-      if (isOtherDatabase(message)) client.disconnect(true);
-      // The connections to a cluster's other nodes were frozen as long as this one. Found out one by one, each would cost as
-      // much time again, and a request has time for one.
+      // Otherwise the client would continue in database 0, which contains other entries.
+      if (isUnknownDatabase(message)) client.disconnect(true);
+      // The connections to the cluster's other nodes were frozen as well. A request has time for one socket timeout, not for one per
+      // node.
       if (isSocketTimeout(message) && this.profile.mayFreeze && client instanceof Cluster)
         this.#replaceClient(access);
     };
-    client.on('error', heard).on('node error', heard);
-    const lost = () => {
+    client.on('error', onError).on('node error', onError);
+    const onLoss = () => {
       if (this.#client !== client) return;
       this.#lastLossMonotonicMs = performance.now();
-      if (client.status !== 'ready') this.#connected = undefined;
+      if (client.status !== 'ready') this.#connectedClient = undefined;
     };
-    // A cluster's client tells by the latter of the connections to its nodes.
-    client.on('close', lost).on('-node', lost);
+    // A cluster's client emits `-node` for a connection to one of its nodes.
+    client.on('close', onLoss).on('-node', onLoss);
     client.on('ready', () => {
-      if (this.#loggedInAt > 0) this.#observer.reconnected();
-      this.#loggedInAt = Date.now();
-      if (this.#told.size > 0) this.#log.info('backend connection restored');
-      this.#told.clear();
-      this.#letGo(client);
+      if (this.#lastLoginEpochMs > 0) this.#observer.reconnected();
+      this.#lastLoginEpochMs = Date.now();
+      if (this.#problems.size > 0) this.#log.info('backend connection restored');
+      this.#problems.clear();
+      this.#releaseWaiters(client);
     });
     client.on('end', () => {
       // A client that has ended never connects again.
       if (!this.#closed && this.#client === client) this.#replaceClient(access);
     });
     client.connect().catch(() => {
-      // Told by the error event, and tried again by the client itself.
+      // The error event has reported it, and the client retries.
     });
   }
 
-  /** The message alone: errors of the client carry the command's arguments with them. */
-  #tell(trouble: string): void {
-    if (!this.#told.has(trouble)) this.#log.warn('backend connection', { error: trouble });
-    this.#told.add(trouble);
+  /** Logs the message only: errors of ioredis contain the arguments of the command. */
+  #logProblem(problem: string): void {
+    if (!this.#problems.has(problem)) this.#log.warn('backend connection', { error: problem });
+    this.#problems.add(problem);
   }
 
-  /** Lets commands go once the other servers of a client that is ready are connected, too: not for long, one may be gone. */
-  async #letGo(client: Client): Promise<void> {
-    await bounded(connectServers(client), performance.now() + this.profile.connectTimeoutMs).catch(() => {});
-    if (this.#client === client) this.#connected = client;
-    for (const look of this.#waiting) look();
+  /** Connects the other servers of a client that is ready, and then starts the operations that wait. One server may be down. */
+  async #releaseWaiters(client: Client): Promise<void> {
+    await withDeadline(connectServers(client), performance.now() + this.profile.connectTimeoutMs).catch(
+      () => {},
+    );
+    if (this.#client === client) this.#connectedClient = client;
+    const ready = this.#readyClient();
+    if (ready) for (const resolve of this.#waiters) resolve(ready);
   }
 
   #readyClient(): Client | undefined {
-    return this.#connected?.status === 'ready' ? this.#connected : undefined;
+    return this.#connectedClient?.status === 'ready' ? this.#connectedClient : undefined;
   }
 
-  /** Waits for a client that is connected, be it this one or one that takes its place. */
-  #waitForClient(deadlineMonotonicMs: number): Promise<Client> {
-    return new Promise((resolve, reject) => {
-      const look = () => {
-        const client = this.#readyClient();
-        if (!client) return;
-        stop();
-        resolve(client);
-      };
-      const giveUp = () => {
-        stop();
-        // All of them: a cluster's client says last, and says only, that it has met no node.
-        reject(new BackendUnavailableError([...this.#told].join('; ') || 'not connected'));
-      };
-      const timer = setTimeout(giveUp, Math.max(0, deadlineMonotonicMs - performance.now()));
-      const stop = () => {
-        clearTimeout(timer);
-        this.#waiting.delete(look);
-      };
-      this.#waiting.add(look);
-      look();
-    });
+  /** Waits for the client, or one that replaces it, to be connected. */
+  async #waitForClient(deadlineMonotonicMs: number): Promise<Client> {
+    const { promise, resolve } = Promise.withResolvers<Client>();
+    this.#waiters.add(resolve);
+    try {
+      return await withDeadline(promise, deadlineMonotonicMs);
+    } catch {
+      // All problems: the last one of a cluster's client only states that no node was reached.
+      throw new BackendUnavailableError([...this.#problems].join('; ') || 'not connected');
+    } finally {
+      this.#waiters.delete(resolve);
+    }
   }
 
-  #loginIsOld(): boolean {
-    const lifetime = this.#access?.loginLifetime;
-    return lifetime !== undefined && Date.now() - this.#loggedInAt > lifetime;
+  #isLoginExpired(): boolean {
+    const lifetimeMs = this.#access?.loginLifetimeMs;
+    return lifetimeMs !== undefined && Date.now() - this.#lastLoginEpochMs > lifetimeMs;
   }
 
   async #logInAgain(client: Client): Promise<void> {
     const { username, password } = this.#access?.login() ?? {};
     if (password === undefined) return;
     await Promise.all(serversOf(client).map((server) => server.auth(username ?? 'default', password)));
-    this.#loggedInAt = Date.now();
+    this.#lastLoginEpochMs = Date.now();
   }
 }
 
-/** @throws BackendUnavailableError when `result` is not settled by the deadline, which is by `performance.now()` */
-function bounded<T>(result: Promise<T>, deadlineMonotonicMs: number): Promise<T> {
+/** @throws BackendUnavailableError if the promise is not settled by the deadline, by `performance.now()` */
+function withDeadline<T>(result: Promise<T>, deadlineMonotonicMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(timedOut, Math.max(0, deadlineMonotonicMs - performance.now()), reject);
     result.then(

@@ -8,10 +8,10 @@ import { describeError, foreignProtocol } from './errors.ts';
 const REPLY_TYPES = Buffer.from('+-:$*_,#!=(%~>|');
 
 /**
- * A connector for ioredis that opens sockets as ioredis's own does, and reports what goes wrong on them. A cluster's client connects to
- * its nodes to read the slots, and keeps the reason to itself when that fails.
+ * A connector for ioredis that opens sockets as ioredis's own does, and reports their errors. A cluster's client does not report why a
+ * connection that reads the slots failed.
  *
- * @param report called with one line per problem, which may come again
+ * @param report called with one line for each problem; problems may repeat
  */
 export function connectorReporting(report: (problem: string) => void) {
   return class Connector extends AbstractConnector {
@@ -28,27 +28,27 @@ export function connectorReporting(report: (problem: string) => void) {
       this.connecting = true;
       const options = { host, port, ...(tls as ConnectionOptions | undefined) };
       const socket = tls ? tlsConnect(options) : createConnection(options);
-      // ioredis listens for one error and no more. A socket of TLS that is given up during its handshake may have two, and one
-      // that nobody listens for ends the process.
+      // ioredis listens for the first error only. A TLS socket that is closed during its handshake may emit two, and an error without
+      // a listener would end the process.
       socket.on('error', (error) => {
         this.firstError ??= error;
         report(describeError(error, where));
       });
-      // Not before ioredis listens as well, which it does at this event: a listener for data makes the socket flow.
-      socket.once(tls ? 'secureConnect' : 'connect', () => reportForeign(socket, where, report));
+      // A listener for data makes the socket flow, so it is added when ioredis adds its own, at this event.
+      socket.once(tls ? 'secureConnect' : 'connect', () => reportForeignProtocol(socket, where, report));
       this.stream = socket;
       return Promise.resolve(socket);
     }
   };
 }
 
-function reportForeign(socket: Socket, where: string, report: (problem: string) => void): void {
-  let answered = false;
+function reportForeignProtocol(socket: Socket, where: string, report: (problem: string) => void): void {
+  let hasReplied = false;
   socket.once('data', ([type = 0]: Buffer) => {
-    answered = true;
+    hasReplied = true;
     if (!REPLY_TYPES.includes(type)) report(foreignProtocol(where, type));
   });
   socket.once('end', () => {
-    if (!answered) report(`${where} closes the connection without an answer`);
+    if (!hasReplied) report(`${where} closes the connection without an answer`);
   });
 }

@@ -1,98 +1,73 @@
-import { readSecret } from '../../../aws/secret.ts';
+import { parseSecret, readSecret } from '../../../aws/secret.ts';
 import { environmentCredentials, presign } from '../../../aws/sigv4.ts';
 import { type BackendAddress, parseBackendUrl } from '../../../config/backend-url.ts';
 import type { Config } from '../../../config/config.ts';
 
-/** Who logs in, and how. */
-export interface Login {
-  username: string | undefined;
-  password: string | undefined;
-}
-
-/** Where the backend is and how to get in. */
+/** The backend's address and the credentials for it. */
 export interface Access {
   address: BackendAddress;
-  /** PEM of a private authority to trust for TLS. */
+  /** PEM certificate of a private authority to trust. */
   ca: string | undefined;
-  /** The login for a connection that is about to be made. */
-  login(): Login;
-  /** How long a login lasts on a connection, in milliseconds; undefined: as long as the connection. */
-  loginLifetime: number | undefined;
+  /** The credentials for a connection that is opened now. */
+  login(): Pick<BackendAddress, 'username' | 'password'>;
+  /** After this time a connection has to log in again; undefined: never. */
+  loginLifetimeMs: number | undefined;
 }
 
 /**
- * Finds out how to get to the backend; called again when a login or a certificate was refused, since they may have been renewed.
+ * Reads the access. Called again when a login or a certificate was rejected, since either may have been rotated.
  *
- * @throws Error when it cannot be found out now
+ * @throws Error if it cannot be read now
  */
 export type AccessSource = () => Promise<Access>;
 
-/** The source that the settings name. */
+/** The source that the configuration selects. */
 export function accessSource({
   backend: address,
   iamCache,
   secretArn,
 }: Pick<Config, 'backend' | 'iamCache' | 'secretArn'>): AccessSource {
-  if (secretArn !== undefined) return () => fromSecret(secretArn, address);
+  if (secretArn !== undefined) return () => secretAccess(secretArn, address);
   if (!address) throw new Error('A backend has an address or a secret');
-  if (iamCache !== undefined) return async () => byIam(address, iamCache);
-  return async () => byPassword(address);
+  if (iamCache !== undefined) return async () => iamAccess(address, iamCache);
+  return async () => passwordAccess(address);
 }
 
-function byPassword(address: BackendAddress, ca?: string): Access {
+function passwordAccess(address: BackendAddress, ca?: string): Access {
   const { username, password } = address;
-  return { address, ca, login: () => ({ username, password }), loginLifetime: undefined };
+  return { address, ca, login: () => ({ username, password }), loginLifetimeMs: undefined };
 }
 
-/**
- * A secret is a URL, or JSON with any of `url`, `username`, `password` and `ca`; what it does not say is as in `address`.
- */
-async function fromSecret(arn: string, address: BackendAddress | undefined): Promise<Access> {
-  const { url, ca, ...login } = parseSecret(await readSecret(arn));
+/** The secret replaces those parts of `address` that it contains. */
+async function secretAccess(arn: string, address: BackendAddress | undefined): Promise<Access> {
+  const members = ['url', 'username', 'password', 'ca'] as const;
+  const { url, ca, ...login } = parseSecret(await readSecret(arn), members);
   const base = url === undefined ? address : parseBackendUrl(url);
-  if (!base) throw new Error('The secret names no url, and DRAGONFLY_URL is not set');
-  return byPassword({ ...base, ...login }, ca);
+  if (!base) throw new Error('The secret contains no url, and DRAGONFLY_URL is not set');
+  return passwordAccess({ ...base, ...login }, ca);
 }
 
-function parseSecret(text: string): { url?: string; username?: string; password?: string; ca?: string } {
-  if (!text.trimStart().startsWith('{')) return { url: text.trim() };
-  let secret: unknown;
-  try {
-    secret = JSON.parse(text);
-  } catch {
-    // The parser's own message would quote the secret.
-    throw new Error('The secret is not valid JSON');
-  }
-  const known = Object.entries(secret as object).filter(([name]) =>
-    ['url', 'username', 'password', 'ca'].includes(name),
-  );
-  if (!known.every(([, value]) => typeof value === 'string')) {
-    throw new Error('The secret has a member that is not text');
-  }
-  return Object.fromEntries(known);
-}
-
-/** ElastiCache accepts a token for 15 minutes, and keeps a connection for 12 hours unless it logs in again. */
-const TOKEN_LIFETIME_S = 900;
+/** ElastiCache accepts a token for 15 minutes, and closes a connection 12 hours after its last login. */
+const TOKEN_LIFETIME_SECONDS = 900;
 const LOGIN_LIFETIME_MS = 11 * 3_600_000;
 
 /**
- * Login to an ElastiCache Serverless cache by IAM: the password is a presigned request to connect, computed here with no
- * round trip. Source: Amazon ElastiCache User Guide, «Authenticating with IAM».
+ * IAM authentication to an ElastiCache Serverless cache: the password is a presigned `connect` request, which needs no round trip.
+ * Source: Amazon ElastiCache User Guide, "Authenticating with IAM".
  */
-function byIam(address: BackendAddress, cache: string): Access {
+function iamAccess(address: BackendAddress, cache: string): Access {
   const { username } = address;
   return {
     address,
     ca: undefined,
-    loginLifetime: LOGIN_LIFETIME_MS,
+    loginLifetimeMs: LOGIN_LIFETIME_MS,
     login: () => {
       const query = { Action: 'connect', User: username ?? '', ResourceType: 'ServerlessCache' };
-      const scope = { service: 'elasticache', region: process.env.AWS_REGION ?? '', now: Date.now() };
+      const scope = { service: 'elasticache', region: process.env.AWS_REGION ?? '', nowEpochMs: Date.now() };
       const credentials = environmentCredentials();
       return {
         username,
-        password: presign(cache.toLowerCase(), query, TOKEN_LIFETIME_S, credentials, scope),
+        password: presign(cache.toLowerCase(), query, TOKEN_LIFETIME_SECONDS, credentials, scope),
       };
     },
   };

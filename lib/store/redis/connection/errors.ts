@@ -1,6 +1,6 @@
 import { BackendUnavailableError, ServiceError } from '../../../errors.ts';
 
-/** Replies of a server that cannot serve now but may in a moment. */
+/** Replies of a server that may serve in a moment. */
 const TRANSIENT_REPLIES = [
   'LOADING',
   'CLUSTERDOWN',
@@ -48,8 +48,8 @@ const CONNECTION_CODES = new Set([
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ]);
 
-/** Replies to a login that is not accepted. */
-const REFUSED_LOGIN = ['WRONGPASS', 'NOAUTH', 'ERR invalid password', 'ERR AUTH'];
+/** Replies to a rejected login. */
+const REJECTED_LOGIN = ['WRONGPASS', 'NOAUTH', 'ERR invalid password', 'ERR AUTH'];
 
 /** Redis before 7 and Dragonfly put these words before the error of a command that a script called. */
 const IN_SCRIPT = /^ERR Error running script \(call to \w+\): (?:@?user_script: ?\d+: )*-?/;
@@ -74,34 +74,34 @@ export function isTransient(error: unknown): boolean {
 
 /** True if authentication failed or the certificate was rejected, by the error's message. Either may have been rotated. */
 export function isAuthError(message: string): boolean {
-  return startsWithOneOf(message, REFUSED_LOGIN) || /\bcertificate\b/i.test(message);
+  return startsWithOneOf(message, REJECTED_LOGIN) || /\bcertificate\b/i.test(message);
 }
 
-/** True if the backend does not have the database that was asked for, by the error's message. */
-export function isOtherDatabase(message: string): boolean {
+/** True if the backend does not have the selected database, by the error's message. */
+export function isUnknownDatabase(message: string): boolean {
   return /\bDB index\b|SELECT is not allowed/i.test(message);
 }
 
-/** True if a connection was closed because no reply came on it, by the error's message. */
+/** True if a connection was closed because it received no reply, by the error's message. */
 export function isSocketTimeout(message: string): boolean {
   return message.startsWith('Socket timeout');
 }
 
-/** True if the message only says that the connections to a cluster's nodes failed, and not why. */
+/** True if the message states only that connections to a cluster's nodes failed, and not why. */
 export function isConsequence(message: string): boolean {
   return /^(?:Connection is closed|Failed to refresh slots cache)/.test(message);
 }
 
-/** True if what the other end sent is not the Redis protocol, by the error's message: something else listens there. */
+/** True if the server does not speak the Redis protocol, by the error's message. */
 export function isForeignProtocol(message: string): boolean {
   return /^Unknown RESP type|^Command queue state error/.test(message);
 }
 
-/** The first byte of an alert by which a TLS server refuses what is not TLS. */
+/** The first byte of the alert with which a TLS server rejects a plain connection. */
 const TLS_ALERT = 0x15;
 
 /**
- * The line for logs about a server that does not speak the Redis protocol.
+ * The log message for a server that does not speak the Redis protocol.
  *
  * @param where its host and port
  * @param type the first byte that it sent
@@ -112,21 +112,21 @@ export function foreignProtocol(where: string, type: number): string {
 }
 
 /**
- * An error of a connection as one line for logs.
+ * The log message for an error of a connection, in one line.
  *
- * @param where host and port of the other end
+ * @param where the server's host and port
  */
 export function describeError(error: Error, where: string): string {
-  // ioredis's own message may repeat what was received, and so a value.
+  // ioredis's message may quote what was received, and so a value.
   if (isForeignProtocol(error.message)) {
     return foreignProtocol(where, Number(/^Unknown RESP type (\d+)/.exec(error.message)?.[1]));
   }
-  // If every address of a name refused the connection, Node's error has no message and holds theirs.
+  // If all addresses of a host refuse the connection, Node's error has no message, but an error for each address.
   const { errors = [] } = error as Partial<AggregateError>;
   return error.message || errors.map((each) => each.message).join(', ') || error.name;
 }
 
-/** Converts an error of the client: into `BackendUnavailableError` if the backend is at fault. Our own errors stay as they are. */
+/** Returns `BackendUnavailableError` for an error of the backend or the connection to it, and other errors unchanged. */
 export function asBackendError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof BackendUnavailableError) return error;
   const { message } = error;

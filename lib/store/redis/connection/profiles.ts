@@ -10,7 +10,7 @@ export interface ConnectionProfile {
   /** Timeout for opening a connection, including the TLS handshake. Within one network it takes single milliseconds. */
   connectTimeoutMs: number;
   /**
-   * Silence after which a connection that owes a reply is closed. It is the only way to detect a socket whose other end went away
+   * Silence after which a connection that owes a reply is closed. It is the only way to detect a socket that the server closed
    * while the function was frozen: with a timeout per command, ioredis would keep the dead socket.
    */
   socketTimeoutMs: number;
@@ -21,7 +21,7 @@ export interface ConnectionProfile {
    * commands on the connection wait. Must be shorter than the socket timeout.
    */
   confirmTimeoutMs: number;
-  /** Pause between two attempts to connect: the first and the longest. Each is drawn from the upper half of its range. */
+  /** Pause between two attempts to connect: the first and the longest, see `pauseAfter`. */
   reconnectDelayMs: { first: number; most: number };
   /** Whether the process may be frozen, after which any of its connections may be dead without notice. */
   mayFreeze: boolean;
@@ -34,7 +34,7 @@ type Timeouts = Pick<
   'connectTimeoutMs' | 'socketTimeoutMs' | 'operationTimeoutMs' | 'confirmTimeoutMs'
 >;
 
-/** All timeouts, derived from that of an operation. Together, connecting and silence take seven ninths of it. */
+/** All timeouts, derived from that of an operation. Connect and socket timeout together are seven ninths of it. */
 function timeoutsWithin(operationTimeoutMs: number): Timeouts {
   return {
     connectTimeoutMs: Math.round(operationTimeoutMs / 3),
@@ -51,7 +51,7 @@ const profiles = {
   server: { reconnectDelayMs: { first: 50, most: 500 }, mayFreeze: false, autoPipelining: true },
 } as const satisfies Record<string, Omit<ConnectionProfile, keyof Timeouts>>;
 
-/** The profile for the settings. */
+/** The profile that the configuration selects. */
 export function profileFor({
   onLambda,
   backendTimeoutMs,

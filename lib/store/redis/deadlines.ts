@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionProfile } from './connection/profiles.ts';
 
+/** The deadlines of operations that take more than one round trip. */
+
 /**
  * How much earlier than the operation's timeout a set must take effect, in milliseconds. A set that was answered with 503 then cannot
  * apply a moment later, whatever the rounding of timers and clocks.
@@ -45,5 +47,35 @@ export class WriteDeadline {
     const abandoned = this.#attempts.filter(({ sentMonotonicMs }) => sentMonotonicMs <= lastLossMonotonicMs);
     const waitMs = Math.max(0, ...abandoned.map(({ deadlineEpochMs }) => deadlineEpochMs)) - Date.now();
     if (waitMs > 0) await sleep(waitMs);
+  }
+}
+
+/**
+ * How long before the end of the request's reserve the last command must end, in milliseconds. The reserve is 100 ms longer than an
+ * operation (see `deadlineEpochMs` of a request), so 300 ms are left for the response.
+ */
+const RESPONSE_MS = 200;
+
+/** The deadline of an invalidation or a clear, which removes entries page by page. */
+export class PagingDeadline {
+  readonly #epochMs: number;
+  readonly #lastCommandMonotonicMs: number;
+  readonly #operationTimeoutMs: number;
+
+  /** @param epochMs epoch milliseconds after which no page may be started */
+  constructor(epochMs: number, { operationTimeoutMs }: ConnectionProfile) {
+    this.#epochMs = epochMs;
+    this.#operationTimeoutMs = operationTimeoutMs;
+    const leftMs = Math.max(0, epochMs - Date.now());
+    this.#lastCommandMonotonicMs = performance.now() + leftMs + operationTimeoutMs - RESPONSE_MS;
+  }
+
+  get hasPassed(): boolean {
+    return Date.now() >= this.#epochMs;
+  }
+
+  /** The deadline of a command that is sent now, by `performance.now()`. */
+  commandDeadlineMonotonicMs(): number {
+    return Math.min(performance.now() + this.#operationTimeoutMs, this.#lastCommandMonotonicMs);
   }
 }
