@@ -14,9 +14,9 @@ import {
   ValidationError,
 } from './errors.ts';
 
-/** An answer that has come in whole. */
+/** A complete response. */
 export interface Answer {
-  /** Method and URL of the request, without the query, which contains the key. */
+  /** Method and URL of the request. The query is left out because it contains the key. */
   request: string;
   status: number;
   text: string;
@@ -26,7 +26,7 @@ export interface Answer {
 
 type Members = Record<string, unknown>;
 
-/** The data of a success. @throws CacheError for anything else */
+/** The `data` of a success. @throws CacheError for any other response */
 export function readData(answer: Answer): Members {
   const { body, cause } = bodyOf(answer);
   if (answer.status >= 200 && answer.status < 300 && body?.success === true && isMembers(body.data)) {
@@ -35,14 +35,14 @@ export function readData(answer: Answer): Members {
   throw errorOf(answer, body, cause);
 }
 
-/** Nothing, which is all that a 204 says. @throws CacheError for anything else */
+/** Accepts a 204. @throws CacheError for any other response */
 export function readNothing(answer: Answer): void {
   if (answer.status === 204) return;
   const { body, cause } = bodyOf(answer);
   throw errorOf(answer, body, cause);
 }
 
-/** A health report, which is an answer whether it is a good one or not. @throws CacheError for anything else */
+/** The health report, also of an unhealthy service (503). @throws CacheError for any other response */
 export function readHealth(answer: Answer): Members {
   const { body, cause } = bodyOf(answer);
   if ((answer.status === 200 || answer.status === 503) && typeof body?.status === 'string') return body;
@@ -62,7 +62,7 @@ const classes = new Map<string, new (failure: Failure) => CacheError>([
   ['INVALIDATION_INCOMPLETE', InvalidationIncompleteError],
 ]);
 
-/** The error that an answer is, by its envelope or, where it has none, by its status alone. */
+/** The error that a response describes: by its envelope, or by its status if it has none. */
 function errorOf({ request, status, header }: Answer, body: Members | undefined, cause: unknown): CacheError {
   const known: Omit<Failure, 'message'> = {
     status,
@@ -74,7 +74,7 @@ function errorOf({ request, status, header }: Answer, body: Members | undefined,
   const code = textOf(error?.code);
   if (error === undefined || code === undefined) {
     const text = textOf(body?.message);
-    const message = `${request} was answered with ${status} and without the service's envelope${text ? `: ${text}` : ''}`;
+    const message = `${request} returned ${status} without the service's envelope${text ? `: ${text}` : ''}`;
     return new GatewayError({ ...known, code: `HTTP_${status}`, message, cause });
   }
   const details = isMembers(error.details) ? error.details : {};
@@ -84,7 +84,7 @@ function errorOf({ request, status, header }: Answer, body: Members | undefined,
   return new Class({ ...known, code, message, details });
 }
 
-/** The members of a JSON object; for a body that is none, why, if the parser says so. */
+/** The members of a JSON object. `cause`: the parser's error if the body is not JSON. */
 function bodyOf({ text, parse }: Answer): { body?: Members; cause?: unknown } {
   try {
     const body = parse(text);
@@ -102,7 +102,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The header is seconds or a date. */
+/** Reads Retry-After, which is seconds or a date. */
 function retryAfterMs(header: string | null): number | undefined {
   if (header === null) return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();

@@ -139,7 +139,7 @@ describe('a lookup does not make the cache count as unavailable', () => {
 test('the pause after failed lookups doubles from 1 s up to 10 s, half of it random, until one is answered', () => {
   const pausesMs = Array.from({ length: 200 }, () => {
     const outage = new Outage();
-    outage.failed(performance.now());
+    outage.recordFailure(performance.now());
     return Array.from({ length: 7 }, () => {
       const startedMonotonicMs = performance.now();
       while (!outage.mayTry()) vi.advanceTimersByTime(10);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { CacheClient, CacheError, type ClientOptions, type FetchRequest } from '../../lib/client/index.ts';
-import { waitMs } from '../../lib/client/retry.ts';
+import { retryDelayMs } from '../../lib/client/retry.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import {
   failure,
@@ -126,12 +126,12 @@ describe.each(sets)('%s of which nothing was sent', (_, call, answer) => {
 describe('a retry', () => {
   test('is waited for no longer than two seconds, however many there were, unless the service asks for it', () => {
     const error = new CacheError({ message: 'again' });
-    const waits = Array.from({ length: 2000 }, (_, retries) => waitMs(retries, error));
+    const waits = Array.from({ length: 2000 }, (_, retries) => retryDelayMs(retries, error));
     expect(Math.max(...waits)).toBeLessThanOrEqual(2000);
     expect(Math.max(...waits)).toBeGreaterThan(1500);
-    expect(waitMs(2000, new CacheError({ message: 'later', retryAfterMs: 5000 }))).toBeGreaterThanOrEqual(
-      5000,
-    );
+    expect(
+      retryDelayMs(2000, new CacheError({ message: 'later', retryAfterMs: 5000 })),
+    ).toBeGreaterThanOrEqual(5000);
   });
 
   test('waits as long as it is told to', async () => {
