@@ -25,7 +25,7 @@ describe('the backend is described', () => {
 
   test('by the setting whose secret says where it is', () => {
     const DRAGONFLY_SECRET_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:hidden-AbCdEf';
-    const where = 'dragonfly, where the secret of DRAGONFLY_SECRET_ARN says';
+    const where = 'dragonfly, at the URL in the secret DRAGONFLY_SECRET_ARN';
     expect(describeBackend(readConfig({ DRAGONFLY_SECRET_ARN }))).toBe(where);
   });
 
@@ -92,7 +92,7 @@ describe('what is printed of what goes elsewhere', () => {
   test('is the setting whose secret says where events go', () => {
     const NATS_SECRET_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:hidden-AbCdEf';
     const lines = printed({ ENABLE_NATS: 'true', NATS_SECRET_ARN });
-    expect(lines).toContain('Events: NATS, where the secret of NATS_SECRET_ARN says');
+    expect(lines).toContain('Events: NATS, at the URL in the secret NATS_SECRET_ARN');
   });
 
   test.each([
@@ -120,13 +120,13 @@ describe('a start that fails is explained', () => {
     [65_535, 65_534],
   ])('by the port that is in use, and another one: %i, %i', (port, other) => {
     expect(explainStart(failing('EADDRINUSE'), { host: '127.0.0.1', port })).toBe(
-      `SERVICE_PORT ${port} is in use by another process; take another one: SERVICE_PORT=${other} npm start`,
+      `SERVICE_PORT ${port} is in use by another process; use another one: SERVICE_PORT=${other} npm start`,
     );
   });
 
   test('by the port that only others may listen on', () => {
     expect(explainStart(failing('EACCES'), { host: '127.0.0.1', port: 80 })).toBe(
-      'SERVICE_PORT 80 needs more rights than this process has',
+      'SERVICE_PORT 80 requires privileges; use a port from 1024 on',
     );
   });
 
@@ -134,7 +134,7 @@ describe('a start that fails is explained', () => {
     'by a host that cannot be listened on: %s',
     (code) => {
       expect(explainStart(failing(code), { host: 'a\nb', port: 80 })).toBe(
-        'SERVICE_HOST must be an address of this machine or a name of one, not "a\\nb"',
+        'SERVICE_HOST must be an address or a host name of this machine, not "a\\nb"',
       );
     },
   );
@@ -147,11 +147,11 @@ describe('a start that fails is explained', () => {
 
 describe('a backend that does not answer at the start is explained', () => {
   test.each([
-    ['WRONGPASS invalid username-password pair or user is disabled.', 'it refuses the user and password'],
-    ['NOAUTH HELLO must be called with the client already authenticated', 'it wants a password'],
+    ['WRONGPASS invalid username-password pair or user is disabled.', 'it rejects the user and password'],
+    ['NOAUTH HELLO must be called with the client already authenticated', 'it requires a password'],
     ['self-signed certificate in certificate chain', 'NODE_EXTRA_CA_CERTS'],
     ['connect ECONNREFUSED 10.0.0.7:6379', 'nothing listens there'],
-    ['getaddrinfo ENOTFOUND cache.internal', 'no host of this name'],
+    ['getaddrinfo ENOTFOUND cache.internal', 'no host has this name'],
     ['read ECONNRESET', 'dragonflys://'],
     ['127.0.0.1:6379 closes the connection without an answer', 'dragonflys://'],
     [
@@ -178,7 +178,7 @@ describe('a backend that does not answer at the start is explained', () => {
 
   test('by its TLS, where that was asked for', () => {
     const line = explainBackend(new BackendUnavailableError('connect ETIMEDOUT'), true);
-    expect(line).toContain('it does not answer by TLS, which DRAGONFLY_URL asks for');
+    expect(line).toContain('it does not speak TLS, which DRAGONFLY_URL requires');
     expect(explainBackend(new BackendUnavailableError('connect ETIMEDOUT'), false)).not.toContain('TLS');
   });
 
