@@ -1,5 +1,5 @@
-import { type Answer, readData, readHealth, readNothing } from './answer.ts';
 import { ValidationError } from './errors.ts';
+import { readData, readHealth, readNothing, type ServiceResponse } from './response.ts';
 import type { Request } from './transport.ts';
 import type { Health, Lookup, Usage, WasSet } from './types.ts';
 
@@ -12,7 +12,7 @@ export function getOne(key: string): Request<Lookup<unknown>> {
     method: 'GET',
     target: targetOf(key),
     retry: 'always',
-    read: (answer) => lookupOf(readData(answer)),
+    read: (response) => lookupOf(readData(response)),
   };
 }
 
@@ -22,7 +22,7 @@ export function getBatch(keys: readonly string[]): Request<Lookup<unknown>[]> {
     target: `${API}/batch/get`,
     body: JSON.stringify({ keys }),
     retry: 'always',
-    read: (answer) => itemsOf(answer).map(lookupOf),
+    read: (response) => itemsOf(response).map(lookupOf),
   };
 }
 
@@ -33,7 +33,7 @@ export function setOne(entry: string): Request<WasSet> {
     target: API,
     body: entry,
     retry: 'if-not-received',
-    read: (answer) => wasSet(readData(answer)),
+    read: (response) => wasSet(readData(response)),
   };
 }
 
@@ -44,7 +44,7 @@ export function setBatch(entries: readonly string[]): Request<WasSet[]> {
     target: `${API}/batch/set`,
     body: `{"items":[${entries.join(',')}]}`,
     retry: 'if-not-received',
-    read: (answer) => itemsOf(answer).map(wasSet),
+    read: (response) => itemsOf(response).map(wasSet),
   };
 }
 
@@ -71,8 +71,8 @@ export function usage(tenant: string): Request<Usage> {
     method: 'GET',
     target: tenantTarget(tenant),
     retry: 'always',
-    read: (answer) => {
-      const read = readData(answer) as unknown as Usage;
+    read: (response) => {
+      const read = readData(response) as unknown as Usage;
       return { ...read, entries: Number(read.entries), bytes: withNumbers(read.bytes) };
     },
   };
@@ -82,8 +82,8 @@ export const health: Request<Health> = {
   method: 'GET',
   target: '/health',
   retry: 'always',
-  read: (answer) => {
-    const read = readHealth(answer) as unknown as Health;
+  read: (response) => {
+    const read = readHealth(response) as unknown as Health;
     const memory = read.memory && withNumbers(read.memory);
     return { ...read, latency_ms: Number(read.latency_ms), ...(memory && { memory }) };
   },
@@ -125,10 +125,10 @@ function wasSet({ key, ttl }: Members): WasSet {
   return { key: key as string, ttl: Number(ttl) };
 }
 
-function itemsOf(answer: Answer): Members[] {
-  return readData(answer).items as Members[];
+function itemsOf(response: ServiceResponse): Members[] {
+  return readData(response).items as Members[];
 }
 
-function countOf(answer: Answer): number {
-  return Number(readData(answer).count);
+function countOf(response: ServiceResponse): number {
+  return Number(readData(response).count);
 }

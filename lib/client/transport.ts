@@ -1,5 +1,5 @@
-import type { Answer } from './answer.ts';
 import type { Deadline } from './deadline.ts';
+import type { ServiceResponse } from './response.ts';
 import { connectionError, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
 import { type Fetch, isControlFlow, noStoreOption, randomId } from './runtime.ts';
 import type { Authorize } from './types.ts';
@@ -28,7 +28,7 @@ export interface Request<T> {
   body?: string;
   retry: RetryPolicy;
   /** Converts the response to the request's result. @throws CacheError for a failure */
-  read: (answer: Answer) => T;
+  read: (response: ServiceResponse) => T;
 }
 
 /**
@@ -64,7 +64,7 @@ async function exchange(
   settings: TransportSettings,
   { deadline, headers: shared }: Call,
   { method, target, body }: Request<unknown>,
-): Promise<Answer> {
+): Promise<ServiceResponse> {
   const url = settings.url + target;
   const requestId = randomId();
   const headers: Record<string, string> = { ...shared, 'x-request-id': requestId };

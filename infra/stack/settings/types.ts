@@ -10,7 +10,7 @@ export interface DeploymentSettings {
   availabilityZones: readonly string[];
   /** One of the retentions that CloudWatch Logs accepts. */
   logRetentionDays: number;
-  /** Receives alarms; undefined: nobody does. */
+  /** Receives alarms; undefined: nobody is notified. */
   alarmEmail: string | undefined;
   /** Reserved concurrency of each function; undefined: none is reserved. */
   reservedConcurrency: number | undefined;

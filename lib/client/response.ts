@@ -15,7 +15,7 @@ import {
 } from './errors.ts';
 
 /** A complete response. */
-export interface Answer {
+export interface ServiceResponse {
   /** Method and URL of the request. The query is left out because it contains the key. */
   request: string;
   status: number;
@@ -27,26 +27,26 @@ export interface Answer {
 type Members = Record<string, unknown>;
 
 /** The `data` of a success. @throws CacheError for any other response */
-export function readData(answer: Answer): Members {
-  const { body, cause } = bodyOf(answer);
-  if (answer.status >= 200 && answer.status < 300 && body?.success === true && isMembers(body.data)) {
+export function readData(response: ServiceResponse): Members {
+  const { body, cause } = bodyOf(response);
+  if (response.status >= 200 && response.status < 300 && body?.success === true && isMembers(body.data)) {
     return body.data;
   }
-  throw errorOf(answer, body, cause);
+  throw errorOf(response, body, cause);
 }
 
 /** Accepts a 204. @throws CacheError for any other response */
-export function readNothing(answer: Answer): void {
-  if (answer.status === 204) return;
-  const { body, cause } = bodyOf(answer);
-  throw errorOf(answer, body, cause);
+export function readNothing(response: ServiceResponse): void {
+  if (response.status === 204) return;
+  const { body, cause } = bodyOf(response);
+  throw errorOf(response, body, cause);
 }
 
 /** The health report, also of an unhealthy service (503). @throws CacheError for any other response */
-export function readHealth(answer: Answer): Members {
-  const { body, cause } = bodyOf(answer);
-  if ((answer.status === 200 || answer.status === 503) && typeof body?.status === 'string') return body;
-  throw errorOf(answer, body, cause);
+export function readHealth(response: ServiceResponse): Members {
+  const { body, cause } = bodyOf(response);
+  if ((response.status === 200 || response.status === 503) && typeof body?.status === 'string') return body;
+  throw errorOf(response, body, cause);
 }
 
 const classes = new Map<string, new (failure: Failure) => CacheError>([
@@ -63,7 +63,11 @@ const classes = new Map<string, new (failure: Failure) => CacheError>([
 ]);
 
 /** The error that a response describes: by its envelope, or by its status if it has none. */
-function errorOf({ request, status, header }: Answer, body: Members | undefined, cause: unknown): CacheError {
+function errorOf(
+  { request, status, header }: ServiceResponse,
+  body: Members | undefined,
+  cause: unknown,
+): CacheError {
   const known: Omit<Failure, 'message'> = {
     status,
     correlationId: textOf(body?.correlation_id) ?? header('x-correlation-id') ?? undefined,
@@ -85,7 +89,7 @@ function errorOf({ request, status, header }: Answer, body: Members | undefined,
 }
 
 /** The members of a JSON object. `cause`: the parser's error if the body is not JSON. */
-function bodyOf({ text, parse }: Answer): { body?: Members; cause?: unknown } {
+function bodyOf({ text, parse }: ServiceResponse): { body?: Members; cause?: unknown } {
   try {
     const body = parse(text);
     return isMembers(body) ? { body } : {};
