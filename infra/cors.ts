@@ -1,9 +1,9 @@
 import { methodsOf, routes } from '../lib/routes.ts';
 
-/** What pages of other origins may send and read, for API Gateway and the local server alike. */
+/** Methods and headers for pages of other origins. API Gateway and the local server use the same. */
 export const CORS = {
   methods: [...new Set(routes.flatMap(methodsOf))].sort(),
-  /** The headers of the contract, and those that authorize a request. */
+  /** Headers of the API and of authorization. */
   requestHeaders: [
     'authorization',
     'content-type',
@@ -18,6 +18,6 @@ export const CORS = {
     'x-user-id',
   ],
   responseHeaders: ['retry-after', 'x-correlation-id', 'x-request-id'],
-  /** How long a browser may cache the answer to a preflight request. */
+  /** Time for which a browser may cache the response to a preflight request. */
   maxAgeSeconds: 3600,
 };

@@ -4,14 +4,11 @@ import { join } from 'node:path';
 import type { Plugin } from 'esbuild';
 import { CLIENT_COMMANDS, STORE_COMMANDS } from '../../lib/store/redis/connection/commands.ts';
 
-/** What keeps code out of the functions that they load in every cold start and never run. */
+/** esbuild plugins that remove code that functions would load in every cold start and never run. */
 
-/**
- * Middy's helpers take the names of HTTP's statuses from `node:http`, for which a function that speaks no HTTP would load
- * Node's server, clients and workers: a seventh of its cold start. They get the names alone.
- */
-const statusCodesAlone: Plugin = {
-  name: 'status-codes-alone',
+/** Middy's helpers import `node:http` for the names of statuses only. Loading it takes a seventh of a cold start. */
+const onlyStatusCodes: Plugin = {
+  name: 'only-status-codes',
   setup({ onResolve, onLoad }) {
     const namespace = 'status-codes';
     onResolve({ filter: /^node:http$/ }, ({ path, importer }) =>
@@ -23,24 +20,21 @@ const statusCodesAlone: Plugin = {
   },
 };
 
-/**
- * ioredis makes two methods of each of some four hundred commands when it is loaded, from a table that takes an eighth of the
- * code. It gets the rows of the commands that are sent.
- */
-const commandsThatAreSent: Plugin = {
-  name: 'commands-that-are-sent',
+/** ioredis creates two methods for each of 400 commands, from a table that is an eighth of its code. Keeps the commands in use. */
+const onlyUsedCommands: Plugin = {
+  name: 'only-used-commands',
   setup({ onLoad }) {
-    const sent = new Set<string>([...STORE_COMMANDS, ...CLIENT_COMMANDS]);
+    const used = new Set<string>([...STORE_COMMANDS, ...CLIENT_COMMANDS]);
     onLoad({ filter: /@ioredis[\\/]commands[\\/]built[\\/]commands\.json$/ }, async ({ path }) => {
       const table: Record<string, unknown> = JSON.parse(await readFile(path, 'utf8'));
-      const rows = Object.entries(table).filter(([command]) => sent.has(command));
-      if (rows.length < sent.size) throw new Error(`ioredis does not know all of ${[...sent].join(', ')}`);
+      const rows = Object.entries(table).filter(([command]) => used.has(command));
+      if (rows.length < used.size) throw new Error(`ioredis lacks one of ${[...used].join(', ')}`);
       return { contents: JSON.stringify(Object.fromEntries(rows)), loader: 'json' };
     });
   },
 };
 
-/** ioredis's lines for debugging come from a package that looks for a terminal and its colours; a function has none. */
+/** ioredis imports a package for debug output on a terminal. */
 const noDebugging: Plugin = {
   name: 'no-debugging',
   setup({ onResolve, onLoad }) {
@@ -54,7 +48,7 @@ const noDebugging: Plugin = {
   },
 };
 
-/** ioredis knows Redis Cloud's old certificates by name, and Redis Sentinel: nothing here asks for either. */
+/** ioredis contains old certificates of Redis Cloud and a client of Redis Sentinel. The service uses neither. */
 const noOtherServices: Plugin = {
   name: 'no-other-services',
   setup({ onLoad }) {
@@ -64,7 +58,7 @@ const noOtherServices: Plugin = {
   },
 };
 
-/** ioredis coordinates the connections that import hashes by HIMPORT, which the service never does. */
+/** ioredis coordinates connections for HIMPORT, which the service does not use. */
 const noImports: Plugin = {
   name: 'no-imports',
   setup({ onLoad }) {
@@ -82,9 +76,9 @@ const noImports: Plugin = {
   },
 };
 
-/** The description of the API tells the version, which is in a file with much else. */
-const versionAlone: Plugin = {
-  name: 'version-alone',
+/** The OpenAPI document imports package.json for the version only. */
+const onlyVersion: Plugin = {
+  name: 'only-version',
   setup({ initialOptions, onLoad }) {
     const manifest = join(initialOptions.absWorkingDir ?? '', 'package.json');
     onLoad({ filter: /[\\/]package\.json$/ }, async ({ path }) => {
@@ -95,10 +89,10 @@ const versionAlone: Plugin = {
   },
 };
 
-export const lean: Plugin[] = [
-  versionAlone,
-  statusCodesAlone,
-  commandsThatAreSent,
+export const bundlePlugins: Plugin[] = [
+  onlyVersion,
+  onlyStatusCodes,
+  onlyUsedCommands,
   noDebugging,
   noOtherServices,
   noImports,

@@ -1,6 +1,6 @@
 /**
- * Builds the client as a package of its own: an ES module build and a CommonJS build, each with its types and source maps, the
- * client's README, and a package.json made from the repository's. `npm pack` and `npm publish` take its folder.
+ * Builds the client's package: an ES module and a CommonJS build, each with types and source maps, the client's README, and a
+ * package.json derived from the repository's. `npm pack` and `npm publish` accept its folder.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ if (more.length > 0 || folder.startsWith('-')) {
 const out = resolve(folder);
 
 build('esm', 'module', []);
-// `verbatimModuleSyntax` allows no `import` statement in what becomes CommonJS.
+// `verbatimModuleSyntax` rejects `import` statements in CommonJS output.
 build('cjs', 'commonjs', ['--module', 'commonjs', '--moduleResolution', 'bundler', '--verbatimModuleSyntax', 'false']); // biome-ignore format: a command line
 
 const { name, version, license, engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
@@ -32,7 +32,7 @@ writeJson(join(out, 'package.json'), {
   license,
   type: 'module',
   sideEffects: false,
-  // For what reads no `exports`: TypeScript's node10 resolution and old bundlers.
+  // For tools that ignore `exports`: TypeScript's node10 resolution and old bundlers.
   main: './cjs/index.js',
   types: './cjs/index.d.ts',
   exports: {
@@ -47,12 +47,12 @@ writeJson(join(out, 'package.json'), {
 });
 copyFileSync(join(SOURCES, 'README.md'), join(out, 'README.md'));
 copyFileSync(join(ROOT, 'LICENSE'), join(out, 'LICENSE'));
-console.log(`${relative('.', out) || '.'} has the client`);
+console.log(`Client built in ${relative('.', out) || '.'}`);
 
 /** Compiles the client into a folder of the package. */
 function build(format: string, type: 'module' | 'commonjs', options: string[]): void {
   const outDir = join(out, format);
-  // The package contains all files of this folder, so none of an earlier build may stay.
+  // The package contains all files of this folder: remove those of earlier builds.
   rmSync(outDir, { recursive: true, force: true });
   const compiler = join(
     dirname(createRequire(import.meta.url).resolve('typescript/package.json')),

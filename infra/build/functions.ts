@@ -2,44 +2,43 @@ import { rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type BuildOptions, build as esbuild, type ImportKind, type Metafile } from 'esbuild';
 import { fallback, type Operation, routeNamed, routes } from '../../lib/routes.ts';
-import { lean } from './bundle-plugins.ts';
+import { bundlePlugins } from './bundle-plugins.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** The functions of the route table, by the names of their files. */
+/** Functions of the route table. */
 export const operations: readonly Operation[] = [...routes, fallback].map(({ name }) => name);
 
-/** Those behind no route, which a schedule calls. */
+/** Functions without a route, which a schedule invokes. */
 export const scheduled = ['measure-backend'] as const;
 
-/** The name of a function's file in `functions/`. */
+/** Name of a function's file in `functions/`. */
 export type FunctionName = Operation | (typeof scheduled)[number];
 
 const names: readonly FunctionName[] = [...operations, ...scheduled];
 
-/** What one function reads in a cold start, in bytes of minified code. */
+/** Minified code that one function reads in a cold start. */
 export interface Bundle {
   name: FunctionName;
-  /** Its own file and all that file imports before the handler is there. */
+  /** The function's file and its static imports. */
   ownBytes: number;
-  /** And with the larger of the backends, of which it imports the one that it uses. */
+  /** `ownBytes` and the larger of the two stores, of which the function imports one. */
   startBytes: number;
 }
 
 export interface Build {
-  /** Absolute path of the directory that holds `<name>.mjs` for every function, and the chunks that they share. */
+  /** Absolute path of the directory with `<name>.mjs` for every function, and their shared chunks. */
   outdir: string;
   bundles: Bundle[];
-  /** Modules that take most of the code, largest first, in bytes of minified code. */
+  /** Largest modules first. Sizes are of minified code. */
   largest: { module: string; bytes: number }[];
 }
 
 /**
- * Bundles every function into `<name>.mjs`, from which Lambda runs `<name>.handler`.
+ * Bundles every function into `<name>.mjs`, which exports `handler`. The same sources give the same bytes, so unchanged code is
+ * not deployed again.
  *
- * The same sources give the same bytes, so that unchanged code is not deployed again.
- *
- * @param outdir a directory for nothing else: what it holds is removed first, since a chunk of an earlier build would stay
+ * @param outdir is emptied first, to remove chunks of earlier builds
  */
 export async function build(outdir: string = join(ROOT, 'dist', 'functions')): Promise<Build> {
   await rm(outdir, { recursive: true, force: true });
@@ -49,27 +48,27 @@ export async function build(outdir: string = join(ROOT, 'dist', 'functions')): P
     outdir: resolve(outdir),
     outExtension: { '.js': '.mjs' },
     ...bundling,
-    plugins: lean,
-    // All functions are one package, which Lambda fetches whole before a cold start. With shared chunks it is about a
-    // sixth of what self-contained files add up to, and a function still reads little more than it runs.
+    plugins: bundlePlugins,
+    // All functions are one package, which Lambda downloads before a cold start. Shared chunks make it a sixth of the size of
+    // self-contained bundles.
     splitting: true,
   });
   return { outdir: resolve(outdir), bundles: measure(metafile.outputs), largest: largest(metafile.outputs) };
 }
 
-/** How code is bundled for the runtime; what benchmarks hold the functions against is bundled alike, as it comes. */
+/** Options for Lambda's runtime. Benchmarks bundle their anchors with the same options, without the plugins. */
 export const bundling = {
   bundle: true,
   format: 'esm',
   platform: 'node',
   target: 'node24',
   minify: true,
-  // Errors and log lines carry the names of classes and functions. There are no source maps: with them the package would
-  // be some four times as large, and Node reads them only under a flag that slows every look at a stack.
+  // Errors and log lines contain the names of classes and functions. Source maps would make the package four times as large, and
+  // Node reads them only under a flag that slows down every access to a stack.
   keepNames: true,
-  // The runtime brings its own.
+  // Part of Lambda's runtime.
   external: ['@aws-sdk/*'],
-  // ioredis is CommonJS and requires Node's modules, which an ES module cannot do without this.
+  // ioredis is CommonJS and calls `require` for Node's modules, which ES modules do not have.
   banner: {
     js: "import{createRequire as createRequireHere}from'node:module';const require=createRequireHere(import.meta.url);",
   },
@@ -84,9 +83,9 @@ function measure(outputs: Outputs): Bundle[] {
     [...paths].reduce((sum, path) => sum + (outputs[path]?.bytes ?? 0), 0);
   return names.map((name) => {
     const entry = Object.keys(outputs).find((path) => basename(path) === `${name}.mjs`);
-    if (entry === undefined) throw new Error(`functions/${name}.ts gave no bundle`);
+    if (entry === undefined) throw new Error(`functions/${name}.ts has no bundle`);
     const own = closure(outputs, [entry]);
-    // What `startService` imports. Functions without a backend do not call it.
+    // `startService` imports a store dynamically. Functions without a backend do not call it.
     const isStarted = routeNamed(name)?.backend !== false;
     const onDemand = isStarted ? [...own].flatMap((path) => importsOf(outputs, path, 'dynamic-import')) : [];
     const starts = onDemand.map((path) => bytesOf(closure(outputs, [entry, path])));
@@ -94,10 +93,10 @@ function measure(outputs: Outputs): Bundle[] {
   });
 }
 
-/** The output files that are read when `paths` are imported: themselves and what they import, and so on. */
+/** Transitive closure of static imports: the output files that importing `paths` reads. */
 function closure(outputs: Outputs, paths: string[]): Set<string> {
   const found = new Set(paths);
-  // A set hands out what is added to it during the walk as well.
+  // The loop also visits elements that are added to the set while it runs.
   for (const path of found) {
     for (const next of importsOf(outputs, path, 'import-statement')) found.add(next);
   }

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { operations, scheduled } from './functions.ts';
 import { layOut } from './invoke/json-layout.ts';
-import { overridden, parseOverrides } from './invoke/overrides.ts';
+import { applyOverrides, parseOverrides } from './invoke/overrides.ts';
 import { InvocationError, runOnce } from './invoke/run.ts';
 import { findTemplate, readFunction, UsageError } from './invoke/template.ts';
 import { print } from './stdout.ts';
@@ -15,16 +15,15 @@ const names: readonly string[] = [...operations, ...scheduled];
 
 const USAGE = `npm run invoke -- OPERATION EVENT [--env-vars FILE] [--stack NAME] [--output DIRECTORY]
 
-Runs a function of the synthesized template once, from its own bundle and with the template's own variables, and prints
-its answer to stdout and its log to stderr. For its answer in a pipe: npm run -s.
+Runs a function of the synthesized template once, from its bundle and with the template's variables. Prints its response to
+stdout and its log to stderr. To pipe the response, use npm run -s.
 
   OPERATION    one of ${names.join(', ')}
-  EVENT        a file with an event, such as test/events/get.json
-  --env-vars   a file with variables in place of the template's, as sam local invoke takes it
-  --stack      the stack's name, where several are synthesized
-  --output     the directory that the CDK has synthesized into; cdk.out unless given`;
+  EVENT        file with an event, such as test/events/get.json
+  --env-vars   file with variables that override the template's, in the format of sam local invoke
+  --stack      name of the stack, if several are synthesized
+  --output     the CDK's output directory; default: cdk.out`;
 
-/** What the command line asks for. */
 function readArguments(args: string[]) {
   try {
     const { values, positionals } = parseArgs({
@@ -43,15 +42,15 @@ function readArguments(args: string[]) {
     }
     const [operation, event, ...more] = positionals;
     if (operation === undefined || event === undefined || more.length > 0)
-      throw new Error('takes two arguments');
-    if (!names.includes(operation)) throw new Error(`there is no operation ${operation}`);
+      throw new Error('OPERATION and EVENT are required, and nothing else is accepted');
+    if (!names.includes(operation)) throw new Error(`unknown operation ${operation}`);
     return { ...values, output: resolve(values.output), operation, event };
   } catch (error) {
     throw new UsageError(`${(error as Error).message}\n\n${USAGE}`);
   }
 }
 
-function readGiven(file: string): string {
+function readFile(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
@@ -59,38 +58,38 @@ function readGiven(file: string): string {
   }
 }
 
-/** Synthesizes where that has not been done yet, with the settings of `cdk.json`. */
+/** Path of the template. Synthesizes with the settings of `cdk.json` if there is none. */
 function templateIn(directory: string, stack: string | undefined): string {
   const found = findTemplate(directory, stack);
   if (found) {
-    warnOfOldCode(found);
+    warnIfOutdated(found);
     return found;
   }
-  if (stack !== undefined) throw new UsageError(`${directory} holds no stack ${stack}`);
-  console.error(`Nothing is synthesized in ${directory} yet: running cdk synth`);
+  if (stack !== undefined) throw new UsageError(`${directory} has no stack ${stack}`);
+  console.error(`${directory} has no template: running cdk synth`);
   const { status } = spawnSync(
     join(ROOT, 'node_modules/.bin/cdk'),
     ['synth', '--quiet', '--output', directory],
     { cwd: ROOT, stdio: ['ignore', 2, 2] },
   );
-  const made = status === 0 ? findTemplate(directory) : undefined;
-  if (!made) throw new UsageError('cdk synth has made no template');
-  return made;
+  const synthesized = status === 0 ? findTemplate(directory) : undefined;
+  if (!synthesized) throw new UsageError('cdk synth wrote no template');
+  return synthesized;
 }
 
-/** Not synthesized again by itself: that would replace a template made with settings on the command line. */
-function warnOfOldCode(template: string): void {
+/** Only warns: synthesizing again would discard settings that were given on the command line of `cdk synth`. */
+function warnIfOutdated(template: string): void {
   const { mtimeMs } = statSync(template);
   const sources = globSync('{functions,lib,infra}/**/*.ts', { cwd: ROOT });
   if (sources.some((file) => statSync(join(ROOT, file)).mtimeMs > mtimeMs)) {
-    console.error('The code has changed since it was synthesized; to run the new one: npm run synth');
+    console.error('The code has changed since the last synthesis. To run the new code: npm run synth');
   }
 }
 
-/** The answer of a function as people read it: its body as JSON where it is JSON. One that a schedule calls has none. */
-function present(answer: string): string {
-  const parsed = JSON.parse(answer);
-  if (parsed === null) return answer;
+/** Formats a function's response for people. A JSON body is shown as JSON. The scheduled function returns null. */
+function format(response: string): string {
+  const parsed = JSON.parse(response);
+  if (parsed === null) return response;
   const { body, ...rest } = parsed;
   const head = JSON.stringify(rest).slice(0, -1);
   return layOut(
@@ -108,19 +107,19 @@ function isJson(body: unknown): body is string {
 }
 
 async function main(): Promise<void> {
-  const given = readArguments(process.argv.slice(2));
-  const event = readGiven(given.event);
-  if (!isJson(event)) throw new UsageError(`${given.event} is not JSON`);
-  const file = given['env-vars'];
-  const overrides = file === undefined ? {} : parseOverrides(readGiven(file), file);
+  const options = readArguments(process.argv.slice(2));
+  const event = readFile(options.event);
+  if (!isJson(event)) throw new UsageError(`${options.event} is not JSON`);
+  const file = options['env-vars'];
+  const overrides = file === undefined ? {} : parseOverrides(readFile(file), file);
 
-  const template = templateIn(given.output, given.stack);
-  const described = readFunction(given.output, template, `${given.operation}.handler`);
-  const { environment, undeclared } = overridden(described, overrides);
+  const template = templateIn(options.output, options.stack);
+  const description = readFunction(options.output, template, `${options.operation}.handler`);
+  const { environment, undeclared } = applyOverrides(description, overrides);
   if (undeclared.length > 0) {
-    console.error(`Left out, since the template declares no such variables: ${undeclared.join(', ')}`);
+    console.error(`Ignored, because the template does not declare these variables: ${undeclared.join(', ')}`);
   }
-  print(`${present(await runOnce({ ...described, environment }, event))}\n`);
+  print(`${format(await runOnce({ ...description, environment }, event))}\n`);
 }
 
 try {

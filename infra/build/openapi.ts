@@ -5,19 +5,18 @@ import { ConfigError } from '../../lib/config/parse.ts';
 import { openApiDocument } from '../../lib/openapi/document.ts';
 import { print } from './stdout.ts';
 
-/** Where the document goes unless a file is named. */
-const FILE = join(import.meta.dirname, '../../dist/openapi.json');
+const DEFAULT_FILE = join(import.meta.dirname, '../../dist/openapi.json');
 
 const USAGE =
   'npm run openapi [-- FILE]   writes the OpenAPI document to dist/openapi.json, or to FILE; - is stdout (npm run -s into a pipe)';
 
-const [file = FILE, ...more] = process.argv.slice(2);
+const [file = DEFAULT_FILE, ...more] = process.argv.slice(2);
 if (more.length > 0 || /^-./.test(file)) exit(USAGE);
 const text = `${JSON.stringify(document(), undefined, 2)}\n`;
 if (file === '-') print(text);
 else await write(resolve(file), text);
 
-/** With the settings that are in the environment, as the service itself reads them. */
+/** The document with the limits in the environment. */
 function document() {
   try {
     return openApiDocument(readConfig(process.env));
@@ -32,9 +31,9 @@ async function write(path: string, text: string): Promise<void> {
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, text);
   } catch (error) {
-    exit(`${path} cannot be written: ${(error as Error).message}`);
+    exit(`Cannot write ${path}: ${(error as Error).message}`);
   }
-  console.log(`${relative('.', path)} has the OpenAPI document`);
+  console.log(`OpenAPI document written to ${relative('.', path)}`);
 }
 
 function exit(line: string): never {

@@ -5,8 +5,8 @@ const STDOUT = 1;
 /**
  * Writes the result of a command to stdout.
  *
- * `npm run` writes a banner to stdout before it starts the script. With `npm run … > file` the banner would be the beginning of
- * the file, so it is removed from a file that contains nothing else. It cannot be removed from a pipe: `npm run -s` writes none.
+ * `npm run` writes a banner to stdout before it starts the script. With `npm run … > file` the file would begin with the banner, so
+ * it is removed from a file that contains nothing else. It cannot be removed from a pipe; `npm run -s` writes none.
  */
 export function print(text: string): void {
   if (!isBannerAlone()) {
@@ -14,7 +14,7 @@ export function print(text: string): void {
     return;
   }
   ftruncateSync(STDOUT, 0);
-  // At the beginning: the file's own position, which this process shares with npm, is still behind the banner.
+  // At offset 0: the file position, which this process shares with npm, is still behind the banner.
   writeSync(STDOUT, text, 0);
 }
 

@@ -4,27 +4,21 @@ import type { NatsSettings } from '../../lib/config/nats.ts';
 import type { OtelSettings } from '../../lib/config/otel.ts';
 import type { Route } from '../../lib/routes.ts';
 
-/** What only the start finds out. */
+/** Facts that are known only after the start. */
 export interface Started {
-  /** The address that the server listens on, as the system writes it, and its port. */
+  /** The address that the server listens on, as the system reports it. */
   address: string;
   port: number;
-  /** Whether the docs page is there. */
+  /** Whether the docs page is available. */
   docs: boolean;
 }
 
-/**
- * Addresses by which the machine itself reaches the server under the name localhost: its own, and what stands for all. Not `::1`:
- * on some machines the name has no address but 127.0.0.1.
- */
-const AS_LOCALHOST = ['127.0.0.1', '0.0.0.0', '::'];
+/** Bind addresses that `localhost` reaches. `::1` is missing because on some machines localhost resolves to 127.0.0.1 only. */
+const LOCALHOST = ['127.0.0.1', '0.0.0.0', '::'];
 
-/**
- * What is printed once the server listens: where, on which backend, what it sends elsewhere, which pages may call, every route, the
- * docs page, and a request to try.
- */
+/** The lines that are printed when the server listens. */
 export function banner(config: Config, routes: readonly Route[], { address, port, docs }: Started): string {
-  const host = AS_LOCALHOST.includes(address) ? 'localhost' : config.host;
+  const host = LOCALHOST.includes(address) ? 'localhost' : config.host;
   const url = `http://${hostAndPort({ host, port })}`;
   const rows = routes.flatMap(({ method, paths }) => paths.map((path) => `  ${method.padEnd(6)} ${path}`));
   return [
@@ -43,9 +37,9 @@ export function banner(config: Config, routes: readonly Route[], { address, port
   ].join('\n');
 }
 
-/** Which backend and where: never as whom, since the same URL holds the password. */
+/** The backend and its address, without user and password. */
 export function describeBackend({ backend, secretArn, memoryMaxBytes }: Config): string {
-  if (!backend && secretArn !== undefined) return 'dragonfly, where the secret of DRAGONFLY_SECRET_ARN says';
+  if (!backend && secretArn !== undefined) return 'dragonfly, at the URL in the secret DRAGONFLY_SECRET_ARN';
   if (!backend) return `in memory, at most ${size(memoryMaxBytes)} (DRAGONFLY_URL is not set)`;
   const { hosts, cluster, tls, db } = backend;
   const extras = [cluster ? 'cluster' : `database ${db}`, ...(tls ? ['TLS'] : [])];
@@ -53,11 +47,11 @@ export function describeBackend({ backend, secretArn, memoryMaxBytes }: Config):
 }
 
 function describeBroker({ address }: NatsSettings): string {
-  if (!address) return 'NATS, where the secret of NATS_SECRET_ARN says';
+  if (!address) return 'NATS, at the URL in the secret NATS_SECRET_ARN';
   return `NATS at ${address.servers.map(hostAndPort).join(', ')}${address.tls ? ' (TLS)' : ''}`;
 }
 
-/** Without the URL's path, in which some collectors' keys stand. */
+/** The path is left out because it contains the key of some collectors. */
 function describeCollector({ endpoint }: OtelSettings): string {
   const { protocol, hostname, port } = new URL(endpoint);
   const tls = protocol === 'https:';
@@ -73,7 +67,7 @@ function hostAndPort({ host, port }: BackendAddress['hosts'][number]): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** A line for a shell: single quotes keep it from reading anything into the JSON. */
+/** A shell command. Single quotes protect the JSON. */
 function exampleRequest(url: string, routes: readonly Route[]): string {
   const set = routes.find(({ name }) => name === 'set');
   const path = set?.paths[0] ?? '';

@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 
-/** An answer as it goes out. */
+/** A response before it is written to the socket. */
 export interface Message {
   status: number;
-  /** With the length of the body; an answer to HEAD may tell that of a body which it leaves out. */
+  /** Contains Content-Length. In a response to HEAD it is the length of the omitted body. */
   headers: Record<string, string>;
   cookies: readonly string[];
   body: string | Buffer | undefined;
@@ -18,7 +18,7 @@ const MIN_BYTES = 1024;
 const brotliAsync = promisify(brotliCompress);
 const gzipAsync = promisify(gzip);
 
-/** The codings in order of preference. They favour speed: values may have megabytes, and callers are on the same machine. */
+/** In order of preference. The levels favour speed: values may have megabytes, and callers are on the same machine. */
 const CODINGS = {
   br: (body: string | Buffer) => brotliAsync(body, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }),
   gzip: (body: string | Buffer) => gzipAsync(body, { level: constants.Z_BEST_SPEED }),
@@ -26,7 +26,7 @@ const CODINGS = {
 
 type Coding = keyof typeof CODINGS;
 
-/** Compresses an answer with the coding that the request prefers, unless the body is short or binary. */
+/** Compresses a response with the coding that the request prefers, unless the body is short or binary. */
 export async function compress(message: Message, request: IncomingMessage): Promise<Message> {
   const { 'content-length': length, ...headers } = message.headers;
   if (message.isBinary || !(Number(length) >= MIN_BYTES)) return message;
@@ -45,7 +45,7 @@ export async function compress(message: Message, request: IncomingMessage): Prom
 
 const ENTRY = /^\s*([^\s;]+)\s*(?:;\s*q\s*=\s*(\S+)\s*)?$/;
 
-/** Reads the quality values of Accept-Encoding (RFC 9110, 12.5.3). @returns undefined if none of our codings is preferred */
+/** Reads the quality values of Accept-Encoding (RFC 9110, 12.5.3). @returns undefined if the response is not to be compressed */
 function preferredCoding(acceptEncoding: string): Coding | undefined {
   const qualities = new Map<string, number>();
   for (const entry of acceptEncoding.toLowerCase().split(',')) {

@@ -1,12 +1,12 @@
 import { CORS } from '../cors.ts';
-import type { IncomingRequest } from './gateway-event.ts';
+import type { IncomingRequest } from './request.ts';
 import type { Result } from './response.ts';
 
-/** The CORS policy of the local server. It answers browsers as an HTTP API with the same origins does. */
+/** The CORS policy of the local server. Its responses are those of an HTTP API with the same origins. */
 export interface Cors {
-  /** The answer to a preflight request, which reaches no function; undefined for any other request. */
+  /** The response to a preflight request, which reaches no function; undefined for any other request. */
   preflight: (request: IncomingRequest) => Result | undefined;
-  /** The answer with the headers that let a page of the origin read it. */
+  /** Adds the headers that allow a page of the origin to read the response. */
   expose: (result: Result, origin: string | undefined) => Result;
 }
 

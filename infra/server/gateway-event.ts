@@ -1,25 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
-import { type Head, readQuery, type Target } from './request-head.ts';
+import { type IncomingRequest, readQuery } from './request.ts';
 import type { Match } from './router.ts';
 
-/** What an HTTP request is made of, once it has come in whole. */
-export interface IncomingRequest {
-  method: string;
-  /** As `HTTP/1.1`. */
-  protocol: string;
-  target: Target;
-  head: Head;
-  /** Undefined or empty: the request has no body. */
-  body: Buffer | undefined;
-  /** The peer's IP address. */
-  sourceIp: string;
-  /** Epoch milliseconds. */
-  receivedAt: number;
-  requestId: string;
-}
-
-/** The event that API Gateway's HTTP API makes of a request, in payload format 2.0. */
+/** The event that API Gateway's HTTP API creates for a request, in payload format 2.0. */
 export function createEvent(request: IncomingRequest, match: Match): APIGatewayProxyEventV2 {
   const { method, target, head, body } = request;
   const { path, rawQuery } = target;
@@ -46,13 +30,13 @@ export function createEvent(request: IncomingRequest, match: Match): APIGatewayP
       requestId: request.requestId,
       routeKey: match.routeKey,
       stage: '$default',
-      time: logTime(request.receivedAt),
-      timeEpoch: request.receivedAt,
+      time: logTime(request.receivedEpochMs),
+      timeEpoch: request.receivedEpochMs,
     },
     isBase64Encoded: false,
   };
 
-  // Members that do not apply are absent, not undefined: a function sees JSON, which knows only the former.
+  // Members that do not apply are absent, not undefined: on Lambda, the event is parsed from JSON.
   if (head.cookies) event.cookies = head.cookies;
   if (match.pathParameters) event.pathParameters = match.pathParameters;
   const query = readQuery(rawQuery);
@@ -77,11 +61,11 @@ function firstLabel(domainName: string): string {
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-// A second's requests share its text, which costs more to write than the rest of an event.
+// All requests of a second share its text: formatting it costs more than the rest of an event.
 let lastSecond = Number.NaN;
 let lastTime = '';
 
-/** A point in time as web servers' logs have it, in UTC: `12/Mar/2020:19:03:58 +0000`. */
+/** Time in the common log format, in UTC: `12/Mar/2020:19:03:58 +0000`. */
 function logTime(epochMs: number): string {
   const second = Math.floor(epochMs / 1000);
   if (second !== lastSecond) {

@@ -1,53 +1,48 @@
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import { FUNCTION_FAILED, type Result } from './response.ts';
 
-/** What a function is told about its invocation. */
+/** The context that functions receive. */
 export type InvocationContext = Pick<Context, 'awsRequestId' | 'functionName' | 'getRemainingTimeInMillis'>;
 
-/** A function, as it is invoked here. */
 export type Handler = (event: APIGatewayProxyEventV2, context: InvocationContext) => Promise<Result>;
 
-/** The functions, and who is told when one of them throws, which none should. */
 export interface FunctionHost {
-  /** By their routes' names. */
+  /** By the name of the route. */
   handlers: ReadonlyMap<string, Handler>;
+  /** Called if a function throws, or returns a result that cannot be sent. */
   onFault: (name: string, error: unknown) => void;
 }
 
-/** How long API Gateway waits for a function, in milliseconds. */
+/** API Gateway's limit for an integration. */
 const FUNCTION_TIMEOUT_MS = 30_000;
 
 /**
- * Makes what invokes a function and hands its answer to `answer`. When the function throws, or `answer` throws because it can
- * do nothing with what came, `answer` gets what API Gateway says in such a case.
+ * Creates a function that invokes a handler and passes its result to `respond`. If the handler or `respond` throws, `respond` gets
+ * API Gateway's response to a failed function.
  */
 export function createInvoker({ handlers, onFault }: FunctionHost) {
-  return (name: string, event: APIGatewayProxyEventV2, answer: (result: Result) => Promise<void>): void => {
+  return (name: string, event: APIGatewayProxyEventV2, respond: (result: Result) => Promise<void>): void => {
     const { requestId, timeEpoch } = event.requestContext;
-    const deadline = timeEpoch + FUNCTION_TIMEOUT_MS;
+    const deadlineEpochMs = timeEpoch + FUNCTION_TIMEOUT_MS;
     const context: InvocationContext = {
       awsRequestId: requestId,
       functionName: name,
-      getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+      getRemainingTimeInMillis: () => Math.max(0, deadlineEpochMs - Date.now()),
     };
-    // Inside an async function also a handler that throws before its first await becomes a rejected promise.
+    // Async, so that a handler that throws before its first await rejects as well.
     const run = async (): Promise<void> => {
       const handler = handlers.get(name);
       if (!handler) throw new Error(`There is no function ${name}`);
-      await answer(await handler(event, context));
+      await respond(await handler(event, context));
     };
     run().catch((error: unknown) => {
       onFault(name, error);
-      return answer(FUNCTION_FAILED);
+      return respond(FUNCTION_FAILED);
     });
   };
 }
 
-/**
- * Loads the functions of some routes from `directory`, one file each.
- *
- * They are named by the table of routes alone, so that an endpoint is added by its file and its row.
- */
+/** Imports `<name>.ts` from `directory` for each route. */
 export async function loadHandlers(names: Iterable<string>, directory: URL): Promise<Map<string, Handler>> {
   const handlers = new Map<string, Handler>();
   for (const name of names) {

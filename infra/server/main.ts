@@ -10,16 +10,16 @@ import { loadHandlers } from './invoke.ts';
 import { createRouter } from './router.ts';
 import { createGateway, type Gateway } from './server.ts';
 
-/** How long requests under way may take to finish once the process is told to stop, in milliseconds. */
+/** Maximum time for running requests to finish after the process was asked to stop. */
 const SHUTDOWN_GRACE_MS = 5000;
 
-/** Interval at which the parent process is checked under npm, in milliseconds. */
+/** Interval at which the parent process is checked under npm. */
 const PARENT_CHECK_MS = 200;
 
 const parentPid = process.ppid;
 
 const { config, log, startService } = await import('../../lib/service.ts').catch((error) => giveUp(error));
-// API Gateway would hand over only requests whose token it has verified; here there is none, and each would be answered 401.
+// API Gateway verifies tokens and adds their claims to events. Without it, every request would be answered with 401.
 if (config.tenantClaim !== undefined) {
   const problem =
     'is for functions behind API Gateway, which verifies the token; the local server verifies none';
@@ -42,10 +42,10 @@ const gateway = createGateway(
   { cors },
 );
 
-// Before anything is printed: whoever reads that it listens may tell it to stop.
+// Before anything is printed: whoever reads that the server listens may send a signal.
 let stopping = false;
 const stop = (): void => {
-  // One stop for any number of signals: under npm, Ctrl-C sends two, one from the terminal and one from npm.
+  // Under npm, Ctrl-C sends two signals, one from the terminal and one from npm.
   if (stopping) return;
   stopping = true;
   shutDown();
@@ -65,7 +65,7 @@ const { address, port } = await listen(gateway, config).catch((error) => giveUp(
 if (backendProblem !== undefined) process.stderr.write(`${backendProblem}\n`);
 process.stdout.write(`${banner(config, routes, { address, port, docs: docs !== undefined })}\n`);
 
-/** Listens, and tells on which address and port it came to be. */
+/** Listens. @returns the address and port in use */
 function listen({ server }: Gateway, { host, port }: Pick<Config, 'host' | 'port'>): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -8,7 +8,7 @@ import type { Result } from './response.ts';
 export const MAX_HEAD_BYTES = 10_240;
 export const MAX_BODY_BYTES = 10 * 1024 ** 2;
 
-/** Why a request never reaches a function. */
+/** A response of the server itself to a request that reaches no function. */
 export interface Problem {
   status: number;
   error: ServiceError;
@@ -17,8 +17,8 @@ export interface Problem {
 export const MALFORMED: Problem = invalid(400, 'request', 'must be well-formed HTTP/1.1');
 export const NO_HOST: Problem = invalid(400, 'Host', 'is required');
 export const UNREADABLE_PATH: Problem = invalid(400, 'path', 'must be percent-encoded UTF-8');
-export const UNENCODED_URL: Problem = invalid(400, 'request', 'must have a URL that is percent-encoded');
-export const TOO_SLOW: Problem = invalid(408, 'request', 'did not come in whole in time');
+export const UNENCODED_URL: Problem = invalid(400, 'request', 'must have a percent-encoded URL');
+export const TOO_SLOW: Problem = invalid(408, 'request', 'did not arrive completely in time');
 export const HEAD_TOO_LARGE: Problem = invalid(
   431,
   'headers',
@@ -29,17 +29,17 @@ export const BODY_TOO_LARGE: Problem = {
   error: new PayloadTooLargeError('body', MAX_BODY_BYTES),
 };
 
-/** The problem behind an error of Node's HTTP parser. */
-export function problemBehind({ code }: NodeJS.ErrnoException): Problem {
+/** The problem for an error of Node's HTTP parser. */
+export function problemOf({ code }: NodeJS.ErrnoException): Problem {
   if (code === 'HPE_HEADER_OVERFLOW') return HEAD_TOO_LARGE;
-  // What a client sends that leaves other scripts than Latin as they are, as curl does: worth a message of its own.
+  // Common with curl, which sends other scripts than Latin unencoded.
   if (code === 'HPE_INVALID_URL') return UNENCODED_URL;
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return TOO_SLOW;
   return MALFORMED;
 }
 
-/** The contract's failure envelope for it. `headers`: of the request, where they could be read. */
-export function answerTo({ status, error }: Problem, headers: IncomingHttpHeaders = {}): Result {
+/** A response in the service's envelope. @param headers of the request, if they could be read */
+export function problemResult({ status, error }: Problem, headers: IncomingHttpHeaders = {}): Result {
   const ids = requestIds(headers as Record<string, string | undefined>);
   return { ...failureResponse(error, ids), statusCode: status };
 }

@@ -3,24 +3,24 @@ import type { Duplex } from 'node:stream';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { compress, type Message } from './compress.ts';
 
-/** What a function answers, and what the gateway answers by itself. */
+/** The result of a function, or a response of the gateway itself. */
 export type Result = APIGatewayProxyStructuredResultV2;
 
-/** What API Gateway says when a function fails instead of answering. */
+/** API Gateway's response if a function fails. */
 export const FUNCTION_FAILED: Result = {
   statusCode: 500,
   headers: { 'content-type': 'application/json' },
   body: '{"message":"Internal Server Error"}',
 };
 
-/** How long a connection that is given up goes on being read, in milliseconds, see {@link refuse}. */
+/** Time for which a connection is still read after its last response, see {@link refuse}. */
 const LINGER_MS = 5000;
 
 /**
- * Answers with a function's result.
+ * Sends a function's result.
  *
- * @param isLast whether to end the connection after it, asked when the answer is ready
- * @throws TypeError when the function answered what API Gateway could make no response of
+ * @param isLast called when the response is ready: whether to close the connection after it
+ * @throws TypeError for a result that API Gateway could not convert to a response
  */
 export async function send(res: ServerResponse, result: Result, isLast: () => boolean): Promise<void> {
   const message = await compress(messageOf(result), res.req);
@@ -29,11 +29,10 @@ export async function send(res: ServerResponse, result: Result, isLast: () => bo
 }
 
 /**
- * Answers a request whose body has not come in whole and never will, and ends the connection.
+ * Responds to a request whose body is not read, and closes the connection.
  *
- * What the client still sends is thrown away for a moment: to close on it would reset the connection, and many clients
- * would then report the reset and not the answer that they have not read yet. The answer is out and complete by then; only
- * the end waits.
+ * The complete response is sent at once, but the connection stays open for a moment and what the client still sends is discarded.
+ * Closing it earlier would reset the connection, and many clients would report the reset instead of the response.
  */
 export function refuse(req: IncomingMessage, res: ServerResponse, result: Result): void {
   const message = messageOf(result);
@@ -47,7 +46,7 @@ export function refuse(req: IncomingMessage, res: ServerResponse, result: Result
   req.once('end', end).once('close', end).resume();
 }
 
-/** Answers on a connection on which no request could be read, and ends it. */
+/** Responds on a connection on which no request could be parsed, and closes it. */
 export function refuseConnection(socket: Duplex, result: Result): void {
   if (!socket.writable) return;
   const message = messageOf(result);
@@ -59,11 +58,11 @@ export function refuseConnection(socket: Duplex, result: Result): void {
   socket.once('close', () => clearTimeout(timer));
 }
 
-/** @throws TypeError when a function answered what API Gateway could make no response of */
+/** @throws TypeError for a result that API Gateway could not convert to a response */
 function messageOf(result: Result): Message {
   const { statusCode, cookies = [], isBase64Encoded = false } = result;
   if (statusCode === undefined || !Number.isInteger(statusCode)) {
-    throw new TypeError(`A function answered with the status ${statusCode}`);
+    throw new TypeError(`A function returned the status ${statusCode}`);
   }
   const headers: Message['headers'] = {};
   for (const name in result.headers) headers[name.toLowerCase()] = String(result.headers[name]);
@@ -78,7 +77,7 @@ function bodyOf({ statusCode, body, isBase64Encoded }: Result): string | Buffer 
   return isBase64Encoded ? Buffer.from(body, 'base64') : body;
 }
 
-/** Names and values in turn, the form that Node writes without looking at each again. */
+/** Alternating names and values, which Node writes without checking each header again. */
 function rawHeaders({ headers, cookies }: Message, close: boolean): string[] {
   const raw: string[] = [];
   for (const name in headers) raw.push(name, headers[name] as string);

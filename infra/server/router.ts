@@ -1,10 +1,9 @@
 import { methodsOf, type Route } from '../../lib/routes.ts';
 
-/** Where a request goes. */
 export interface Match {
-  /** The route's name, which is its function's. */
+  /** Name of the route and of its function. */
   name: string;
-  /** As API Gateway writes it: `GET /api/v1/cache/{key}`, or `$default`. */
+  /** As in API Gateway: `GET /api/v1/cache/{key}`, or `$default`. */
   routeKey: string;
   /** Absent for a route without parameters. */
   pathParameters?: Record<string, string>;
@@ -13,7 +12,7 @@ export interface Match {
 /** Finds the route of a method and a decoded path. */
 export type Router = (method: string, path: string) => Match;
 
-/** A path with parameters: the texts around them, one more than there are names. */
+/** A path with parameters. `literals` are the texts around them: one more than there are parameters. */
 interface Pattern {
   name: string;
   routeKey: string;
@@ -28,9 +27,9 @@ interface MethodTable {
 }
 
 /**
- * Compiles the table of routes to a router that chooses as API Gateway's HTTP API does: among the routes of the request's
- * method a literal path goes before one with parameters, a parameter takes exactly one segment that is not empty, and what
- * is left goes to the fallback.
+ * Compiles the route table to a router with the rules of API Gateway's HTTP API: of the routes of the request's method, a literal
+ * path takes precedence over one with parameters. A parameter matches exactly one non-empty segment. Requests that match no route
+ * go to the fallback.
  */
 export function createRouter(routes: readonly Route[], fallback: Route): Router {
   const tables = new Map<string, MethodTable>();
@@ -53,7 +52,7 @@ export function createRouter(routes: readonly Route[], fallback: Route): Router 
 }
 
 function compile(name: string, routeKey: string, path: string): Pattern {
-  // Splitting at a captured name leaves literals at the even places and names at the odd ones.
+  // Splitting at a captured name leaves literals at even indexes and names at odd ones.
   const parts = path.split(/\{([^{}]+)\}/);
   return {
     name,

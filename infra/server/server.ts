@@ -7,34 +7,32 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { readBody } from './body.ts';
 import type { Cors } from './cors.ts';
 import { createEvent } from './gateway-event.ts';
-import { readRequest } from './incoming.ts';
 import { createInvoker, type FunctionHost } from './invoke.ts';
 import {
-  answerTo,
   BODY_TOO_LARGE,
   MALFORMED,
   MAX_BODY_BYTES,
   MAX_HEAD_BYTES,
   type Problem,
-  problemBehind,
+  problemOf,
+  problemResult,
 } from './problems.ts';
-import { type Head, readHead } from './request-head.ts';
+import { type Head, readBody, readHead, readRequest } from './request.ts';
 import { type Result, refuse, refuseConnection, send } from './response.ts';
 import type { Router } from './router.ts';
 
 export interface Gateway {
   server: Server;
-  /** Takes no more connections, lets requests under way finish for at most `graceMs`, then cuts what is left. */
+  /** Stops accepting connections, waits at most `graceMs` for running requests, then closes all connections. */
   stop: (graceMs: number) => Promise<void>;
 }
 
 /** The CORS policy, and the time limits of Node's server in milliseconds. */
 export interface GatewayOptions
   extends Pick<ServerOptions, 'connectionsCheckingInterval' | 'headersTimeout' | 'requestTimeout'> {
-  /** Undefined: no page of another origin may call. */
+  /** Undefined: pages of other origins may not call. */
   cors?: Cors | undefined;
 }
 
@@ -45,10 +43,10 @@ export interface GatewayOptions
 const REQUEST_TIMEOUT_MS = 60_000;
 const CHECK_INTERVAL_MS = 5000;
 
-/** Longer than load balancers keep an idle connection (60 s), so that none sends a request into one just being closed. */
+/** Longer than load balancers keep an idle connection (60 s), so that none sends a request on a connection that is being closed. */
 const KEEP_ALIVE_MS = 65_000;
 
-/** A server that stands in for API Gateway's HTTP API: HTTP in, events to the functions, their answers back. */
+/** A server that behaves as API Gateway's HTTP API: it invokes a function with an event for each HTTP request. */
 export function createGateway(
   router: Router,
   functions: FunctionHost,
@@ -60,20 +58,19 @@ export function createGateway(
   const arriving = new WeakMap<Duplex, Head['headers']>();
 
   /** @param headers of the request, if they could be read */
-  const answerOf = (problem: Problem, headers: Head['headers'] = {}): Result => {
-    const answer = answerTo(problem, headers);
-    return cors?.expose(answer, headers.origin) ?? answer;
+  const resultOf = (problem: Problem, headers: Head['headers'] = {}): Result => {
+    const result = problemResult(problem, headers);
+    return cors?.expose(result, headers.origin) ?? result;
   };
 
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
     const request = readRequest(req);
     if ('error' in request) {
-      // Not Node's own `headers`, which join what came twice in another way than functions see it.
-      refuse(req, res, answerOf(request, readHead(req.rawHeaders).headers));
+      refuse(req, res, resultOf(request, readHead(req.rawHeaders).headers));
       return;
     }
     const { headers } = request.head;
-    // Node passes over an upgrade that nobody listens for, but then loses what comes behind it, and every error of it as well.
+    // Node ignores an upgrade without a listener, but then drops later requests and errors of the connection.
     const isLast = (): boolean => headers.upgrade !== undefined || stopping;
     const preflight = cors?.preflight(request);
     if (preflight) {
@@ -86,21 +83,21 @@ export function createGateway(
         send(res, cors?.expose(result, headers.origin) ?? result, isLast),
       );
     };
-    const declared = headers['content-length'];
-    if (headers['transfer-encoding'] === undefined && Number(declared ?? 0) === 0) {
+    const contentLength = headers['content-length'];
+    if (headers['transfer-encoding'] === undefined && Number(contentLength ?? 0) === 0) {
       run();
       return;
     }
     arriving.set(req.socket, headers);
-    readBody(req, declared, MAX_BODY_BYTES, {
-      whole: (body) => {
+    readBody(req, contentLength, MAX_BODY_BYTES, {
+      onBody: (body) => {
         arriving.delete(req.socket);
         request.body = body;
         run();
       },
-      tooLarge: () => {
+      onTooLarge: () => {
         arriving.delete(req.socket);
-        refuse(req, res, answerOf(BODY_TOO_LARGE, headers));
+        refuse(req, res, resultOf(BODY_TOO_LARGE, headers));
       },
     });
   };
@@ -111,29 +108,29 @@ export function createGateway(
       keepAliveTimeout: KEEP_ALIVE_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
-      // Checked by `readRequest` instead, so that the answer has the contract's envelope.
+      // `readRequest` checks it, so that the response has the service's envelope.
       requireHostHeader: false,
       ...timeouts,
     },
     serve,
   );
-  // Their bytes are bounded; a bound on their number would drop the rest in silence.
+  // `maxHeaderSize` limits headers by size. A limit by number would drop the rest without an error.
   server.maxHeadersCount = 0;
-  // A body that is too large is refused before the client is told to go on and send it.
+  // Rejects a body that is too large before the client sends it.
   server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => {
     if (!(Number(req.headers['content-length']) > MAX_BODY_BYTES)) res.writeContinue();
     serve(req, res);
   });
-  // Node would refuse it without the contract's envelope; a server may as well ignore what it does not know.
+  // Ignores an unknown Expect header. Node would reject it without the service's envelope.
   server.on('checkExpectation', serve);
-  // A tunnel to somewhere else: Node would end the connection without a word.
+  // Rejects CONNECT. Node would close the connection without a response.
   server.on('connect', (_req, socket) => {
     socket.on('error', () => socket.destroy());
-    refuseConnection(socket, answerTo(MALFORMED));
+    refuseConnection(socket, problemResult(MALFORMED));
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET') socket.destroy();
-    else refuseConnection(socket, answerOf(problemBehind(error), arriving.get(socket)));
+    else refuseConnection(socket, resultOf(problemOf(error), arriving.get(socket)));
   });
 
   const connections = new Set<Socket>();
@@ -145,13 +142,13 @@ export function createGateway(
   const stop = (graceMs: number): Promise<void> =>
     new Promise((resolve) => {
       stopping = true;
-      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-      // This also closes idle connections, but not those that have sent nothing yet: Node counts them as active.
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      // Also closes idle connections, but not those that have sent nothing yet: Node counts these as active.
       server.close(() => {
-        clearTimeout(cut);
+        clearTimeout(timer);
         resolve();
       });
-      // After two turns of the event loop, everything that had arrived on an accepted connection has been read.
+      // After two turns of the event loop, all data that had arrived on accepted connections has been read.
       setImmediate(() =>
         setImmediate(() => {
           for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();

@@ -1,10 +1,10 @@
 import type { AuthorizationSettings } from './settings/types.ts';
 
 /**
- * The fields of a line in the access log. API Gateway fills them in as text, with `-` for what a request does not have.
+ * Fields of a line in the access log. API Gateway writes all values as text, and `-` for a missing value.
  *
- * Headers cannot be had here, so the tenant is named only where it comes from a token. Everywhere else `invocation_id` leads
- * to it: the function's log has the invocation's start and end under this id, and in between the line about the request.
+ * API Gateway cannot log request headers, so the tenant is logged only if it comes from a token. Otherwise use `invocation_id`: the
+ * function's log has the `request` line with the tenant between the invocation's start and end lines.
  */
 export function accessLogFields(authorization: AuthorizationSettings): Record<string, string> {
   return {
@@ -33,7 +33,7 @@ function callerFields(authorization: AuthorizationSettings): Record<string, stri
   return {
     subject: '$context.authorizer.claims.sub',
     authorization_error: '$context.authorizer.error',
-    // The name of a variable ends at whatever is neither letter, digit nor underscore.
+    // API Gateway's variables may contain only letters, digits and underscores.
     ...(/^\w+$/.test(tenantClaim) && { tenant: `$context.authorizer.claims.${tenantClaim}` }),
   };
 }

@@ -6,13 +6,13 @@ import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 
 /**
- * Where alarms are reported: encrypted at rest with a key of its own, since CloudWatch may not use the one that SNS has, and
- * taking messages over TLS only.
+ * SNS topic for alarms. It accepts messages over TLS only, and encrypts them with its own key because CloudWatch may not use the
+ * key that AWS manages for SNS.
  */
 export class AlarmTopic extends Construct {
   readonly topic: Topic;
 
-  /** @param email who is told; without one, whoever subscribes later is */
+  /** @param email is subscribed; undefined: subscribe later */
   constructor(scope: Construct, id: string, { email }: { email: string | undefined }) {
     super(scope, id);
     const { account, region, partition } = Stack.of(this);
@@ -25,14 +25,14 @@ export class AlarmTopic extends Construct {
     const key = new Key(this, 'Key', {
       description: 'cache-service: messages about alarms',
       enableKeyRotation: true,
-      // It protects messages on their way and no data that has to be read later.
+      // The key protects messages in transit, and no data that is read later.
       removalPolicy: RemovalPolicy.DESTROY,
     });
     key.addToResourcePolicy(
       new PolicyStatement({
         principals: [cloudWatch],
         actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
-        // In a key's own policy this is the key.
+        // In a key's policy, `*` is the key itself.
         resources: ['*'],
         conditions: alarmsOfThisAccount,
       }),
@@ -43,7 +43,7 @@ export class AlarmTopic extends Construct {
       masterKey: key,
       enforceSSL: true,
     });
-    // A topic with a policy no longer has the default one, by which the account's alarms could publish.
+    // A custom policy replaces the default one, which allows the account's alarms to publish.
     this.topic.addToResourcePolicy(
       new PolicyStatement({
         principals: [cloudWatch],

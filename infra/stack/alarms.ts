@@ -27,23 +27,23 @@ export interface CacheAlarmsProps {
 interface AlarmSpec {
   /** Also the heading of its section in docs/operations.md. */
   title: string;
-  /** Tells it apart from others of its title. */
+  /** Suffix of the title, if several alarms have the same title. */
   part?: string;
-  /** What to do first, in a sentence or two. */
+  /** What to look at first. */
   firstLook: string;
   metric: IMetric;
-  /** In the metric's own unit; to be at it is bad. */
+  /** In the metric's unit. A period breaches if the metric is at or above it. */
   threshold: number;
-  /** So many of the last so many minutes (or other periods) have to be bad. */
-  bad: readonly [datapoints: number, of: number];
-  /** For percentiles: few samples say nothing. */
+  /** The alarm fires if this many of the last periods breach. */
+  breaching: readonly [periods: number, of: number];
+  /** A percentile of few samples is ignored. */
   percentile?: true;
 }
 
-/** Fewer requests than this in a minute have no rate worth waking anybody for; the alarms that count cover them. */
+/** Minimum requests per minute for an error rate. The alarms that count errors cover fewer requests. */
 const MIN_REQUESTS = 20;
 
-/** What a person has to know of. Without traffic all are silent but those about the cache itself and the function that measures it. */
+/** All alarms. Without traffic, only those about the cache itself and about the function that measures it can fire. */
 export class CacheAlarms extends Construct {
   readonly topic: Topic;
   readonly alarms: readonly Alarm[];
@@ -54,8 +54,8 @@ export class CacheAlarms extends Construct {
     this.alarms = [...serviceAlarms(props), ...cacheAlarms(props)].map((spec) => this.#create(spec));
   }
 
-  #create({ title, part = '', firstLook, metric, threshold, bad, percentile }: AlarmSpec): Alarm {
-    const [datapointsToAlarm, evaluationPeriods] = bad;
+  #create({ title, part = '', firstLook, metric, threshold, breaching, percentile }: AlarmSpec): Alarm {
+    const [datapointsToAlarm, evaluationPeriods] = breaching;
     const alarm = new Alarm(this, `${title}${part}`.replaceAll(/\W/g, ''), {
       alarmName: `${Stack.of(this).stackName} ${title}${part}`,
       alarmDescription: `${firstLook} Runbook: docs/operations.md#${title.toLowerCase().replaceAll(' ', '-')}`,
@@ -83,90 +83,89 @@ function serviceAlarms({ api, functions, settings }: CacheAlarmsProps): AlarmSpe
     {
       title: 'Server errors',
       firstLook:
-        'Open the dashboard and see by code which kind it is: BACKEND_UNAVAILABLE is the cache, INTERNAL_SERVER_ERROR is the service.',
+        'Look at the 5xx responses by code on the dashboard: BACKEND_UNAVAILABLE is the cache, INTERNAL_SERVER_ERROR is the service.',
       metric: new MathExpression({
-        label: 'Requests answered with 5xx, in per cent',
+        label: 'Requests answered with 5xx, in percent',
         expression: `IF(requests >= ${MIN_REQUESTS}, 100 * FILL(failures, 0) / requests, 0)`,
         usingMetrics: { requests, failures },
         period: MINUTE,
       }),
       threshold: 1,
-      bad: [3, 5],
+      breaching: [3, 5],
     },
     {
       title: 'Slow answers',
       firstLook:
-        'Compare the latency per operation on the dashboard: if only invalidate and clear are slow, look for who sends them; if get is slow, look at the cache.',
-      // The service itself gives up on the cache after about a second.
+        'Compare the latency by operation on the dashboard. If only invalidate and clear are slow, find their caller; if get is slow, look at the cache.',
+      // Operations on the cache time out after about a second.
       metric: api.stage.metricLatency({ statistic: 'p99', period: Duration.minutes(5) }),
       threshold: 1000,
-      bad: [3, 3],
+      breaching: [3, 3],
       percentile: true,
     },
     {
       title: 'Requests throttled',
       firstLook:
-        'Find the route and the caller of the answers with 429 in the access log. If the traffic is wanted, raise throttleRate, or sweepThrottleRate for invalidate and clear.',
+        'Find the route and the caller of the 429 responses in the access log. If the traffic is wanted, raise throttleRate, or sweepThrottleRate for invalidate and clear.',
       metric: serviceMetric(settings, 'errors', { by: { status: '429' } }),
       threshold: 10,
-      bad: [3, 5],
+      breaching: [3, 5],
     },
-    ...overFunctions(functions, 'Throttles', {
+    ...functionAlarms(functions, 'Throttles', {
       title: 'Functions throttled',
       label: 'Invocations throttled',
       firstLook:
         "Compare the account's concurrent executions with its quota in this region, and reservedConcurrency with the traffic.",
-      bad: [2, 5],
+      breaching: [2, 5],
     }),
     {
       title: 'Backend errors',
       firstLook:
-        "Look whether the cache is up and has memory and connections left; then read the cause in the function's log, on the line BACKEND_UNAVAILABLE.",
+        "Check that the cache is up and has free memory and connections. The cause is in the function's log, on the line BACKEND_UNAVAILABLE.",
       metric: faults(new BackendUnavailableError().code),
       threshold: 5,
-      bad: [3, 5],
+      breaching: [3, 5],
     },
     {
       title: 'Internal errors',
       firstLook:
-        "Read the cause in the function's log, on the line INTERNAL_SERVER_ERROR: it is a fault of the service. If a deployment came just before, roll it back.",
+        "The service has a fault, whose cause is in the function's log on the line INTERNAL_SERVER_ERROR. If it began with a deployment, roll it back.",
       metric: faults(new InternalError(undefined).code),
       threshold: 1,
-      bad: [1, 1],
+      breaching: [1, 1],
     },
-    ...overFunctions(functions, 'Errors', {
+    ...functionAlarms(functions, 'Errors', {
       title: 'Function errors',
-      label: 'Invocations that ended without an answer',
+      label: 'Invocations without a response',
       firstLook:
-        "Look in the function's log for a timeout, memory at its limit, or a start that failed: the service answers everything else itself.",
-      bad: [1, 1],
+        "Look in the function's log for a timeout, for memory at its limit, or for a failed start. The service catches all other errors.",
+      breaching: [1, 1],
     }),
   ];
 }
 
-/** CloudWatch takes no alarm whose expression is made of more metrics than these. */
-const METRICS_AN_ALARM = 10;
+/** CloudWatch's limit of metrics in the expression of an alarm. */
+const MAX_METRICS_PER_ALARM = 10;
 
-/** Alarms that one of Lambda's counts is not zero for all functions: several, since there are more than one alarm may look at. */
-function overFunctions(
+/** Alarms on the sum of a Lambda metric over all functions: one for every ten functions. */
+function functionAlarms(
   { all }: CacheFunctions,
   metricName: 'Errors' | 'Throttles',
-  { label, ...spec }: Pick<AlarmSpec, 'bad' | 'firstLook' | 'title'> & { label: string },
+  { label, ...spec }: Pick<AlarmSpec, 'breaching' | 'firstLook' | 'title'> & { label: string },
 ): AlarmSpec[] {
-  const parts = Array.from({ length: Math.ceil(all.length / METRICS_AN_ALARM) }, (_, part) =>
-    all.slice(part * METRICS_AN_ALARM, (part + 1) * METRICS_AN_ALARM),
+  const parts = Array.from({ length: Math.ceil(all.length / MAX_METRICS_PER_ALARM) }, (_, part) =>
+    all.slice(part * MAX_METRICS_PER_ALARM, (part + 1) * MAX_METRICS_PER_ALARM),
   );
   return parts.map((functions, part) => {
     const counts = functions.map(
-      (counted, index) =>
-        [`m${index}`, counted.metric(metricName, { statistic: 'Sum', period: MINUTE })] as const,
+      (each, index) => [`m${index}`, each.metric(metricName, { statistic: 'Sum', period: MINUTE })] as const,
     );
     return {
       ...spec,
       part: part === 0 ? '' : ` ${part + 1}`,
       metric: new MathExpression({
         label,
-        // Unlike a plus sign, it takes a function without a call in that minute for none and not for unknown.
+        // SUM treats a function without invocations as 0; `+` would make the whole sum unknown.
         expression: `SUM([${counts.map(([name]) => name).join(', ')}])`,
         usingMetrics: Object.fromEntries(counts),
         period: MINUTE,
@@ -182,18 +181,18 @@ function cacheAlarms({ endpoint }: CacheAlarmsProps): AlarmSpec[] {
     {
       title: 'Cache unreachable',
       firstLook:
-        'Look whether the cache runs, and whether its address, login and certificate are those in its secret; the cause is in the log of measure-backend.',
+        'Check that the cache runs, and that its address, login and certificate match its secret. The cause is in the log of measure-backend.',
       metric: unreachable,
       threshold: 1,
-      bad: [3, 5],
+      breaching: [3, 5],
     },
     {
       title: 'Cache memory',
       firstLook:
-        'See whether evictions rise and the hit rate falls. If they do, give the cache more memory; if not, the memory is only well used.',
+        'If evictions rise and the hit rate falls, give the cache more memory. Otherwise the memory is well used, and nothing has to be done.',
       metric: memoryUsagePercent,
       threshold: 90,
-      bad: [15, 15],
+      breaching: [15, 15],
     },
     {
       title: 'Cache throttled',
@@ -201,7 +200,7 @@ function cacheAlarms({ endpoint }: CacheAlarmsProps): AlarmSpec[] {
         'Compare the processing units on the dashboard with cacheMaxEcpuPerSecond. If the traffic is wanted, raise it.',
       metric: throttles,
       threshold: 1,
-      bad: [3, 5],
+      breaching: [3, 5],
     },
   ];
   return specs.filter((spec): spec is AlarmSpec => spec.metric !== undefined);

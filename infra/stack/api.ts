@@ -32,17 +32,17 @@ export interface CacheApiProps {
   settings: ApiSettings;
 }
 
-/** A route with a limit of its own. */
+/** A route whose limit differs from the stage's. */
 interface LimitedRoute {
   route: HttpRoute;
   key: string;
   limit: Throttle;
 }
 
-/** Of routes that anybody may call: enough for monitors, and little to pay for when somebody calls for nothing. */
+/** Limit of routes without authorization: enough for monitors, and it bounds the cost of abuse. */
 const OPEN_THROTTLE: Throttle = { rate: 10, burst: 20 };
 
-/** The functions' variables that tell them how callers are known: the claim of a token that names the tenant. */
+/** The functions' variable for the JWT claim that contains the tenant. */
 export function authorizationEnvironment({
   authorization,
 }: Pick<DeploymentSettings, 'authorization'>): Record<string, string> {
@@ -50,16 +50,15 @@ export function authorizationEnvironment({
 }
 
 /**
- * The HTTP API, made from the route table and from nothing else.
+ * The HTTP API, created from the route table.
  *
- * Closed by default: whatever says nothing else takes only requests that the chosen authorizer lets through. What serves no
- * tenant is open. API Gateway takes nothing but TLS, 1.2 and later, at the address of an HTTP API.
+ * Routes of tenants require the chosen authorization; routes without a tenant are open. HTTP APIs accept only TLS 1.2 and later.
  */
 export class CacheApi extends Construct {
   readonly httpApi: HttpApi;
-  /** The one stage, at the root of the address. */
+  /** The only stage, at the root of the URL. */
   readonly stage: HttpStage;
-  /** One line of JSON for each request, those that were refused or throttled among them. */
+  /** One line of JSON per request, including rejected and throttled ones. */
   readonly accessLog: LogGroup;
 
   constructor(scope: Construct, id: string, { functions, settings }: CacheApiProps) {
@@ -70,7 +69,7 @@ export class CacheApi extends Construct {
       description: 'cache-service',
       createDefaultStage: false,
       defaultAuthorizer: authorizer(settings.authorization),
-      // The `$default` route, and so behind the authorizer too: it would tell strangers nothing but cost us invocations.
+      // Unknown routes (`$default`) require authorization too: otherwise strangers could cause invocations.
       defaultIntegration: integration(fallback.name),
       ...(settings.corsOrigins.length > 0 && { corsPreflight: cors(settings.corsOrigins) }),
     });
@@ -78,7 +77,7 @@ export class CacheApi extends Construct {
     const limited: LimitedRoute[] = [];
     for (const row of routes) {
       const { name, paths, kind, tenant } = row;
-      // A sweep works the cache harder than a thousand gets.
+      // A sweep loads the cache more than a thousand gets.
       const limit = tenant ? kind === 'sweep' && settings.sweepThrottle : OPEN_THROTTLE;
       const target = integration(name);
       // An HTTP API does not route HEAD to GET.
@@ -96,7 +95,7 @@ export class CacheApi extends Construct {
     }
 
     this.accessLog = new LogGroup(this, 'AccessLog', {
-      // API Gateway adds groups of other names one by one to a policy of the account that soon is full.
+      // For other names, API Gateway adds each log group to a resource policy of the account, whose size is limited.
       logGroupName: `/aws/vendedlogs/apigateway/${Stack.of(this).stackName}`,
       retention: settings.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -107,15 +106,15 @@ export class CacheApi extends Construct {
     if (settings.authorization.kind === 'iam') {
       new CfnOutput(this, 'InvokeArn', {
         value: this.httpApi.arnForExecuteApi(),
-        description: 'The resource that a policy of a caller allows execute-api:Invoke on',
+        description: 'Resource for execute-api:Invoke in the IAM policy of a caller',
       });
     }
-    new CfnOutput(this, 'Url', { value: this.httpApi.apiEndpoint, description: 'Where the service answers' });
+    new CfnOutput(this, 'Url', { value: this.httpApi.apiEndpoint, description: 'URL of the service' });
   }
 
   /**
-   * API Gateway answers what a browser asks before its request by itself, but only where it would let that through; and
-   * browsers ask without credentials. Without a route of its own it would be for `$default`, and so be refused.
+   * API Gateway answers preflight requests itself, but only after authorization, and browsers send them without credentials.
+   * Without this open route they would match `$default` and be rejected.
    */
   #openPreflight(integration: HttpLambdaIntegration): void {
     const added = this.httpApi.addRoutes({
@@ -138,14 +137,14 @@ export class CacheApi extends Construct {
       },
     });
     const resource = stage.node.defaultChild;
-    if (!(resource instanceof CfnStage)) throw new Error('A stage is one resource');
+    if (!(resource instanceof CfnStage)) throw new Error('The stage is not a CfnStage');
     resource.routeSettings = Object.fromEntries(
       limited.map(({ key, limit: { rate, burst } }) => [
         key,
         { ThrottlingRateLimit: rate, ThrottlingBurstLimit: burst },
       ]),
     );
-    // API Gateway refuses settings of routes that are not there yet.
+    // API Gateway rejects settings of routes that do not exist yet.
     stage.node.addDependency(...limited.map(({ route }) => route));
     return stage;
   }
@@ -153,12 +152,11 @@ export class CacheApi extends Construct {
   #warnOfOpenApi(): void {
     Annotations.of(this).addWarningV2(
       'cache-service:open-api',
-      'authorization=none: anybody who knows the address can read, write and clear every tenant',
+      'authorization=none: anybody who knows the URL can read, write and clear every tenant',
     );
     Validations.of(this).acknowledge({
       id: 'AwsSolutions-APIG4',
-      reason:
-        'Asked for by name with authorization=none, and a warning at every synthesis says what it means.',
+      reason: 'Chosen explicitly with authorization=none. Every synthesis warns that the API is open.',
     });
   }
 }
@@ -188,6 +186,6 @@ function acknowledgeOpenRoute(route: HttpRoute): void {
   Validations.of(route).acknowledge({
     id: 'AwsSolutions-APIG4',
     reason:
-      'Serves no tenant, takes no input and is throttled: who asks whether the service is up, or how it is to be called, holds no credentials.',
+      'The route serves no tenant, accepts no input and is throttled. Callers of health, OpenAPI and preflight requests have no credentials.',
   });
 }

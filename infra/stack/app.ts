@@ -8,7 +8,7 @@ import { CacheStack, stackId } from './stack.ts';
 
 const app = new App();
 const settings = settingsOrExit();
-// Beside the template, so that synthesizing depends on no earlier build and disturbs none.
+// In the output directory, so that a synthesis neither uses nor overwrites another build.
 const { outdir } = await build(join(app.outdir, 'bundles'));
 new CacheStack(app, stackId(settings), {
   bundles: outdir,
@@ -17,8 +17,8 @@ new CacheStack(app, stackId(settings), {
 });
 
 /**
- * The account and region that the command line has credentials for. Only where both are known are there three zones; without
- * them the template is one for any account and region.
+ * Account and region of the CDK's credentials. Without them the template fits any account and region, and has two availability
+ * zones instead of three.
  */
 function environment({ CDK_DEFAULT_ACCOUNT: account, CDK_DEFAULT_REGION: region }: NodeJS.ProcessEnv) {
   return account && region ? { env: { account, region } } : {};
@@ -29,7 +29,7 @@ function settingsOrExit(): DeploymentSettings {
     return readSettings(app.node.getAllContext());
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    // A fault of whoever gave it, not of ours: its one line says all that a stack trace would hide.
+    // A mistake in the settings: the message is more useful than a stack trace.
     console.error(error.message);
     process.exit(1);
   }

@@ -19,7 +19,6 @@ import { type Route, routes } from '../../lib/routes.ts';
 import { operations } from '../build/functions.ts';
 import type { CacheApi } from './api.ts';
 import type { CacheEndpoint } from './backend/index.ts';
-import { dashboardText } from './dashboard-text.ts';
 import type { CacheFunctions } from './functions.ts';
 import { FAULT_CODES, MINUTE, namespaceOf, serviceMetric } from './metrics.ts';
 import type { DeploymentSettings } from './settings/types.ts';
@@ -32,22 +31,22 @@ export interface CacheDashboardProps {
   settings: DeploymentSettings;
 }
 
-/** The width of a dashboard, in its own units. */
+/** Width of a dashboard in grid units. */
 const FULL_WIDTH = 24;
 const THIRD = { width: FULL_WIDTH / 3, height: 6 };
 const HOUR = Duration.hours(1);
-/** What has metrics of its own: functions without a cache write none. */
-const timed = routes.filter((route: Route) => route.backend !== false);
+/** Functions without a backend publish no metrics. */
+const routesWithMetrics = routes.filter((route: Route) => route.backend !== false);
 const PERCENT = { label: '%', min: 0, max: 100, showUnits: false };
 
-/** What a person on call looks at first: one page, from what callers see, over why, to what it costs. */
+/** One page for people on call. From top to bottom: what callers see, the causes, the costs. */
 export class CacheDashboard extends Construct {
   constructor(scope: Construct, id: string, props: CacheDashboardProps) {
     super(scope, id);
     const dashboard = new Dashboard(this, 'Dashboard', {
       dashboardName: Stack.of(this).stackName,
       defaultInterval: Duration.hours(3),
-      // Each graph keeps its period, which its title names, however long a time is shown.
+      // Each graph keeps the period in its title, whatever time range is shown.
       periodOverride: PeriodOverride.INHERIT,
     });
     dashboard.addWidgets(
@@ -61,7 +60,23 @@ export class CacheDashboard extends Construct {
   }
 }
 
-/** A graph from zero on, of a third of the width; `unit` is the label of its axis. */
+/** Markdown at the top of the dashboard: normal values, and where to look if values are not normal. */
+function dashboardText({ stage, backend, throttle, sweepThrottle }: DeploymentSettings): string {
+  return [
+    `# cache-service, stage ${stage}, backend ${backend.kind}`,
+    '**Normal:**',
+    '- get, set and delete take a few milliseconds in the function, and at most a second if they wait for the cache. Latency for callers includes cold starts.',
+    '- invalidate and clear take longer for larger tenants, at most 29 s. Many of them raise the p99 of all responses.',
+    '- The hit rate is flat from hour to hour. It falls after a deployment of the cache, after a clear, and when memory is short.',
+    '- No 5xx responses, no invocation without a response. 400, 401, 403 and 404 are mistakes of callers.',
+    `- 429: more than ${throttle.rate} requests a second to one route, or ${sweepThrottle.rate} for invalidate and clear.`,
+    '- Memory may stay near its limit: the cache evicts the least used entries. It is short if evictions rise and the hit rate falls.',
+    '',
+    '**Not normal:** the description of each alarm says what to look at first. Runbook: docs/operations.md#alarms',
+  ].join('\n');
+}
+
+/** A graph of a third of the width, whose axis starts at 0. `unit`: label of the axis. */
 function graph(title: string, unit: string, left: IMetric[], options: GraphWidgetProps = {}): IWidget {
   return new GraphWidget({
     title,
@@ -76,7 +91,7 @@ function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
   const hits = serviceMetric(settings, 'hits');
   const misses = serviceMetric(settings, 'misses');
   const hitRate = new MathExpression({
-    label: 'gets that found their key',
+    label: 'hit rate of gets',
     expression: '100 * FILL(hits, 0) / (FILL(hits, 0) + FILL(misses, 0))',
     usingMetrics: { hits, misses },
     period: MINUTE,
@@ -91,7 +106,7 @@ function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
       { stacked: true },
     ),
     graph('Hit rate, a minute', '%', [hitRate], { leftYAxis: PERCENT }),
-    graph('Latency of all answers, as callers see it', 'ms', [
+    graph('Latency of all responses, as callers see it', 'ms', [
       api.stage.metricLatency({ label: 'p50', statistic: 'p50', period: MINUTE }),
       api.stage.metricLatency({ label: 'p99', statistic: 'p99', period: MINUTE }),
     ]),
@@ -100,7 +115,7 @@ function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
 
 function latency({ settings }: CacheDashboardProps): IWidget[] {
   const duration = (statistic: string) =>
-    timed.map(({ name: operation }) =>
+    routesWithMetrics.map(({ name: operation }) =>
       serviceMetric(settings, 'latency', { label: operation, statistic, by: { operation } }),
     );
   const backend = ['p50', 'p99'].map((statistic) =>
@@ -116,9 +131,9 @@ function latency({ settings }: CacheDashboardProps): IWidget[] {
   ];
 }
 
-/** What callers change, how large it is, and how many sandboxes are at it. */
+/** Changed keys, sizes of values, and concurrency. */
 function changes({ functions, settings }: CacheDashboardProps): IWidget[] {
-  const counted = ([key, label]: [MetricKey, string]) => serviceMetric(settings, key, { label });
+  const count = ([key, label]: [MetricKey, string]) => serviceMetric(settings, key, { label });
   const keys: [MetricKey, string][] = [
     ['sets', 'set'],
     ['deletes', 'deleted'],
@@ -133,20 +148,20 @@ function changes({ functions, settings }: CacheDashboardProps): IWidget[] {
       .metric('ConcurrentExecutions', { label: operation, statistic: 'Maximum', period: MINUTE }),
   );
   return [
-    graph('Keys changed, a minute', 'keys', keys.map(counted)),
-    graph('Values got and set, and saved by compression, a minute', 'bytes', [
+    graph('Keys changed, a minute', 'keys', keys.map(count)),
+    graph('Bytes of values read, set, and saved by compression, a minute', 'bytes', [
       ...sizes,
-      counted(['compressionSaved', 'saved']),
+      count(['compressionSaved', 'saved']),
     ]),
-    graph('Functions at work at once', 'sandboxes', concurrent, { stacked: true }),
+    graph('Concurrent executions', 'sandboxes', concurrent, { stacked: true }),
   ];
 }
 
 function errors({ functions, settings }: CacheDashboardProps): IWidget[] {
-  // The statuses need not be known here: whatever has been counted is drawn.
+  // Finds all statuses that occurred.
   const byStatus = new SearchExpression({
     expression: `SEARCH('{"${namespaceOf(settings.stage)}",status} MetricName="${METRICS.errors.name}"', 'Sum', 60)`,
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: CloudWatch puts the status there.
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: CloudWatch replaces it by the status.
     label: "${PROP('Dim.status')}",
     period: MINUTE,
   });
@@ -160,9 +175,9 @@ function errors({ functions, settings }: CacheDashboardProps): IWidget[] {
         .metric(metricName, { label: `${operation} ${what}`, statistic: 'Sum', period: MINUTE }),
     );
   return [
-    graph('Answers by status, 400 and above, a minute', 'answers', [byStatus], { stacked: true }),
-    graph('Answers of 500 and above by code, a minute', 'answers', faults, { stacked: true }),
-    graph('Invocations without an answer, a minute', 'invocations', [
+    graph('Responses of 400 and above by status, a minute', 'responses', [byStatus], { stacked: true }),
+    graph('Responses of 500 and above by code, a minute', 'responses', faults, { stacked: true }),
+    graph('Invocations without a response, a minute', 'invocations', [
       ...lambda('Errors', 'failed'),
       ...lambda('Throttles', 'throttled'),
     ]),
@@ -172,15 +187,15 @@ function errors({ functions, settings }: CacheDashboardProps): IWidget[] {
 function cache({ endpoint }: CacheDashboardProps): IWidget[] {
   const { memoryUsagePercent, cpuPercent, evictions, connections, throttles } = endpoint.metrics;
   return [
-    ...graphOf('Cache: memory and processor used', '%', [memoryUsagePercent, cpuPercent], {
+    ...optionalGraph('Cache: memory and CPU used', '%', [memoryUsagePercent, cpuPercent], {
       leftYAxis: PERCENT,
     }),
-    ...graphOf('Cache: evictions and commands refused, a minute', 'count', [evictions, throttles]),
-    ...graphOf('Cache: connections', 'connections', [connections]),
+    ...optionalGraph('Cache: evictions and throttled commands, a minute', 'count', [evictions, throttles]),
+    ...optionalGraph('Cache: connections', 'connections', [connections]),
   ];
 }
 
-/** What the bill is made of, so that it can be held against the prices. */
+/** Quantities that are billed. */
 function cost({ api, functions, endpoint }: CacheDashboardProps): IWidget[] {
   const { processingUnits, bytesStored } = endpoint.metrics;
   const bytes = api.stage.metricDataProcessed({ label: 'bytes processed', statistic: 'Sum', period: HOUR });
@@ -191,22 +206,22 @@ function cost({ api, functions, endpoint }: CacheDashboardProps): IWidget[] {
       [api.stage.metricCount({ label: 'requests', period: HOUR })],
       { right: [bytes], rightYAxis: { label: 'bytes', min: 0, showUnits: false } },
     ),
-    graph('Cost: time of functions, an hour', 'GB-seconds', [gbSeconds(functions)]),
-    ...graphOf('Cost: processing units of the cache, a minute', 'ECPU', [processingUnits], {
+    graph('Cost: duration of functions, an hour', 'GB-seconds', [gbSeconds(functions)]),
+    ...optionalGraph('Cost: processing units of the cache, a minute', 'ECPU', [processingUnits], {
       right: present(bytesStored),
       rightYAxis: { label: 'bytes', min: 0, showUnits: false },
     }),
   ];
 }
 
-/** The time that handlers took, each function's times its memory: what Lambda charges for, but for the starts. */
+/** Duration times memory, summed over all functions. Lambda bills this, plus the time of cold starts. */
 function gbSeconds(functions: CacheFunctions): IMetric {
   const parts = operations.map((operation, index) => {
-    const billed = functions.of(operation);
-    const { memorySize = 128 } = billed.node.defaultChild as CfnFunction;
+    const lambda = functions.of(operation);
+    const { memorySize = 128 } = lambda.node.defaultChild as CfnFunction;
     const part = new MathExpression({
       expression: `d${index} * ${memorySize / 1024 / 1000}`,
-      usingMetrics: { [`d${index}`]: billed.metricDuration({ statistic: 'Sum', period: HOUR }) },
+      usingMetrics: { [`d${index}`]: lambda.metricDuration({ statistic: 'Sum', period: HOUR }) },
       period: HOUR,
     });
     return [`m${index}`, part] as const;
@@ -219,8 +234,8 @@ function gbSeconds(functions: CacheFunctions): IMetric {
   });
 }
 
-/** A graph of what there is of some metrics; none if there is none. */
-function graphOf(
+/** A graph of the metrics that exist; no graph if none exists. */
+function optionalGraph(
   title: string,
   unit: string,
   metrics: (IMetric | undefined)[],

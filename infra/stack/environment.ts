@@ -1,6 +1,6 @@
 import { readConfig } from '../../lib/config/config.ts';
 
-/** The settings of the service that a deployment may choose, by their own names. */
+/** Settings of the service that a deployment may set, under the same names. */
 export const SERVICE_SETTINGS = [
   'BACKEND_TIMEOUT_MS',
   'DEFAULT_TTL_SECONDS',
@@ -15,25 +15,24 @@ export const SERVICE_SETTINGS = [
 ] as const;
 
 /**
- * The settings that the functions' template declares. A function on Lambda has no other variables, and tools that run one
- * locally override only what is declared.
+ * All settings that the template declares. Tools that run functions locally override only declared variables.
  */
 export const FUNCTION_SETTINGS = [
-  // From the endpoint: where the cache is, and how to log in to it.
+  // The endpoint: address and login of the cache.
   'DRAGONFLY_URL',
   'DRAGONFLY_IAM_CACHE',
   'DRAGONFLY_SECRET_ARN',
-  // From the authorization: which claim of a token names the tenant.
+  // The authorization: the JWT claim with the tenant.
   'TENANT_CLAIM',
-  // From the stage: where its metrics are.
+  // The stage.
   'METRICS_NAMESPACE',
   ...SERVICE_SETTINGS,
-  // From the events: where the broker is, and how to log in to it.
+  // The events: address and login of the broker.
   'ENABLE_NATS',
   'NATS_URL',
   'NATS_CREDS',
   'NATS_SECRET_ARN',
-  // From the telemetry: where the collector is. Headers, which may hold a password, are never in a template.
+  // The telemetry: address of the collector. Headers may contain a password, so a template never sets them.
   'ENABLE_OTEL',
   'OTEL_EXPORTER_OTLP_ENDPOINT',
   'OTEL_EXPORTER_OTLP_HEADERS',
@@ -42,12 +41,10 @@ export const FUNCTION_SETTINGS = [
 ] as const;
 
 /**
- * The functions' variables: all of them declared, those that are not given as empty, which the service takes as not set, so
- * that its defaults stand in one place.
+ * The functions' variables. Settings without a value are declared as empty, which the service treats as not set, so defaults are
+ * defined only in the service. Values are readable in the template and in the functions' configuration: no secrets here.
  *
- * What is given so can be read in the template and in the functions' configuration.
- *
- * @throws ConfigError for a setting that the service would not start with: better here than in every function
+ * @throws ConfigError for a setting with which the service would not start
  */
 export function functionEnvironment(given: (name: string) => unknown): Record<string, string> {
   const environment = Object.fromEntries(FUNCTION_SETTINGS.map((name) => [name, String(given(name) ?? '')]));

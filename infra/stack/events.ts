@@ -2,10 +2,10 @@ import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { type Operation, routeNamed } from '../../lib/routes.ts';
-import { grantValue } from './backend/secret-grant.ts';
+import { grantSecretValue } from './backend/index.ts';
 import type { EventSettings } from './settings/types.ts';
 
-/** The broker to which functions publish events. It is there already: nothing is made. */
+/** The existing broker to which functions publish events. */
 export class CacheEvents extends Construct {
   readonly #environment: Record<string, string>;
   readonly #secret: ISecret | undefined;
@@ -17,18 +17,18 @@ export class CacheEvents extends Construct {
       secretArn === undefined ? undefined : Secret.fromSecretCompleteArn(this, 'Secret', secretArn);
   }
 
-  /** The variables of an operation's function that say where the broker is; never a password. */
+  /** The broker's address for an operation's function, without a password. */
   environmentOf(operation: Operation): Record<string, string> {
     return publishes(operation) ? this.#environment : {};
   }
 
-  /** Lets an operation's function read how to log in, if it has to. */
+  /** Allows an operation's function to read the broker's login, if it publishes events. */
   grantTo(grantee: IGrantable, operation: Operation): void {
-    if (this.#secret && publishes(operation)) grantValue(this.#secret, grantee);
+    if (this.#secret && publishes(operation)) grantSecretValue(this.#secret, grantee);
   }
 }
 
-/** A function that only reads publishes no events and holds no connection to the broker. */
+/** Functions that only read publish no events and do not connect to the broker. */
 function publishes(operation: Operation): boolean {
   return routeNamed(operation).kind !== 'read';
 }

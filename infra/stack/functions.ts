@@ -20,30 +20,28 @@ import type { CacheEvents } from './events.ts';
 import type { DeploymentSettings } from './settings/types.ts';
 
 export interface CacheFunctionsProps {
-  /** The directory that holds `<name>.mjs` for every function. */
+  /** Directory with `<name>.mjs` for every function. */
   bundles: string;
   endpoint: CacheEndpoint;
-  /** Undefined: none are published. */
+  /** Undefined: no events are published. */
   events: CacheEvents | undefined;
   settings: Pick<DeploymentSettings, 'logRetentionDays' | 'reservedConcurrency' | 'service' | 'tracing'>;
-  /** Further variables of every function, by the names that the service knows. */
+  /** Further variables of every function. */
   environment: Record<string, string>;
 }
 
-/** A sweep works until just before API Gateway gives up, after 30 seconds. */
+/** Just below API Gateway's timeout of 30 seconds. */
 const SWEEP_TIMEOUT = Duration.seconds(29);
 
-/** The others need one round trip, or fail when an operation on the backend times out: after 4 s at most, see `readSettings`. */
+/** Other functions wait for at most one operation on the backend, which takes at most 4 s, see `readSettings`. */
 const TIMEOUT = Duration.seconds(5);
 
-/**
- * One size for all: twice what the most demanding bodies of 5 MiB, all short strings or all members, take a set (250 MB).
- */
+/** Twice what a set of the most demanding 5 MiB body needs: nothing but short strings or members (250 MB). */
 const MEMORY_MB = 512;
 
 /**
- * One Lambda function for each row of the route table, and the one for what no row takes. Those that need no cache are in no
- * network and may do nothing but log. And the one that measures the cache, where nobody else does.
+ * One Lambda function per route and one for unknown routes. If the backend needs it, also the function that measures the backend.
+ * Functions without a backend are in no VPC, and their role allows only logging.
  */
 export class CacheFunctions extends Construct {
   readonly #functions = new Map<FunctionName, LambdaFunction>();
@@ -51,16 +49,14 @@ export class CacheFunctions extends Construct {
   constructor(scope: Construct, id: string, props: CacheFunctionsProps) {
     super(scope, id);
     const code = Code.fromAsset(props.bundles);
-    const names = [...operations, ...(props.endpoint.measured ? scheduled : [])];
+    const names = [...operations, ...(props.endpoint.needsMeasurement ? scheduled : [])];
     for (const name of names) this.#functions.set(name, this.#create(name, code, props));
   }
 
-  /** All functions that there are. */
   get all(): LambdaFunction[] {
     return [...this.#functions.values()];
   }
 
-  /** The function of an operation, or one that a schedule calls. */
   of(name: FunctionName): LambdaFunction {
     const found = this.#functions.get(name);
     if (!found) throw new Error(`There is no function for ${name}`);
@@ -84,7 +80,7 @@ export class CacheFunctions extends Construct {
       handler: `${name}.handler`,
       timeout: routeNamed(name)?.kind === 'sweep' ? SWEEP_TIMEOUT : TIMEOUT,
       memorySize: MEMORY_MB,
-      // What a schedule calls never runs twice at once.
+      // A scheduled function never runs concurrently.
       reservedConcurrentExecutions: operation && settings.reservedConcurrency,
       environment: {
         ...functionEnvironment((setting) => settings.service[setting] ?? props.environment[setting]),
@@ -95,18 +91,18 @@ export class CacheFunctions extends Construct {
       ...endpoint?.network,
       logGroup,
       loggingFormat: LoggingFormat.JSON,
-      // LOG_LEVEL decides what is written; the platform shall not drop any of it a second time.
+      // LOG_LEVEL filters lines; the platform filters nothing.
       applicationLogLevelV2: ApplicationLogLevel.TRACE,
       tracing: settings.tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     });
-    // A name to type: `sam local invoke GetFunction`. It also keeps the function when constructs are moved about.
+    // A name to type: `sam local invoke GetFunction`. It also keeps the function when constructs are moved.
     (created.node.defaultChild as CfnFunction).overrideLogicalId(id);
     endpoint?.grantTo(created);
     if (operation) props.events?.grantTo(created, operation);
     return created;
   }
 
-  /** A role of the function's own, which allows less than the ready-made policies for functions do. */
+  /** A role per function, with fewer permissions than AWS's managed policies for functions. */
   #role(id: string, logGroup: LogGroup, { inVpc, tracing }: { inVpc: boolean; tracing: boolean }): Role {
     const role = new Role(this, id, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     logGroup.grantWrite(role);
@@ -115,14 +111,14 @@ export class CacheFunctions extends Construct {
       Validations.of(role).acknowledge({
         id: 'AwsSolutions-IAM5[Resource::*]',
         reason:
-          'Lambda makes, finds and removes the network interfaces of functions in a VPC by the right of their role, and X-Ray takes segments; neither has a resource that could be named beforehand.',
+          'Lambda uses the role to create, describe and delete network interfaces of functions in a VPC, and functions send segments to X-Ray. These actions have no resource that is known before the deployment.',
       });
     }
     return role;
   }
 }
 
-/** What Lambda asks of the role of a function that is in a VPC. */
+/** Permissions that Lambda requires of the role of a function in a VPC. */
 const NETWORK_INTERFACES = [
   'ec2:CreateNetworkInterface',
   'ec2:DescribeNetworkInterfaces',
@@ -132,7 +128,7 @@ const NETWORK_INTERFACES = [
   'ec2:UnassignPrivateIpAddresses',
 ];
 
-/** By the route table; what a schedule calls does, or there would be nothing to measure. */
+/** As in the route table. Scheduled functions need the cache. */
 function needsCache(name: FunctionName): boolean {
   return routeNamed(name)?.backend !== false;
 }

@@ -17,7 +17,7 @@ const FAILED = FilterPattern.any(
   FilterPattern.stringValue('$.status', '=', '5*'),
 );
 
-/** Counts failures in the access log: some are answered by API Gateway itself, and no function knows of them. */
+/** Counts failures in the access log, which includes those that API Gateway answers itself. */
 export class LogMetrics extends Construct {
   constructor(scope: Construct, id: string, { api, settings }: LogMetricsProps) {
     super(scope, id);

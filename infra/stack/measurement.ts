@@ -5,20 +5,19 @@ import { Construct } from 'constructs';
 import { MINUTE } from './metrics.ts';
 
 export interface MeasurementProps {
-  /** The function that measures. */
-  measuring: LambdaFunction;
+  measureBackend: LambdaFunction;
 }
 
-/** Has the backend measured once a minute. What fails is not tried again, since a minute later it is old. */
+/** Invokes `measure-backend` once a minute. A failed invocation is not retried, because the next one replaces it. */
 export class Measurement extends Construct {
-  constructor(scope: Construct, id: string, { measuring }: MeasurementProps) {
+  constructor(scope: Construct, id: string, { measureBackend }: MeasurementProps) {
     super(scope, id);
     const once = { retryAttempts: 0, maxEventAge: MINUTE };
-    measuring.configureAsyncInvoke(once);
+    measureBackend.configureAsyncInvoke(once);
     new Rule(this, 'EveryMinute', {
       description: 'cache-service: measures the backend',
       schedule: Schedule.rate(MINUTE),
-      targets: [new Target(measuring, once)],
+      targets: [new Target(measureBackend, once)],
     });
   }
 }

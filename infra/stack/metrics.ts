@@ -5,17 +5,17 @@ import { BackendUnavailableError, InternalError, InvalidationIncompleteError } f
 import { METRICS, type MetricKey, type Unit as MetricUnit } from '../../lib/observability/metric-names.ts';
 import type { DeploymentSettings } from './settings/types.ts';
 
-/** The codes of answers with a status of 500 and above. */
+/** Error codes of responses with a status of 500 and above. */
 export const FAULT_CODES = [
   new BackendUnavailableError(),
   new InvalidationIncompleteError(0),
   new InternalError(undefined),
 ].map(({ code }) => code);
 
-/** The shortest period that CloudWatch keeps these for: whoever is on call wants to see the last minute. */
+/** The shortest period that CloudWatch stores for standard metrics. */
 export const MINUTE = Duration.minutes(1);
 
-/** Where the metrics of a stack are. */
+/** CloudWatch namespace of a stack's metrics. */
 export function namespaceOf(stage: string): string {
   return `CacheService/${stage}`;
 }
@@ -29,15 +29,14 @@ const UNITS: Record<MetricUnit, Unit> = {
 };
 
 export interface ServiceMetricOptions extends MetricOptions {
-  /** The values of those of its dimensions that are not the service. */
+  /** Values of the metric's dimensions other than `service`. */
   by?: Record<string, string>;
 }
 
 /**
- * One of the service's own metrics, summed up each minute unless told otherwise. All else that alarms and the dashboard show
- * comes from API Gateway, Lambda and the cache.
+ * A metric that the service publishes. Default: sum per minute.
  *
- * @throws Error when `by` is not of the metric's dimensions, for which CloudWatch would show nothing
+ * @throws Error if `by` does not match the metric's dimensions: CloudWatch would show no data
  */
 export function serviceMetric(
   { stage, service }: Pick<DeploymentSettings, 'stage' | 'service'>,
@@ -45,20 +44,20 @@ export function serviceMetric(
   { by = {}, ...options }: ServiceMetricOptions = {},
 ): Metric {
   const { name, unit, dimensions } = METRICS[key];
-  const given: Record<string, string> = { service: readConfig(service).serviceName, ...by };
-  const wanted: readonly string[] = dimensions;
-  if (Object.keys(by).some((dimension) => !wanted.includes(dimension))) {
-    throw new Error(`${name} is told apart by ${wanted.join(', ')}`);
+  const values: Record<string, string> = { service: readConfig(service).serviceName, ...by };
+  const names: readonly string[] = dimensions;
+  if (Object.keys(by).some((dimension) => !names.includes(dimension))) {
+    throw new Error(`${name} has only the dimensions ${names.join(', ')}`);
   }
   const pairOf = (dimension: string): [string, string] => {
-    const value = given[dimension];
-    if (value === undefined) throw new Error(`${name} is told apart by ${dimension}`);
+    const value = values[dimension];
+    if (value === undefined) throw new Error(`${name} needs a value for the dimension ${dimension}`);
     return [dimension, value];
   };
   return new Metric({
     namespace: namespaceOf(stage),
     metricName: name,
-    dimensionsMap: Object.fromEntries(wanted.map(pairOf)),
+    dimensionsMap: Object.fromEntries(names.map(pairOf)),
     statistic: 'Sum',
     period: MINUTE,
     unit: UNITS[unit],

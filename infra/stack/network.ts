@@ -4,53 +4,53 @@ import { Construct } from 'constructs';
 import type { EndpointNetwork } from './backend/index.ts';
 
 export interface CacheNetworkProps {
-  /** Availability zones at most. A stack that is tied to no account and region sees two, whatever is asked for. */
-  zones: number;
-  /** Their names, if it matters which: not every service is in all of them. Empty: the first ones. */
-  names: readonly string[];
+  /** Maximum number of availability zones. A stack without a known account and region always has two. */
+  maxZones: number;
+  /** Names of the zones, for services that are not available in all zones. Empty: the first zones. */
+  zones: readonly string[];
 }
 
 /**
- * A VPC without a way out or in: isolated subnets, no NAT gateway, no internet gateway. The functions need the cache alone;
- * their logs and traces go through Lambda itself.
+ * A VPC with isolated subnets, without NAT gateway and internet gateway. Functions need only the cache; Lambda itself transports
+ * their logs and traces.
  */
 export class CacheNetwork extends Construct {
   readonly vpc: Vpc;
-  /** The functions' security group. It lets nothing in, and out what {@link allowTo} says. */
+  /** The functions' security group. It allows no inbound traffic, and outbound traffic by {@link allowTo} only. */
   readonly functions: SecurityGroup;
 
-  constructor(scope: Construct, id: string, { zones, names }: CacheNetworkProps) {
+  constructor(scope: Construct, id: string, { maxZones, zones }: CacheNetworkProps) {
     super(scope, id);
     this.vpc = new Vpc(this, 'Vpc', {
-      ...(names.length > 0 ? { availabilityZones: [...names] } : { maxAzs: zones }),
+      ...(zones.length > 0 ? { availabilityZones: [...zones] } : { maxAzs: maxZones }),
       natGateways: 0,
       subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 22 }],
-      // Nothing of ours is in the default group; what somebody puts there by mistake reaches nothing.
+      // The stack does not use the default group. A resource that is added to it by mistake can reach nothing.
       restrictDefaultSecurityGroup: true,
     });
     Validations.of(this.vpc).acknowledge({
       id: 'AwsSolutions-VPC7',
       reason:
-        'No route leads out of this network, and every flow inside it is allowed by name: a log of flows would cost more than it tells.',
+        'The network has no route to the internet, and security groups allow each connection explicitly. Flow logs would cost more than they are worth.',
     });
-    this.functions = this.group('Functions', 'The functions of cache-service');
+    this.functions = this.createGroup('Functions', 'The functions of cache-service');
   }
 
-  /** A security group that lets nothing in and nothing out. */
-  group(id: string, description: string): SecurityGroup {
+  /** Creates a security group that allows no traffic. */
+  createGroup(id: string, description: string): SecurityGroup {
     const group = new SecurityGroup(this, id, { vpc: this.vpc, description, allowAllOutbound: false });
-    // A group that declares no rule for what goes out may let everything out, and rules that name another group are declared
-    // beside it: so each declares one that leads nowhere.
+    // AWS adds a rule that allows all outbound traffic to a group without egress rules. Rules that refer to other groups are
+    // separate resources and do not prevent that, so each group has this rule, which allows nothing.
     group.addEgressRule(Peer.ipv4('127.0.0.1/32'), Port.allTraffic(), 'Nowhere');
     return group;
   }
 
-  /** Lets the functions reach a group at these ports, and lets the group take what comes from them. */
+  /** Allows connections from the functions to a group on these ports. */
   allowTo(target: SecurityGroup, ...ports: number[]): void {
     for (const port of ports) this.functions.connections.allowTo(target, Port.tcp(port));
   }
 
-  /** Where the functions have to be. */
+  /** VPC, subnets and security group for functions that use the cache. */
   get endpointNetwork(): EndpointNetwork {
     return {
       vpc: this.vpc,

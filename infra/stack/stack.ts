@@ -13,12 +13,12 @@ import { namespaceOf } from './metrics.ts';
 import type { DeploymentSettings } from './settings/types.ts';
 
 export interface CacheStackProps extends StackProps {
-  /** The directory that `build` has filled. */
+  /** Directory of the functions' bundles. */
   bundles: string;
   settings: DeploymentSettings;
 }
 
-/** The whole service on AWS: one construct for each concern, put together here. */
+/** The whole service on AWS: one construct per concern. */
 export class CacheStack extends Stack {
   readonly endpoint: CacheEndpoint;
   readonly functions: CacheFunctions;
@@ -40,8 +40,8 @@ export class CacheStack extends Stack {
     });
     this.api = new CacheApi(this, 'Api', { functions: this.functions, settings });
 
-    if (this.endpoint.measured) {
-      new Measurement(this, 'Measurement', { measuring: this.functions.of('measure-backend') });
+    if (this.endpoint.needsMeasurement) {
+      new Measurement(this, 'Measurement', { measureBackend: this.functions.of('measure-backend') });
     }
     const observed = { api: this.api, functions: this.functions, endpoint: this.endpoint, settings };
     new LogMetrics(this, 'LogMetrics', observed);
@@ -50,7 +50,7 @@ export class CacheStack extends Stack {
   }
 }
 
-/** What the stack of a stage is called. The one that most people have has the short name. */
+/** Name of a stage's stack. The default stage has the short name. */
 export function stackId({ stage }: Pick<DeploymentSettings, 'stage'>): string {
   return stage === 'prod' ? 'CacheService' : `CacheService-${stage}`;
 }

@@ -1,37 +1,36 @@
 import type { Signal } from './runtime.ts';
 
-/** All who wait for one signal, and their listener. */
-interface Waiting {
+interface Listeners {
   all: Set<() => void>;
   fire: () => void;
 }
 
-const waiting = new WeakMap<Signal, Waiting>();
+const listenersBySignal = new WeakMap<Signal, Listeners>();
 
 /**
- * Has `leave` called when a signal fires.
+ * Calls `listener` when a signal fires.
  *
- * All who wait for one signal share one listener on it: of eleven Node 20 says that they may be a leak.
+ * All listeners of one signal share one event listener: Node 20 warns of a memory leak at eleven.
  *
- * @returns what takes it back
+ * @returns function that removes the listener
  */
-export function onAbort(signal: Signal, leave: () => void): () => void {
-  const { all, fire } = waiting.get(signal) ?? listen(signal);
-  all.add(leave);
+export function onAbort(signal: Signal, listener: () => void): () => void {
+  const { all, fire } = listenersBySignal.get(signal) ?? listen(signal);
+  all.add(listener);
   return () => {
-    if (!all.delete(leave) || all.size > 0) return;
-    waiting.delete(signal);
+    if (!all.delete(listener) || all.size > 0) return;
+    listenersBySignal.delete(signal);
     signal.removeEventListener('abort', fire);
   };
 }
 
-function listen(signal: Signal): Waiting {
+function listen(signal: Signal): Listeners {
   const all = new Set<() => void>();
   const fire = (): void => {
-    for (const leave of all) leave();
+    for (const listener of all) listener();
   };
-  const begun = { all, fire };
-  waiting.set(signal, begun);
+  const listeners = { all, fire };
+  listenersBySignal.set(signal, listeners);
   signal.addEventListener('abort', fire, { once: true });
-  return begun;
+  return listeners;
 }

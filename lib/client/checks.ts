@@ -1,8 +1,7 @@
 /**
- * Checks of what callers pass whose compiler does not check it: JavaScript, `any`, or a variable that is not set. Without them
- * `get(undefined)` would ask for the key "undefined".
+ * Argument checks for callers without a type checker. Without them, `get(undefined)` would request the key "undefined".
  *
- * Each throws a TypeError that names the argument. What the service checks, such as the length of a key, is left to it.
+ * Each check throws a TypeError that names the argument. The service checks values, such as the length of a key.
  */
 import type { ClientOptions, Entry, GetOrSetOptions, SetOptions } from './types.ts';
 
@@ -37,7 +36,7 @@ export function checkEntries(entries: readonly Entry[]): void {
   }
 }
 
-/** Those of any call. @param example of what could have been meant */
+/** Checks the options of any call. @param example shown in the error message */
 export function checkOptions(options: SetOptions & GetOrSetOptions, example = 'timeoutMs: 1000'): void {
   check(isObject(options), `options must be an object, e.g. { ${example} }`);
   const { signal, ttl, correlationId, headers } = options;
@@ -51,7 +50,7 @@ export function checkOptions(options: SetOptions & GetOrSetOptions, example = 't
   check(headers === undefined || isObject(headers), 'headers must be an object');
 }
 
-/** Those of a client, but for its `url`. */
+/** Checks a client's options except `url`. */
 export function checkClientOptions(options: ClientOptions): void {
   const { tenant, userId, retries } = options;
   checkString('tenant', tenant);

@@ -1,4 +1,4 @@
-import { batchesOf, carriedBytes, sendBatches } from './batches.ts';
+import { batchesOf, escapedBytes, sendBatches } from './batches.ts';
 import {
   check,
   checkEntries,
@@ -10,13 +10,13 @@ import {
 } from './checks.ts';
 import { Deadline } from './deadline.ts';
 import { DeadlineError } from './errors.ts';
-import { Flights } from './flights.ts';
 import { invalidateAll } from './invalidate.ts';
 import { entryText, parsedValue, valueText } from './json.ts';
 import { isUnavailable, Outage } from './outage.ts';
 import * as requests from './requests.ts';
 import { isControlFlow, randomId, type Signal } from './runtime.ts';
 import { type Settings, settingsOf } from './settings.ts';
+import { SingleFlight } from './single-flight.ts';
 import { addHeaders, type Call, type Request, send } from './transport.ts';
 import type {
   CallOptions,
@@ -31,21 +31,20 @@ import type {
 } from './types.ts';
 
 /**
- * A tenant's cache, wherever `fetch` is: in Node, Deno, Bun, workers and browsers.
+ * A tenant's cache.
  *
- * Every method rejects with a {@link CacheError} of the class that says what is wrong, with a TypeError for an argument of
- * another type, with the reason of the caller's signal, or with what the caller's own functions throw. A miss is no error. What
- * can safely be sent again is, a few times and within the call's time: reads and removals after a lost connection, 429, 502, 503
- * and 504; sets only where they were certainly not taken, since a set that comes late could bring back what has been invalidated.
+ * Every method rejects with a subclass of {@link CacheError}, with a TypeError for an argument of the wrong type, with the reason
+ * of the caller's signal, or with what the caller's own functions throw. A miss is not an error. Retries stay within the call's
+ * time. A set is retried only if the service cannot have received it.
  */
 export class CacheClient {
   readonly #options: ClientOptions;
   readonly #settings: Settings;
-  /** Both are shared with the clients of other tenants. */
-  #flights = new Flights();
+  /** Shared with the clients that `forTenant` creates. */
+  #flights = new SingleFlight();
   #outage = new Outage();
 
-  /** @throws TypeError for an option of another type, and for a `url` at which no service can be */
+  /** @throws TypeError for an invalid option */
   constructor(options: ClientOptions) {
     this.#settings = settingsOf(options);
     this.#options = { ...options };
@@ -55,7 +54,7 @@ export class CacheClient {
     return this.#options.tenant;
   }
 
-  /** A client for another tenant with the same settings. @throws TypeError unless it is a string */
+  /** A client for another tenant with the same options. It shares single flight and the memory of an outage. */
   forTenant(tenant: string): CacheClient {
     const other = new CacheClient({ ...this.#options, tenant });
     other.#flights = this.#flights;
@@ -63,17 +62,13 @@ export class CacheClient {
     return other;
   }
 
-  /** What is cached under a key. Its type is the caller's word: nothing here checks that the value is of it. */
+  /** Looks up a key. The value's type is not checked. */
   async get<T = unknown>(key: string, options: CallOptions = {}): Promise<Lookup<T>> {
     checkString('key', key);
     return (await this.#send(requests.getOne(key), options)) as Lookup<T>;
   }
 
-  /**
-   * Caches a value.
-   *
-   * @throws TypeError for a value that JSON cannot carry
-   */
+  /** Caches a value. @throws TypeError for a value that JSON cannot represent */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<WasSet> {
     checkString('key', key);
     checkOptions(options, 'ttl: 60');
@@ -87,13 +82,11 @@ export class CacheClient {
   }
 
   /**
-   * Removes all entries whose whole key matches a pattern of Redis's: `*`, `?`, `[a-z]`, `[^a]`, `\` to escape. `clear` removes
-   * all entries.
+   * Removes all entries whose whole key matches a Redis glob: `*`, `?`, `[a-z]`, `[^a]`, `\` to escape. Repeats the request until
+   * all are removed. Default time limit: 60 seconds.
    *
-   * It asks again where the service's own time ran out, and has 60 seconds unless `timeoutMs` says otherwise.
-   *
-   * @returns how many live entries went; fewer than did, if an answer was lost and the request sent again
-   * @throws InvalidationIncompleteError when there was too little time for all of them
+   * @returns number of live entries removed. It is too low if a response was lost and the request was retried
+   * @throws InvalidationIncompleteError if time ran out
    */
   async invalidate(pattern: string, options: CallOptions = {}): Promise<number> {
     check(typeof pattern === 'string', 'pattern must be a string; clear() empties the tenant');
@@ -101,22 +94,22 @@ export class CacheClient {
     return this.#call(options, removalTimeoutMs, (call) => invalidateAll(transport, call, pattern));
   }
 
-  /** Empties the tenant. It has 60 seconds unless `timeoutMs` says otherwise. */
+  /** Removes all entries of the tenant. Default time limit: 60 seconds. */
   async clear(options: CallOptions = {}): Promise<void> {
-    return this.#send(requests.clearing(this.tenant), options, this.#settings.removalTimeoutMs);
+    return this.#send(requests.clear(this.tenant), options, this.#settings.removalTimeoutMs);
   }
 
-  /** What the tenant takes. */
+  /** The tenant's number of entries and their size. */
   async usage(options: CallOptions = {}): Promise<Usage> {
-    return this.#send(requests.usageOf(this.tenant), options);
+    return this.#send(requests.usage(this.tenant), options);
   }
 
-  /** How the service is. One that says that it is unhealthy has answered too. */
+  /** The service's state. An unhealthy service is a result, not an error. */
   async health(options: CallOptions = {}): Promise<Health> {
-    return this.#send(requests.healthReport, options);
+    return this.#send(requests.health, options);
   }
 
-  /** For each of any number of keys, in order, what `get` would answer. */
+  /** Looks up any number of keys. @returns what `get` returns for each, in order */
   async getMany<T = unknown>(keys: readonly string[], options: CallOptions = {}): Promise<Lookup<T>[]> {
     checkKeys(keys);
     const found = await this.#sendAll(batchesOf(keys), requests.getBatch, options);
@@ -124,33 +117,29 @@ export class CacheClient {
   }
 
   /**
-   * Caches any number of values. Each is an entry of its own: when this rejects, some may have been set. Of two with one key
-   * the last counts, and is what the results tell of for both.
+   * Caches any number of values. It is not atomic: when it rejects, some may have been set. Of several entries with one key the
+   * last one is set; its TTL is the result for all of them.
    *
-   * @throws TypeError for a value that JSON cannot carry, before anything is sent
+   * @throws TypeError for a value that JSON cannot represent, before anything is sent
    */
   async setMany(entries: readonly Entry[], options: CallOptions = {}): Promise<WasSet[]> {
     checkEntries(entries);
-    // Batches arrive in any order, so that two entries of one key must not be in two of them.
+    // Batches arrive in any order, so each key is sent once.
     const texts = new Map<string, string>();
-    const places = new Map<string, number>();
-    for (const [place, { key, value, ttl }] of entries.entries()) {
-      const text = valueText(value, this.#settings.stringify, `entries[${place}].value`);
+    const indexes = new Map<string, number>();
+    for (const [index, { key, value, ttl }] of entries.entries()) {
+      const text = valueText(value, this.#settings.stringify, `entries[${index}].value`);
       texts.set(key, entryText(key, text, ttl));
-      places.set(key, place);
+      indexes.set(key, index);
     }
-    const batches = batchesOf([...texts.values()], carriedBytes);
-    const sent = [...places.values()];
+    const batches = batchesOf([...texts.values()], escapedBytes);
+    const sent = [...indexes.values()];
     const set = await this.#sendAll(batches, requests.setBatch, options, (index) => sent[index] ?? index);
     const ttls = new Map(set.flat().map(({ key, ttl }) => [key, ttl]));
     return entries.map(({ key }) => ({ key, ttl: ttls.get(key) ?? 0 }));
   }
 
-  /**
-   * Removes any number of entries.
-   *
-   * @returns how many live ones went; fewer than did, if an answer was lost and the request sent again
-   */
+  /** Removes any number of entries. @returns number of live entries removed, with the reservation of `invalidate` */
   async deleteMany(keys: readonly string[], options: CallOptions = {}): Promise<number> {
     checkKeys(keys);
     const counts = await this.#sendAll(batchesOf(keys), requests.deleteBatch, options);
@@ -158,30 +147,19 @@ export class CacheClient {
   }
 
   /**
-   * What is cached under a key or, if nothing is, what `produce` gives, which is then cached for `ttl` seconds.
+   * Returns the cached value, or calls `produce` and caches its result for `ttl` seconds.
    *
-   * Single flight: calls for one key at the same time share one lookup and one `produce`, within this client and those that
-   * `forTenant` made of it. The first call's arguments count, but for `signal`, which ends only its own call. All get the same
-   * object. If `produce` throws, all calls reject with that error and nothing is cached.
+   * Concurrent calls for one key share one lookup and one `produce` (single flight), within this client and those that `forTenant`
+   * created from it. The first call's arguments apply to all, except `signal`, which ends only its own call. The signal passed to
+   * `produce` fires at `produceTimeoutMs`, or when no call waits any more.
    *
-   * `produce` has `produceTimeoutMs`. After that all calls reject with a {@link DeadlineError}, and the next call produces anew.
-   * The signal that `produce` gets fires then, and when no call waits any more. A `produce` that asks for its own key waits for
-   * itself until then.
+   * A cache that fails or is slow counts as a miss and is reported to `onError`; the call does not fail. While the cache is
+   * unavailable, calls only produce. The produced value is returned as JSON represents it, so that a miss and a hit return the
+   * same. A value that JSON cannot represent is returned unchanged and not cached.
    *
-   * The value goes through JSON before it is returned, so that a miss and a hit give the same: of a Date the text, of a Map `{}`,
-   * of NaN null. A value that JSON cannot carry (undefined, a bigint, a circle) is returned as it is, not cached, and reported to
-   * `onError`.
+   * Not guaranteed: each process may produce once, and a value that was produced before an invalidation may be set after it.
    *
-   * A cache that fails or is slow is a miss, reported to `onError`. The lookup and the set have `timeoutMs` each, one second
-   * unless given. After a lookup that timed out, could not connect or was answered with 502, 503 or 504, nothing is set, and for
-   * a while, 0.5 to 10 seconds, calls only produce, without a report. Then one call looks whether the cache is back. A lookup
-   * counts only for its own call if another one was answered meanwhile, or if its `timeoutMs` was below the client's.
-   *
-   * What it does not promise: processes do not know of each other, so each may produce; and a value that was produced before an
-   * invalidation may be set after it, and then stays until its `ttl` is over.
-   *
-   * @throws TypeError for an argument of another type
-   * @throws DeadlineError when `produce` took too long
+   * @throws DeadlineError if `produce` takes longer than `produceTimeoutMs`
    */
   async getOrSet<T>(
     key: string,
@@ -196,10 +174,10 @@ export class CacheClient {
     const { stringify, transport, ...settings } = this.#settings;
     const { signal, produceTimeoutMs = settings.produceTimeoutMs, ...rest } = options;
     const bounded = { ...rest, timeoutMs: rest.timeoutMs ?? settings.fillTimeoutMs };
-    return this.#flights.join(`${this.tenant}\n${key}`, signal, async (unwanted) => {
-      const lookup = await this.#lookUp<T>(key, { ...bounded, signal: unwanted });
+    return this.#flights.do(`${this.tenant}\n${key}`, signal, async (abandoned) => {
+      const lookup = await this.#lookUp<T>(key, { ...bounded, signal: abandoned });
       if (lookup?.found) return lookup.value;
-      const produced = await produceWithin(produceTimeoutMs, unwanted, produce);
+      const produced = await produceWithin(produceTimeoutMs, abandoned, produce);
       let text: string;
       let value: T;
       try {
@@ -217,7 +195,7 @@ export class CacheClient {
     });
   }
 
-  /** The lookup of a `getOrSet`. @returns undefined where it is better to do without the cache, and not to set either */
+  /** The lookup of a `getOrSet`. @returns undefined if the cache is unavailable, so that a set would fail as well */
   async #lookUp<T>(
     key: string,
     options: CallOptions & { timeoutMs: number; signal: Signal },
@@ -226,26 +204,26 @@ export class CacheClient {
     const startedMonotonicMs = performance.now();
     try {
       const lookup = await this.get<T>(key, options);
-      this.#outage.answered();
+      this.#outage.recordResponse();
       return lookup;
     } catch (error) {
       if (options.signal.aborted) throw error;
       this.#report(error, 'get', key);
       if (isUnavailable(error)) {
-        // A caller's own shorter timeout proves nothing to the others.
+        // A timeout shorter than the client's does not show that the cache is unavailable.
         const isShort = options.timeoutMs < this.#settings.fillTimeoutMs;
-        if (!(isShort && error instanceof DeadlineError)) this.#outage.failed(startedMonotonicMs);
+        if (!(isShort && error instanceof DeadlineError)) this.#outage.recordFailure(startedMonotonicMs);
         return undefined;
       }
-      this.#outage.answered();
+      this.#outage.recordResponse();
       return { found: false, key };
     }
   }
 
-  /** Reports a failure of the cache with which the call does not fail. @throws the error if it is a framework's */
+  /** Passes a failure of the cache to `onError`. @throws the error if a framework threw it */
   #report(error: unknown, operation: 'get' | 'set', key: string): void {
     if (isControlFlow(error)) throw error;
-    // Neither does the call fail with what `onError` throws or rejects with.
+    // An error in `onError` does not fail the call.
     const report = async (): Promise<void> => this.#options.onError?.(error, { operation, key });
     report().catch(() => {});
   }
@@ -266,10 +244,10 @@ export class CacheClient {
     batches: I[][],
     requestOf: (items: I[]) => Request<T>,
     options: CallOptions,
-    place?: (index: number) => number,
+    toCallerIndex?: (index: number) => number,
   ): Promise<T[]> {
     return this.#call(options, this.#settings.timeoutMs, (call) =>
-      sendBatches(batches, (items) => send(this.#settings.transport, call, requestOf(items)), place),
+      sendBatches(batches, (items) => send(this.#settings.transport, call, requestOf(items)), toCallerIndex),
     );
   }
 
@@ -298,13 +276,13 @@ export class CacheClient {
   }
 }
 
-/** What `produce` gives, unless it takes longer or nobody wants it any more. @throws DeadlineError when it takes longer */
+/** Calls `produce`. @throws DeadlineError after `timeoutMs` */
 async function produceWithin<T>(
   timeoutMs: number,
-  unwanted: Signal,
+  abandoned: Signal,
   produce: (signal: Signal) => T | Promise<T>,
 ): Promise<T> {
-  const deadline = new Deadline(timeoutMs, unwanted, undefined, 'produce');
+  const deadline = new Deadline(timeoutMs, abandoned, undefined, 'produce');
   try {
     return await deadline.within(produce(deadline.signal));
   } finally {

@@ -2,46 +2,42 @@ import { onAbort } from './abort.ts';
 import { DeadlineError } from './errors.ts';
 import type { Signal } from './runtime.ts';
 
-/** The longest that timers can wait, in milliseconds; a longer one would go off at once. */
-const LONGEST_MS = 2 ** 31 - 1;
+/** Maximum delay of a timer; a longer one fires at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** Seen by nobody: whoever asked has been answered. Of its own an AbortController would make an error, stack and all. */
-const OVER = 'the call is over';
+/** Nobody sees this reason, because the call has returned. Without it, AbortController would create an Error with a stack. */
+const CALL_ENDED = 'the call is over';
 
-/** The time that some work has. Its signal fires at the deadline or with the caller's own signal, whichever is first. */
+/** Time limit of a piece of work. Its signal fires at the deadline, or when the caller's signal fires. */
 export class Deadline {
   readonly #controller = new AbortController();
-  readonly #endsAt: number;
+  readonly #deadlineMonotonicMs: number;
   readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #letGo: (() => void) | undefined;
+  readonly #removeListener: (() => void) | undefined;
 
-  /**
-   * @param timeoutMs from now on
-   * @param work what the error names as having taken longer
-   */
+  /** @param work subject of the error message */
   constructor(timeoutMs: number, caller: Signal | undefined, correlationId?: string, work = 'The call') {
-    const ms = Math.min(timeoutMs, LONGEST_MS);
-    this.#endsAt = performance.now() + ms;
+    const ms = Math.min(timeoutMs, MAX_TIMER_MS);
+    this.#deadlineMonotonicMs = performance.now() + ms;
     this.#timer = setTimeout(() => {
       const message = `${work} took longer than ${timeoutMs} ms`;
       this.#controller.abort(new DeadlineError({ message, correlationId }));
     }, ms);
-    const leave = (): void => this.#controller.abort(caller?.reason);
-    if (caller?.aborted) leave();
-    else this.#letGo = caller && onAbort(caller, leave);
+    const abort = (): void => this.#controller.abort(caller?.reason);
+    if (caller?.aborted) abort();
+    else this.#removeListener = caller && onAbort(caller, abort);
   }
 
-  /** Fires at the end of the work, however that comes. */
+  /** Fires when the work ends, for any reason. */
   get signal(): Signal {
     return this.#controller.signal;
   }
 
-  /** Milliseconds. */
-  leftMs(): number {
-    return this.#endsAt - performance.now();
+  remainingMs(): number {
+    return this.#deadlineMonotonicMs - performance.now();
   }
 
-  /** What `work` comes to, unless the call ends first: then the reason for that, whatever becomes of the work. */
+  /** The result of `work`. @throws the signal's reason as soon as the signal fires */
   async within<T>(work: PromiseLike<T> | T): Promise<T> {
     const { signal } = this.#controller;
     let stop = (): void => {};
@@ -72,15 +68,15 @@ export class Deadline {
     }
   }
 
-  /** Lifts the deadline: no timer keeps the process alive, and the signal does not fire any more. */
+  /** Cancels the deadline: its timer no longer keeps the process alive, and the signal no longer fires. */
   release(): void {
     clearTimeout(this.#timer);
-    this.#letGo?.();
+    this.#removeListener?.();
   }
 
-  /** Ends the work: its signal fires, so that nothing of it goes on. */
+  /** Cancels the deadline and fires the signal, which stops work that is still running. */
   close(): void {
     this.release();
-    this.#controller.abort(OVER);
+    this.#controller.abort(CALL_ENDED);
   }
 }

@@ -1,12 +1,11 @@
 /**
- * Every failure that a call can end with, one class each: those that the service answers, with the codes of its contract, and
- * those that happen on the way there.
+ * One class per failure: those that the service returns, with the codes of its contract, and those of the connection.
  *
- * A process can load this module twice: one package imports the client, another one requires it. `instanceof` holds for the
- * errors of both copies, since it compares a mark of the class that all copies share instead of the class.
+ * A process can load this module twice, if one package imports the client and another requires it. `instanceof` works across both
+ * copies because it compares a mark in the global symbol registry instead of the class.
  */
 
-/** What is known of a failure. `message` is completed by the first issue in `details`, or else by the root of `cause`. */
+/** `message` is completed with the first issue in `details`, or with the message of the innermost `cause`. */
 export interface Failure {
   message: string;
   code?: string | undefined;
@@ -18,19 +17,19 @@ export interface Failure {
   cause?: unknown;
 }
 
-/** Base of all of them. One that is of no subclass has a code that this version of the client does not know. */
+/** Base of all errors of the client. An error of no subclass has a code that this version of the client does not know. */
 export class CacheError extends Error {
   override readonly name: string = 'CacheError';
-  /** Stable: what to tell failures apart by, where `instanceof` will not do. */
+  /** Stable identifier, for code that cannot use `instanceof`. */
   readonly code: string;
-  /** The HTTP status; undefined where no answer came. */
+  /** HTTP status; undefined if there was no response. */
   readonly status: number | undefined;
-  /** What the service tells beside the message; empty where it tells nothing. */
+  /** The error's `details` in the response; empty if there are none. */
   readonly details: Readonly<Record<string, unknown>>;
-  /** As the service has it in its log; what was sent, where no answer came. */
+  /** The id in the service's log. Without a response: the id that was sent. */
   readonly correlationId: string | undefined;
   readonly requestId: string | undefined;
-  /** How long the service, or what stands in front of it, asks to wait before another try; undefined where it does not. */
+  /** The response's Retry-After; undefined if there was none. */
   readonly retryAfterMs: number | undefined;
 
   constructor(failure: Failure) {
@@ -44,14 +43,14 @@ export class CacheError extends Error {
   }
 }
 
-/** One field of a request that is not of its form. */
+/** An invalid field of a request. */
 export interface Issue {
   /** `key`, `ttl`, `keys.3`, a header's name … */
   field: string;
   message: string;
 }
 
-/** 400: key, value, TTL, pattern or header is not of its form. */
+/** 400: an invalid key, value, TTL, pattern or header. */
 export class ValidationError extends CacheError {
   override readonly name = 'ValidationError';
   override readonly code = 'VALIDATION_ERROR' as const;
@@ -61,88 +60,88 @@ export class ValidationError extends CacheError {
   }
 }
 
-/** 401: the request names no tenant. */
+/** 401: the request contains no tenant. */
 export class MissingTenantError extends CacheError {
   override readonly name = 'MissingTenantError';
   override readonly code = 'MISSING_TENANT_ID' as const;
 }
 
-/** 403: the tenant is not the one that the caller's token is for. */
+/** 403: the tenant is not the one in the caller's token. */
 export class TenantMismatchError extends CacheError {
   override readonly name = 'TenantMismatchError';
   override readonly code = 'TENANT_MISMATCH' as const;
 }
 
-/** 404: the service knows no such route: the client's `url` leads elsewhere, or to an older version. A miss is no error. */
+/** 404: no such route. The client's `url` leads elsewhere, or to an older version of the service. A miss is not an error. */
 export class NotFoundError extends CacheError {
   override readonly name = 'NotFoundError';
   override readonly code = 'NOT_FOUND' as const;
 }
 
-/** 405: the path does not accept the method: the client's `url` leads to another version of the service. */
+/** 405: the path does not accept the method. The client's `url` leads to another version of the service. */
 export class MethodNotAllowedError extends CacheError {
   override readonly name = 'MethodNotAllowedError';
   override readonly code = 'METHOD_NOT_ALLOWED' as const;
 }
 
-/** 413: a value, or a batch, of more bytes than the service takes. */
+/** 413: a value or a batch is larger than the service accepts. */
 export class PayloadTooLargeError extends CacheError {
   override readonly name = 'PayloadTooLargeError';
   override readonly code = 'PAYLOAD_TOO_LARGE' as const;
 
-  /** How many bytes it takes. */
+  /** The service's limit. */
   get maxBytes(): number | undefined {
     return numberOf(this.details.max_bytes);
   }
 
-  /** Of a batch: how many of the first items fit. */
+  /** Number of the batch's first items that fit together. */
   get fitting(): number | undefined {
     return numberOf(this.details.fitting);
   }
 }
 
-/** 415: the body did not arrive as JSON. */
+/** 415: the body's Content-Type is not JSON. */
 export class UnsupportedMediaTypeError extends CacheError {
   override readonly name = 'UnsupportedMediaTypeError';
   override readonly code = 'UNSUPPORTED_MEDIA_TYPE' as const;
 }
 
-/** 500: a fault of the service, of which its log tells more. */
+/** 500: a fault of the service. Its log has the cause. */
 export class InternalError extends CacheError {
   override readonly name = 'InternalError';
   override readonly code = 'INTERNAL_SERVER_ERROR' as const;
 }
 
-/** 503: the service's backend did not answer in time. A set may have been made all the same. */
+/** 503: the service's backend did not answer in time. A set may have succeeded nevertheless. */
 export class BackendUnavailableError extends CacheError {
   override readonly name = 'BackendUnavailableError';
   override readonly code = 'BACKEND_UNAVAILABLE' as const;
 }
 
-/** 503: time ran out during an invalidation. What went is gone; the same call again removes more. */
+/** 503: time ran out during an invalidation. Repeat the call to remove the rest. */
 export class InvalidationIncompleteError extends CacheError {
   override readonly name = 'InvalidationIncompleteError';
   override readonly code = 'INVALIDATION_INCOMPLETE' as const;
 
-  /** The live entries that this call has removed. */
+  /** Number of live entries that this call has removed. */
   get count(): number {
     return numberOf(this.details.count) ?? 0;
   }
 }
 
 /**
- * An answer that is not the service's but of something in front of it, such as API Gateway's own 403, 429 and 503. The code is
- * `HTTP_` and the status.
+ * A response that does not come from the service but from a proxy in front of it, such as API Gateway's own 403, 429 and 503. The
+ * code is `HTTP_` and the status.
  */
 export class GatewayError extends CacheError {
   override readonly name = 'GatewayError';
 }
 
-/** No answer came: the network, the name, the port or the certificate. `cause` is what `fetch` threw. */
+/** No response: the network, the host name, the port or the certificate failed. `cause` is what `fetch` threw. */
 export class ConnectionError extends CacheError {
   override readonly name = 'ConnectionError';
   override readonly code = 'CONNECTION_FAILED' as const;
-  /** False where no connection was made, so that the service cannot have seen the request. */
+  /** False if no connection was made: the service cannot have received the request. */
   readonly maybeSent: boolean;
 
   constructor(failure: Failure & { maybeSent: boolean }) {
@@ -152,8 +151,8 @@ export class ConnectionError extends CacheError {
 }
 
 /**
- * The call took longer than its `timeoutMs`: the service may have done what was asked, or may yet do so. Or `produce` took longer
- * than its `produceTimeoutMs`.
+ * The call took longer than `timeoutMs`, or `produce` took longer than `produceTimeoutMs`. The service may have processed the
+ * request, or may still process it.
  */
 export class DeadlineError extends CacheError {
   override readonly name = 'DeadlineError';
@@ -191,7 +190,7 @@ for (const [name, Class] of Object.entries<{ readonly prototype: CacheError }>(c
 
 type Inspect = (value: unknown, options: object) => string;
 
-// Node and Bun print two levels, which ends above the issues.
+// By default Node and Bun print two levels, which leaves out the issues.
 Object.defineProperty(CacheError.prototype, Symbol.for('nodejs.util.inspect.custom'), {
   value(_depth: number, options: { depth: number | null }, inspect: Inspect): string {
     const depth = Math.max(options.depth ?? Number.POSITIVE_INFINITY, 3);
@@ -199,7 +198,7 @@ Object.defineProperty(CacheError.prototype, Symbol.for('nodejs.util.inspect.cust
   },
 });
 
-/** The message and the reason, unless the message contains it: a log line often has nothing but the message. */
+/** Appends the reason unless the message contains it: log lines often have only the message. */
 function messageOf({ message, details, cause }: Failure): string {
   const issue = Array.isArray(details?.issues)
     ? (details.issues[0] as Partial<Issue> | undefined)
@@ -209,11 +208,11 @@ function messageOf({ message, details, cause }: Failure): string {
   return `${message}: ${issue?.field ? `${issue.field} ` : ''}${reason}`;
 }
 
-/** The message, or else the code, of the innermost cause that has one. */
+/** Message or code of the innermost cause that has one. */
 function rootOf(cause: unknown): string | undefined {
   let root: string | undefined;
   let error = cause as { message?: string; code?: string; cause?: unknown } | undefined;
-  // Ends also where causes form a circle.
+  // The limit ends a cycle of causes.
   for (let depth = 0; depth < 10 && typeof error === 'object' && error !== null; depth++) {
     root = error.message || error.code || root;
     error = error.cause as typeof error;
@@ -221,7 +220,7 @@ function rootOf(cause: unknown): string | undefined {
   return root;
 }
 
-/** A parser of the caller's own may have made something else of a number. */
+/** A caller's own `parse` may return numbers as another type. */
 function numberOf(value: unknown): number | undefined {
   return value === undefined || value === null ? undefined : Number(value);
 }

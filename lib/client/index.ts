@@ -1,4 +1,4 @@
-export { bearer } from './authorize.ts';
+export { bearer, type Credentials, type SigV4Options, sigV4 } from './authorize.ts';
 export { CacheClient } from './client.ts';
 export {
   BackendUnavailableError,
@@ -19,7 +19,6 @@ export {
   ValidationError,
 } from './errors.ts';
 export type { Fetch, FetchRequest, FetchResponse, Signal } from './runtime.ts';
-export { type Credentials, type SigV4Options, sigV4 } from './sigv4.ts';
 export type {
   Authorize,
   CallOptions,

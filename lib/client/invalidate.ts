@@ -1,13 +1,12 @@
 import { DeadlineError, InvalidationIncompleteError } from './errors.ts';
-import { invalidation } from './requests.ts';
+import { invalidate } from './requests.ts';
 import { type Call, send, type TransportSettings } from './transport.ts';
 
 /**
- * Invalidates until the service says that it is complete: it stops when its own time is up, and goes on when asked again.
+ * Repeats an invalidation until the service reports that it is complete. One request ends when the service's own time is over.
  *
- * @returns how many live entries went, in all rounds
- * @throws InvalidationIncompleteError with that number, when this call's time is up as well, or a round has removed nothing, so
- *   that the next would get no further
+ * @returns number of live entries removed by all requests
+ * @throws InvalidationIncompleteError with that number if the call's time is over, or if a request removed nothing
  */
 export async function invalidateAll(
   settings: TransportSettings,
@@ -17,13 +16,13 @@ export async function invalidateAll(
   let removed = 0;
   for (;;) {
     try {
-      return removed + (await send(settings, call, invalidation(pattern)));
+      return removed + (await send(settings, call, invalidate(pattern)));
     } catch (error) {
       if (error instanceof DeadlineError && removed > 0) throw incomplete(error, removed);
       if (!(error instanceof InvalidationIncompleteError)) throw error;
       removed += error.count;
       const ms = error.retryAfterMs ?? 0;
-      if (error.count === 0 || ms >= call.deadline.leftMs()) throw incomplete(error, removed);
+      if (error.count === 0 || ms >= call.deadline.remainingMs()) throw incomplete(error, removed);
       await call.deadline.sleep(ms);
     }
   }
@@ -31,15 +30,14 @@ export async function invalidateAll(
 
 function incomplete(cause: InvalidationIncompleteError | DeadlineError, count: number): Error {
   const { status, correlationId, requestId, retryAfterMs } = cause;
-  const message = 'Time ran out before the invalidation was complete; the same call again removes more';
-  const details = { count };
+  const message = 'Time ran out before the invalidation was complete; repeat the call to remove the rest';
+  const ids = { correlationId, requestId };
   return new InvalidationIncompleteError({
+    ...ids,
     message,
     status,
-    correlationId,
-    requestId,
     retryAfterMs,
-    details,
+    details: { count },
     cause,
   });
 }

@@ -1,7 +1,7 @@
 /** Writes a value as JSON text. */
 export type Stringify = (value: unknown) => string | undefined;
 
-/** @throws TypeError for what JSON cannot carry: undefined, functions, symbols, bigints, what refers to itself */
+/** @throws TypeError for what JSON cannot represent: undefined, functions, symbols, bigints, cycles */
 export function valueText(value: unknown, stringify: Stringify, name = 'value'): string {
   let text: string | undefined;
   let reason = `${typeof value} is not`;
@@ -16,16 +16,12 @@ export function valueText(value: unknown, stringify: Stringify, name = 'value'):
   throw new TypeError(`${name} must be serializable as JSON: ${reason}`, options);
 }
 
-/** The value that a lookup of this JSON text gives: it is parsed in the place that it has in an answer. */
+/** The value that a later lookup will return: a caller's own `parse` sees the text at the same depth as in a response. */
 export function parsedValue(text: string, parse: (text: string) => unknown): unknown {
   return (parse(`{"data":{"value":${text}}}`) as { data: { value: unknown } }).data.value;
 }
 
-/**
- * An entry as the service takes it.
- *
- * @param value JSON text, which is sent as it is
- */
+/** An entry of a request's body. @param value JSON text */
 export function entryText(key: string, value: string, ttl: number | undefined): string {
   return `{"key":${JSON.stringify(key)},"value":${value}${ttl === undefined ? '' : `,"ttl":${ttl}`}}`;
 }

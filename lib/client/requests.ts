@@ -1,18 +1,18 @@
-import { type Answer, readData, readHealth, readNothing } from './answer.ts';
 import { ValidationError } from './errors.ts';
+import { readData, readHealth, readNothing, type ServiceResponse } from './response.ts';
 import type { Request } from './transport.ts';
 import type { Health, Lookup, Usage, WasSet } from './types.ts';
 
-/** What each operation sends, and what it makes of the answer. */
+/** The request of each operation, and how its response is read. */
 
 const API = '/api/v1/cache';
 
 export function getOne(key: string): Request<Lookup<unknown>> {
   return {
     method: 'GET',
-    target: byKey(key),
-    repeatable: 'always',
-    read: (answer) => lookup(readData(answer)),
+    target: targetOf(key),
+    retry: 'always',
+    read: (response) => lookupOf(readData(response)),
   };
 }
 
@@ -21,8 +21,8 @@ export function getBatch(keys: readonly string[]): Request<Lookup<unknown>[]> {
     method: 'POST',
     target: `${API}/batch/get`,
     body: JSON.stringify({ keys }),
-    repeatable: 'always',
-    read: (answer) => itemsOf(answer).map(lookup),
+    retry: 'always',
+    read: (response) => itemsOf(response).map(lookupOf),
   };
 }
 
@@ -32,8 +32,8 @@ export function setOne(entry: string): Request<WasSet> {
     method: 'POST',
     target: API,
     body: entry,
-    repeatable: 'unless-taken',
-    read: (answer) => wasSet(readData(answer)),
+    retry: 'if-not-received',
+    read: (response) => wasSet(readData(response)),
   };
 }
 
@@ -43,69 +43,59 @@ export function setBatch(entries: readonly string[]): Request<WasSet[]> {
     method: 'POST',
     target: `${API}/batch/set`,
     body: `{"items":[${entries.join(',')}]}`,
-    repeatable: 'unless-taken',
-    read: (answer) => itemsOf(answer).map(wasSet),
+    retry: 'if-not-received',
+    read: (response) => itemsOf(response).map(wasSet),
   };
 }
 
 export function deleteOne(key: string): Request<void> {
-  return { method: 'DELETE', target: byKey(key), repeatable: 'always', read: readNothing };
+  return { method: 'DELETE', target: targetOf(key), retry: 'always', read: readNothing };
 }
 
 export function deleteBatch(keys: readonly string[]): Request<number> {
-  return {
-    method: 'POST',
-    target: `${API}/batch/delete`,
-    body: JSON.stringify({ keys }),
-    repeatable: 'always',
-    read: countOf,
-  };
+  const body = JSON.stringify({ keys });
+  return { method: 'POST', target: `${API}/batch/delete`, body, retry: 'always', read: countOf };
 }
 
-export function invalidation(pattern: string): Request<number> {
-  return {
-    method: 'POST',
-    target: `${API}/invalidate`,
-    body: JSON.stringify({ pattern }),
-    repeatable: 'always',
-    read: countOf,
-  };
+export function invalidate(pattern: string): Request<number> {
+  const body = JSON.stringify({ pattern });
+  return { method: 'POST', target: `${API}/invalidate`, body, retry: 'always', read: countOf };
 }
 
-export function clearing(tenant: string): Request<void> {
-  return { method: 'DELETE', target: ofTenant(tenant), repeatable: 'always', read: readNothing };
+export function clear(tenant: string): Request<void> {
+  return { method: 'DELETE', target: tenantTarget(tenant), retry: 'always', read: readNothing };
 }
 
-export function usageOf(tenant: string): Request<Usage> {
+export function usage(tenant: string): Request<Usage> {
   return {
     method: 'GET',
-    target: ofTenant(tenant),
-    repeatable: 'always',
-    read: (answer) => {
-      const usage = readData(answer) as unknown as Usage;
-      return { ...usage, entries: Number(usage.entries), bytes: mapped(usage.bytes) };
+    target: tenantTarget(tenant),
+    retry: 'always',
+    read: (response) => {
+      const read = readData(response) as unknown as Usage;
+      return { ...read, entries: Number(read.entries), bytes: withNumbers(read.bytes) };
     },
   };
 }
 
-export const healthReport: Request<Health> = {
+export const health: Request<Health> = {
   method: 'GET',
   target: '/health',
-  repeatable: 'always',
-  read: (answer) => {
-    const health = readHealth(answer) as unknown as Health;
-    const memory = health.memory && mapped(health.memory);
-    return { ...health, latency_ms: Number(health.latency_ms), ...(memory && { memory }) };
+  retry: 'always',
+  read: (response) => {
+    const read = readHealth(response) as unknown as Health;
+    const memory = read.memory && withNumbers(read.memory);
+    return { ...read, latency_ms: Number(read.latency_ms), ...(memory && { memory }) };
   },
 };
 
 /**
- * Keys go by the query, which carries all of them. A path would not: API Gateway decodes it before it looks for its segments,
- * and `fetch` takes `.` and `..` for steps even where they are percent-encoded.
+ * The key is sent in the query. In a path, API Gateway decodes it before routing, and `fetch` resolves `.` and `..` even where they
+ * are percent-encoded.
  *
  * @throws ValidationError for half a surrogate pair, which has no percent-encoding
  */
-function byKey(key: string): string {
+function targetOf(key: string): string {
   try {
     return `${API}?key=${encodeURIComponent(key)}`;
   } catch (cause) {
@@ -114,20 +104,19 @@ function byKey(key: string): string {
   }
 }
 
-function ofTenant(tenant: string): string {
+function tenantTarget(tenant: string): string {
   return `${API}/tenant/${encodeURIComponent(tenant)}`;
 }
 
 type Members = Record<string, unknown>;
 
-/** With every member a number. */
-function mapped<T extends object>(numbers: T): T {
-  return Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, Number(number)])) as T;
+// A caller's own `parse` may return numbers as another type: `Number` converts them back.
+
+function withNumbers<T extends object>(members: T): T {
+  return Object.fromEntries(Object.entries(members).map(([name, value]) => [name, Number(value)])) as T;
 }
 
-// Numbers are made numbers: a parser of the caller's own may have made something else of them.
-
-function lookup({ key, found, value, ttl }: Members): Lookup<unknown> {
+function lookupOf({ key, found, value, ttl }: Members): Lookup<unknown> {
   const name = key as string;
   return found ? { found: true, key: name, value, ttl: Number(ttl) } : { found: false, key: name };
 }
@@ -136,10 +125,10 @@ function wasSet({ key, ttl }: Members): WasSet {
   return { key: key as string, ttl: Number(ttl) };
 }
 
-function itemsOf(answer: Answer): Members[] {
-  return readData(answer).items as Members[];
+function itemsOf(response: ServiceResponse): Members[] {
+  return readData(response).items as Members[];
 }
 
-function countOf(answer: Answer): number {
-  return Number(readData(answer).count);
+function countOf(response: ServiceResponse): number {
+  return Number(readData(response).count);
 }

@@ -1,50 +1,48 @@
 import { CacheError, ConnectionError, InvalidationIncompleteError } from './errors.ts';
 
 /**
- * When a request may be sent again.
+ * When a request may be retried.
  *
- * `always`: reads and removals. At worst a removal that comes late takes something that was set in between, which is a miss.
+ * `always`: reads and removals. A removal that arrives late can at worst remove a newer entry, which is a miss.
  *
- * `unless-taken`: sets, which are sent again only where they were certainly not taken. Of one whose answer was lost nobody knows
- * whether it is still on its way:
+ * `if-not-received`: sets. A set whose response was lost may still arrive. If a retry of it succeeded, the caller would not know that
+ * the first attempt can undo a later invalidation:
  *
- *     set ------------------------------------------------> arrives: what was gone is back
+ *     set ------------------------------------------------> arrives: the invalidated entry is back
  *     set again --> arrives   invalidate --> arrives
- *
- * Its caller would have been told that all is well; that the set failed is what tells it that this can happen.
  */
-export type Repeatable = 'always' | 'unless-taken';
+export type RetryPolicy = 'always' | 'if-not-received';
 
 const TRANSIENT = new Set([429, 502, 503, 504]);
 
-/** Whether a request that failed so may be sent again. */
-export function mayRepeat(repeatable: Repeatable, error: unknown): error is CacheError {
-  // It is no failure to try again but half of a success, to be counted.
+/** Whether a request that failed with this error may be sent again. */
+export function mayRetry(policy: RetryPolicy, error: unknown): error is CacheError {
+  // `invalidateAll` repeats these requests, because it has to add up their counts.
   if (error instanceof InvalidationIncompleteError) return false;
-  if (error instanceof ConnectionError) return repeatable === 'always' || !error.maybeSent;
+  if (error instanceof ConnectionError) return policy === 'always' || !error.maybeSent;
   if (!(error instanceof CacheError) || error.status === undefined) return false;
-  // What throttles a request does so before anything looks at it.
-  return repeatable === 'always' ? TRANSIENT.has(error.status) : error.status === 429;
+  // A throttled request has not reached the service.
+  return policy === 'always' ? TRANSIENT.has(error.status) : error.status === 429;
 }
 
-const FIRST_MS = 100;
-const MOST_MS = 2000;
+const BASE_DELAY_MS = 100;
+const MAX_DELAY_MS = 2000;
 
 /**
- * How long to wait before a retry, in milliseconds: anything up to a bound that doubles each time («full jitter»), so that
- * those who failed together do not come back together; after what the service asked for, if it did.
+ * Delay before a retry: Retry-After, plus a random delay up to a bound that doubles with each retry (full jitter). Clients that
+ * failed together therefore do not retry together.
  *
- * @param retries how many there were before
+ * @param retries number of earlier retries
  */
-export function waitMs(retries: number, error: CacheError): number {
-  return (error.retryAfterMs ?? 0) + Math.random() * Math.min(MOST_MS, FIRST_MS * 2 ** retries);
+export function retryDelayMs(retries: number, error: CacheError): number {
+  return (error.retryAfterMs ?? 0) + Math.random() * Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** retries);
 }
 
-/** Node's and Bun's names for a connection that did not come to be. */
+/** Error codes of Node and Bun if no connection was made. */
 const NOT_CONNECTED =
   /^(?:ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ConnectionRefused|FailedToOpenSocket)$/;
 
-/** The error for what `fetch` threw. Where a runtime does not tell whether anything was sent, it may have been. */
+/** Wraps what `fetch` threw. `maybeSent` is true unless the runtime reports that no connection was made. */
 export function connectionError(
   cause: unknown,
   url: string,

@@ -1,9 +1,9 @@
 /**
- * What the client takes from where it runs, as types that hold whether these come from TypeScript's DOM library, from Node's
- * types, from Deno's or Bun's, or from nowhere.
+ * The runtime's functions that the client uses. The types compile with TypeScript's DOM library, with the types of Node, Deno or
+ * Bun, and without any of them.
  */
 
-/** `AbortSignal`, where the types of one are known. */
+/** `AbortSignal` if its type is known. */
 export type Signal = typeof globalThis extends { AbortSignal: { prototype: infer Known } }
   ? Known
   : AnySignal;
@@ -15,7 +15,7 @@ interface AnySignal {
   removeEventListener(type: 'abort', listener: () => void): void;
 }
 
-/** What the client asks of `fetch`. The runtime's own is one, and so is any function around it. */
+/** The part of `fetch` that the client uses: the runtime's own, or a wrapper. */
 export type Fetch = (url: string, request: FetchRequest) => Promise<FetchResponse>;
 
 export interface FetchRequest {
@@ -24,10 +24,10 @@ export interface FetchRequest {
   headers: Record<string, string>;
   /** JSON text. */
   body?: string;
-  /** A redirect is an answer like others: to follow it would take credentials to another place. */
+  /** Following a redirect would send credentials to another host. */
   redirect: 'manual';
   signal: Signal;
-  /** Absent where the runtime does not know this option. */
+  /** Absent if the runtime does not support this option. */
   cache?: 'no-store';
 }
 
@@ -40,9 +40,9 @@ export interface FetchResponse {
 let noStore: Pick<FetchRequest, 'cache'> | undefined;
 
 /**
- * The option by which nothing between the client and the service stores an answer: without it Next.js stores the answer to a GET
- * for good. Cloudflare Workers throw on it up to the compatibility date 2024-11-11, and React Native, whose `Request` drops it,
- * adds a parameter to the URL instead.
+ * Prevents caches between client and service from storing responses: without it, Next.js stores responses to GET forever. Empty if
+ * the runtime does not support it: Cloudflare Workers throw up to the compatibility date 2024-11-11, and React Native, whose
+ * `Request` drops the option, would add a parameter to the URL.
  */
 export function noStoreOption(): Pick<FetchRequest, 'cache'> {
   if (noStore === undefined) {
@@ -51,22 +51,22 @@ export function noStoreOption(): Pick<FetchRequest, 'cache'> {
       const { cache } = new Request('http://localhost', { cache: 'no-store' });
       if (cache === 'no-store') noStore = { cache };
     } catch {
-      // The runtime has no such option.
+      // Not supported.
     }
   }
   return noStore;
 }
 
 /**
- * Whether an error is how a framework ends a render, such as Next.js where a page that it renders at build time asks for what
- * must not be stored. The framework has to get the error itself. It marks it with a `digest`, and a few with a code.
+ * Whether a framework threw this error to end a render, and has to receive it unchanged. Next.js does so at build time for a page
+ * that requests what must not be stored. It marks such errors with a `digest`, some with a code.
  */
 export function isControlFlow(error: unknown): boolean {
   const { digest, code } = (error ?? {}) as { digest?: unknown; code?: unknown };
   return typeof digest === 'string' || (typeof code === 'string' && code.startsWith('NEXT_'));
 }
 
-/** A UUID v4. Browsers have `crypto.randomUUID` on pages that came by HTTPS only, and random bytes on all. */
+/** A UUID v4. Browsers offer `crypto.randomUUID` only to pages loaded over HTTPS. */
 export function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
@@ -74,7 +74,7 @@ export function randomId(): string {
   return hex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-/** Two lower-case digits for each byte. */
+/** Lower-case hexadecimal. */
 export function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,21 +1,19 @@
-import type { Answer } from './answer.ts';
 import type { Deadline } from './deadline.ts';
-import { connectionError, mayRepeat, type Repeatable, waitMs } from './retry.ts';
+import type { ServiceResponse } from './response.ts';
+import { connectionError, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
 import { type Fetch, isControlFlow, noStoreOption, randomId } from './runtime.ts';
 import type { Authorize } from './types.ts';
 
-/** How requests get to a service and answers back. */
 export interface TransportSettings {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   url: string;
   fetch: Fetch;
   authorize: Authorize | undefined;
   parse: (text: string) => unknown;
-  /** How often a request is sent again. */
   retries: number;
 }
 
-/** What all requests of one call share. */
+/** Shared by all requests of one call. */
 export interface Call {
   deadline: Deadline;
   /** Names in lower case. */
@@ -28,31 +26,31 @@ export interface Request<T> {
   target: string;
   /** JSON text. */
   body?: string;
-  repeatable: Repeatable;
-  /** Makes of an answer what the request is for. @throws CacheError for one that is a failure */
-  read: (answer: Answer) => T;
+  retry: RetryPolicy;
+  /** Converts the response to the request's result. @throws CacheError for a failure */
+  read: (response: ServiceResponse) => T;
 }
 
 /**
- * Sends a request and reads its answer; where that fails and may be tried again, again, as long as there is time.
+ * Sends a request and reads its response. Retries within the call's deadline where that is safe.
  *
- * @throws CacheError, or the reason for which the caller's signal ended the call
+ * @throws CacheError, or the reason of the caller's signal
  */
 export async function send<T>(settings: TransportSettings, call: Call, request: Request<T>): Promise<T> {
   for (let retries = 0; ; retries++) {
     try {
       return request.read(await exchange(settings, call, request));
     } catch (error) {
-      if (retries >= settings.retries || !mayRepeat(request.repeatable, error)) throw error;
-      const ms = waitMs(retries, error);
-      // What has failed tells more than that time ran out while nothing was tried.
-      if (ms >= call.deadline.leftMs()) throw error;
+      if (retries >= settings.retries || !mayRetry(request.retry, error)) throw error;
+      const ms = retryDelayMs(retries, error);
+      // Waiting for the deadline would replace this error by one that does not say what failed.
+      if (ms >= call.deadline.remainingMs()) throw error;
       await call.deadline.sleep(ms);
     }
   }
 }
 
-/** Adds headers to others, under names in lower case and in place of those that were there. */
+/** Adds headers under lower-case names, replacing existing ones. */
 export function addHeaders(
   headers: Record<string, string>,
   more: Readonly<Record<string, string | undefined>> | undefined,
@@ -66,7 +64,7 @@ async function exchange(
   settings: TransportSettings,
   { deadline, headers: shared }: Call,
   { method, target, body }: Request<unknown>,
-): Promise<Answer> {
+): Promise<ServiceResponse> {
   const url = settings.url + target;
   const requestId = randomId();
   const headers: Record<string, string> = { ...shared, 'x-request-id': requestId };
@@ -83,10 +81,10 @@ async function exchange(
       ...noStoreOption(),
       ...(body !== undefined && { body }),
     } as const;
-    // Not as a method: browsers want theirs called on the window or on nothing.
+    // Not called as a method: in browsers, `this` has to be the window or undefined.
     const { fetch } = settings;
     const response = await deadline.within(fetch(url, init));
-    // Read whole, whatever it is: a connection is free for the next request only then.
+    // A connection is free for the next request only after the body was read.
     const text = await deadline.within(response.text());
     return {
       request: `${method} ${url.replace(/\?.*/, '')}`,
@@ -97,13 +95,13 @@ async function exchange(
     };
   } catch (error) {
     if (deadline.signal.aborted || isControlFlow(error)) throw error;
-    // `fetch` throws one and the same error for a header that cannot be sent and for a network that is down.
+    // `fetch` throws a TypeError for an invalid header as well as for a network that is down.
     checkHeaders(headers);
     throw connectionError(error, settings.url, { correlationId: headers['x-correlation-id'], requestId });
   }
 }
 
-/** @throws TypeError that names a header which cannot be sent */
+/** @throws TypeError that names an invalid header */
 function checkHeaders(headers: Record<string, string>): void {
   for (const [name, value] of Object.entries(headers)) {
     try {

@@ -1,120 +1,113 @@
 import type { Fetch, Signal } from './runtime.ts';
 
-/** A request that is about to go out. */
+/** A request before it is sent. */
 export interface Outgoing {
   method: string;
   /** Absolute. */
   url: string;
   /** Names in lower case. */
   headers: Readonly<Record<string, string>>;
-  /** Empty where there is none. */
+  /** Empty if the request has none. */
   body: string;
 }
 
-/**
- * Gives the headers that let a request in. It is asked anew for each request, retries as well; what it throws the call ends
- * with.
- */
+/** Returns headers that authorize a request. It is called for each request and each retry. The call rejects with what it throws. */
 export type Authorize = (request: Outgoing) => Record<string, string> | Promise<Record<string, string>>;
 
 export interface ClientOptions {
-  /** Where the service is, with the path in front of its own if there is one: `http://localhost:8080`. */
+  /** Base URL of the service, including a path prefix if there is one: `http://localhost:8080`. */
   url: string;
-  /** Whose entries these are. */
   tenant: string;
-  /** For the service's log and traces. */
+  /** Sent as `X-User-ID`, for the service's log and traces. */
   userId?: string | undefined;
-  /**
-   * What a call may take, retries and all, in milliseconds; 10,000 unless given. `invalidate` and `clear` may
-   * take 60,000 if that is more, since they take as long as there is to remove.
-   */
+  /** Maximum time of a call, including retries. Default: 10,000; for `invalidate` and `clear` at least 60,000. */
   timeoutMs?: number | undefined;
-  /** What the `produce` of a `getOrSet` may take, in milliseconds; 60,000 unless given. */
+  /** Maximum time of the `produce` of a `getOrSet`. Default: 60,000. */
   produceTimeoutMs?: number | undefined;
-  /** How often a request that failed is sent again where that is safe; 2 unless given. */
+  /** Maximum number of retries where they are safe. Default: 2. */
   retries?: number | undefined;
-  /** The runtime's own unless given. It is called with `cache: 'no-store'` where the runtime accepts that option. */
+  /** Default: the runtime's. It is called with `cache: 'no-store'` if the runtime supports that option. */
   fetch?: Fetch | undefined;
-  /** `bearer(…)`, `sigV4(…)` or one of your own. */
+  /** `bearer(…)`, `sigV4(…)` or a function of your own. */
   authorize?: Authorize | undefined;
-  /** Asked once for each call: `traceparent`, `tracestate`, `X-Correlation-ID` and what else should go along. */
+  /** Called once per call. Returns headers such as `traceparent`, `tracestate` or `X-Correlation-ID`. */
   headers?: (() => Readonly<Record<string, string | undefined>>) | undefined;
-  /** Called with each failure of the cache that `getOrSet` handles as a miss, and with each value that it cannot cache. */
+  /** Called with each cache failure that `getOrSet` handles as a miss, and for each value that it cannot cache. */
   onError?: ((error: unknown, about: { operation: 'get' | 'set'; key: string }) => void) | undefined;
-  /** Reads the JSON of whole answers; `JSON.parse` unless given. */
+  /** Parses whole responses. Default: `JSON.parse`. */
   parse?: ((text: string) => unknown) | undefined;
-  /** Writes the JSON of a value; `JSON.stringify` unless given. */
+  /** Serializes a value. Default: `JSON.stringify`. */
   stringify?: ((value: unknown) => string | undefined) | undefined;
 }
 
-/** What every call takes. */
+/** Options of every call. */
 export interface CallOptions {
   /** Ends the call, which then rejects with the signal's reason. */
   signal?: Signal | undefined;
-  /** In place of the client's. */
+  /** Replaces the client's. */
   timeoutMs?: number | undefined;
-  /** Ties the call to others in logs; made up unless given. All requests of a call carry the same. */
+  /** Connects the call with others in logs; all requests of the call contain it. Default: a random UUID. */
   correlationId?: string | undefined;
-  /** Before those that the client's `headers` gives. */
+  /** Replace headers of the same name that the client's `headers` returns. */
   headers?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 export interface SetOptions extends CallOptions {
-  /** Whole seconds; the service's default (300) unless given. */
+  /** Whole seconds. Default: the service's (300). */
   ttl?: number | undefined;
 }
 
 export interface GetOrSetOptions extends CallOptions {
-  /** Of the lookup and of the set, each, in milliseconds; 1,000, or the client's if that is less, unless given. */
+  /** For the lookup and for the set, each. Default: 1,000, or the client's if that is less. */
   timeoutMs?: number | undefined;
-  /** In place of the client's. */
+  /** Replaces the client's. */
   produceTimeoutMs?: number | undefined;
 }
 
-/** What is cached under a key, or that nothing is. */
+/** A hit or a miss. */
 export type Lookup<T> =
-  /** `ttl`: whole seconds left to live, 1 or more. */
+  /** `ttl`: remaining whole seconds, at least 1. */
   { found: true; key: string; value: T; ttl: number } | { found: false; key: string };
 
 /** An entry to set. */
 export interface Entry {
   key: string;
-  /** Whatever JSON can carry. */
+  /** Any value that JSON can represent. */
   value: unknown;
-  /** Whole seconds; the service's default (300) unless given. */
+  /** Whole seconds. Default: the service's (300). */
   ttl?: number | undefined;
 }
 
-/** What was set, and for how many seconds it lives. */
+/** Result of a set. `ttl`: seconds. */
 export interface WasSet {
   key: string;
   ttl: number;
 }
 
-/** What a tenant takes. */
+/** A tenant's number of entries and their size. */
 export interface Usage {
   tenant_id: string;
-  /** Live ones. */
+  /** Live entries. */
   entries: number;
   bytes: {
-    /** As the values are stored: projected from a sample. */
+    /** Size of the values as stored, projected from a sample. */
     estimated: number;
-    /** How many entries the sample looked at; if all, it is no estimate. */
+    /** Entries in the sample. If it contains all entries, the size is exact. */
     sampled: number;
-    /** How many of these were not there any more. */
+    /** Sampled entries that the backend has evicted. */
     missing: number;
   };
   backend: 'memory' | 'dragonfly';
 }
 
-/** What the service says of itself. */
+/** The service's report about itself. */
 export interface Health {
   status: 'healthy' | 'unhealthy';
   service: string;
   backend: 'memory' | 'dragonfly';
-  /** Of a round trip to the backend. */
+  /** Round trip to the backend. */
   latency_ms: number;
-  /** Where the backend is the service's own memory. */
+  /** Present if the backend is the service's own memory. */
   memory?: { used_bytes: number; limit_bytes?: number; evicted: number };
   /** ISO 8601, UTC. */
   timestamp: string;

@@ -8,7 +8,7 @@ type Unchecked = Record<string, (...args: unknown[]) => Promise<unknown>>;
 const produce = vi.fn(() => 'produced');
 const url = 'http://localhost';
 
-describe('a call with an argument of another type', () => {
+describe('a call with an argument of the wrong type', () => {
   test.each<[string, unknown[], string]>([
     ...['get', 'set', 'delete', 'getOrSet'].flatMap((method) =>
       [undefined, null, 7].map((key): [string, unknown[], string] => [
@@ -70,7 +70,7 @@ describe('a call with an argument of another type', () => {
     expect(onError).not.toHaveBeenCalled();
   });
 
-  test('is as if it were absent where it is optional and undefined', async () => {
+  test('treats undefined in an optional place as absent', async () => {
     const server = await script(miss);
     const cache = new CacheClient({
       ...{
@@ -108,12 +108,12 @@ describe('a client', () => {
       { url, tenant: 't', [name]: {} },
       `${name} must be a function`,
     ]),
-  ])('cannot be made of %o', (options, message) => {
+  ])('rejects the options %o', (options, message) => {
     const make = () => new CacheClient(options as ConstructorParameters<typeof CacheClient>[0]);
     expect(make).toThrow(new TypeError(message));
   });
 
-  test.each([undefined, null, 7])('cannot be made for the tenant %j of another', (tenant) => {
+  test.each([undefined, null, 7])('rejects the tenant %j in forTenant', (tenant) => {
     const cache = new CacheClient({ url, tenant: 't' });
     expect(() => cache.forTenant(tenant as unknown as string)).toThrow(
       new TypeError('tenant must be a string'),
@@ -129,7 +129,7 @@ describe('a client', () => {
       () => sigV4({ region: 'eu-central-1', credentials: 'AKID' } as never),
       'credentials must be an object or a function',
     ],
-  ])('cannot be given an authorization without its parts: %s', (make, message) => {
+  ])('rejects an authorization with a missing part: %s', (make, message) => {
     expect(make).toThrow(new TypeError(message));
   });
 
@@ -143,7 +143,7 @@ describe('a client', () => {
       sigV4({ region: 'eu-central-1', credentials: { accessKeyId: 'a' } as never }),
       'credentials.secretAccessKey must be a string',
     ],
-  ])('sends nothing where its authorization has a part that is missing: %#', async (authorize, message) => {
+  ])('sends nothing if its authorization lacks a part: %#', async (authorize, message) => {
     const server = await script(miss);
     const cache = new CacheClient({ url: server.url, tenant: 't', authorize });
     await expect(cache.get('k')).rejects.toThrow(new TypeError(message));
@@ -155,7 +155,7 @@ describe('a client', () => {
     ['x-user-id', { userId: 'a\nb' }],
     ['x-any', { headers: () => ({ 'X-Any': 'a\nb' }) }],
     ['a b', { headers: () => ({ 'a b': '1' }) }],
-  ])('names the header %j that cannot be sent', async (name, options) => {
+  ])('rejects with a TypeError that names the invalid header %j', async (name, options) => {
     const cache = new CacheClient({ url, tenant: 't', ...options });
     const error = await cache.get('k').catch((reason) => reason);
     expect(error).toBeInstanceOf(TypeError);

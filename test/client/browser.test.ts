@@ -57,9 +57,7 @@ test("the client runs in a page of the service's own origin", async () => {
   expect(await run(await openPage(service.url), service.url)).toEqual(DONE);
 });
 
-test('the client runs in a page of an origin of CORS_ORIGINS, and in a page of no other', async ({
-  onTestFinished,
-}) => {
+test('the client runs in pages of CORS_ORIGINS and in no other page', async ({ onTestFinished }) => {
   const other = await startService({ CORS_ORIGINS: service.url });
   onTestFinished(() => other.stop());
   expect(await run(await openPage(service.url), other.url)).toEqual(DONE);

@@ -49,7 +49,7 @@ const SAID = {
 const JEST = `
 const { CacheClient, ValidationError } = require('cache-service');
 
-test('a value comes back, and a failure has its class', async () => {
+test('a value is returned, and a failure has its class', async () => {
   const { CACHE_URL: url, CACHE_TENANT: tenant } = process.env;
   const cache = new CacheClient({ url, tenant, timeoutMs: 20_000 });
   await cache.set('k', { name: 'John' }, { ttl: 60 });
@@ -172,7 +172,7 @@ describe('a project that installs the package', { timeout: 180_000 }, () => {
     }
   });
 
-  test('knows the errors of both builds in one process by their class', async () => {
+  test('can use instanceof for errors of both builds in one process', async () => {
     const script = join(packed.directory, 'both.mjs');
     await writeFile(script, BOTH);
     const { stdout } = await run(process.execPath, [script]);

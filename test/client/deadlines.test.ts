@@ -8,7 +8,7 @@ import { hit, miss, script, unavailable } from './scripted.ts';
 const CLIENT = new URL('../../lib/client/index.ts', import.meta.url).href;
 
 describe('a call', () => {
-  test('of a service that hangs ends with its deadline', async () => {
+  test('to a service that hangs rejects at its deadline', async () => {
     const server = await script('hang');
     const cache = new CacheClient({ url: server.url, tenant: 't', timeoutMs: 50 });
     // Longer, for what is counted: on a busy machine a request may take this long to arrive.
@@ -25,7 +25,7 @@ describe('a call', () => {
     await expect(cache.getMany(['k'])).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
   });
 
-  test('may be given another one than the client', async () => {
+  test('may have another timeout than the client', async () => {
     const server = await script('hang');
     const cache = new CacheClient({ url: server.url, tenant: 't', timeoutMs: 600_000 });
     await expect(cache.get('k', { timeoutMs: 50 })).rejects.toThrow('50 ms');
@@ -44,32 +44,35 @@ describe('a call', () => {
     ['a clear', 90_000, 90_000, (cache) => cache.clear()],
     ['the lookup of a getOrSet', undefined, 1000, (cache) => cache.getOrSet('k', 1, () => 1)],
     ['the lookup of a getOrSet', 400, 400, (cache) => cache.getOrSet('k', 1, () => 1)],
-  ])('has, if it is %s of a client with timeoutMs %s, %d ms', async (_, timeoutMs, ms, call) => {
-    vi.useFakeTimers();
-    try {
-      const deaf = () => new Promise<never>(() => {});
-      const given = timeoutMs === undefined ? {} : { timeoutMs };
-      let ended = false;
-      const end = () => {
-        ended = true;
-      };
-      call(new CacheClient({ url: 'http://localhost', tenant: 't', fetch: deaf, ...given })).then(end, end);
-      await vi.advanceTimersByTimeAsync(ms - 1);
-      expect(ended).toBe(false);
-      await vi.advanceTimersByTimeAsync(1);
-      expect(ended).toBe(true);
-    } finally {
-      vi.useRealTimers();
-    }
-  });
+  ])(
+    'has the default timeout: %s with timeoutMs %s of the client has %d ms',
+    async (_, timeoutMs, ms, call) => {
+      vi.useFakeTimers();
+      try {
+        const deaf = () => new Promise<never>(() => {});
+        const given = timeoutMs === undefined ? {} : { timeoutMs };
+        let ended = false;
+        const end = () => {
+          ended = true;
+        };
+        call(new CacheClient({ url: 'http://localhost', tenant: 't', fetch: deaf, ...given })).then(end, end);
+        await vi.advanceTimersByTimeAsync(ms - 1);
+        expect(ended).toBe(false);
+        await vi.advanceTimersByTimeAsync(1);
+        expect(ended).toBe(true);
+      } finally {
+        vi.useRealTimers();
+      }
+    },
+  );
 
-  test('may be given all the time that there is', async () => {
+  test('accepts Infinity as its timeout', async () => {
     const server = await script(miss);
     const cache = new CacheClient({ url: server.url, tenant: 't', timeoutMs: Number.POSITIVE_INFINITY });
     expect(await cache.get('k')).toEqual({ found: false, key: 'k' });
   });
 
-  test('ends with its deadline also where fetch does not listen to its signal', async () => {
+  test('rejects at its deadline if fetch ignores the signal', async () => {
     const deaf = () => new Promise<never>(() => {});
     const cache = new CacheClient({ url: 'http://localhost', tenant: 't', timeoutMs: 50, fetch: deaf });
     await expect(cache.get('k')).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
@@ -81,7 +84,7 @@ describe('a call', () => {
     await expect(waiting.get('k')).rejects.toMatchObject({ code: 'DEADLINE_EXCEEDED' });
   });
 
-  test('ends with the reason of its signal, and takes the request with it', async () => {
+  test('rejects with the reason of its signal, and aborts the request', async () => {
     let closed: Promise<unknown> | undefined;
     const server = await script('hang');
     const watching: typeof fetch = (...args) => {
@@ -99,7 +102,7 @@ describe('a call', () => {
     await closed;
   });
 
-  test('ends with the reason of its signal while it waits to try again', async () => {
+  test('rejects with the reason of its signal while it waits for a retry', async () => {
     const server = await script({ ...unavailable, headers: { 'retry-after': '30' } });
     const controller = new AbortController();
     const cache = new CacheClient({ url: server.url, tenant: 't', timeoutMs: 60_000 });
@@ -115,14 +118,14 @@ describe('a call', () => {
     ['getMany', (cache, signal) => cache.getMany(['k'], { signal })],
     ['invalidate', (cache, signal) => cache.invalidate('k', { signal })],
     ['getOrSet', (cache, signal) => cache.getOrSet('k', 1, () => 1, { signal })],
-  ])('is not made at all when its signal has fired before: %s', async (_, call) => {
+  ])('sends nothing if its signal has already fired: %s', async (_, call) => {
     const server = await script(hit(1));
     const signal = AbortSignal.abort('never');
     await expect(call(new CacheClient({ url: server.url, tenant: 't' }), signal)).rejects.toBe('never');
     expect(server.asked).toEqual([]);
   });
 
-  test('leaves nothing on the signal that it was given', async () => {
+  test('leaves no listener on its signal', async () => {
     const server = await script(miss);
     const cache = new CacheClient({ url: server.url, tenant: 't' });
     const { signal } = new AbortController();
@@ -141,7 +144,7 @@ describe('a call', () => {
     expect(counts).toEqual({ added: 2, removed: 2 });
   });
 
-  test('shares one listener with all that are given the same signal, each of which ends with it', async () => {
+  test('shares one listener with all calls of the same signal, and each rejects when it fires', async () => {
     const server = await script('hang');
     const cache = new CacheClient({ url: server.url, tenant: 't' });
     const controller = new AbortController();
@@ -158,7 +161,7 @@ describe('a call', () => {
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
-  test('gives its connection on to the next', async () => {
+  test('leaves its connection for the next call', async () => {
     const server = await script(({ method }) => (method === 'GET' ? miss : unavailable));
     const cache = new CacheClient({ url: server.url, tenant: 't', retries: 0 });
     for (let i = 0; i < 10; i++) {
@@ -170,7 +173,7 @@ describe('a call', () => {
     expect(server.connections()).toBeLessThan(5);
   });
 
-  test('keeps no process alive once it is answered', async () => {
+  test('keeps no process alive after its response', async () => {
     const server = await script(hit('done'));
     const code = `
       import { CacheClient } from ${JSON.stringify(CLIENT)};

@@ -28,7 +28,7 @@ const ofTheService = [
 ];
 
 describe('every failure of the service', () => {
-  test('is among those that are looked at here', () => {
+  test('is covered by these tests', () => {
     const classes = Object.keys(answered).filter((name) => name.endsWith('Error') && name !== 'ServiceError');
     expect(ofTheService.map(({ name }) => name).sort()).toEqual(classes.sort());
   });
@@ -56,7 +56,7 @@ describe('every failure of the service', () => {
     },
   );
 
-  test('tells in its own words what its details hold', async () => {
+  test('has getters for its details', async () => {
     const [invalid, , , , , tooLarge, , , , incomplete] = await Promise.all(
       ofTheService.map(async (theirs) => {
         const {
@@ -72,7 +72,7 @@ describe('every failure of the service', () => {
     expect(incomplete).toMatchObject({ count: 12 });
   });
 
-  test('that is newer than the client is a CacheError with its code', async () => {
+  test('with a code that the client does not know is a CacheError with this code', async () => {
     const error = await failed(clientOf(await script(failure(418, 'TEAPOT', { short: true }))).get('k'));
     expect(error.constructor).toBe(errors.CacheError);
     expect(error).toMatchObject({ code: 'TEAPOT', status: 418, details: { short: true }, requestId: 'r' });
@@ -100,14 +100,14 @@ describe('a running service', () => {
     expect(await failed(call(clientOf(service)))).toMatchObject(expected);
   });
 
-  test('is not where another path leads', async () => {
+  test('reports a wrong path in url as a NotFoundError', async () => {
     const error = await failed(clientOf({ url: `${service.url}/elsewhere/` }).get('k'));
     expect(error).toMatchObject({ name: 'NotFoundError', status: 404 });
   });
 });
 
-describe('a service whose backend is away', () => {
-  test('says so', async () => {
+describe('a service whose backend is down', () => {
+  test('is a BackendUnavailableError', async () => {
     const service = await startService({
       ...IMPATIENT,
       DRAGONFLY_URL: `redis://${LOOPBACK}:${await freePort()}`,
@@ -118,7 +118,7 @@ describe('a service whose backend is away', () => {
   });
 });
 
-describe('an answer that is not the service\u2019s own', () => {
+describe('a response that is not the service\u2019s own', () => {
   const html = { 'content-type': 'text/html' };
   test.each<[string, Reply, string]>([
     ['API Gateway forbids', { status: 403, body: { message: 'Forbidden' } }, 'Forbidden'],
@@ -143,17 +143,17 @@ describe('an answer that is not the service\u2019s own', () => {
     expect(server.asked).toHaveLength(1);
   });
 
-  test('tells what the parser had against it', async () => {
+  test("has the parser's error as its cause", async () => {
     const error = await failed(clientOf(await script({ status: 200, body: '{' })).get('k'));
     expect(error).toMatchObject({ code: 'HTTP_200', cause: expect.any(SyntaxError) });
   });
 
-  test('is one too where nothing was to come', async () => {
+  test('is also recognized if a 204 was expected', async () => {
     const error = await failed(clientOf(await script({ status: 200, body: {} })).delete('k'));
     expect(error.code).toBe('HTTP_200');
   });
 
-  test('is one too in place of a health report', async () => {
+  test('is also recognized instead of a health report', async () => {
     const error = await failed(clientOf(await script({ status: 503, body: { message: 'no' } })).health());
     expect(error.code).toBe('HTTP_503');
   });
@@ -162,12 +162,12 @@ describe('an answer that is not the service\u2019s own', () => {
     ['5', 5000],
     [new Date(0).toUTCString(), 0],
     ['soon', undefined],
-  ])('tells when to come again: %s', async (text, ms) => {
+  ])('has retryAfterMs from Retry-After: %s', async (text, ms) => {
     const server = await script({ status: 503, headers: { 'retry-after': text } });
     expect((await failed(clientOf(server).get('k'))).retryAfterMs).toBe(ms);
   });
 
-  test('tells when to come again: in an hour', async () => {
+  test('has retryAfterMs from a date in Retry-After: in an hour', async () => {
     const startedEpochMs = Date.now();
     const date = new Date(startedEpochMs + 3_600_000).toUTCString();
     const server = await script({ status: 503, headers: { 'retry-after': date } });
@@ -197,7 +197,7 @@ describe('the message of an error', () => {
     expect(told).toMatchObject({ issues });
   });
 
-  test('names a field of a batch by its place among all that the caller gave', async () => {
+  test("names a field of a batch by the index in the caller's list", async () => {
     const issue = { field: 'keys.1', message: 'must not be empty' };
     const reply = failure(400, 'VALIDATION_ERROR', { issues: [issue] });
     const message = 'keys.1 must not be empty';
@@ -212,7 +212,7 @@ describe('the message of an error', () => {
     }
   });
 
-  test('has what the runtime reports of a connection, and where it was to go', async () => {
+  test("has the runtime's reason and the URL of a failed connection", async () => {
     const url = `http://${LOOPBACK}:${await freePort()}`;
     const refused = await failed(clientOf({ url }).get('k'));
     expect(String(refused)).toMatch(
@@ -240,12 +240,12 @@ describe('the message of an error', () => {
     }
   });
 
-  test('has what the parser reports of a body that is no JSON', async () => {
+  test("has the parser's reason for a body that is not JSON", async () => {
     const error = await failed(clientOf(await script({ status: 200, body: '<html>' })).get('k'));
     expect(String(error)).toMatch(/^GatewayError: .*: Unexpected token '<'/);
   });
 
-  test('names the method and the URL, without the key, of a route that there is not', async () => {
+  test('has the method and the URL of an unknown route, without the key', async () => {
     const server = await script(failure(404, 'NOT_FOUND'));
     const error = await failed(clientOf({ url: `${server.url}/elsewhere/` }).get('secret'));
     expect(error.message).toBe(`It is NOT_FOUND: GET ${server.url}/elsewhere/api/v1/cache`);
@@ -253,7 +253,7 @@ describe('the message of an error', () => {
 });
 
 describe('an error that is logged', () => {
-  test('shows its issues and its cause, also inside of other objects', async () => {
+  test('shows its issues and its cause, also inside other objects', async () => {
     const issues = [{ field: 'ttl', message: 'must be a whole number' }];
     const invalid = await failed(
       clientOf(await script(failure(400, 'VALIDATION_ERROR', { issues }))).get('k'),
@@ -270,7 +270,7 @@ describe('an error that is logged', () => {
 });
 
 describe('a connection', () => {
-  test('that is refused has certainly carried nothing', async () => {
+  test('that is refused is an error with maybeSent false', async () => {
     const error = await failed(clientOf({ url: `http://${LOOPBACK}:${await freePort()}` }).get('k'));
     expect(error).toMatchObject({ name: 'ConnectionError', code: 'CONNECTION_FAILED', maybeSent: false });
     expect(error.message).toContain('ECONNREFUSED');
@@ -278,12 +278,12 @@ describe('a connection', () => {
     expect(error.cause).toBeInstanceOf(TypeError);
   });
 
-  test.each(['reset', 'cut'] as const)('that breaks may have carried something: %s', async (move) => {
+  test.each(['reset', 'cut'] as const)('that breaks is an error with maybeSent true: %s', async (move) => {
     const error = await failed(clientOf(await script(move)).get('k'));
     expect(error).toMatchObject({ name: 'ConnectionError', maybeSent: true, status: undefined });
   });
 
-  test('is not what fails where a header cannot be sent', async () => {
+  test('is not blamed for an invalid header', async () => {
     const server = await script('hang');
     const error = await failed(clientOf(server).get('k', { headers: { 'x-any': 'a\nb' } }));
     expect(error).toBeInstanceOf(TypeError);
@@ -301,7 +301,7 @@ describe('a client', () => {
     'http://a/#b',
     'http://localhost?',
     'http://localhost/#',
-  ])('cannot be made for %j', (url) => {
+  ])('rejects the url %j', (url) => {
     expect(() => new CacheClient({ url, tenant: 't' })).toThrow(TypeError);
   });
 });

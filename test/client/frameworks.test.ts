@@ -21,14 +21,14 @@ describe('the HTTP cache of a runtime', () => {
     return asked[0] as FetchRequest;
   }
 
-  test('is told to store nothing, since Next.js would store an answer for good', async () => {
+  test('gets cache: no-store, because Next.js would store responses forever', async () => {
     expect(await requestOf()).toMatchObject({ cache: 'no-store' });
   });
 
   test.each([
     ['throws, as in Cloudflare Workers of a compatibility date before 2024-11-11', 'throw'],
     ['is ignored, as in React Native and Deno', 'ignore'],
-  ])('is told nothing where the option %s', async (_, reaction) => {
+  ])('gets no option if the runtime %s', async (_, reaction) => {
     class OtherRequest {
       constructor(_url: string, init: RequestInit) {
         if (reaction === 'throw' && 'cache' in init) {
@@ -40,7 +40,7 @@ describe('the HTTP cache of a runtime', () => {
     expect(await requestOf()).not.toHaveProperty('cache');
   });
 
-  test('is told nothing where there is no Request', async () => {
+  test('gets no option if there is no Request', async () => {
     vi.stubGlobal('Request', undefined);
     expect(await requestOf()).not.toHaveProperty('cache');
   });
@@ -61,7 +61,7 @@ describe('an error by which a framework ends a render', () => {
     return { onError, cache: new CacheClient({ url: 'http://localhost', tenant: 't', onError, ...options }) };
   };
 
-  test.each(errors)('passes as it is, and is not tried again: $message', async (error) => {
+  test.each(errors)('is passed on unchanged and not retried: $message', async (error) => {
     const fails = vi.fn(async () => {
       throw error;
     });
@@ -77,7 +77,7 @@ describe('an error by which a framework ends a render', () => {
     expect(onError).not.toHaveBeenCalled();
   });
 
-  test('passes also from the set of a getOrSet, from headers and from authorize', async () => {
+  test('is also passed on from the set of a getOrSet, from headers and from authorize', async () => {
     const [error] = errors;
     const fail = () => {
       throw error;

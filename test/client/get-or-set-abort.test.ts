@@ -16,7 +16,7 @@ function pending<T>() {
 }
 
 describe('a caller whose signal fires', () => {
-  test('leaves the others what they wait for', async () => {
+  test('does not end the calls of others', async () => {
     const { cache } = start();
     const work = pending<string>();
     const begun = pending<AbortSignal>();
@@ -36,7 +36,7 @@ describe('a caller whose signal fires', () => {
     expect(await cache.get('k')).toMatchObject({ value: 'worth it' });
   });
 
-  test('as the last one takes the producer with it, and nothing is cached of what that gives', async () => {
+  test('as the last one aborts the producer, and its result is not cached', async () => {
     const { cache, told } = start();
     const work = pending<string>();
     const begun = pending<AbortSignal>();
@@ -61,7 +61,7 @@ describe('a caller whose signal fires', () => {
     expect(told).toEqual([]);
   });
 
-  test('while the cache is looked up ends that, and nothing is produced', async () => {
+  test('during the lookup ends the lookup, and nothing is produced', async () => {
     const server = await script('hang');
     const { cache, told } = start({ url: server.url });
     const produce = vi.fn(() => 1);
@@ -75,7 +75,7 @@ describe('a caller whose signal fires', () => {
     expect(told).toEqual([]);
   });
 
-  test('after it has its value is of no interest to the producer', async () => {
+  test('after it has its value does not abort the producer', async () => {
     const { cache } = start();
     const controller = new AbortController();
     let seen: AbortSignal | undefined;

@@ -10,14 +10,14 @@ const { start, port } = serviceForClients();
 /** So that no call times out while a busy machine stands still. */
 const PATIENTLY = { timeoutMs: 20_000 };
 
-describe('a cache that cannot help', () => {
+describe('a cache that fails', () => {
   test('because it is down is a miss', async () => {
     const { cache, told } = start({ url: `http://${LOOPBACK}:${await freePort()}` });
     expect(await cache.getOrSet('k', 60, async () => 'produced', PATIENTLY)).toBe('produced');
     expect(told).toEqual([{ code: 'CONNECTION_FAILED', operation: 'get', key: 'k' }]);
   });
 
-  test('because it hangs is a miss once its time is over', async () => {
+  test('because it hangs is a miss after the timeout', async () => {
     const proxy = await startProxy(port());
     const { cache, told } = start({ url: `http://${LOOPBACK}:${proxy.port}` });
     const tenant = cache.tenant;
@@ -30,7 +30,7 @@ describe('a cache that cannot help', () => {
     expect(await start({ tenant }).cache.get('k')).toMatchObject({ value: 'cached' });
   });
 
-  test('has no more than a second unless it is given more', async () => {
+  test('has a timeout of one second by default', async () => {
     const server = await script('hang');
     const { cache, told } = start({ url: server.url, timeoutMs: 600_000 });
     expect(await cache.getOrSet('k', 60, () => 'produced', { timeoutMs: undefined })).toBe('produced');
@@ -48,7 +48,7 @@ describe('a cache that cannot help', () => {
     expect(told.map(({ operation }) => operation)).toEqual(['get', 'set']);
   });
 
-  test('because it does not take the value keeps nobody from having it', async () => {
+  test('because it rejects the value does not fail the call', async () => {
     const { cache, told } = start();
     const long = 'x'.repeat(6 * 1024 ** 2);
     expect((await cache.getOrSet('k', 60, () => long, { timeoutMs: 20_000 })).length).toBe(long.length);
@@ -58,13 +58,13 @@ describe('a cache that cannot help', () => {
   test.each([
     ['a key that there cannot be', '', 60],
     ['a time to live that there cannot be', 'k', 0],
-  ])('because of %s says so and produces', async (_, key, ttl) => {
+  ])('because of %s is reported to onError, and the call produces', async (_, key, ttl) => {
     const { cache, told } = start();
     expect(await cache.getOrSet(key, ttl, () => 'produced')).toBe('produced');
     expect(told.at(-1)).toMatchObject({ operation: 'set', key });
   });
 
-  test('is a miss also where nobody is told, and where being told fails', async () => {
+  test('is a miss also without onError, and with an onError that throws', async () => {
     const url = `http://${LOOPBACK}:${await freePort()}`;
     const ask = (cache: CacheClient) => cache.getOrSet('k', 60, () => 'produced');
     expect(await ask(start({ url, onError: undefined }).cache)).toBe('produced');
@@ -82,7 +82,7 @@ describe('a cache that cannot help', () => {
     expect(unhandled).toEqual([]);
   });
 
-  test('is a miss also where the credentials cannot be had', async () => {
+  test('is a miss also if authorize throws', async () => {
     const authorize = async () => {
       throw Object.assign(new Error('expired'), { code: 'NO_CREDENTIALS' });
     };

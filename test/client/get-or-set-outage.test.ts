@@ -53,7 +53,7 @@ describe('after a lookup that found the cache unavailable', () => {
     expect(told.map(({ operation }) => operation)).toEqual(['get']);
   });
 
-  test('get and set are sent as ever', async () => {
+  test('get and set are still sent', async () => {
     const server = await script('hang');
     const { cache, sent } = impatient(server.url);
     await cache.getOrSet('k', 60, () => 'produced');
@@ -62,7 +62,7 @@ describe('after a lookup that found the cache unavailable', () => {
     expect(sent).toEqual(['GET', 'GET', 'POST']);
   });
 
-  test('one call looks whether it is back, and if it is all calls do', async () => {
+  test('one call probes the cache, and if it answers all calls use it again', async () => {
     let move: Move = 'hang';
     const server = await script(() => move);
     const { cache, sent } = impatient(server.url);
@@ -89,7 +89,7 @@ describe('after a lookup that found the cache unavailable', () => {
 });
 
 describe('a lookup does not make the cache count as unavailable', () => {
-  test('when another one was answered meanwhile', async () => {
+  test('when another lookup got a response meanwhile', async () => {
     const server = await script(hit('cached'));
     const broken = Promise.withResolvers<never>();
     let requests = 0;
@@ -105,7 +105,7 @@ describe('a lookup does not make the cache count as unavailable', () => {
     expect(await cache.getOrSet('b', 60, () => 'produced', patient)).toBe('cached');
   });
 
-  test('when its caller gave it less time than the client', async () => {
+  test("when its timeoutMs was below the client's", async () => {
     let move: Move = 'hang';
     const server = await script(() => move);
     const { cache } = start({ url: server.url });
@@ -115,14 +115,14 @@ describe('a lookup does not make the cache count as unavailable', () => {
     expect(await cache.getOrSet('a', 60, () => 'produced', patient)).toBe('cached');
   });
 
-  test.each([429, 403, 500])('when it was answered with %d', async (status) => {
+  test.each([429, 403, 500])('when it returned %d', async (status) => {
     const server = await script({ status, body: '' });
     const { cache, told } = start({ url: server.url, retries: 0 });
     for (const key of ['a', 'b']) await cache.getOrSet(key, 60, () => 'produced', patient);
     expect(told.map(({ operation }) => operation)).toEqual(['get', 'set', 'get', 'set']);
   });
 
-  test('when its callers have left', async () => {
+  test('when its callers have aborted', async () => {
     const server = await script('hang', miss, wasSet);
     const { cache, told } = start({ url: server.url });
     const controller = new AbortController();
@@ -136,10 +136,10 @@ describe('a lookup does not make the cache count as unavailable', () => {
   });
 });
 
-test('the pause after failed lookups doubles from 1 s up to 10 s, half of it random, until one is answered', () => {
+test('the pause after failed lookups doubles from 1 s up to 10 s, half of it random, until one gets a response', () => {
   const pausesMs = Array.from({ length: 200 }, () => {
     const outage = new Outage();
-    outage.failed(performance.now());
+    outage.recordFailure(performance.now());
     return Array.from({ length: 7 }, () => {
       const startedMonotonicMs = performance.now();
       while (!outage.mayTry()) vi.advanceTimersByTime(10);

@@ -10,7 +10,7 @@ const CLIENT = new URL('../../lib/client/index.ts', import.meta.url).href;
 const forever = () => new Promise<never>(() => {});
 
 describe('a producer that does not settle in time', () => {
-  test('ends the call of all who wait for it with a DeadlineError, and its signal fires', async () => {
+  test('rejects all calls with a DeadlineError, and its signal fires', async () => {
     const { cache, told } = start();
     const signals: AbortSignal[] = [];
     const produce = (signal: AbortSignal) => {
@@ -32,7 +32,7 @@ describe('a producer that does not settle in time', () => {
     expect(told).toEqual([]);
   });
 
-  test('leaves its key to the next caller, and what it gives later is not cached', async () => {
+  test('frees its key for the next caller, and its late result is not cached', async () => {
     const { cache } = start({ produceTimeoutMs: 50 });
     const work = Promise.withResolvers<string>();
     await expect(cache.getOrSet('k', 60, () => work.promise)).rejects.toThrow('produce took longer');
@@ -42,7 +42,7 @@ describe('a producer that does not settle in time', () => {
     expect(await cache.get('k')).toMatchObject({ value: 'of the next' });
   });
 
-  test('that rejects because of its signal ends the call with the DeadlineError all the same', async () => {
+  test('that rejects because of its signal rejects the call with the DeadlineError', async () => {
     const { cache } = start({ produceTimeoutMs: 50 });
     const produce = (signal: AbortSignal) =>
       new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))));
@@ -53,7 +53,7 @@ describe('a producer that does not settle in time', () => {
     [undefined, undefined, 60_000],
     [5000, undefined, 5000],
     [5000, 90_000, 90_000],
-  ])('has, with produceTimeoutMs %s of the client and %s of the call, %d ms', async (client, call, ms) => {
+  ])('with produceTimeoutMs %s of the client and %s of the call has %d ms', async (client, call, ms) => {
     vi.useFakeTimers();
     try {
       const { cache } = start({ produceTimeoutMs: client, fetch: () => forever() });
@@ -78,7 +78,7 @@ describe('a producer that does not settle in time', () => {
     }
   });
 
-  test('may take all the time that there is, whatever timeoutMs says of the cache', async () => {
+  test('accepts Infinity as produceTimeoutMs, independent of timeoutMs', async () => {
     const { cache } = start({ produceTimeoutMs: Number.POSITIVE_INFINITY });
     const work = Promise.withResolvers<string>();
     const call = cache.getOrSet('k', 60, () => work.promise);
@@ -86,7 +86,7 @@ describe('a producer that does not settle in time', () => {
     expect(await call).toBe('produced');
   });
 
-  test('keeps no process alive once its callers have left', async () => {
+  test('keeps no process alive after its callers have aborted', async () => {
     const server = await script(miss);
     const code = `
       import { CacheClient } from ${JSON.stringify(CLIENT)};
@@ -101,7 +101,7 @@ describe('a producer that does not settle in time', () => {
   });
 });
 
-describe('a produced value that JSON cannot carry', () => {
+describe('a produced value that JSON cannot represent', () => {
   const circle: Record<string, unknown> = {};
   circle.itself = circle;
 
@@ -110,7 +110,7 @@ describe('a produced value that JSON cannot carry', () => {
     ['a function', () => 1],
     ['a bigint', { a: [1n] }],
     ['a circle', circle],
-  ])('is what all get, onError is told, and nothing is cached: %s', async (_, value: unknown) => {
+  ])('is returned to all, reported to onError and not cached: %s', async (_, value: unknown) => {
     const { cache, told } = start();
     const produce = vi.fn(async () => value);
     const values = await Promise.all([1, 2].map(() => cache.getOrSet('k', 60, produce)));
@@ -130,7 +130,7 @@ describe('a produced value that JSON changes', () => {
     }
   }
 
-  test('is the same to the caller that produced it, those that waited and those that find it cached', async () => {
+  test('is the same for the caller that produced it, for those that waited and on a hit', async () => {
     const { cache } = start();
     const produce = (): unknown => ({
       ...{ date: new Date(0), map: new Map([[1, 2]]), nan: Number.NaN, point: new Point(1) },
@@ -152,12 +152,12 @@ describe('a produced value that JSON changes', () => {
     expect(values[1]).toBe(values[0]);
   });
 
-  test('is so, too, while the cache is down', async () => {
+  test('is also changed while the cache is down', async () => {
     const { cache } = start({ fetch: () => Promise.reject(new TypeError('fetch failed')), retries: 0 });
     expect(await cache.getOrSet<unknown>('k', 60, () => new Date(0))).toBe('1970-01-01T00:00:00.000Z');
   });
 
-  test('goes through the parser and the writer of the caller', async () => {
+  test("goes through the caller's own stringify and parse", async () => {
     const parse = vi.fn((text: string): unknown =>
       JSON.parse(text, (_, part) =>
         typeof part === 'string' && part.startsWith('date:') ? new Date(part.slice(5)) : part,

@@ -27,7 +27,7 @@ describe('callers of one key at the same time', () => {
     expect(server.asked).toHaveLength(1);
   });
 
-  test('share them over clients of one tenant, and never with another tenant', async () => {
+  test('share them across clients of one tenant, and never with another tenant', async () => {
     const { cache } = start();
     const other = cache.forTenant(newTenant());
     const produce = vi.fn(async (who: string) => {
@@ -49,7 +49,7 @@ describe('callers of one key at the same time', () => {
     expect(values).toEqual(['of a', 'of b', 'of a b']);
   });
 
-  test('all get what the producer throws; nothing is cached, and the next caller tries again', async () => {
+  test("all get the producer's error; nothing is cached, and the next caller produces again", async () => {
     const { cache, told } = start();
     const failed = new Error('the model is away');
     const produce = vi.fn(async (): Promise<string> => {
@@ -63,7 +63,7 @@ describe('callers of one key at the same time', () => {
     expect(told).toEqual([]);
   });
 
-  test('get what a producer throws at once, as what it rejects with', async () => {
+  test('get the error of a producer that throws synchronously', async () => {
     const { cache } = start();
     const produce = (): string => {
       throw new RangeError('at once');
@@ -71,7 +71,7 @@ describe('callers of one key at the same time', () => {
     await expect(cache.getOrSet('k', 60, produce)).rejects.toThrow(RangeError);
   });
 
-  test('begin anew after a value has expired or gone', async () => {
+  test('produce again after the value has expired or was removed', async () => {
     const { cache } = start();
     let produced = 0;
     const ask = () => cache.getOrSet('k', 60, () => ++produced);

@@ -7,7 +7,7 @@ import { type Asked, failure, miss, script, success, wasSet } from './scripted.t
 const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 describe('every request', () => {
-  test('says whose it is, and which', async () => {
+  test('has the tenant, the user, the correlation id and a request id', async () => {
     const server = await script(miss);
     await new CacheClient({ url: server.url, tenant: 'tenant_123', userId: 'user_7' }).get('k');
     expect(server.asked[0]?.headers).toMatchObject({
@@ -29,7 +29,7 @@ describe('every request', () => {
     ]);
   });
 
-  test('is made by a fetch that is called on nothing, as browsers want theirs', async () => {
+  test('calls fetch without this, as browsers require', async () => {
     const server = await script(miss);
     const strict: Fetch = function (this: unknown, ...request) {
       if (this !== undefined) throw new TypeError('Illegal invocation');
@@ -39,7 +39,7 @@ describe('every request', () => {
     expect(await cache.get('k')).toEqual({ found: false, key: 'k' });
   });
 
-  test('is made by the fetch that there is then, since instrumentation replaces it later than clients are made', async () => {
+  test('uses the global fetch of that moment, which instrumentation may have replaced', async () => {
     const server = await script(miss);
     const cache = new CacheClient({ url: server.url, tenant: 't' });
     const { fetch: original } = globalThis;
@@ -56,7 +56,7 @@ describe('every request', () => {
     expect(asked).toBe(1);
   });
 
-  test('goes below the path that the client was given', async () => {
+  test("has the path prefix of the client's url", async () => {
     const server = await script(miss);
     for (const path of ['', '/', '/prod', '/prod/']) {
       await new CacheClient({ url: `${server.url}${path}`, tenant: 't' }).get('a');
@@ -72,7 +72,7 @@ describe('every request', () => {
 });
 
 describe('trace and correlation', () => {
-  test('are passed on from where the client finds them, asked once a call', async () => {
+  test("come from the client's headers function, which is called once per call", async () => {
     const server = await script({ status: 503 }, miss, miss);
     let calls = 0;
     const headers = () => ({
@@ -91,7 +91,7 @@ describe('trace and correlation', () => {
     expect(sent('absent')).toEqual([undefined, undefined, undefined]);
   });
 
-  test('of a call go before those of the client, and what it says of the tenant stands', async () => {
+  test('of a call replace those of the client, but not the tenant', async () => {
     const server = await script(miss);
     const headers = () => ({ 'x-correlation-id': 'of the client', 'x-one': '1', 'x-tenant-id': 'other' });
     const cache = new CacheClient({ url: server.url, tenant: 't', headers });
@@ -108,7 +108,7 @@ describe('trace and correlation', () => {
     ]);
   });
 
-  test('are the same in all requests that one call takes', async () => {
+  test('are the same in all requests of a call', async () => {
     const server = await script(({ body }) => {
       const { keys } = JSON.parse(body) as { keys: string[] };
       return success({ items: keys.map((key) => ({ key, found: false })) });
@@ -119,7 +119,7 @@ describe('trace and correlation', () => {
     expect([ids('x-correlation-id').size, ids('x-request-id').size]).toEqual([1, 5]);
   });
 
-  test('reach the service, which tells them of a failure and in its log', async () => {
+  test('reach the service, and appear in its failures and in its log', async () => {
     const service = await startService();
     const cache = new CacheClient({ url: service.url, tenant: 't', userId: 'user_7' });
     await expect(cache.get('', { correlationId: 'chain-1' })).rejects.toMatchObject({
@@ -136,7 +136,7 @@ describe('trace and correlation', () => {
 });
 
 describe('a bearer token', () => {
-  test('is sent as it is, or asked for each time', async () => {
+  test('is sent unchanged, or requested from its function each time', async () => {
     const server = await script(miss);
     let asked = 0;
     for (const token of ['fixed', () => `made ${++asked}`, async () => `fetched ${++asked}`]) {
@@ -149,7 +149,7 @@ describe('a bearer token', () => {
     );
   });
 
-  test('that cannot be had is what the call fails with', async () => {
+  test('whose function throws makes the call fail with that error', async () => {
     const server = await script(failure(500, 'INTERNAL_SERVER_ERROR'));
     const expired = new Error('the session is over');
     const authorize = bearer(() => Promise.reject(expired));
@@ -157,7 +157,7 @@ describe('a bearer token', () => {
     expect(server.asked).toEqual([]);
   });
 
-  test('may be what a header of another name is', async () => {
+  test('may be sent in another header', async () => {
     const server = await script(miss);
     const authorize = ({
       method,

@@ -23,7 +23,7 @@ describe('a value', () => {
     ['one that holds a bigint', { a: [1n] }],
     ['a circle', circle],
     ['what makes nothing of itself', { toJSON: () => undefined }],
-  ])('must be what JSON can carry, and %s is not', async (_, value) => {
+  ])('is rejected if JSON cannot represent it: %s', async (_, value) => {
     const server = await script(success({}));
     const cache = new CacheClient({ url: server.url, tenant: 't' });
     await expect(cache.set('k', value)).rejects.toThrow(TypeError);
@@ -36,7 +36,7 @@ describe('a value', () => {
     expect(server.asked).toEqual([]);
   });
 
-  test('comes back as JSON has it', async () => {
+  test('is returned as JSON represents it', async () => {
     const cache = new CacheClient({ url: service.url, tenant: newTenant() });
     const value = { date: new Date(0), gone: undefined, list: [undefined, Number.NaN], ['__proto__']: 1 };
     await cache.set('k', value);
@@ -45,7 +45,7 @@ describe('a value', () => {
     });
   });
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY])('has no time to live that is %d', async (ttl) => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('is rejected with the ttl %d', async (ttl) => {
     const server = await script(success({}));
     const cache = new CacheClient({ url: server.url, tenant: 't' });
     await expect(cache.set('k', 1, { ttl })).rejects.toThrow('ttl');
@@ -65,11 +65,11 @@ const bigintText = (value: unknown): string =>
     '$1',
   );
 
-describe('a reader and a writer of JSON of the caller\u2019s own', () => {
+describe('parse and stringify of the caller', () => {
   const client = () =>
     new PatientClient({ url: service.url, tenant: newTenant(), parse: bigintsFor, stringify: bigintText });
 
-  test('keep what JSON.parse would round', async () => {
+  test('keep numbers that JSON.parse would round', async () => {
     const cache = client();
     const value = { id: 12345678901234567890n, list: [1n, 'n'] };
     await cache.set('k', value);
@@ -82,7 +82,7 @@ describe('a reader and a writer of JSON of the caller\u2019s own', () => {
     expect(await cache.getOrSet('m', 60, () => 0n)).toBe(2n ** 64n);
   });
 
-  test('make nothing else of the numbers that are the service\u2019s own', async () => {
+  test('do not change the type of the service\u2019s own numbers', async () => {
     const cache = client();
     expect(await cache.set('k', 1)).toEqual({ key: 'k', ttl: 300 });
     expect(await cache.setMany([{ key: 'l', value: 1 }])).toEqual([{ key: 'l', ttl: 300 }]);

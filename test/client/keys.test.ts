@@ -47,7 +47,7 @@ describe('a key of any form', () => {
     await fc.assert(property, { numRuns: 60 });
   });
 
-  test('is in the URL what the service reads there', async () => {
+  test('is encoded in the URL so that the service reads the same key', async () => {
     const urls: string[] = [];
     const cache = new CacheClient({
       url: 'http://localhost',

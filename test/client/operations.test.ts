@@ -13,7 +13,7 @@ describeOnEveryBackend('the client', {}, (connect) => {
     return new PatientClient({ url: `http://127.0.0.1:${port}`, tenant });
   };
 
-  test('finds what it has set until it deletes it', async () => {
+  test('finds an entry until it is deleted', async () => {
     const cache = client();
     const value = { name: 'Jöhn', score: 1.5, tags: ['a', null, '🎈'], none: {} };
     expect(await cache.get('user:1')).toEqual({ found: false, key: 'user:1' });
@@ -24,7 +24,7 @@ describeOnEveryBackend('the client', {}, (connect) => {
     expect(await cache.delete('user:1')).toBeUndefined();
   });
 
-  test('leaves it to the service how long entries live that have no time to live', async () => {
+  test('lets the service choose the default TTL', async () => {
     expect(await client().set('k', 1)).toEqual({ key: 'k', ttl: 300 });
   });
 
@@ -49,7 +49,7 @@ describeOnEveryBackend('the client', {}, (connect) => {
     expect(await cache.invalidate('*')).toBe(0);
   });
 
-  test('clears a tenant, tells what it takes, and touches no other', async () => {
+  test('clears a tenant, returns its usage, and touches no other tenant', async () => {
     const cache = client();
     const other = cache.forTenant(`${cache.tenant}.other`);
     await cache.setMany([1, 2, 3].map((n) => ({ key: `k:${n}`, value: n })));
@@ -84,14 +84,14 @@ describeOnEveryBackend('the client', {}, (connect) => {
     expect(await cache.deleteMany(['a', 'b'])).toBe(1);
   });
 
-  test('answers what asks for nothing', async () => {
+  test('returns nothing for empty lists', async () => {
     const cache = client();
     expect(await cache.getMany([])).toEqual([]);
     expect(await cache.setMany([])).toEqual([]);
     expect(await cache.deleteMany([])).toBe(0);
   });
 
-  test('fills what is not there, once', async () => {
+  test('produces and caches a missing value once', async () => {
     const cache = client();
     let produced = 0;
     const produce = async () => ({ answer: ++produced });
@@ -102,13 +102,13 @@ describeOnEveryBackend('the client', {}, (connect) => {
     expect(await cache.getOrSet('k', 60, produce)).toEqual({ answer: 2 });
   });
 
-  test('tells that the service is well', async () => {
+  test('reports a healthy service', async () => {
     expect(await client().health()).toMatchObject({ status: 'healthy', service: 'cache-service' });
   });
 });
 
-describe('the client of a service whose backend is away', () => {
-  test('tells that it is not well, which is an answer', async () => {
+describe('the client of a service whose backend is down', () => {
+  test('returns an unhealthy report instead of an error', async () => {
     const service = await startService({
       ...IMPATIENT,
       DRAGONFLY_URL: `redis://127.0.0.1:${await freePort()}`,

@@ -45,7 +45,7 @@ describe('the packed client', () => {
     expect(manifest).not.toHaveProperty('dependencies');
   });
 
-  test('has no problem that arethetypeswrong knows', async () => {
+  test('has no problem that arethetypeswrong reports', async () => {
     const { tarball } = packed;
     expect(await checkPackage(createPackageFromTarballData(tarball))).toMatchObject({
       types: { kind: 'included' },
@@ -53,7 +53,7 @@ describe('the packed client', () => {
     });
   });
 
-  test('has no problem that publint knows', async () => {
+  test('has no problem that publint reports', async () => {
     const { buffer, byteOffset, byteLength } = packed.tarball;
     const tarball = buffer.slice(byteOffset, byteOffset + byteLength);
     expect((await publint({ pack: { tarball }, strict: true })).messages).toEqual([]);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { CacheClient, CacheError, type ClientOptions, type FetchRequest } from '../../lib/client/index.ts';
-import { waitMs } from '../../lib/client/retry.ts';
+import { retryDelayMs } from '../../lib/client/retry.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import {
   failure,
@@ -51,19 +51,19 @@ describe.each(harmless)('%s', (_, call, answer) => {
     ['502', bare(502)],
     ['503', unavailable],
     ['504', bare(504)],
-  ])('is sent again after %s', async (_, move) => {
+  ])('is retried after %s', async (_, move) => {
     const server = await script(move, answer);
     await call(clientOf(server));
     expect(server.asked).toHaveLength(2);
   });
 
-  test.each([400, 401, 403, 404, 413, 500])('is not sent again after %d', async (status) => {
+  test.each([400, 401, 403, 404, 413, 500])('is not retried after %d', async (status) => {
     const server = await script(bare(status), answer);
     await expect(call(clientOf(server))).rejects.toMatchObject({ status });
     expect(server.asked).toHaveLength(1);
   });
 
-  test('is given up after as many retries as there may be', async () => {
+  test('fails after the maximum number of retries', async () => {
     const server = await script(unavailable);
     await expect(call(clientOf(server))).rejects.toMatchObject({ code: 'HTTP_503' });
     expect(server.asked).toHaveLength(3);
@@ -72,7 +72,7 @@ describe.each(harmless)('%s', (_, call, answer) => {
   });
 });
 
-describe.each(sets)('%s, which may come late and bring back what was gone', (_, call, answer) => {
+describe.each(sets)('%s, which could arrive late and undo an invalidation', (_, call, answer) => {
   test.each<[string, Move]>([
     ['a connection that breaks', 'reset'],
     ['an answer that breaks off', 'cut'],
@@ -80,19 +80,19 @@ describe.each(sets)('%s, which may come late and bring back what was gone', (_, 
     ['503', unavailable],
     ['503 of the backend', failure(503, 'BACKEND_UNAVAILABLE')],
     ['504', bare(504)],
-  ])('is not sent again after %s', async (_, move) => {
+  ])('is not retried after %s', async (_, move) => {
     const server = await script(move, answer);
     await expect(call(clientOf(server))).rejects.toThrow();
     expect(server.asked).toHaveLength(1);
   });
 
-  test('is sent again where it was turned away', async () => {
+  test('is retried after a 429', async () => {
     const server = await script(throttled, answer);
     await call(clientOf(server));
     expect(server.asked).toHaveLength(2);
   });
 
-  test('is sent again where no connection was made', async () => {
+  test('is retried if no connection was made', async () => {
     const nowhere = `http://${LOOPBACK}:${await freePort()}`;
     const server = await script(answer);
     let tries = 0;
@@ -103,12 +103,12 @@ describe.each(sets)('%s, which may come late and bring back what was gone', (_, 
   });
 });
 
-describe.each(sets)('%s of which nothing was sent', (_, call, answer) => {
+describe.each(sets)('%s that was not sent', (_, call, answer) => {
   // As runtimes name them, some of which put them on a cause.
   test.each([
     ...['ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'],
     ...['ConnectionRefused', 'FailedToOpenSocket'],
-  ])('is sent again: %s', async (code) => {
+  ])('is retried: %s', async (code) => {
     const server = await script(answer);
     for (const error of [
       Object.assign(new Error(code), { code }),
@@ -124,17 +124,17 @@ describe.each(sets)('%s of which nothing was sent', (_, call, answer) => {
 });
 
 describe('a retry', () => {
-  test('is waited for no longer than two seconds, however many there were, unless the service asks for it', () => {
+  test('is delayed by at most two seconds plus Retry-After', () => {
     const error = new CacheError({ message: 'again' });
-    const waits = Array.from({ length: 2000 }, (_, retries) => waitMs(retries, error));
+    const waits = Array.from({ length: 2000 }, (_, retries) => retryDelayMs(retries, error));
     expect(Math.max(...waits)).toBeLessThanOrEqual(2000);
     expect(Math.max(...waits)).toBeGreaterThan(1500);
-    expect(waitMs(2000, new CacheError({ message: 'later', retryAfterMs: 5000 }))).toBeGreaterThanOrEqual(
-      5000,
-    );
+    expect(
+      retryDelayMs(2000, new CacheError({ message: 'later', retryAfterMs: 5000 })),
+    ).toBeGreaterThanOrEqual(5000);
   });
 
-  test('waits as long as it is told to', async () => {
+  test('waits for the time of Retry-After', async () => {
     const times: number[] = [];
     const now =
       (move: Move): Move =>
@@ -150,13 +150,13 @@ describe('a retry', () => {
     expect((times[1] as number) - (times[0] as number)).toBeGreaterThanOrEqual(990);
   });
 
-  test('that would have to wait past the deadline is not waited for', async () => {
+  test('that would start after the deadline is not waited for', async () => {
     const server = await script(failure(503, 'BACKEND_UNAVAILABLE', {}, { 'retry-after': '3600' }));
     await expect(clientOf(server).get('k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
     expect(server.asked).toHaveLength(1);
   });
 
-  test('ends with the deadline of the whole call', async () => {
+  test('ends at the deadline of the call', async () => {
     let asked = 0;
     const slowly = async () => {
       asked++;
@@ -173,7 +173,7 @@ describe('a retry', () => {
     expect(asked).toBe(before);
   });
 
-  test('carries the same correlation and another request identifier', async () => {
+  test('has the same correlation id and another request id', async () => {
     const server = await script(unavailable, unavailable, miss);
     await clientOf(server).get('k');
     const header = (name: string) => new Set(server.asked.map(({ headers }) => headers[name]));
@@ -181,7 +181,7 @@ describe('a retry', () => {
     expect(header('x-request-id').size).toBe(3);
   });
 
-  test('is signed anew', async () => {
+  test('is signed again', async () => {
     const server = await script(unavailable, hit(1));
     let token = 0;
     await clientOf(server, { authorize: () => ({ Authorization: `Bearer ${++token}` }) }).get('k');
@@ -193,14 +193,14 @@ describe('an invalidation that the service does not complete', () => {
   const incomplete = (count: number, headers = {}) =>
     failure(503, 'INVALIDATION_INCOMPLETE', { count }, headers);
 
-  test('goes on, more often than a failure is tried again, and counts all that went', async () => {
+  test('is repeated more often than retries allow, and returns the sum of the counts', async () => {
     const steps = [1000, 500, 250, 125, 60].map((count) => incomplete(count));
     const server = await script(incomplete(2000), ...steps, success({ pattern: 'k*', count: 7 }));
     expect(await clientOf(server).invalidate('k*')).toBe(3942);
     expect(server.asked.map(({ body }) => body)).toEqual(Array(7).fill('{"pattern":"k*"}'));
   });
 
-  test('waits in between as long as it is told to, and says how many went when time runs out', async () => {
+  test('waits for Retry-After in between, and reports the count when time runs out', async () => {
     const server = await script(incomplete(10, { 'retry-after': '3600' }));
     await expect(clientOf(server).invalidate('k*')).rejects.toMatchObject({
       name: 'InvalidationIncompleteError',
@@ -209,19 +209,19 @@ describe('an invalidation that the service does not complete', () => {
     });
   });
 
-  test('says how many went when time runs out while it is asked again', async () => {
+  test('reports the count when time runs out during a repetition', async () => {
     const server = await script(incomplete(10), incomplete(5), 'hang');
     const error = clientOf(server).invalidate('k*', { timeoutMs: 500 });
     await expect(error).rejects.toMatchObject({ code: 'INVALIDATION_INCOMPLETE', count: 15 });
   });
 
-  test('is given up where another round would get no further', async () => {
+  test('fails if a request removed nothing', async () => {
     const server = await script(incomplete(3), incomplete(0));
     await expect(clientOf(server).invalidate('*k')).rejects.toMatchObject({ count: 3 });
     expect(server.asked).toHaveLength(2);
   });
 
-  test('fails with what else there is', async () => {
+  test('fails with any other error', async () => {
     const server = await script(incomplete(3), bare(403));
     await expect(clientOf(server).invalidate('*k')).rejects.toMatchObject({ code: 'HTTP_403' });
   });

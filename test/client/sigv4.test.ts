@@ -82,7 +82,7 @@ interface Keys {
   sessionToken: string | undefined;
 }
 
-describe('a signature is the one that AWS computes of the request that arrives', () => {
+describe('a signature is the one that AWS computes for the received request', () => {
   const keys: fc.Arbitrary<Keys> = fc.record({
     accessKeyId: fc.stringMatching(/^[A-Z0-9]{16,20}$/),
     secretAccessKey: fc.stringMatching(/^[A-Za-z0-9/+]{40}$/),
@@ -134,7 +134,7 @@ describe('a signature', () => {
   const signedHeaders = ({ headers }: Asked) =>
     /SignedHeaders=([^,]*)/.exec(headers.authorization ?? '')?.[1];
 
-  test('covers whose request it is and what it holds, and nothing that is rewritten on the way', async () => {
+  test('covers tenant, user and body, and no header that proxies rewrite', async () => {
     const server = await script(wasSet, hit(1));
     const credentials = async () => ({ ...SUITE.credentials, sessionToken: 'session' });
     const cache = new CacheClient({
@@ -154,7 +154,7 @@ describe('a signature', () => {
     });
   });
 
-  test('is made with the credentials of the moment, which may not be there', async () => {
+  test('uses the current credentials, and fails if they are missing', async () => {
     const server = await script(miss);
     let asked = 0;
     const credentials = () => ({ accessKeyId: `KEY${++asked}`, secretAccessKey: 'secret' });

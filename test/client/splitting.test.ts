@@ -13,7 +13,7 @@ const sizes = (bodies: string[]) =>
     return (keys ?? items ?? []).length;
   });
 
-describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => {
+describeOnEveryBackend('a client with more items than fit into a batch', {}, (connect) => {
   const client = () => {
     const { port, tenant } = connect();
     const bodies: string[] = [];
@@ -25,7 +25,7 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
     return { bodies, cache: new CacheClient({ url, tenant, fetch: watching, timeoutMs: 20_000 }) };
   };
 
-  test('sends as many as it takes, and answers in the order asked', async () => {
+  test('sends several batches, and returns results in the order of the request', async () => {
     const { cache, bodies } = client();
     const keys = names(350);
     const entries = keys.map((key, i) => ({ key, value: i, ttl: i + 1 }));
@@ -37,7 +37,7 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
     expect(found.map((item) => item.found && item.value)).toEqual([...[...keys.keys()].toReversed(), false]);
   });
 
-  test('counts what it deletes over all of them', async () => {
+  test('adds up the deletions of all batches', async () => {
     const { cache, bodies } = client();
     await cache.setMany(names(250).map((key) => ({ key, value: 1 })));
     bodies.length = 0;
@@ -45,7 +45,7 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
     expect(await cache.getMany(names(250))).toEqual(names(250).map((key) => ({ found: false, key })));
   });
 
-  test('lets the last of two sets of one key count, however far apart they are', async () => {
+  test('sets the last of two entries of one key, even if they are far apart', async () => {
     const { cache } = client();
     const entries = [...names(150), ...names(150)].map((key, i) => ({ key, value: i, ttl: 1000 + i }));
     const results = await cache.setMany(entries);
@@ -55,7 +55,7 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
     expect(found.map((item) => item.found && item.value)).toEqual(names(150).map((_, i) => 150 + i));
   });
 
-  test('sets values that are too much for one batch in several, whatever stands in them', async () => {
+  test('splits values that are too large for one batch, whatever they contain', async () => {
     const { cache, bodies } = client();
     const values = [
       'x'.repeat(2 * MIB),
@@ -74,7 +74,7 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
     }
   });
 
-  test('gets values that are too much for one answer in several', async () => {
+  test('splits gets whose values are too large for one response', async () => {
     const { cache, bodies } = client();
     const keys = names(7);
     for (const [i, key] of keys.entries()) await cache.set(key, `${i}`.repeat(2 * MIB));
@@ -89,7 +89,7 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
     await cache.clear();
   });
 
-  test('is told of what is not valid by its place among all that it gave', async () => {
+  test('gets validation issues with the index in its own list', async () => {
     const { cache } = client();
     const keys = [...names(205), '', ...names(300)];
     const message = 'must not be empty';
@@ -105,7 +105,7 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
     await expect(cache.setMany(twice)).rejects.toMatchObject({ issues: [{ field: 'items.3.ttl' }] });
   });
 
-  test('rejects with what the service says of a value that is too large for any', async () => {
+  test("rejects with the service's error for a value that is too large", async () => {
     const { cache } = client();
     const value = 'x'.repeat(5 * MIB);
     await expect(cache.setMany([{ key: 'k', value }])).rejects.toMatchObject({
@@ -117,14 +117,14 @@ describeOnEveryBackend('a client asked for more than a batch', {}, (connect) => 
 });
 
 describe('a client whose batches do not fit', () => {
-  test('gives up where none of the first ones does, and does not ask for ever', async () => {
+  test('fails if not even the first item fits', async () => {
     const server = await script(failure(413, 'PAYLOAD_TOO_LARGE', { max_bytes: 1, fitting: 0 }));
     const cache = new CacheClient({ url: server.url, tenant: 't' });
     await expect(cache.getMany(['a', 'b'])).rejects.toThrow(PayloadTooLargeError);
     expect(server.asked).toHaveLength(1);
   });
 
-  test('cuts them again and again', async () => {
+  test('splits them repeatedly', async () => {
     const server = await script(({ body }) => {
       const { keys } = JSON.parse(body) as { keys: string[] };
       if (keys.length > 3)
@@ -135,7 +135,7 @@ describe('a client whose batches do not fit', () => {
     expect(await cache.getMany(names(8))).toEqual(names(8).map((key) => ({ found: false, key })));
   });
 
-  test('counts on where it has cut them', async () => {
+  test('keeps the indexes of its list after a split', async () => {
     const server = await script(
       failure(413, 'PAYLOAD_TOO_LARGE', { max_bytes: 1, fitting: 2 }),
       success({ items: [] }),
@@ -149,7 +149,7 @@ describe('a client whose batches do not fit', () => {
     });
   });
 
-  test('has at most four of them under way, and lets go of the others when one fails', async () => {
+  test('sends at most four at a time, and aborts the others when one fails', async () => {
     let most = 0;
     let now = 0;
     let ended = 0;

@@ -26,8 +26,8 @@ const user: User = { name: 'John' };
 /** What stands in it is looked at by the compiler and never run. */
 const compiled = (_code: () => unknown): void => {};
 
-describe('by its types a client', () => {
-  test('gives a value only to those who have asked whether it was found', () => {
+describe('the types of a client', () => {
+  test('allow access to a value only after a check of found', () => {
     compiled(async () => {
       const lookup = await cache.get<User>('k');
       expectTypeOf(lookup).toEqualTypeOf<Lookup<User>>();
@@ -43,7 +43,7 @@ describe('by its types a client', () => {
     });
   });
 
-  test('takes values of any type, and is exact about the rest', () => {
+  test('accept values of any type, and are exact about the rest', () => {
     compiled(async () => {
       expectTypeOf(await cache.set('k', user, { ttl: 60 })).toEqualTypeOf<WasSet>();
       await cache.set('k', null);
@@ -57,7 +57,7 @@ describe('by its types a client', () => {
     });
   });
 
-  test('gives what is produced in the type in which it is produced', () => {
+  test("return the producer's type from getOrSet", () => {
     compiled(async () => {
       expectTypeOf(await cache.getOrSet('k', 60, () => 1)).toEqualTypeOf<number>();
       expectTypeOf(await cache.getOrSet('k', 60, async () => user)).toEqualTypeOf<User>();
@@ -74,7 +74,7 @@ describe('by its types a client', () => {
     });
   });
 
-  test('can be wrapped in a function of any type', () => {
+  test('allow generic wrappers', () => {
     const wrapped = <T>(key: string, produce: () => Promise<T>): Promise<T> =>
       cache.getOrSet(key, 60, produce);
     expectTypeOf(wrapped<User>).returns.resolves.toEqualTypeOf<User>();
@@ -82,7 +82,7 @@ describe('by its types a client', () => {
     expectTypeOf(generic<User>).returns.resolves.toEqualTypeOf<WasSet>();
   });
 
-  test('says what the other calls give', () => {
+  test('describe the results of the other methods', () => {
     compiled(async () => {
       expectTypeOf(await cache.delete('k')).toBeVoid();
       expectTypeOf(await cache.deleteMany(['k'])).toBeNumber();
@@ -97,7 +97,7 @@ describe('by its types a client', () => {
     });
   });
 
-  test('takes the signal of an AbortController, and the fetch of the runtime', () => {
+  test("accept the signal of an AbortController, and the runtime's fetch", () => {
     expectTypeOf<AbortSignal>().toExtend<Signal>();
     expectTypeOf<Signal>().toExtend<AbortSignal>();
     expectTypeOf<typeof fetch>().toExtend<Fetch>();
@@ -106,7 +106,7 @@ describe('by its types a client', () => {
     compiled(() => new CacheClient({ url: 'http://localhost' }));
   });
 
-  test('takes what lets requests in, of its own or of another make', () => {
+  test("accept an authorize function, the client's own or a custom one", () => {
     expectTypeOf(bearer).returns.toEqualTypeOf<Authorize>();
     compiled(() => bearer(async () => 'token'));
     expectTypeOf(sigV4).returns.toEqualTypeOf<Authorize>();
@@ -118,7 +118,7 @@ describe('by its types a client', () => {
     expectTypeOf((_request: { url: string }) => ({ 'x-api-key': 'k' })).toExtend<Authorize>();
   });
 
-  test('tells failures apart by class and by code', () => {
+  test('narrow errors by class and by code', () => {
     compiled((error: unknown = something) => {
       if (error instanceof ValidationError) expectTypeOf(error.code).toEqualTypeOf<'VALIDATION_ERROR'>();
       if (error instanceof PayloadTooLargeError)

@@ -19,7 +19,7 @@ async function present(where: string, name: string, version: string): Promise<st
   return file;
 }
 
-test('Chrome is taken where it has a window of its own and no place on the PATH, and Chromium before it', async () => {
+test('the search for a browser finds Chrome in its application folder, and prefers Chromium', async () => {
   const chrome = await present('Google Chrome.app', 'Google Chrome', 'Google Chrome 142.0.7444.59 ');
   const path = ['bin', 'Google Chrome.app'].map((where) => join(directory, where)).join(delimiter);
   const found = await find('browser', path);
@@ -31,7 +31,7 @@ test('Chrome is taken where it has a window of its own and no place on the PATH,
   expect(await versionOf(preferred)).toBe('156.0.8078.79');
 });
 
-test('a browser that is missing is an error that says what to install', async () => {
+test('a missing browser is an error that names the package to install', async () => {
   await expect(find('browser', directory)).rejects.toThrow(
     /^none of chromium, .*sudo apt-get install chromium; .*brew install --cask google-chrome$/,
   );

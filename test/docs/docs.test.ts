@@ -38,7 +38,7 @@ describe.each([
     for (const url of docs.requests) expect(new URL(url).origin).toBe(service.url);
   });
 
-  test('shows every operation of the document, ready to be tried, no wider than the window and of bounded height', async () => {
+  test("shows every operation of the document with its form, within the window's width and a bounded height", async () => {
     const document = (await (await fetch(`${service.url}/openapi.json`)).json()) as {
       paths: Record<string, Record<string, unknown>>;
     };
@@ -58,7 +58,7 @@ describe.each([
     expect(docs.complaints).toEqual([]);
   });
 
-  test('sets the entry that it proposes, gets it, and shows its value', async () => {
+  test('sets the example entry, gets it, and shows its value', async () => {
     const set = docs.operation(...SET);
     await set.expand();
     const { key, value } = JSON.parse(await set.body.inputValue());
@@ -94,7 +94,7 @@ describe('the docs page', { timeout }, () => {
     );
   });
 
-  test('has the tenant filled in, and asks for another one where that is changed', async () => {
+  test('has an example tenant, and sends another one after it is changed', async () => {
     const set = docs.operation(...SET);
     await set.expand();
     expect(await set.parameter('X-Tenant-ID').inputValue()).toBe('tenant_123');
@@ -109,7 +109,7 @@ describe('the docs page', { timeout }, () => {
     expect(JSON.parse((await get.execute()).body).data).toMatchObject({ value: 'theirs' });
   });
 
-  test("shows the contract's envelope for input that is not valid", async () => {
+  test('shows the failure envelope for invalid input', async () => {
     const set = docs.operation(...SET);
     await set.expand();
     await set.body.fill('{"key": "k", "value": 1, "ttl": 0}');
@@ -121,7 +121,7 @@ describe('the docs page', { timeout }, () => {
     });
   });
 
-  test('shows the details of a failure on demand, its headers among them', async () => {
+  test('shows the details and headers of a failure on demand', async () => {
     const set = docs.operation(...SET);
     await set.expand();
     const headers = set.block.locator('.response-details .headers');
@@ -134,7 +134,7 @@ describe('the docs page', { timeout }, () => {
     expect(await headers.count()).toBe(1);
   });
 
-  test('opens again at the operation that its address names', async () => {
+  test("opens at the operation of its URL's fragment", async () => {
     await docs.operation(...GET).expand();
     await docs.page.reload();
     await docs
@@ -144,7 +144,7 @@ describe('the docs page', { timeout }, () => {
     expect(await docs.operation(...SET).body.isVisible()).toBe(false);
   });
 
-  test('runs no script that is not its own', async () => {
+  test('blocks scripts that are not its own', async () => {
     await docs.page.evaluate(`
       const script = document.createElement('script');
       script.textContent = 'globalThis.injected = true';
@@ -154,7 +154,7 @@ describe('the docs page', { timeout }, () => {
     await expect.poll(() => docs.complaints.join()).toContain('Content Security Policy');
   });
 
-  test('is dark where the system is', async () => {
+  test("is dark if the system's colour scheme is dark", async () => {
     const background = () => docs.page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
     const light = await background();
     await docs.page.emulateMedia({ colorScheme: 'dark' });

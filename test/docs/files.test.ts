@@ -30,7 +30,7 @@ afterAll(() => service.stop());
 const get = (target: string, headers: string[] = []) => rawRequest(service.port, { target, headers });
 
 describe.each(FILES)('%s', (target, type) => {
-  test('is served as what it is, under a policy that lets in nothing from elsewhere', async () => {
+  test('is served with its content type and a policy that blocks other origins', async () => {
     const { status, headers, body } = await get(target);
     expect(status).toBe(200);
     expect(headers).toMatchObject({ 'content-type': type, 'x-content-type-options': 'nosniff' });
@@ -48,7 +48,7 @@ describe.each(FILES)('%s', (target, type) => {
     }
   });
 
-  test('is not sent again to who has it', async () => {
+  test('is answered with 304 if the ETag matches', async () => {
     const { headers } = await get(target);
     expect(headers['cache-control']).toBe('no-cache');
     const again = await get(target, ['If-None-Match', `"another", W/${headers.etag}`]);
@@ -58,7 +58,7 @@ describe.each(FILES)('%s', (target, type) => {
   });
 });
 
-test('the page refers to its own files and to nothing else', async () => {
+test('the page refers to its own files only', async () => {
   const { text } = await get('/docs');
   const references = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, reference]) => reference);
   expect(references).toHaveLength(6);
@@ -98,7 +98,7 @@ test.each([
   else detailsOf(answer, 404, 'NOT_FOUND');
 });
 
-test('there is no docs page where its viewer is not installed', async () => {
+test('there is no docs page if its viewer is not installed', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'cache-docs-'));
   try {
     // Above it there are no packages.

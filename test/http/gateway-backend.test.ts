@@ -50,9 +50,9 @@ describe.concurrent('a service whose backend is not as its URL says reports it i
     [
       'a wrong password',
       () => `dragonfly://:${SECRET}@127.0.0.1:${locked.port}`,
-      'it refuses the user and password',
+      'it rejects the user and password',
     ],
-    ['no password', () => `dragonfly://127.0.0.1:${locked.port}`, 'it wants a password and is given none'],
+    ['no password', () => `dragonfly://127.0.0.1:${locked.port}`, 'it requires a password and received none'],
     [
       'a certificate that nobody knows',
       () => `dragonflys://:${SECRET}@127.0.0.1:${encrypted.port}`,
@@ -61,18 +61,22 @@ describe.concurrent('a service whose backend is not as its URL says reports it i
     [
       'TLS where there is none',
       () => `dragonflys://:${SECRET}@127.0.0.1:${open.port}`,
-      'it does not answer by TLS, which DRAGONFLY_URL asks for',
+      'it does not speak TLS, which DRAGONFLY_URL requires',
     ],
     [
       'no TLS where there is',
       () => `dragonfly://127.0.0.1:${encrypted.port}`,
-      'it ends every connection, as it does if it wants TLS, dragonflys://…',
+      'it closes every connection; if it requires TLS, use dragonflys://…',
     ],
-    ['a cluster that is none', () => `dragonfly://127.0.0.1:${open.port}?cluster=true`, 'it is no cluster'],
+    [
+      'a cluster that is none',
+      () => `dragonfly://127.0.0.1:${open.port}?cluster=true`,
+      'it is not a cluster',
+    ],
     [
       'a database that there is not',
       () => `dragonfly://127.0.0.1:${open.port}/99`,
-      'it has no database of this number',
+      'it has no database with this number',
     ],
     ['nothing at this port', () => `dragonfly://127.0.0.1:${nobody}`, 'nothing listens there'],
   ])('%s', async ([_, url, reason]) => {
@@ -135,12 +139,12 @@ describe.concurrent.each(['', '?cluster=true'])(
       [
         'closes each connection after the first bytes',
         replying((socket) => socket.end()),
-        'it ends every connection, as it does if it wants TLS, dragonflys://…',
+        'it closes every connection; if it requires TLS, use dragonflys://…',
       ],
       [
         'closes each connection at once',
         greeting((socket) => socket.end()),
-        'it ends every connection, as it does if it wants TLS, dragonflys://…',
+        'it closes every connection; if it requires TLS, use dragonflys://…',
       ],
       ['never answers', greeting(() => {}), 'it accepts connections, but does not answer'],
     ])('reports that a server %s', async ([_, create, reason], context) => {

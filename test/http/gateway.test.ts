@@ -116,7 +116,7 @@ describe('a start that cannot succeed ends with code 1 and one line', () => {
     const { port } = await start();
     const { code, stdout, stderr } = await runService({ SERVICE_PORT: String(port) });
     expect(stderr).toBe(
-      `SERVICE_PORT ${port} is in use by another process; take another one: SERVICE_PORT=${port + 1} npm start\n`,
+      `SERVICE_PORT ${port} is in use by another process; use another one: SERVICE_PORT=${port + 1} npm start\n`,
     );
     expect(stdout).toBe('');
     expect(code).toBe(1);

@@ -124,7 +124,7 @@ describe('the documentation', () => {
 
   test('lists every setting of a deployment in docs/deploy.md', () => {
     // The rejection of an unknown setting names the known ones.
-    const [, names = ''] = /these are: (.*)/.exec(problemWith({ noSuchSetting: '1' })) ?? [];
+    const [, names = ''] = /The settings are (.*)/.exec(problemWith({ noSuchSetting: '1' })) ?? [];
     const listed = tableRows(read('docs/deploy.md'), 'setting', 'default', 'meaning').map((row) =>
       row.join(),
     );

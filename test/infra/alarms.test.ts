@@ -49,7 +49,7 @@ const SERVICE = [
 ];
 
 describe('the alarms', () => {
-  it('are these, and of the cache where it can be watched', () => {
+  it('exist for the service with every backend, and for the cache if it reports metrics', () => {
     expect(Object.keys(alarmsOf(template)).sort()).toEqual(
       [...SERVICE, 'Cache memory', 'Cache throttled'].sort(),
     );
@@ -62,7 +62,7 @@ describe('the alarms', () => {
     expect(Object.keys(alarmsOf(memory)).sort()).toEqual([...SERVICE].sort());
   });
 
-  it('say what to do first, and point to a section of docs/operations.md', () => {
+  it('have a description with the first step and a link to an existing section of docs/operations.md', () => {
     const sections = anchorsIn(read('docs/operations.md'));
     const alarms = { ...alarmsOf(template), ...alarmsOf(external) };
     for (const [title, { AlarmDescription }] of Object.entries(alarms)) {
@@ -75,7 +75,7 @@ describe('the alarms', () => {
     }
   });
 
-  it('tell the topic when it is bad and when it is good again', () => {
+  it('notify the topic on ALARM and on OK', () => {
     const [topic] = Object.keys(resources(template, 'AWS::SNS::Topic'));
     for (const [title, { AlarmActions, OKActions }] of Object.entries(alarmsOf(template))) {
       expect({ AlarmActions, OKActions }, title).toEqual({
@@ -85,20 +85,20 @@ describe('the alarms', () => {
     }
   });
 
-  it('are silent when there is no traffic', () => {
+  it('treat missing data as not breaching', () => {
     for (const [title, alarm] of Object.entries(alarmsOf(template))) {
       expect(alarm, title).toMatchObject({ TreatMissingData: 'notBreaching' });
     }
   });
 
-  it('are told apart by stage', () => {
+  it('have names that begin with the stack of their stage', () => {
     const names = Object.values(alarmsOf(synthesize({ ...BACKENDS.memory, stage: 'test' }).template)).map(
       ({ AlarmName }) => AlarmName,
     );
     for (const name of names) expect(name).toMatch(/^CacheService-test /);
   });
 
-  it('look at the rate of server errors only when there are requests enough for one', () => {
+  it('compute the rate of server errors only from 20 requests a minute on', () => {
     const { Metrics = [] } = alarmsOf(template)['Server errors'] ?? {};
     expect(Metrics.map(({ Expression }) => Expression)).toContain(
       'IF(requests >= 20, 100 * FILL(failures, 0) / requests, 0)',
@@ -109,7 +109,7 @@ describe('the alarms', () => {
     ]);
   });
 
-  it('tell of a cache that does not answer when it is measured, also when nobody asks for anything', () => {
+  it('fire for a cache that does not answer measure-backend, without any traffic', () => {
     const alarm = alarmsOf(external)['Cache unreachable'];
     expect(alarm).toMatchObject({ Threshold: 1, EvaluationPeriods: 5, DatapointsToAlarm: 3 });
     expect(alarm?.Metrics?.map(({ Expression }) => Expression)).toContain('1 - reachable');
@@ -118,7 +118,7 @@ describe('the alarms', () => {
     ]);
   });
 
-  it('look at the slowest hundredth of the answers, and not at a handful of answers', () => {
+  it('use the p99 of the latency and ignore periods with few samples', () => {
     expect(alarmsOf(template)['Slow answers']).toMatchObject({
       ExtendedStatistic: 'p99',
       MetricName: 'Latency',
@@ -130,7 +130,7 @@ describe('the alarms', () => {
   it.each([
     ['Functions throttled', 'Throttles'],
     ['Function errors', 'Errors'],
-  ])('count %s over every function, the one that measures among them', (title, metricName) => {
+  ])('sum %s over every function, including measure-backend', (title, metricName) => {
     for (const [of, more] of [
       [template, []],
       [external, ['MeasureBackendFunction']],
@@ -146,7 +146,7 @@ describe('the alarms', () => {
     }
   });
 
-  it('are each made of no more metrics than CloudWatch takes', () => {
+  it('have at most the ten metrics that CloudWatch accepts', () => {
     for (const backend of Object.values(BACKENDS)) {
       for (const [title, alarm] of Object.entries(alarmsOf(synthesize(backend).template))) {
         expect(metricsOf(alarm).length, title).toBeLessThanOrEqual(10);
@@ -163,7 +163,7 @@ describe('the topic', () => {
     ArnLike: { 'aws:SourceArn': expect.anything() },
   };
 
-  it('is encrypted with a key that changes every year', () => {
+  it('is encrypted with a key that rotates every year', () => {
     const [key] = Object.entries(resources(template, 'AWS::KMS::Key'));
     expect(key?.[1]).toMatchObject({ EnableKeyRotation: true });
     expect(only(template, 'AWS::SNS::Topic')).toMatchObject({
@@ -171,7 +171,7 @@ describe('the topic', () => {
     });
   });
 
-  it('takes nothing without TLS', () => {
+  it('rejects publishing without TLS', () => {
     expect(statements(only(template, 'AWS::SNS::TopicPolicy')).Statement).toContainEqual(
       expect.objectContaining({
         Effect: 'Deny',
@@ -181,7 +181,7 @@ describe('the topic', () => {
     );
   });
 
-  it('takes what the alarms of this account publish, and nothing else', () => {
+  it('allows publishing to the alarms of this account only', () => {
     const allowed = statements(only(template, 'AWS::SNS::TopicPolicy')).Statement.filter(
       ({ Effect }) => Effect === 'Allow',
     );
@@ -194,7 +194,7 @@ describe('the topic', () => {
     ]);
   });
 
-  it('lets them use its key, without which their messages are lost', () => {
+  it('allows the alarms to use its key', () => {
     expect(statements(only(template, 'AWS::KMS::Key')).Statement).toContainEqual(
       expect.objectContaining({
         Effect: 'Allow',
@@ -205,7 +205,7 @@ describe('the topic', () => {
     );
   });
 
-  it('tells the address that is given, and without one nobody', () => {
+  it('has a subscription for alarmEmail, and none without it', () => {
     const told = synthesize({ ...BACKENDS.memory, alarmEmail: 'oncall@example.com' }).template;
     expect(only(told, 'AWS::SNS::Subscription')).toMatchObject({
       Protocol: 'email',

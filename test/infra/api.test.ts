@@ -43,26 +43,26 @@ function accessLogOf(template: Template): { fields: Record<string, string>; grou
 }
 
 describe('authorization', () => {
-  it('knows open and closed routes, or nothing below would say anything', () => {
+  it('is tested with at least one open and one closed route', () => {
     expect(OPEN).toEqual(['GET /health', 'HEAD /health', 'GET /openapi.json', 'HEAD /openapi.json']);
     expect(CLOSED).toContain('$default');
     expect(CLOSED.length).toBeGreaterThan(6);
   });
 
-  it('is by a signature, on every route with a tenant and on what no route takes, unless something else is chosen', () => {
+  it('is IAM by default, on every route with a tenant and on $default', () => {
     const { template } = synthesize(BACKENDS.memory);
     const closed = routesOf(template).filter(({ AuthorizationType }) => AuthorizationType === 'AWS_IAM');
     expect(closed.map(({ RouteKey }) => RouteKey).sort()).toEqual([...CLOSED].sort());
   });
 
-  it('is by a token on the same routes with jwt', () => {
+  it('is JWT on the same routes with authorization=jwt', () => {
     const [id] = Object.keys(resources(jwt.template, 'AWS::ApiGatewayV2::Authorizer'));
     const closed = routesOf(jwt.template).filter(({ AuthorizationType }) => AuthorizationType === 'JWT');
     expect(closed.map(({ RouteKey }) => RouteKey).sort()).toEqual([...CLOSED].sort());
     for (const { RouteKey, AuthorizerId } of closed) expect(AuthorizerId, RouteKey).toEqual({ Ref: id });
   });
 
-  it('takes the tokens of the issuer, made for one of the audiences, from the Authorization header', () => {
+  it('accepts tokens of the issuer for one of the audiences, from the Authorization header', () => {
     expect(only(jwt.template, 'AWS::ApiGatewayV2::Authorizer')).toMatchObject({
       AuthorizerType: 'JWT',
       IdentitySource: ['$request.header.Authorization'],
@@ -79,9 +79,9 @@ describe('authorization', () => {
     },
   );
 
-  it('warns of an open API at every synthesis, and of no other', () => {
+  it('adds a warning to the synthesis with authorization=none only', () => {
     const warnings = ({ stack }: Variant) =>
-      Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('anybody who knows the address'));
+      Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('anybody who knows the URL'));
     expect(warnings(none)).toHaveLength(1);
     expect(warnings(iam)).toEqual([]);
     expect(warnings(jwt)).toEqual([]);
@@ -100,7 +100,7 @@ describe('authorization', () => {
     },
   );
 
-  it('takes the name of the claim from the settings', () => {
+  it('sets TENANT_CLAIM from jwtTenantClaim', () => {
     const authorization = {
       kind: 'jwt',
       issuer: 'https://a',
@@ -110,7 +110,7 @@ describe('authorization', () => {
     expect(authorizationEnvironment({ authorization })).toEqual({ TENANT_CLAIM: 'custom:org' });
   });
 
-  it('gives callers by IAM the resource that their policies need', () => {
+  it('outputs the resource for the policies of IAM callers', () => {
     const outputs = Object.entries(iam.template.findOutputs('*'));
     const [, output] = outputs.find(([name]) => name.startsWith('ApiInvokeArn')) ?? [];
     expect(JSON.stringify(output?.Value)).toMatch(/:execute-api:.*\/\*\/\*\/\*"/);
@@ -138,7 +138,7 @@ describe('the access log', () => {
     },
   );
 
-  it('names the caller that signed, or the tenant and the subject of the token', () => {
+  it('contains the caller with IAM, and the tenant and the subject of the token with JWT', () => {
     expect(accessLogOf(iam.template).fields).toMatchObject({ caller: '$context.identity.userArn' });
     expect(accessLogOf(jwt.template).fields).toMatchObject({
       tenant: '$context.authorizer.claims.tenant_id',
@@ -148,7 +148,7 @@ describe('the access log', () => {
     expect(accessLogOf(none.template).fields).not.toHaveProperty('tenant');
   });
 
-  it('leaves the tenant out when its claim is no name that a variable can have', () => {
+  it('omits the tenant if its claim is not a valid variable name', () => {
     const { template } = synthesize({
       ...BACKENDS.memory,
       ...AUTHORIZATIONS.jwt,
@@ -157,7 +157,7 @@ describe('the access log', () => {
     expect(JSON.stringify(accessLogOf(template).fields)).not.toContain('example.com');
   });
 
-  it('is forgotten after the time that the settings say, also when the stack is gone', () => {
+  it('is kept for logRetentionDays and removed with the stack', () => {
     const { template } = synthesize({ ...BACKENDS.memory, logRetentionDays: 7 });
     expect(accessLogOf(template).group).toMatchObject({ RetentionInDays: 7 });
     for (const { DeletionPolicy } of Object.values(template.findResources('AWS::Logs::LogGroup'))) {
@@ -165,7 +165,7 @@ describe('the access log', () => {
     }
   });
 
-  it('has a name of those that API Gateway needs no entry in the policy of the account for', () => {
+  it('has a name with the prefix /aws/vendedlogs/', () => {
     expect(accessLogOf(iam.template).group).toMatchObject({
       LogGroupName: '/aws/vendedlogs/apigateway/CacheService',
     });
@@ -184,14 +184,14 @@ describe('throttling', () => {
 
   const limits = (keys: string[], limit: object) => Object.fromEntries(keys.map((key) => [key, limit]));
 
-  it('is for all routes what the settings say', () => {
+  it("has the settings' limits on the stage", () => {
     expect(stageOf(template).DefaultRouteSettings).toEqual({
       ThrottlingRateLimit: 500,
       ThrottlingBurstLimit: 800,
     });
   });
 
-  it('is lower for those that walk through a tenant and for those that anybody may call, and for no others', () => {
+  it('is lower for sweeps and for open routes, and for no other route', () => {
     const sweeps = keysOf(({ name }) => SWEEPS.includes(name));
     expect(sweeps).toHaveLength(2);
     expect(stageOf(template).RouteSettings).toEqual({
@@ -200,7 +200,7 @@ describe('throttling', () => {
     });
   });
 
-  it('is lower for them by default as well', () => {
+  it('has lower default limits for sweeps and open routes', () => {
     const { DefaultRouteSettings, RouteSettings } = stageOf(iam.template) as {
       DefaultRouteSettings: { ThrottlingRateLimit: number };
       RouteSettings: Record<string, { ThrottlingRateLimit: number }>;
@@ -210,7 +210,7 @@ describe('throttling', () => {
     }
   });
 
-  it('is set up after the routes that it names, which API Gateway insists on', () => {
+  it('is created after the routes that it refers to', () => {
     const [stage] = Object.values(template.findResources('AWS::ApiGatewayV2::Stage'));
     const first: string[] = stage?.DependsOn ?? [];
     const keys = Object.entries(resources(template, 'AWS::ApiGatewayV2::Route'))
@@ -243,7 +243,7 @@ describe('the API', () => {
     },
   );
 
-  it('may be called by no page of a browser', () => {
+  it('has no CORS configuration by default', () => {
     expect(only(iam.template, 'AWS::ApiGatewayV2::Api')).not.toHaveProperty('CorsConfiguration');
     expect(routesOf(iam.template).filter(({ RouteKey }) => RouteKey.startsWith('OPTIONS'))).toEqual([]);
   });
@@ -262,7 +262,7 @@ describe('the API', () => {
     },
   );
 
-  it('may be called by pages of the origins that are given, with all that a request needs', () => {
+  it('allows the methods and headers of every request to pages of corsOrigins', () => {
     const { template } = synthesize({
       ...BACKENDS.memory,
       corsOrigins: 'https://a.example,https://b.example',

@@ -32,7 +32,7 @@ async function contents(of: string): Promise<Record<string, string>> {
 }
 
 describe('the build', () => {
-  it('gives every function a file of its own', async () => {
+  it('writes one file per function', async () => {
     expect(await readdir(first.outdir)).toEqual(
       expect.arrayContaining([
         'get.mjs',
@@ -47,12 +47,12 @@ describe('the build', () => {
     );
   });
 
-  it('gives the same bytes each time, wherever it writes them', async () => {
+  it('writes the same bytes each time, in any directory', async () => {
     const again = await build(join(directory, 'elsewhere', 'again'));
     expect(await contents(again.outdir)).toEqual(await contents(first.outdir));
   });
 
-  it('leaves nothing of an earlier build behind', async () => {
+  it('removes the files of an earlier build', async () => {
     const outdir = join(directory, 'used');
     await mkdir(outdir);
     await writeFile(join(outdir, 'chunk-OLD.mjs'), 'export {};');
@@ -60,11 +60,11 @@ describe('the build', () => {
     expect(await readdir(outdir)).toEqual(await readdir(first.outdir));
   });
 
-  it('lets no function read more than 260 kB in a cold start', () => {
+  it('keeps the code of every cold start below 260 kB', () => {
     for (const { name, startBytes } of first.bundles) expect(startBytes, name).toBeLessThan(MAX_START_BYTES);
   });
 
-  it('counts the whole of what a function reads', () => {
+  it('counts all files that a function imports', () => {
     const sizeOf = (name: string) => first.bundles.find((bundle) => bundle.name === name);
     // The Redis client is by far the largest part, and a function without a store has none of it.
     expect(sizeOf('get')?.startBytes).toBeGreaterThan(100_000);
@@ -74,13 +74,13 @@ describe('the build', () => {
     expect(sizeOf('openapi')?.startBytes).toBeLessThan(105_000);
   });
 
-  it('gives the description of the API to the one function that serves it', async () => {
+  it('includes the OpenAPI document in the function openapi only', async () => {
     const files = await readdir(first.outdir);
     const texts = await Promise.all(files.map((file) => readFile(join(first.outdir, file), 'utf8')));
     expect(files.filter((_, index) => texts[index]?.includes('operationId'))).toEqual(['openapi.mjs']);
   });
 
-  it('packs what is imported, except for what the runtime brings', async () => {
+  it('bundles all imports except those of the runtime', async () => {
     const imported = new Set<string>();
     for (const file of await readdir(first.outdir)) {
       const code = await readFile(join(first.outdir, file), 'utf8');

@@ -47,7 +47,7 @@ const drawn = (widget: Widget) => JSON.stringify(widget.properties.metrics);
 const timed = routes.filter((route: Route) => route.backend !== false).map(({ name }) => name);
 
 describe('the dashboard', () => {
-  it('fits on a page: few graphs, each in its place', () => {
+  it('has at most 20 widgets, without overlaps', () => {
     expect(widgets.length).toBeLessThanOrEqual(20);
     for (const { x, y, width, height } of widgets) {
       expect(x + width).toBeLessThanOrEqual(24);
@@ -62,7 +62,7 @@ describe('the dashboard', () => {
     }
   });
 
-  it('gives each graph a title of its own, a unit and a scale from zero', () => {
+  it('has a unique title, a unit and an axis from zero for each graph', () => {
     const titles = graphs.map(({ properties }) => properties.title ?? '');
     expect(new Set(titles).size).toBe(graphs.length);
     for (const { properties } of graphs) {
@@ -72,17 +72,17 @@ describe('the dashboard', () => {
     }
   });
 
-  it('says what is normal, with the limits of this deployment', () => {
+  it('describes normal values with the limits of this deployment', () => {
     const settings = { ...BACKENDS.memory, throttleRate: 123, sweepThrottleRate: 4 };
     const [text] = widgetsOf(synthesize(settings).template);
     expect(text?.properties.markdown).toMatch(/Normal:/);
     expect(text?.properties.markdown).toMatch(
-      /above 123 requests a second to one route, invalidate and clear above 4\./,
+      /more than 123 requests a second to one route, or 4 for invalidate and clear\./,
     );
     expect(text?.properties.markdown).toMatch(/Runbook/);
   });
 
-  it('has every alarm on it', () => {
+  it('shows every alarm', () => {
     const shown = widgets.flatMap(({ properties }) => properties.alarms ?? []);
     expect(shown.toSorted()).toEqual(Object.keys(template.findResources('AWS::CloudWatch::Alarm')).sort());
   });
@@ -98,34 +98,37 @@ describe('the dashboard', () => {
     expect(labels).toEqual(expected);
   });
 
-  it('shows how long backend calls take and how often their connection was lost', () => {
+  it('shows the time of backend calls and the reconnects', () => {
     const calls = drawn(graph('Time of a backend call'));
     expect(calls).toMatch(/"BackendTime".*"p50".*"BackendTime".*"p99".*"Reconnects"/);
   });
 
-  it('shows what callers change, and what its values take and save', () => {
+  it('shows changed keys, and bytes of values and of compression', () => {
     expect(drawn(graph('Keys changed'))).toMatch(/"Sets".*"Deletes".*"EntriesInvalidated"/);
-    expect(drawn(graph('Values got and set'))).toMatch(/"ValueBytes".*"set".*"get".*"CompressionSaved"/);
+    expect(drawn(graph('Bytes of values read, set'))).toMatch(
+      /"ValueBytes".*"set".*"get".*"CompressionSaved"/,
+    );
   });
 
-  it('shows the rate of hits among gets', () => {
+  it('shows the hit rate of gets', () => {
     expect(drawn(graph('Hit rate'))).toMatch(
       /100 \* FILL\(hits, 0\) \/ \(FILL\(hits, 0\) \+ FILL\(misses, 0\)\)/,
     );
   });
 
-  it('shows every status of failures that has been counted, and every code of our own', () => {
-    expect(drawn(graph('Answers by status'))).toContain(
+  it('shows every counted status of 400 and above, and every error code of 500 and above', () => {
+    expect(drawn(graph('Responses of 400 and above by status'))).toContain(
       `SEARCH('{\\"CacheService/prod\\",status} MetricName=`,
     );
-    expect(drawn(graph('Answers by status'))).toContain(`PROP('Dim.status')`);
-    for (const code of FAULT_CODES) expect(drawn(graph('Answers of 500 and above by code'))).toContain(code);
+    expect(drawn(graph('Responses of 400 and above by status'))).toContain(`PROP('Dim.status')`);
+    for (const code of FAULT_CODES)
+      expect(drawn(graph('Responses of 500 and above by code'))).toContain(code);
   });
 
-  it('shows what the bill is made of', () => {
+  it('shows the quantities that are billed', () => {
     expect(drawn(graph('Cost: requests'))).toMatch(/"Count".*"DataProcessed"/);
     // 512 MB is half a GB, and durations are in milliseconds.
-    expect(drawn(graph('Cost: time of functions'))).toContain(`d0 * ${0.5 / 1000}`);
+    expect(drawn(graph('Cost: duration of functions'))).toContain(`d0 * ${0.5 / 1000}`);
     expect(drawn(graph('Cost: processing units'))).toMatch(/ElastiCacheProcessingUnits.*BytesUsedForCache/);
   });
 
@@ -135,7 +138,7 @@ describe('the dashboard', () => {
     expect(drawn(graph('Cache: connections'))).toContain('CurrConnections');
   });
 
-  it('has no empty graphs of a cache that CloudWatch does not know', () => {
+  it('has no empty graphs for a cache without metrics', () => {
     const titles = widgetsOf(synthesize(BACKENDS.memory).template).map(
       ({ properties }) => properties.title ?? '',
     );

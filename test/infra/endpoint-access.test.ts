@@ -43,7 +43,7 @@ describe.each(['single server', 'cluster'] as const)('the user of the cache, %s'
     await engine?.stop();
   });
 
-  it('may do all that the service does', async () => {
+  it('may run every operation of the service', async () => {
     const keys = Array.from({ length: 3_000 }, (_, index) => `user:${index}`);
     await inBatches(keys, (key) => store.set('acme', key, '"value"', 60));
     // Of a longer life than what its shard holds, and of one so short that its name is removed again.
@@ -66,7 +66,7 @@ describe.each(['single server', 'cluster'] as const)('the user of the cache, %s'
     used = await commandStats(engine.url);
   });
 
-  it('reaches no keys but those of the service', async () => {
+  it("may access the service's keys only", async () => {
     await withRawClient(url, async (client) => {
       await expect(client.set('other', '1')).rejects.toThrow(/^NOPERM/);
       await expect(client.get('cache:acme')).rejects.toThrow(/^NOPERM/);
@@ -80,7 +80,7 @@ describe.each(['single server', 'cluster'] as const)('the user of the cache, %s'
     });
   });
 
-  it('reaches nothing from inside of a script that it does not reach itself', async () => {
+  it('has the same restrictions inside scripts', async () => {
     const key = '{cache:acme:0}:gen';
     await withRawClient(url, async (client) => {
       for (const call of ["'FLUSHALL'", "'KEYS', '*'", "'CONFIG', 'GET', '*'", "'GET', 'other'"]) {
@@ -119,7 +119,7 @@ describe.each(['single server', 'cluster'] as const)('the user of the cache, %s'
     });
   });
 
-  it('is given no command that nothing uses', () => {
+  it('has no permission for an unused command', () => {
     expect(GRANTED).toContain('zadd');
     expect(GRANTED.filter((command) => !(command in used))).toEqual([]);
   });

@@ -8,8 +8,11 @@ import { join } from 'node:path';
 import { connect, createServer as createTlsServer } from 'node:tls';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { issue } from '../../infra/stack/backend/certificate/issue.ts';
-import { makeCertificate, type Secrets } from '../../infra/stack/backend/certificate/make.ts';
+import {
+  createCertificate,
+  type Secrets,
+  storeCertificate,
+} from '../../infra/stack/backend/certificate/certificate.ts';
 import { type ResourceRequest, respond } from '../../infra/stack/backend/certificate/respond.ts';
 import { BACKENDS, resources, synthesize } from './synthesize.ts';
 
@@ -37,35 +40,35 @@ async function handshake(
 }
 
 describe('the certificate', () => {
-  it('is trusted by clients that are given it, for its name', async () => {
-    const issued = await issue(HOST);
+  it('is trusted for its name by clients that have it as their authority', async () => {
+    const issued = await createCertificate(HOST);
     const ca = issued.certificate;
     expect(await handshake(issued, { ca, servername: HOST })).toBe('connected');
     expect(await handshake(issued, { ca, servername: `other.${HOST}` })).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
     expect(await handshake(issued, { servername: HOST })).toBe('DEPTH_ZERO_SELF_SIGNED_CERT');
   });
 
-  it('is another one each time, and trust in one is no trust in the other', async () => {
-    const [first, second] = await Promise.all([issue(HOST), issue(HOST)]);
+  it('differs each time, and clients of one do not trust another', async () => {
+    const [first, second] = await Promise.all([createCertificate(HOST), createCertificate(HOST)]);
     expect(first.fingerprint).toMatch(/^[0-9a-f]{40,}$/i);
     expect(second.fingerprint).not.toBe(first.fingerprint);
     expect(await handshake(second, { ca: first.certificate, servername: HOST })).not.toBe('connected');
   });
 
-  it('is good from now on and for ten years', async () => {
-    const ca = (await issue(HOST, new Date('2020-01-01T00:00:00Z'))).certificate;
+  it('is valid from now on, for ten years', async () => {
+    const ca = (await createCertificate(HOST, new Date('2020-01-01T00:00:00Z'))).certificate;
     const { validFrom, validTo } = new X509Certificate(ca);
     expect(new Date(validFrom).toISOString()).toBe('2020-01-01T00:00:00.000Z');
     expect(new Date(validTo).toISOString()).toBe('2030-01-01T00:00:00.000Z');
   });
 
-  it('is no authority for other certificates', async () => {
-    expect(new X509Certificate((await issue(HOST)).certificate).ca).toBe(false);
+  it('cannot sign other certificates', async () => {
+    expect(new X509Certificate((await createCertificate(HOST)).certificate).ca).toBe(false);
   });
 });
 
-describe('making one', () => {
-  it('puts the key where the server looks, and what to trust beside the password', async () => {
+describe('storeCertificate', () => {
+  it("writes certificate and key to the server's secret, and adds ca to the clients' secret", async () => {
     const kept: Record<string, Record<string, string>> = { client: { password: 'generated' }, server: {} };
     const secrets: Secrets = {
       read: async (arn) => ({ ...kept[arn] }),
@@ -73,7 +76,7 @@ describe('making one', () => {
         kept[arn] = secret;
       },
     };
-    const told = await makeCertificate(secrets, {
+    const told = await storeCertificate(secrets, {
       hostName: HOST,
       serverSecret: 'server',
       clientSecret: 'client',
@@ -87,7 +90,7 @@ describe('making one', () => {
   });
 });
 
-describe('the answer to CloudFormation', () => {
+describe('the response to CloudFormation', () => {
   const received: { method: string | undefined; type: string | undefined; body: Record<string, unknown> }[] =
     [];
   let cloudFormation: Server;
@@ -116,7 +119,7 @@ describe('the answer to CloudFormation', () => {
 
   afterAll(() => new Promise((resolve) => cloudFormation.close(resolve)));
 
-  it('says what was made, and keeps the name that the resource has', async () => {
+  it('contains the attributes and keeps the physical id', async () => {
     await respond(request, async () => ({ Fingerprint: 'ab' }));
     await respond({ ...request, RequestType: 'Update', PhysicalResourceId: 'named' }, async () => ({}));
     expect(received.splice(0)).toMatchObject([
@@ -135,12 +138,12 @@ describe('the answer to CloudFormation', () => {
   });
 
   // The address is one of S3's, and may be signed together with the type of what is sent: with none.
-  it('is of no type, which would be another one than has been signed', async () => {
+  it('has an empty Content-Type, as the URL is signed', async () => {
     await respond(request, async () => ({}));
     expect(received.splice(0)).toMatchObject([{ method: 'PUT', type: '' }]);
   });
 
-  it('says why nothing was made', async () => {
+  it('contains the reason of a failure', async () => {
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
     await respond(request, () => Promise.reject(new Error('no such secret')));
     expect(logged).toHaveBeenCalledWith('Error: no such secret');
@@ -150,7 +153,7 @@ describe('the answer to CloudFormation', () => {
     ]);
   });
 
-  it('that is not taken is an error, so that the function is tried again', async () => {
+  it('throws if it is not accepted, so that Lambda retries', async () => {
     status = 403;
     await expect(respond(request, async () => ({}))).rejects.toThrow(/403/);
   });
@@ -161,7 +164,7 @@ describe('the function', () => {
   const directory = mkdtempSync(join(tmpdir(), 'cache-certificate-'));
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  it('runs as it is packed, with nothing but what the runtime brings', async () => {
+  it('runs from its bundle with the modules of the runtime only', async () => {
     const [code] = Object.values(resources(template, 'AWS::Lambda::Function'))
       .filter(({ Description }) => /certificate/.test(String(Description)))
       .map(({ Code }) => Code as { S3Key: string });

@@ -48,7 +48,7 @@ describe('the start of the container', () => {
     [VARIABLES.key]: '-----BEGIN PRIVATE KEY-----\n%s \\n "$x"\n-----END PRIVATE KEY-----',
   };
 
-  it('writes certificate and key as they are, for its user alone', async () => {
+  it('writes certificate and key unchanged, readable by its user only', async () => {
     await start(secrets);
     for (const [file, text] of [
       ['certificate.pem', secrets[VARIABLES.certificate]],
@@ -59,7 +59,7 @@ describe('the start of the container', () => {
     }
   });
 
-  it('becomes Dragonfly, without rights, with its flags and its password, without the key', async () => {
+  it('executes Dragonfly without privileges, with its flags and password, without the key', async () => {
     const { line, env } = await start(secrets);
     expect(line).toEqual(expect.arrayContaining(['--reuid=dfly', '--clear-groups', '--no-new-privs']));
     expect(line.slice(line.indexOf('--'))).toEqual(['--', 'dragonfly', '--first', '--second=a b']);
@@ -67,12 +67,12 @@ describe('the start of the container', () => {
     expect(env).not.toMatch(/PRIVATE KEY|TLS_/);
   });
 
-  it('stops where a secret is not there', async () => {
+  it('exits if a secret is missing', async () => {
     const { [VARIABLES.key]: _, ...incomplete } = secrets;
     await expect(start(incomplete)).rejects.toThrow(/TLS_KEY/);
   });
 
-  it('names the files that it has written, in the flags', () => {
+  it('passes the written files in the flags', () => {
     const given = flags({ cpu: 1, memoryGiB: 4 });
     expect(given).toContain(`--tls_cert_file=${TLS_DIRECTORY}/certificate.pem`);
     expect(given).toContain(`--tls_key_file=${TLS_DIRECTORY}/key.pem`);
@@ -96,11 +96,11 @@ describe('the health check', () => {
     return run('/bin/sh', ['-c', here], { env: { PATH: process.env.PATH, [VARIABLES.password]: password } });
   };
 
-  it('finds a server well by TLS and with its password', async () => {
+  it('succeeds over TLS with the right password', async () => {
     await expect(check('p"a$s')).resolves.toBeDefined();
   });
 
-  it('finds one ill that takes another password, and one that is not there', async () => {
+  it('fails with a wrong password, and without a server', async () => {
     await expect(check('another')).rejects.toMatchObject({ code: 1 });
     await expect(check('p"a$s', 1)).rejects.toMatchObject({ code: 1 });
   });

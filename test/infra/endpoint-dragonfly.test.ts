@@ -39,7 +39,7 @@ const { AwsvpcConfiguration: network } = service.NetworkConfiguration as {
 };
 
 describe('the task', () => {
-  it('is one, and the old one goes before a new one comes', () => {
+  it('runs once, and stops before its replacement starts', () => {
     expect(service).toMatchObject({
       DesiredCount: 1,
       AvailabilityZoneRebalancing: 'DISABLED',
@@ -51,7 +51,7 @@ describe('the task', () => {
     });
   });
 
-  it('is in the isolated subnets, without a public address', () => {
+  it('runs in the isolated subnets, without a public address', () => {
     expect(network).toMatchObject({ AssignPublicIp: 'DISABLED' });
     expect(network.Subnets).toEqual(
       Object.keys(resources(template, 'AWS::EC2::Subnet')).map((id) => ({ Ref: id })),
@@ -61,7 +61,7 @@ describe('the task', () => {
   it.each([
     [{}, '1024', '4096', 4],
     [{ dragonflyCpu: '4', dragonflyMemoryGiB: '16' }, '4096', '16384', 16],
-  ])('is as large as it is told to be: %j', (size, Cpu, Memory, gib) => {
+  ])('has the size of the settings: %j', (size, Cpu, Memory, gib) => {
     const { template: sized } = synthesize({ ...BACKENDS.dragonfly, ...size });
     const definition = only(sized, 'AWS::ECS::TaskDefinition');
     expect(definition).toMatchObject({ Cpu, Memory });
@@ -72,14 +72,14 @@ describe('the task', () => {
     expect(Number(limit) / (Number(Cpu) / 1024)).toBeGreaterThan(256 * 1024 ** 2);
   });
 
-  it('speaks TLS, evicts when it is full, and asks for its password', () => {
+  it('uses TLS, evicts when memory is full, and requires the password', () => {
     expect(container.Command).toEqual(
       expect.arrayContaining(['--tls', '--cache_mode=true', '--cluster_mode=emulated']),
     );
     expect(container.Secrets.map(({ Name }) => Name)).toContain('DFLY_requirepass');
   });
 
-  it('gets password, certificate and key from secrets, and has no other variables', () => {
+  it('reads password, certificate and key from secrets, and has no other variables', () => {
     expect(container).not.toHaveProperty('Environment');
     const from = container.Secrets.map(({ Name, ValueFrom }) => {
       const [{ Ref }, field] = ValueFrom['Fn::Join'][1];
@@ -92,7 +92,7 @@ describe('the task', () => {
     ]);
   });
 
-  it('is replaced together with its certificate, and can write to its certificates alone', () => {
+  it("is replaced with its certificate, and can write to the certificate's volume only", () => {
     expect(container.DockerLabels.certificate).toEqual({ 'Fn::GetAtt': [CERTIFICATE, 'Fingerprint'] });
     expect(container).toMatchObject({
       ReadonlyRootFilesystem: true,
@@ -100,7 +100,7 @@ describe('the task', () => {
     });
   });
 
-  it('may do nothing in the account, and its start only what a start needs', () => {
+  it('has no permissions, and its execution role only those of the start', () => {
     expect(statementsOfRole(template, attributeOf(task.TaskRoleArn))).toEqual([]);
     const actions = statementsOfRole(template, attributeOf(task.ExecutionRoleArn)).map(
       ({ Action, Resource }) => ({ Action, everything: Resource === '*' }),
@@ -111,7 +111,7 @@ describe('the task', () => {
     ]);
   });
 
-  it('starts after the rights and the ways to its image, secrets and logs are there', () => {
+  it('starts after the permissions and endpoints for its image, secrets and logs exist', () => {
     const { DependsOn } = Object.values(template.findResources('AWS::ECS::Service'))[0] ?? {};
     expect(DependsOn).toEqual(
       expect.arrayContaining(Object.keys(resources(template, 'AWS::EC2::VPCEndpoint'))),
@@ -131,7 +131,7 @@ describe('the image', () => {
     expect(JSON.stringify(container.Image)).toMatch(/container-assets-.*:[0-9a-f]{64}/);
   });
 
-  it('is the one in the account that is given', () => {
+  it('is dragonflyImage if that is set', () => {
     const { template: given } = synthesize({
       ...BACKENDS.dragonfly,
       dragonflyImage: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror/dragonfly:v1.40.1',
@@ -143,7 +143,7 @@ describe('the image', () => {
   });
 });
 
-describe('who reaches what', () => {
+describe('the network rules', () => {
   const cache = attributeOf(network.SecurityGroups[0]);
   const groupOf = (service: RegExp) => {
     const [endpoint] = Object.values(resources(template, 'AWS::EC2::VPCEndpoint')).filter(({ ServiceName }) =>
@@ -154,7 +154,7 @@ describe('who reaches what', () => {
   };
   const secrets = groupOf(/secretsmanager/);
 
-  it('lets the functions reach the cache and its login, and nothing else', () => {
+  it('allow functions to reach the cache and Secrets Manager only', () => {
     const functions = securityGroupOf(template, 'GetFunction');
     const { ingress, egress } = rulesOf(template, functions);
     expect(ingress).toEqual([]);
@@ -168,7 +168,7 @@ describe('who reaches what', () => {
     expect(rulesOf(template, cache).ingress).toEqual([{ peer: functions, port: 6379 }]);
   });
 
-  it('lets nobody read other secrets from inside, nor other objects', () => {
+  it('allow reading of no other secrets and objects from inside the VPC', () => {
     const allowed = Object.values(resources(template, 'AWS::EC2::VPCEndpoint')).flatMap(
       ({ PolicyDocument }) => (PolicyDocument ? (PolicyDocument as { Statement: object[] }).Statement : []),
     );
@@ -182,7 +182,7 @@ describe('who reaches what', () => {
     expect(JSON.stringify(allowed[1])).toContain('-starport-layer-bucket/*');
   });
 
-  it('has one name for the cache, the one in its certificate and in the functions’ variables', () => {
+  it('use one name for the cache, in DNS, in its certificate and in the functions’ variables', () => {
     expect(only(template, 'AWS::ServiceDiscovery::PrivateDnsNamespace')).toMatchObject({
       Name: 'cache-service-prod.internal',
     });
@@ -197,7 +197,7 @@ describe('who reaches what', () => {
 });
 
 describe('the secrets', () => {
-  it('are generated and stand nowhere in the template', () => {
+  it('are generated and absent from the template', () => {
     for (const secret of Object.values(resources(template, 'AWS::SecretsManager::Secret'))) {
       expect(secret).toHaveProperty('GenerateSecretString');
       expect(secret).not.toHaveProperty('SecretString');
@@ -205,7 +205,7 @@ describe('the secrets', () => {
     expect(JSON.stringify(template.toJSON())).not.toMatch(/BEGIN [A-Z ]*(KEY|CERTIFICATE)/);
   });
 
-  it('are read by the functions with a store: the login, never the private key', () => {
+  it('allow functions with a store to read the login, and never the private key', () => {
     const expected = {
       Effect: 'Allow',
       Action: 'secretsmanager:GetSecretValue',
@@ -217,7 +217,7 @@ describe('the secrets', () => {
     }
   });
 
-  it('are written by what makes the certificate, which reads no private key', () => {
+  it("are written by the certificate's function, which cannot read the private key", () => {
     const [, maker] =
       Object.entries(resources(template, 'AWS::Lambda::Function')).find(([, { Description }]) =>
         /certificate/.test(String(Description)),

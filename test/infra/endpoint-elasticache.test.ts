@@ -18,7 +18,7 @@ const [cacheId] = Object.keys(resources(template, 'AWS::ElastiCache::ServerlessC
 const [userId] = Object.keys(resources(template, 'AWS::ElastiCache::User'));
 
 describe('the cache', () => {
-  it('is Valkey 8, in the isolated subnets and behind a security group of its own', () => {
+  it('is Valkey 8, in the isolated subnets, with its own security group', () => {
     expect(cache).toMatchObject({ Engine: 'valkey', MajorEngineVersion: '8' });
     expect(cache.SubnetIds).toEqual(
       Object.keys(resources(template, 'AWS::EC2::Subnet')).map((id) => ({ Ref: id })),
@@ -26,7 +26,7 @@ describe('the cache', () => {
     expect(cache.SecurityGroupIds).toHaveLength(1);
   });
 
-  it('has limits to what it may cost', () => {
+  it('has limits of data and processing units', () => {
     expect(cache.CacheUsageLimits).toEqual({
       DataStorage: { Maximum: 5, Unit: 'GB' },
       ECPUPerSecond: { Maximum: 10_000 },
@@ -38,12 +38,12 @@ describe('the cache', () => {
     });
   });
 
-  it('keeps no snapshots', () => {
+  it('has no snapshots', () => {
     expect(cache.SnapshotRetentionLimit).toBe(0);
     expect(cache).not.toHaveProperty('DailySnapshotTime');
   });
 
-  it('is reached by the functions alone, at its ports alone', () => {
+  it('accepts connections from functions only, on its ports only', () => {
     const [group] = cache.SecurityGroupIds as unknown[];
     const { ingress, egress } = rulesOf(template, attributeOf(group));
     expect(egress).toEqual([]);
@@ -56,7 +56,7 @@ describe('the cache', () => {
     }
   });
 
-  it('is all that the functions reach, and nothing reaches them', () => {
+  it('is the only target of the functions, which accept no connections', () => {
     const { ingress, egress } = rulesOf(template, functionsGroup);
     expect(ingress).toEqual([]);
     const [group] = cache.SecurityGroupIds as unknown[];
@@ -72,7 +72,7 @@ describe('the cache', () => {
 });
 
 describe('the login', () => {
-  it('is by IAM, as a user that may do what the service does and no more', () => {
+  it("uses IAM and a user with the service's permissions only", () => {
     expect(only(template, 'AWS::ElastiCache::User')).toEqual({
       Engine: 'valkey',
       UserId: 'cache-service-prod',
@@ -82,14 +82,14 @@ describe('the login', () => {
     });
   });
 
-  it('is open to that user alone', () => {
+  it('is possible for this user only', () => {
     const group = only(template, 'AWS::ElastiCache::UserGroup');
     expect(group).toMatchObject({ Engine: 'valkey', UserIds: [{ Ref: userId }] });
     const [groupId] = Object.keys(resources(template, 'AWS::ElastiCache::UserGroup'));
     expect(cache.UserGroupId).toEqual({ Ref: groupId });
   });
 
-  it('is granted to every function that has a store, for this cache and this user, and not to the other', () => {
+  it('is granted to functions with a store only, for this cache and this user', () => {
     const expected = {
       Effect: 'Allow',
       Action: 'elasticache:Connect',
@@ -101,12 +101,12 @@ describe('the login', () => {
     }
   });
 
-  it('needs no password, and there is no secret', () => {
+  it('needs no password and no secret', () => {
     expect(resources(template, 'AWS::SecretsManager::Secret')).toEqual({});
     expect(JSON.stringify(template.toJSON())).not.toMatch(/"Passwords"|NoPasswordRequired/);
   });
 
-  it('is told to the functions, with the address: TLS, cluster, user, cache', () => {
+  it("is configured in the functions' variables: TLS, cluster, user, cache", () => {
     expect(variablesOf(template, 'GetFunction')).toMatchObject({
       DRAGONFLY_URL: {
         'Fn::Join': [
@@ -127,7 +127,7 @@ describe('the login', () => {
   });
 });
 
-it('has names of its own in every stage, which fit into what ElastiCache takes', () => {
+it('the ElastiCache resources of each stage have unique names within the length limit', () => {
   const stage = 'a-stage-of-16-ab';
   const { template: other } = synthesize({ stage });
   const name = `cache-service-${stage}`;

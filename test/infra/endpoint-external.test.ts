@@ -5,8 +5,8 @@ import { FUNCTIONS, ourFunctions, statementsOf, variablesOf, WITH_STORE } from '
 const SECRET = BACKENDS.external.externalSecretArn;
 const { template } = synthesize(BACKENDS.external);
 
-describe('a cache that is there already', () => {
-  it('is known to the functions by its secret alone', () => {
+describe('an external cache', () => {
+  it('is configured in the functions by the ARN of its secret only', () => {
     for (const id of WITH_STORE) {
       expect(variablesOf(template, id), id).toMatchObject({
         DRAGONFLY_URL: '',
@@ -16,7 +16,7 @@ describe('a cache that is there already', () => {
     }
   });
 
-  it('lets the functions with a store read that secret, and the other one nothing', () => {
+  it('allows only functions with a store to read the secret', () => {
     const expected = {
       Effect: 'Allow',
       Action: 'secretsmanager:GetSecretValue',
@@ -28,13 +28,13 @@ describe('a cache that is there already', () => {
     }
   });
 
-  it('is reached from outside any VPC', () => {
+  it('is reached without a VPC by default', () => {
     for (const [id, properties] of Object.entries(ourFunctions(template))) {
       expect(properties, id).not.toHaveProperty('VpcConfig');
     }
   });
 
-  it('is not a resource of ours, and neither is its secret', () => {
+  it('is not a resource of the stack, and neither is its secret', () => {
     for (const type of [
       'AWS::ElastiCache::ServerlessCache',
       'AWS::ECS::Service',
@@ -44,7 +44,7 @@ describe('a cache that is there already', () => {
     }
   });
 
-  it('is reached from the VPC that is given, whose security group stays as it is', () => {
+  it('is reached from the VPC of the settings, whose security group is not changed', () => {
     const { template: inVpc } = synthesize({
       ...BACKENDS.external,
       vpcId: 'vpc-0123456789abcdef0',
@@ -63,8 +63,8 @@ describe('a cache that is there already', () => {
   });
 });
 
-describe('no cache at all', () => {
-  it('comes with a warning', () => {
+describe('backend=memory', () => {
+  it('adds a warning to the synthesis', () => {
     const { stack } = synthesize(BACKENDS.memory);
     const warnings = stack.node
       .findAll()
@@ -74,7 +74,7 @@ describe('no cache at all', () => {
     expect(warnings.join('\n')).toMatch(/^backend=memory: each sandbox/m);
   });
 
-  it('gives the functions nothing to connect to and no rights but to log', () => {
+  it('leaves the functions without a backend and with permission to log only', () => {
     const { template: alone } = synthesize(BACKENDS.memory);
     for (const id of Object.keys(FUNCTIONS)) {
       expect(variablesOf(alone, id)).toMatchObject({

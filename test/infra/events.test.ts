@@ -20,7 +20,7 @@ const { template: on } = synthesize({ ...BACKENDS.external, natsUrl, natsSecretA
 const { template: open } = synthesize({ ...BACKENDS.memory, natsUrl });
 
 describe('events', () => {
-  it('are off unless a broker is given', () => {
+  it('are off without a broker', () => {
     for (const id of Object.keys(FUNCTIONS)) {
       expect(variablesOf(off, id), id).toMatchObject({
         ENABLE_NATS: '',
@@ -31,7 +31,7 @@ describe('events', () => {
     }
   });
 
-  it('are published by the functions that change something, and no other connects', () => {
+  it('are enabled in functions that change entries only', () => {
     expect(TELLING).toContain('SetFunction');
     expect(TELLING).not.toContain('GetFunction');
     for (const id of Object.keys(FUNCTIONS)) {
@@ -49,7 +49,7 @@ describe('events', () => {
     }
   });
 
-  it('need no secret where the broker wants no login', () => {
+  it('need no secret if the broker requires no login', () => {
     for (const id of TELLING) {
       expect(variablesOf(open, id), id).toMatchObject({
         ENABLE_NATS: 'true',

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { build, operations } from '../../infra/build/functions.ts';
 import { layOut } from '../../infra/build/invoke/json-layout.ts';
-import { overridden, parseOverrides } from '../../infra/build/invoke/overrides.ts';
+import { applyOverrides, parseOverrides } from '../../infra/build/invoke/overrides.ts';
 import { findTemplate, readFunction } from '../../infra/build/invoke/template.ts';
 import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { CacheStack, stackId } from '../../infra/stack/stack.ts';
@@ -76,7 +76,7 @@ const logOf = ({ stderr }: Run): Record<string, unknown>[] =>
     .map((line) => JSON.parse(line));
 
 describe('npm run invoke', () => {
-  it('runs the bundle of the template with its variables, and prints answer and log apart', async () => {
+  it("runs the template's bundle with its variables, and prints the response to stdout and the log to stderr", async () => {
     // From here, as `cdk.out` is.
     const directory = relative(ROOT, inMemory);
     const run = await invoke(['set', sample('set'), '--output', directory]);
@@ -91,7 +91,7 @@ describe('npm run invoke', () => {
     expect(run.code).toBe(0);
   });
 
-  it('writes nothing but the answer to a file that npm run has begun with its banner', async () => {
+  it("removes npm's banner from a file and writes the response only", async () => {
     const file = join(workspace, 'answer.json');
     const command = `npm run invoke -- health ${sample('health')} --output "${inMemory}" > "${file}"`;
     const { code, stderr } = await run('sh', ['-c', command]);
@@ -99,7 +99,7 @@ describe('npm run invoke', () => {
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ statusCode: 200 });
   });
 
-  it('lets a file override what the template declares, as for a cache on this machine', async () => {
+  it('applies overrides from a file to declared variables', async () => {
     const url = { DRAGONFLY_URL: inject('singleUrl') };
     const file = fileWith({ Parameters: url });
     const event = JSON.parse(readFileSync(join(ROOT, sample('set')), 'utf8'));
@@ -113,7 +113,7 @@ describe('npm run invoke', () => {
     expect(get.stdout).toMatch(/\[\s+1\.0,\s+12345678901234567890\s+\]/);
   });
 
-  it('lets what is for one function go before what is for all, and says what the template does not declare', async () => {
+  it('prefers overrides of one function to those of all, and reports undeclared variables', async () => {
     const file = fileWith({
       Parameters: { SERVICE_NAME: 'all', ANOTHER: 'x' },
       HealthFunction: { SERVICE_NAME: 'health' },
@@ -121,10 +121,10 @@ describe('npm run invoke', () => {
     });
     const run = await invoke(['health', sample('health'), '--output', inMemory, '--env-vars', file]);
     expect(JSON.parse(run.stdout).body).toMatchObject({ service: 'health' });
-    expect(run.stderr).toMatch(/declares no such variables: ANOTHER\n/);
+    expect(run.stderr).toMatch(/does not declare these variables: ANOTHER\n/);
   });
 
-  it('gives the function nothing of the environment that it is called in', async () => {
+  it('does not pass its own environment to the function', async () => {
     const run = await invoke(['health', sample('health'), '--output', inMemory], {
       SERVICE_NAME: 'from-the-shell',
       DRAGONFLY_URL: 'not a url',
@@ -132,42 +132,42 @@ describe('npm run invoke', () => {
     expect(JSON.parse(run.stdout).body).toMatchObject({ status: 'healthy', service: 'from-the-template' });
   });
 
-  it('prints a refusal like any other answer', async () => {
+  it('prints a response with an error status like any other', async () => {
     const event = JSON.parse(readFileSync(join(ROOT, sample('get')), 'utf8'));
     const run = await invoke(['get', fileWith({ ...event, headers: {} }), '--output', inMemory]);
     expect(JSON.parse(run.stdout)).toMatchObject({ statusCode: 401, body: { success: false } });
     expect(run.code).toBe(0);
   });
 
-  it('fails with what the function said when it does not start', async () => {
+  it("fails with the function's message if it does not start", async () => {
     const file = fileWith({ Parameters: { MAX_TTL_SECONDS: 'long' } });
     const run = await invoke(['get', sample('get'), '--output', inMemory, '--env-vars', file]);
     expect(run.stderr).toMatch(/^ConfigError: MAX_TTL_SECONDS /m);
     expect(run).toMatchObject({ code: 1, stdout: '' });
   });
 
-  it('names the variables that nobody knows before the deployment, and says what to do', async () => {
+  it('reports variables without a value before the deployment, and how to set them', async () => {
     const run = await invoke(['get', sample('get'), '--output', synthesize(BACKENDS.elasticache)]);
     expect(run.stderr).toMatch(
-      /only once it is deployed: DRAGONFLY_URL.*--env-vars.*test\/events\/local\.env\.json/,
+      /only after a deployment: DRAGONFLY_URL.*--env-vars.*test\/events\/local\.env\.json/,
     );
     expect(run).toMatchObject({ code: 1, stdout: '' });
   });
 
-  it('runs the stack that is named where there are several, and asks for the name', async () => {
+  it('runs the stack of --stack, and requires --stack if there are several', async () => {
     const directory = synthesize(
       { ...BACKENDS.memory, SERVICE_NAME: 'one' },
       { ...BACKENDS.memory, SERVICE_NAME: 'two', stage: 'test' },
     );
     const args = ['health', sample('health'), '--output', directory];
     const asked = await invoke(args);
-    expect(asked.stderr).toMatch(/name one by --stack: CacheService, CacheService-test/);
+    expect(asked.stderr).toMatch(/choose one with --stack: CacheService, CacheService-test/);
     expect(asked.code).toBe(1);
     const named = await invoke([...args, '--stack', 'CacheService-test']);
     expect(JSON.parse(named.stdout).body).toMatchObject({ service: 'two' });
   });
 
-  it('synthesizes where that has not been done', async () => {
+  it('synthesizes if there is no template', async () => {
     const local = { DRAGONFLY_URL: inject('singleUrl'), DRAGONFLY_IAM_CACHE: '' };
     const file = fileWith({ Parameters: local });
     const nothing = join(mkdtempSync(join(workspace, 'nothing-')), 'cdk.out');
@@ -179,21 +179,21 @@ describe('npm run invoke', () => {
   it.each([
     ['long ago', new Date(0), true],
     ['just now', new Date(Date.now() + 3_600_000), false],
-  ])('says whether the code is newer than a template of %s', async (_, synthesized, warned) => {
+  ])('warns if the code is newer than the template: %s', async (_, synthesized, warned) => {
     const directory = synthesize(BACKENDS.memory);
     utimesSync(findTemplate(directory) ?? '', synthesized, synthesized);
     const { stderr } = await invoke(['health', sample('health'), '--output', directory]);
-    expect(stderr.includes('The code has changed since it was synthesized')).toBe(warned);
+    expect(stderr.includes('The code has changed since the last synthesis')).toBe(warned);
   });
 
   it.each([
-    ['an operation that there is not', ['take', sample('get')], /no operation take.*OPERATION/s],
-    ['no event', ['get'], /two arguments.*EVENT/s],
+    ['an operation that there is not', ['take', sample('get')], /unknown operation take.*OPERATION/s],
+    ['no event', ['get'], /OPERATION and EVENT are required.*--env-vars/s],
     ['an event that is not there', ['get', 'nowhere.json'], /Cannot read nowhere\.json/],
     ['an event that is not JSON', ['get', 'LICENSE'], /LICENSE is not JSON/],
     ['variables that are not', ['get', sample('get'), '--env-vars', sample('get')], /must be like/],
     ['an option that there is not', ['get', sample('get'), '--verbose'], /--verbose.*OPERATION/s],
-  ])('refuses %s in words', async (_, args, words) => {
+  ])('rejects %s with a message', async (_, args, words) => {
     const run = await invoke(args);
     expect(run.stderr).toMatch(words);
     expect(run.stderr).not.toMatch(/^\s+at /m);
@@ -201,7 +201,7 @@ describe('npm run invoke', () => {
   });
 });
 
-describe('the files with variables for a cache on this machine', () => {
+describe('the sample files for --env-vars', () => {
   const read = (name: string) => {
     const file = join(ROOT, 'test/events', name);
     return parseOverrides(readFileSync(file, 'utf8'), file);
@@ -222,7 +222,7 @@ describe('the files with variables for a cache on this machine', () => {
       const template = findTemplate(directory) ?? '';
       for (const operation of operations) {
         const described = readFunction(directory, template, `${operation}.handler`);
-        const { environment, undeclared } = overridden(described, read('local.env.json'));
+        const { environment, undeclared } = applyOverrides(described, read('local.env.json'));
         expect(undeclared, operation).toEqual([]);
         expect(environment, operation).toMatchObject({
           DRAGONFLY_URL: 'redis://127.0.0.1:6379',
@@ -234,21 +234,21 @@ describe('the files with variables for a cache on this machine', () => {
     },
   );
 
-  it('are the same for SAM, but for the name that the host has in a container', () => {
+  it('are the same for SAM, except for the host name in a container', () => {
     const { Parameters: local } = read('local.env.json');
     const { Parameters: sam } = read('sam.env.json');
     expect(sam).toEqual({ ...local, DRAGONFLY_URL: 'redis://host.docker.internal:6379' });
   });
 });
 
-describe('the layout of an answer', () => {
-  it('puts each member on a line and leaves what is written as it is', () => {
+describe('layOut', () => {
+  it('puts each member on a line and keeps the text of values', () => {
     expect(layOut('{"a":[1.0,{"b":{}}],"c":"x, [y]: \\"z\\"","d":[]}')).toBe(
       '{\n  "a": [\n    1.0,\n    {\n      "b": {}\n    }\n  ],\n  "c": "x, [y]: \\"z\\"",\n  "d": []\n}',
     );
   });
 
-  it('is that of JSON.stringify for what JSON.stringify writes', () => {
+  it('formats like JSON.stringify what JSON.stringify can write', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect(layOut(JSON.stringify(value))).toBe(JSON.stringify(value, null, 2));

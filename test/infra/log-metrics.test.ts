@@ -29,7 +29,7 @@ function counts(pattern: string, line: Record<string, string>): boolean {
 }
 
 describe('the metric from the access log', () => {
-  it('is of the list, by the dimension of the list, apart by stage', () => {
+  it('has the name and dimension of the list, and the namespace of the stage', () => {
     const [{ MetricName, MetricNamespace, MetricValue, Dimensions }] = filterOf('test').MetricTransformations;
     expect(MetricName).toBe(METRICS.errors.name);
     expect(MetricNamespace).toBe(namespaceOf('test'));
@@ -37,7 +37,7 @@ describe('the metric from the access log', () => {
     expect(Dimensions).toEqual(METRICS.errors.dimensions.map((Key) => ({ Key, Value: `$.${Key}` })));
   });
 
-  it('counts the lines of failures, whoever answered', () => {
+  it('counts lines of failures, of functions and of API Gateway', () => {
     const { FilterPattern } = filterOf('prod');
     const statuses = ['200', '204', '400', '403', '429', '503', '504'];
     expect(statuses.filter((status) => counts(FilterPattern, { status }))).toEqual(statuses.slice(2));

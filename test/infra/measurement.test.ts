@@ -10,12 +10,12 @@ const { template } = synthesize(BACKENDS.external);
 const measuring = (of: Template) => resources(of, 'AWS::Lambda::Function')[ID];
 
 describe('the function that measures the backend', () => {
-  it('is there where nobody else tells CloudWatch how full it is', () => {
+  it('exists for backends that publish no metrics themselves', () => {
     const there = Object.entries(BACKENDS).filter(([, context]) => measuring(synthesize(context).template));
     expect(there.map(([backend]) => backend)).toEqual(['dragonfly', 'external']);
   });
 
-  it('is called each minute, and not again for a minute that it has missed', () => {
+  it('is invoked each minute, without retries', () => {
     const once = { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 };
     expect(only(template, 'AWS::Events::Rule')).toMatchObject({
       ScheduleExpression: 'rate(1 minute)',
@@ -28,7 +28,7 @@ describe('the function that measures the backend', () => {
     });
   });
 
-  it('may be called by its rule and by nobody else', () => {
+  it('may be invoked by its rule only', () => {
     const permissions = Object.values(resources(template, 'AWS::Lambda::Permission')).filter(
       ({ FunctionName }) => attributeOf(FunctionName) === ID,
     );
@@ -43,7 +43,7 @@ describe('the function that measures the backend', () => {
     ]);
   });
 
-  it('reaches the cache as the others do, and publishes no events', () => {
+  it('reaches the cache like other functions, and publishes no events', () => {
     const { template: withEvents } = synthesize({
       ...BACKENDS.external,
       natsUrl: 'tls://connect.example.com',
@@ -60,16 +60,16 @@ describe('the function that measures the backend', () => {
     );
   });
 
-  it('keeps no sandboxes from the others', () => {
+  it('reserves no concurrency', () => {
     const { template: reserved } = synthesize({ ...BACKENDS.external, reservedConcurrency: '7' });
     expect(measuring(reserved)).not.toHaveProperty('ReservedConcurrentExecutions');
   });
 });
 
-describe.each(['dragonfly', 'external'] as const)('what is measured of the backend %s', (backend) => {
+describe.each(['dragonfly', 'external'] as const)('the measured metrics of backend %s', (backend) => {
   const { template: of } = synthesize({ ...BACKENDS[backend], stage: 'test', SERVICE_NAME: 'my cache' });
 
-  it('is what the alarm for its memory looks at', () => {
+  it('include the one of the memory alarm', () => {
     const alarms = Object.values(resources(of, 'AWS::CloudWatch::Alarm'));
     expect(alarms.find(({ AlarmName }) => String(AlarmName).endsWith('Cache memory'))).toMatchObject({
       Metrics: [
@@ -89,7 +89,7 @@ describe.each(['dragonfly', 'external'] as const)('what is measured of the backe
     });
   });
 
-  it('is on the dashboard, its evictions by the minute', () => {
+  it('are on the dashboard, with evictions per minute', () => {
     const body = JSON.stringify(only(of, 'AWS::CloudWatch::Dashboard'));
     for (const { name } of [METRICS.memoryUsage, METRICS.evicted, METRICS.connections]) {
       expect(body).toContain(name);

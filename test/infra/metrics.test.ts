@@ -20,7 +20,7 @@ function shown(text: string): string[] {
 }
 
 describe("the service's own metrics", () => {
-  it('are read where the functions write them: by namespace, and by the name of the service', () => {
+  it('are read from the namespace and the service name that functions write', () => {
     const { template } = synthesize({ ...BACKENDS.memory, stage: 'test', SERVICE_NAME: 'another' });
     const functions = Object.values(resources(template, 'AWS::Lambda::Function')) as unknown as {
       Environment?: { Variables: Record<string, string> };
@@ -34,7 +34,7 @@ describe("the service's own metrics", () => {
     expect(serviceMetric(settings, 'hits').dimensions).toEqual({ service: 'cache-service' });
   });
 
-  it('are asked for by all of their dimensions and no others', () => {
+  it('require values for exactly their dimensions', () => {
     expect(serviceMetric(settings, 'latency', { by: { operation: 'get' } }).dimensions).toEqual({
       service: 'cache-service',
       operation: 'get',
@@ -46,7 +46,7 @@ describe("the service's own metrics", () => {
     expect(() => serviceMetric(settings, 'hits', { by: { tenant: 'acme' } })).toThrow('Hits');
   });
 
-  it('stand on the dashboard by names of the list', () => {
+  it('appear on the dashboard under names of the list', () => {
     const { template } = synthesize();
     const body = JSON.stringify(resources(template, 'AWS::CloudWatch::Dashboard'));
     const found = shown(body.replaceAll('\\\\', '\\'));
@@ -60,12 +60,12 @@ describe("the service's own metrics", () => {
     expect(found.join()).not.toContain(`operation: ${fallback.name}`);
   });
 
-  it('have a name of their own each', () => {
+  it('have unique names', () => {
     const names = Object.values(METRICS).map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it('know the code of every failure that is not the fault of the caller', () => {
+  it('include every error code with a status of 500 and above', () => {
     const classes = Object.values(errors).filter((one) => one !== errors.ServiceError) as (new (
       ...given: unknown[]
     ) => errors.ServiceError)[];

@@ -48,17 +48,17 @@ const isAbout = (acknowledged: Finding, { rule, path }: Finding) =>
 describe.each(variants)('the stack with $backend and $authorization', ({ context }) => {
   const { app } = synthesize(context);
 
-  it('has nothing that the rules of AWS Solutions find and nobody has given a reason for', () => {
+  it('has no finding of the AWS Solutions rules without an acknowledgement', () => {
     expect(findings(app)).toEqual([]);
   });
 
-  it('acknowledges nothing that is not there', () => {
+  it('has no acknowledgement without a finding', () => {
     const found = allFindings(app);
     const idle = acknowledgements(app).filter((one) => !found.some((finding) => isAbout(one, finding)));
     expect(idle).toEqual([]);
   });
 
-  it('gives each acknowledgement a reason of a sentence, on less than the whole stack', () => {
+  it('has a sentence as the reason of each acknowledgement, on a construct below the stack', () => {
     for (const { rule, path, reason } of acknowledgements(app)) {
       expect(reason.length, rule).toBeGreaterThan(40);
       expect(path.split('/').length, rule).toBeGreaterThan(1);
@@ -70,11 +70,11 @@ describe('the check', () => {
   const { app } = synthesize({ ...BACKENDS.memory, ...AUTHORIZATIONS.none });
   const open = { rule: 'AwsSolutions-APIG4', path: expect.stringContaining('/Api') };
 
-  it('finds what is wrong, or it would prove nothing', () => {
+  it('reports a violation', () => {
     expect(allFindings(app)).toContainEqual(open);
   });
 
-  it('sees what is acknowledged', () => {
+  it('accepts an acknowledged violation', () => {
     expect(acknowledgements(app)).toContainEqual({
       ...open,
       reason: expect.stringContaining('authorization=none'),

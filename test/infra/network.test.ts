@@ -13,7 +13,7 @@ const OUTSIDE = { external: BACKENDS.external, memory: BACKENDS.memory };
 describe.each(Object.entries(IN_OUR_NETWORK))('the network of %s', (_, context) => {
   const { template } = synthesize(context);
 
-  it('has no way to the internet or from it', () => {
+  it('has no route to or from the internet', () => {
     for (const type of [
       'AWS::EC2::InternetGateway',
       'AWS::EC2::VPCGatewayAttachment',
@@ -28,17 +28,17 @@ describe.each(Object.entries(IN_OUR_NETWORK))('the network of %s', (_, context) 
     }
   });
 
-  it('gives nothing a public address', () => {
+  it('assigns no public addresses', () => {
     const subnets = Object.values(resources(template, 'AWS::EC2::Subnet'));
     expect(subnets).toHaveLength(2);
     for (const subnet of subnets) expect(subnet).toMatchObject({ MapPublicIpOnLaunch: false });
   });
 
-  it('leaves the default security group with no rules', () => {
+  it('removes all rules of the default security group', () => {
     expect(types(template)).toContain('Custom::VpcRestrictDefaultSG');
   });
 
-  it('has no security group that may reach everything for want of a rule', () => {
+  it('has an egress rule in each security group, so that AWS adds no rule for all traffic', () => {
     const groups = Object.values(resources(template, 'AWS::EC2::SecurityGroup'));
     expect(groups.length).toBeGreaterThanOrEqual(2);
     for (const { SecurityGroupEgress } of groups) {
@@ -46,7 +46,7 @@ describe.each(Object.entries(IN_OUR_NETWORK))('the network of %s', (_, context) 
     }
   });
 
-  it('lets nothing in but from a security group and at a port', () => {
+  it('allows inbound traffic from security groups on single ports only', () => {
     for (const group of Object.values(resources(template, 'AWS::EC2::SecurityGroup'))) {
       expect(group).not.toHaveProperty('SecurityGroupIngress');
     }
@@ -63,24 +63,26 @@ describe.each(Object.entries(IN_OUR_NETWORK))('the network of %s', (_, context) 
 });
 
 describe.each(Object.entries(OUTSIDE))('the stack of %s', (_, context) => {
-  it('has no network of its own', () => {
+  it('has no VPC', () => {
     const found = types(synthesize(context).template);
     expect(found.filter((type) => type.startsWith('AWS::EC2::'))).toEqual([]);
   });
 });
 
-describe('the network of an account and region that are known', () => {
-  it.each([3, 2])('spreads over %d zones', (zones) => {
+describe('the network with a known account and region', () => {
+  it.each([3, 2])('spreads over %d zones', (maxZones) => {
     const app = new App({
       context: { 'availability-zones:account=123456789012:region=eu-west-1': ['a', 'b', 'c', 'd'] },
     });
     const stack = new Stack(app, 'Stack', { env: { account: '123456789012', region: 'eu-west-1' } });
-    new CacheNetwork(stack, 'Network', { zones, names: [] });
+    new CacheNetwork(stack, 'Network', { maxZones, zones: [] });
     const subnets = Object.values(resources(Template.fromStack(stack), 'AWS::EC2::Subnet'));
-    expect(subnets.map(({ AvailabilityZone }) => AvailabilityZone)).toEqual(['a', 'b', 'c'].slice(0, zones));
+    expect(subnets.map(({ AvailabilityZone }) => AvailabilityZone)).toEqual(
+      ['a', 'b', 'c'].slice(0, maxZones),
+    );
   });
 
-  it('is in the zones that are named', () => {
+  it('uses the zones of availabilityZones', () => {
     const { template } = synthesize({ availabilityZones: 'us-east-1b, us-east-1d' });
     const subnets = Object.values(resources(template, 'AWS::EC2::Subnet'));
     expect(subnets.map(({ AvailabilityZone }) => AvailabilityZone)).toEqual(['us-east-1b', 'us-east-1d']);

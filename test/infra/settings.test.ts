@@ -24,7 +24,7 @@ const JWT = {
 };
 
 describe('the settings of a deployment', () => {
-  it('can all be left out', () => {
+  it('are all optional', () => {
     expect(readSettings({})).toEqual({
       stage: 'prod',
       availabilityZones: [],
@@ -153,7 +153,7 @@ describe('the settings of a deployment', () => {
   });
 
   it.each<[name: string, problem: RegExp, context: Record<string, unknown>]>([
-    ['stag', /is not a setting; these are: stage, /, { stag: 'dev' }],
+    ['stag', /is not a setting\. The settings are stage, /, { stag: 'dev' }],
     ['Stage', /is not a setting/, { Stage: 'dev' }],
     ['stage', /not "Prod"/, { stage: 'Prod' }],
     ['stage', /single hyphens/, { stage: 'a--b' }],
@@ -165,7 +165,7 @@ describe('the settings of a deployment', () => {
     ['cacheMaxGiB', /whole number from 1 to 5000/, { cacheMaxGiB: '0' }],
     ['cacheMaxGiB', /whole number/, { cacheMaxGiB: '1.5' }],
     ['cacheMaxEcpuPerSecond', /from 1000 /, { cacheMaxEcpuPerSecond: '999' }],
-    ['cacheMaxGiB', /only for backend=elasticache/, { backend: 'memory', cacheMaxGiB: '1' }],
+    ['cacheMaxGiB', /only with backend=elasticache/, { backend: 'memory', cacheMaxGiB: '1' }],
     ['dragonflyCpu', /one of 1, 2, 4, 8, 16/, { backend: 'dragonfly', dragonflyCpu: '3' }],
     ['dragonflyMemoryGiB', /from 2 to 8/, { backend: 'dragonfly', dragonflyMemoryGiB: '9' }],
     [
@@ -174,20 +174,20 @@ describe('the settings of a deployment', () => {
       { backend: 'dragonfly', dragonflyCpu: 8, dragonflyMemoryGiB: 17 },
     ],
     ['dragonflyImage', /dkr\.ecr/, { backend: 'dragonfly', dragonflyImage: 'dragonfly:latest' }],
-    ['dragonflyImage', /only for backend=dragonfly/, { dragonflyImage: 'x' }],
-    ['externalSecretArn', /must be given with backend=external/, { backend: 'external' }],
+    ['dragonflyImage', /only with backend=dragonfly/, { dragonflyImage: 'x' }],
+    ['externalSecretArn', /must be set with backend=external/, { backend: 'external' }],
     ['externalSecretArn', /complete ARN/, { ...EXTERNAL, externalSecretArn: SECRET.slice(0, -7) }],
     ['externalSecretArn', /complete ARN/, { ...EXTERNAL, externalSecretArn: 'redis://:pw@host:6379' }],
-    ['subnetIds', /go together/, { ...EXTERNAL, ...VPC, subnetIds: undefined }],
+    ['subnetIds', /are required together/, { ...EXTERNAL, ...VPC, subnetIds: undefined }],
     ['subnetIds', /ids of subnets/, { ...EXTERNAL, ...VPC, subnetIds: 'subnet-1' }],
-    ['vpcId', /only for backend=external/, VPC],
-    ['MEMORY_MAX_BYTES', /only for backend=memory/, { MEMORY_MAX_BYTES: '1048576' }],
-    ['WAIT_REPLICAS', /only for backend=external/, { WAIT_REPLICAS: '1' }],
-    ['jwtIssuer', /must be given with authorization=jwt/, { ...JWT, jwtIssuer: undefined }],
+    ['vpcId', /only with backend=external/, VPC],
+    ['MEMORY_MAX_BYTES', /only with backend=memory/, { MEMORY_MAX_BYTES: '1048576' }],
+    ['WAIT_REPLICAS', /only with backend=external/, { WAIT_REPLICAS: '1' }],
+    ['jwtIssuer', /must be set with authorization=jwt/, { ...JWT, jwtIssuer: undefined }],
     ['jwtIssuer', /https:/, { ...JWT, jwtIssuer: 'http://login.example.com' }],
-    ['jwtAudience', /must be given with authorization=jwt/, { ...JWT, jwtAudience: '' }],
+    ['jwtAudience', /must be set with authorization=jwt/, { ...JWT, jwtAudience: '' }],
     ['jwtTenantClaim', /claim/, { ...JWT, jwtTenantClaim: 'a claim' }],
-    ['jwtIssuer', /only for authorization=jwt/, { ...JWT, authorization: 'iam' }],
+    ['jwtIssuer', /only with authorization=jwt/, { ...JWT, authorization: 'iam' }],
     ['logRetentionDays', /one of 1, 3, 5, 7/, { logRetentionDays: '31' }],
     ['alarmEmail', /e-mail/, { alarmEmail: 'on-call' }],
     ['reservedConcurrency', /whole number/, { reservedConcurrency: '0' }],
@@ -196,60 +196,56 @@ describe('the settings of a deployment', () => {
     ['corsOrigins', /origins/, { corsOrigins: 'https://a.example/path' }],
     ['tracing', /one of true, false/, { tracing: 'yes' }],
     ['BACKEND_TIMEOUT_MS', /at most 4000/, { BACKEND_TIMEOUT_MS: '4001' }],
-    ['BACKEND_TIMEOUT_MS', /only for backend=/, { backend: 'memory', BACKEND_TIMEOUT_MS: '2000' }],
+    ['BACKEND_TIMEOUT_MS', /only with backend=/, { backend: 'memory', BACKEND_TIMEOUT_MS: '2000' }],
     ['MAX_VALUE_BYTES', /at most 5242880/, { MAX_VALUE_BYTES: '5242881' }],
     ['MAX_TTL_SECONDS', /whole number/, { MAX_TTL_SECONDS: 'long' }],
     ['SERVICE_NAME', /ASCII/, { SERVICE_NAME: 'größe' }],
-    ['SERVICE_NAME', /up to 255/, { SERVICE_NAME: 'a'.repeat(256) }],
+    ['SERVICE_NAME', /at most 255/, { SERVICE_NAME: 'a'.repeat(256) }],
     ['availabilityZones', /each zone once/, { availabilityZones: 'us-east-1a,us-east-1a' }],
     [
       'availabilityZones',
-      /at most 3 with backend=elasticache/,
+      /at most 3 zones with backend=elasticache/,
       { availabilityZones: 'us-east-1a,us-east-1b,us-east-1c,us-east-1d' },
     ],
     [
       'availabilityZones',
-      /at most 2 with backend=dragonfly/,
+      /at most 2 zones with backend=dragonfly/,
       { backend: 'dragonfly', availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'] },
     ],
     ['DRAGONFLY_URL', /externalSecretArn/, { DRAGONFLY_URL: 'redis://:pw@host:6379' }],
-    ['natsUrl', /only for backend=external or backend=memory/, { natsUrl: 'nats://host:4222' }],
-    ['natsSecretArn', /only for backend=external/, { natsSecretArn: SECRET }],
-    ['natsUrl', /cannot hold a login/, { ...EXTERNAL, natsUrl: 'nats://u:pw@host:4222' }],
+    ['natsUrl', /only with backend=external or backend=memory/, { natsUrl: 'nats://host:4222' }],
+    ['natsSecretArn', /only with backend=external/, { natsSecretArn: SECRET }],
+    ['natsUrl', /must not contain a login/, { ...EXTERNAL, natsUrl: 'nats://u:pw@host:4222' }],
     ['natsUrl', /must look like nats:/, { ...EXTERNAL, natsUrl: 'host:4222' }],
     ['natsSecretArn', /complete ARN/, { ...EXTERNAL, natsSecretArn: SECRET.slice(0, -7) }],
     ['ENABLE_NATS', /natsUrl or natsSecretArn/, { ENABLE_NATS: 'true' }],
     ['NATS_URL', /natsUrl or natsSecretArn/, { NATS_URL: 'nats://host:4222' }],
     ['NATS_SECRET_ARN', /natsUrl or natsSecretArn/, { NATS_SECRET_ARN: SECRET }],
     ['NATS_CREDS', /natsSecretArn/, { NATS_CREDS: '-----BEGIN NATS USER JWT-----' }],
-    ['otelEndpoint', /only for backend=external or backend=memory/, { otelEndpoint: 'https://host:4318' }],
+    ['otelEndpoint', /only with backend=external or backend=memory/, { otelEndpoint: 'https://host:4318' }],
     ['otelEndpoint', /collector's URL/, { ...EXTERNAL, otelEndpoint: 'host:4318' }],
     ['otelEndpoint', /not a URL with a login/, { ...EXTERNAL, otelEndpoint: 'https://u:hunter2@host' }],
     ['ENABLE_OTEL', /otelEndpoint turns traces on/, { ENABLE_OTEL: true }],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', /otelEndpoint/, { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://host' }],
     ['OTEL_EXPORTER_OTLP_HEADERS', /password/, { OTEL_EXPORTER_OTLP_HEADERS: 'authorization=x' }],
-    [
-      'OTEL_TRACES_SAMPLER_ARG',
-      /only for a deployment with otelEndpoint/,
-      { OTEL_TRACES_SAMPLER_ARG: '0.1' },
-    ],
+    ['OTEL_TRACES_SAMPLER_ARG', /only with otelEndpoint/, { OTEL_TRACES_SAMPLER_ARG: '0.1' }],
     ['OTEL_TRACES_SAMPLER_ARG', /from 0 to 1/, { ...COLLECTOR, OTEL_TRACES_SAMPLER_ARG: '2' }],
     ['perTenantSandboxes', /HTTP API/, { perTenantSandboxes: 'true' }],
-  ])('refuse %s, by its name and in one line: %s', (name, problem, context) => {
+  ])('reject %s with one line that names it: %s', (name, problem, context) => {
     const read = () => readSettings(context);
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(problem);
     expect(read).toThrow(new RegExp(`^${name} [^\\n]+$`));
   });
 
-  it('repeat no password that somebody gave in the wrong place', () => {
+  it('are rejected without repeating a password in the message', () => {
     const url = 'redis://user:hunter2@host:6379';
     expect(() => readSettings({ DRAGONFLY_URL: url })).not.toThrow(/hunter2/);
     expect(() => readSettings({ ...EXTERNAL, externalSecretArn: url })).not.toThrow(/hunter2/);
     expect(() => readSettings({ ...EXTERNAL, natsUrl: 'user:hunter2@host' })).not.toThrow(/hunter2/);
   });
 
-  it('are read beside what the CDK keeps in its context', () => {
+  it('ignore what the CDK stores in its context', () => {
     const { context } = JSON.parse(readFileSync(join(ROOT, 'cdk.json'), 'utf8'));
     const looks = {
       'aws:cdk:enable-path-metadata': true,
@@ -259,12 +255,12 @@ describe('the settings of a deployment', () => {
     expect(readSettings({ ...context, ...looks })).toEqual(readSettings({}));
   });
 
-  it('give the stack its name, the short one for prod', () => {
+  it('determine the name of the stack, the short one for prod', () => {
     expect(stackId({ stage: 'prod' })).toBe('CacheService');
     expect(stackId({ stage: 'dev' })).toBe('CacheService-dev');
   });
 
-  it('stop the synthesis with one line when they cannot be used', async () => {
+  it('stop the synthesis with one line if they are invalid', async () => {
     const outdir = mkdtempSync(join(tmpdir(), 'cache-settings-'));
     const run = promisify(execFile)(process.execPath, [join(ROOT, 'infra/stack/app.ts')], {
       env: { CDK_CONTEXT_JSON: JSON.stringify({ cacheMaxGb: 3 }), CDK_OUTDIR: outdir },
@@ -272,7 +268,7 @@ describe('the settings of a deployment', () => {
     await expect(run).rejects.toMatchObject({
       code: 1,
       stdout: '',
-      stderr: expect.stringMatching(/^cacheMaxGb is not a setting; [^\n]+\n$/),
+      stderr: expect.stringMatching(/^cacheMaxGb is not a setting\. [^\n]+\n$/),
     });
     expect(existsSync(join(outdir, 'manifest.json'))).toBe(false);
     rmSync(outdir, { recursive: true });

@@ -48,7 +48,7 @@ const every = (check: (template: Template, backend: string) => void) => {
 };
 
 describe('the functions', () => {
-  it('are one for each operation of the route table, each with its own handler', () => {
+  it('exist once per operation of the route table, each with its own handler', () => {
     const handlers = Object.entries(ourFunctions(template)).map(([id, { Handler }]) => [id, Handler]);
     const expected = Object.entries(FUNCTIONS).map(([id, operation]) => [id, `${operation}.handler`]);
     expect(Object.fromEntries(handlers)).toEqual(Object.fromEntries(expected));
@@ -61,7 +61,7 @@ describe('the functions', () => {
     }
   });
 
-  it('end before API Gateway stops waiting, also those that walk through a tenant', () => {
+  it("have timeouts below API Gateway's, sweeps included", () => {
     const timeouts = Object.entries(ourFunctions(template)).map(([id, { Timeout }]) => [id, Timeout]);
     expect(Object.fromEntries(timeouts)).toEqual({
       GetFunction: 5,
@@ -79,7 +79,7 @@ describe('the functions', () => {
     });
   });
 
-  it('log JSON, none of it dropped by the platform, each into a group of its own', () => {
+  it('log JSON, unfiltered by the platform, each into its own log group', () => {
     const groups = Object.values(ourFunctions(template)).map(({ LoggingConfig }) => {
       const { LogGroup, ...format } = LoggingConfig as { LogGroup: { Ref: string } };
       expect(format).toEqual({ LogFormat: 'JSON', ApplicationLogLevel: 'TRACE' });
@@ -89,7 +89,7 @@ describe('the functions', () => {
     expect(Object.keys(resources(template, 'AWS::Logs::LogGroup'))).toEqual(expect.arrayContaining(groups));
   });
 
-  it('are in the network of the cache, but for those that have no store', () => {
+  it('are in the network of the cache, except those without a store', () => {
     every((of, backend) => {
       for (const [id, { VpcConfig }] of Object.entries(ourFunctions(of))) {
         const inside = ['elasticache', 'dragonfly'].includes(backend) && WITH_STORE.includes(id);
@@ -98,7 +98,7 @@ describe('the functions', () => {
     });
   });
 
-  it('are traced only when tracing is on, and have reserved sandboxes only when that is said', () => {
+  it('are traced with tracing=true only, and have reserved concurrency with reservedConcurrency only', () => {
     const chosen = synthesize({ tracing: 'true', reservedConcurrency: '7' }, 'chosen');
     for (const id of Object.keys(FUNCTIONS)) {
       const { [id]: plain } = ourFunctions(template);
@@ -113,7 +113,7 @@ describe('the functions', () => {
     }
   });
 
-  it('are packed in an asset that holds and exports every handler', () => {
+  it('share an asset that exports every handler', () => {
     const keys = Object.values(ourFunctions(template)).map(({ Code }) => (Code as { S3Key: string }).S3Key);
     const [key, ...others] = new Set(keys);
     expect(others).toEqual([]);
@@ -131,8 +131,8 @@ describe('the functions', () => {
   });
 });
 
-describe('what a function may do', () => {
-  it('is to write its own log', () => {
+describe('the permissions of a function', () => {
+  it('allow writing its own log', () => {
     every((of) => {
       for (const [id, { LoggingConfig }] of Object.entries(ourFunctions(of))) {
         const { Ref } = (LoggingConfig as { LogGroup: { Ref: string } }).LogGroup;
@@ -147,7 +147,7 @@ describe('what a function may do', () => {
     });
   });
 
-  it('is on named resources, but for the network interfaces that Lambda gives it', () => {
+  it('name their resources, except for network interfaces', () => {
     every((of, backend) => {
       for (const id of Object.keys(FUNCTIONS)) {
         const onAll = statementsOf(of, id).filter(({ Resource }) => JSON.stringify(Resource).includes('*'));
@@ -160,7 +160,7 @@ describe('what a function may do', () => {
     });
   });
 
-  it('is never all of something', () => {
+  it('contain no wildcard actions', () => {
     every((of) => {
       for (const { PolicyDocument } of Object.values(resources(of, 'AWS::IAM::Policy'))) {
         for (const { Action } of (PolicyDocument as { Statement: Statement[] }).Statement) {
@@ -170,13 +170,13 @@ describe('what a function may do', () => {
     });
   });
 
-  it('is nothing but to log for those without a store', () => {
+  it('allow only logging without a store', () => {
     every((of) => {
       for (const id of WITHOUT_STORE) expect(statementsOf(of, id), id).toHaveLength(1);
     });
   });
 
-  it('is its own: no two functions share a role', () => {
+  it('belong to a role of this function only', () => {
     every((of) => {
       const roles = Object.values(ourFunctions(of)).map(({ Role }) => attributeOf(Role));
       expect(new Set(roles).size).toBe(roles.length);
@@ -185,7 +185,7 @@ describe('what a function may do', () => {
 });
 
 describe('every log', () => {
-  it('is forgotten after a month, unless the settings say otherwise, and goes with the stack', () => {
+  it('is kept for 30 days or logRetentionDays, and removed with the stack', () => {
     const short = synthesize({ ...BACKENDS.dragonfly, logRetentionDays: '7' }, 'short');
     for (const [of, days] of [
       ...Object.values(templates).map((of) => [of, 30] as const),
@@ -202,7 +202,7 @@ describe('every log', () => {
 });
 
 describe('the variables', () => {
-  it('are declared to be every one that a function reads, so that tools can override them', () => {
+  it('are declared for every setting that a function reads, so that tools can override them', () => {
     const read = new Set<string>();
     const recorder = new Proxy<Record<string, string>>({}, { get: (_, name) => void read.add(String(name)) });
     readConfig(recorder);
@@ -217,7 +217,7 @@ describe('the variables', () => {
     });
   });
 
-  it('are left to the defaults of the service unless they are given', () => {
+  it("are empty without a setting, so that the service's defaults apply", () => {
     const { METRICS_NAMESPACE, ...variables } = variablesOf(
       templates.memory as Template,
       'GetFunction',
@@ -227,7 +227,7 @@ describe('the variables', () => {
     expect(readConfig(variables)).toEqual(readConfig({}));
   });
 
-  it('are those of the settings in every function, and the token’s claim with jwt', () => {
+  it('have the values of the settings in every function, and the token’s claim with jwt', () => {
     const context = { CACHE_SHARDS: 4, LOG_LEVEL: 'DEBUG', ...AUTHORIZATIONS.jwt };
     const given = synthesize(context, 'given');
     for (const id of Object.keys(FUNCTIONS)) {
@@ -239,7 +239,7 @@ describe('the variables', () => {
     }
   });
 
-  it('tell those without a store of no cache', () => {
+  it('contain no address of a cache in functions without a store', () => {
     every((of) => {
       for (const id of WITHOUT_STORE) {
         expect(variablesOf(of, id), id).toMatchObject({
@@ -251,7 +251,7 @@ describe('the variables', () => {
     });
   });
 
-  it('hold no password', () => {
+  it('contain no password', () => {
     every((of) => {
       for (const id of WITH_STORE) {
         const { DRAGONFLY_URL } = variablesOf(of, id);
@@ -263,7 +263,7 @@ describe('the variables', () => {
 });
 
 describe('the API', () => {
-  it('may invoke every function, and nobody else may', () => {
+  it('may invoke every function, as the only principal', () => {
     const permissions = Object.values(resources(template, 'AWS::Lambda::Permission'));
     const invocable = permissions.map(({ FunctionName }) => attributeOf(FunctionName));
     expect([...new Set(invocable)].sort()).toEqual(Object.keys(FUNCTIONS).sort());
@@ -276,7 +276,7 @@ describe('the API', () => {
     }
   });
 
-  it('has every route of the table and nothing else, each to its own function', () => {
+  it('has exactly the routes of the table, each with its own function', () => {
     const table = [
       ...routes.flatMap(({ name, method, paths }) =>
         (method === 'GET' ? ['GET', 'HEAD'] : [method]).flatMap((verb) =>

@@ -38,11 +38,11 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
 describe('cdk synth', () => {
-  it('works with the Node of the machine on the PATH, without credentials and without a network', () => {
+  it("works with the machine's Node on the PATH, without credentials and without a network", () => {
     expect(Object.keys(resources)).toContain('GetFunction');
   });
 
-  it('tells tools that run functions locally where each one is', () => {
+  it("writes the path of each function's code for tools that run functions locally", () => {
     const functions = Object.keys(FUNCTIONS).map((id) => resources[id]);
     for (const { Metadata } of functions as Resource[]) {
       expect(Metadata).toMatchObject({
@@ -53,7 +53,7 @@ describe('cdk synth', () => {
     }
   });
 
-  it('puts nothing into the template that reports to anybody', () => {
+  it('adds no metadata that reports usage', () => {
     expect(Object.values(resources).map(({ Type }) => Type)).not.toContain('AWS::CDK::Metadata');
   });
 });

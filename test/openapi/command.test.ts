@@ -69,12 +69,7 @@ describe('the command that writes the document', () => {
     ['an option that there is not', ['--yaml'], {}, /npm run openapi/],
     ['two files', ['a', 'b'], {}, /npm run openapi/],
     ['a setting that does not parse', ['-'], { MAX_TTL_SECONDS: 'long' }, /^MAX_TTL_SECONDS .*\n$/],
-    [
-      'a file that cannot be written',
-      ['/dev/null/x.json'],
-      {},
-      /^\/dev\/null\/x\.json cannot be written.*\n$/,
-    ],
+    ['a file that cannot be written', ['/dev/null/x.json'], {}, /^Cannot write \/dev\/null\/x\.json: .*\n$/],
   ])('ends with one line when it is given %s', async (_, args, env, line) => {
     await expect(run(args, env)).rejects.toMatchObject({
       code: 1,

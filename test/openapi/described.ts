@@ -1,4 +1,4 @@
-import { readTarget } from '../../infra/server/request-head.ts';
+import { readTarget } from '../../infra/server/request.ts';
 import { createRouter } from '../../infra/server/router.ts';
 import { readConfig } from '../../lib/config/config.ts';
 import { responseHeaders } from '../../lib/openapi/components.ts';

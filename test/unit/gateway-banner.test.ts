@@ -25,7 +25,7 @@ describe('the description of the backend', () => {
 
   test('contains the setting of the secret if the address is in the secret', () => {
     const DRAGONFLY_SECRET_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:hidden-AbCdEf';
-    const where = 'dragonfly, where the secret of DRAGONFLY_SECRET_ARN says';
+    const where = 'dragonfly, at the URL in the secret DRAGONFLY_SECRET_ARN';
     expect(describeBackend(readConfig({ DRAGONFLY_SECRET_ARN }))).toBe(where);
   });
 
@@ -92,7 +92,7 @@ describe('the destinations in the banner', () => {
   test("contain the setting of the secret if the broker's address is in the secret", () => {
     const NATS_SECRET_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:hidden-AbCdEf';
     const lines = printed({ ENABLE_NATS: 'true', NATS_SECRET_ARN });
-    expect(lines).toContain('Events: NATS, where the secret of NATS_SECRET_ARN says');
+    expect(lines).toContain('Events: NATS, at the URL in the secret NATS_SECRET_ARN');
   });
 
   test.each([
@@ -120,13 +120,13 @@ describe('the explanation of a failed start', () => {
     [65_535, 65_534],
   ])('contains the port that is in use, and another one: %i, %i', (port, other) => {
     expect(explainStart(failing('EADDRINUSE'), { host: '127.0.0.1', port })).toBe(
-      `SERVICE_PORT ${port} is in use by another process; take another one: SERVICE_PORT=${other} npm start`,
+      `SERVICE_PORT ${port} is in use by another process; use another one: SERVICE_PORT=${other} npm start`,
     );
   });
 
   test('contains a port that needs privileges', () => {
     expect(explainStart(failing('EACCES'), { host: '127.0.0.1', port: 80 })).toBe(
-      'SERVICE_PORT 80 needs more rights than this process has',
+      'SERVICE_PORT 80 requires privileges; use a port from 1024 on',
     );
   });
 
@@ -134,7 +134,7 @@ describe('the explanation of a failed start', () => {
     'contains a host on which the process cannot listen: %s',
     (code) => {
       expect(explainStart(failing(code), { host: 'a\nb', port: 80 })).toBe(
-        'SERVICE_HOST must be an address of this machine or a name of one, not "a\\nb"',
+        'SERVICE_HOST must be an address or a host name of this machine, not "a\\nb"',
       );
     },
   );
@@ -147,11 +147,11 @@ describe('the explanation of a failed start', () => {
 
 describe('the explanation of a backend that does not reply at the start', () => {
   test.each([
-    ['WRONGPASS invalid username-password pair or user is disabled.', 'it refuses the user and password'],
-    ['NOAUTH HELLO must be called with the client already authenticated', 'it wants a password'],
+    ['WRONGPASS invalid username-password pair or user is disabled.', 'it rejects the user and password'],
+    ['NOAUTH HELLO must be called with the client already authenticated', 'it requires a password'],
     ['self-signed certificate in certificate chain', 'NODE_EXTRA_CA_CERTS'],
     ['connect ECONNREFUSED 10.0.0.7:6379', 'nothing listens there'],
-    ['getaddrinfo ENOTFOUND cache.internal', 'no host of this name'],
+    ['getaddrinfo ENOTFOUND cache.internal', 'no host has this name'],
     ['read ECONNRESET', 'dragonflys://'],
     ['127.0.0.1:6379 closes the connection without an answer', 'dragonflys://'],
     [
@@ -181,7 +181,7 @@ describe('the explanation of a backend that does not reply at the start', () => 
 
   test('suggests a URL without TLS if TLS is set', () => {
     const line = explainBackend(new BackendUnavailableError('connect ETIMEDOUT'), true);
-    expect(line).toContain('it does not answer by TLS, which DRAGONFLY_URL asks for');
+    expect(line).toContain('it does not speak TLS, which DRAGONFLY_URL requires');
     expect(explainBackend(new BackendUnavailableError('connect ETIMEDOUT'), false)).not.toContain('TLS');
   });
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createEvent, type IncomingRequest } from '../../infra/server/gateway-event.ts';
-import { readHead, readQuery, readTarget } from '../../infra/server/request-head.ts';
+import { createEvent } from '../../infra/server/gateway-event.ts';
+import { type IncomingRequest, readHead, readQuery, readTarget } from '../../infra/server/request.ts';
 
 const REQUEST: IncomingRequest = {
   method: 'GET',
@@ -10,7 +10,7 @@ const REQUEST: IncomingRequest = {
   head: { headers: { host: 'cache.example.org:8080', 'user-agent': 'curl/8' }, bytes: 0 },
   body: undefined,
   sourceIp: '192.0.2.1',
-  receivedAt: Date.UTC(2026, 2, 5, 7, 8, 9, 123),
+  receivedEpochMs: Date.UTC(2026, 2, 5, 7, 8, 9, 123),
   requestId: 'c0ffee',
 };
 const MATCH = { name: 'health', routeKey: 'GET /health' };
@@ -64,7 +64,7 @@ describe('an event', () => {
   });
 
   test('has the time of its own request', () => {
-    const timeAt = (receivedAt: number) => eventOf({ receivedAt }).requestContext.time;
+    const timeAt = (receivedEpochMs: number) => eventOf({ receivedEpochMs }).requestContext.time;
     expect(timeAt(Date.UTC(2027, 0, 1))).toBe('01/Jan/2027:00:00:00 +0000');
     expect(timeAt(Date.UTC(2026, 11, 31, 23, 59, 59, 999))).toBe('31/Dec/2026:23:59:59 +0000');
     expect(timeAt(Date.UTC(2027, 0, 1, 0, 0, 0, 999))).toBe('01/Jan/2027:00:00:00 +0000');

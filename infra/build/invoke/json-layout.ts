@@ -1,9 +1,8 @@
-/** A string, a bracket, a comma or colon, or the rest: numbers and words. Of text that is known to be JSON. */
+/** A token of valid JSON: a string, a bracket, a comma, a colon, a number or a word. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g;
 
 /**
- * Lays JSON out over lines, two spaces a level, and leaves every string and number as it is written: a parse and a re-print
- * would show `1` where the service says `1.0`.
+ * Indents JSON by two spaces per level and keeps the text of every string and number: `JSON.stringify` would print `1.0` as `1`.
  *
  * @param text valid JSON
  */
@@ -15,7 +14,7 @@ export function layOut(text: string): string {
   for (const [token] of text.matchAll(TOKEN)) {
     const closes = token === ']' || token === '}';
     if (closes) depth--;
-    // An empty container stays on its line.
+    // An empty object or array stays on one line.
     if (opened !== closes && (opened || closes)) out += newline();
     opened = token === '[' || token === '{';
     if (opened) depth++;

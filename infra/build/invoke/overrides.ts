@@ -1,25 +1,25 @@
 import { type TemplateFunction, UsageError } from './template.ts';
 
-/** Values for variables: for all functions under `Parameters`, for one under its logical id, which goes first. */
+/** Variables for all functions under `Parameters`, for one function under its logical id, which takes precedence. */
 export type Overrides = Record<string, Record<string, string>>;
 
 /**
- * Reads a file of the form that `sam local invoke --env-vars` takes.
+ * Parses a file in the format of `sam local invoke --env-vars`.
  *
- * @throws UsageError when it is of another form
+ * @throws UsageError for any other format
  */
 export function parseOverrides(text: string, file: string): Overrides {
   const wrong = new UsageError(
     `${file} must be like {"Parameters": {"NAME": "value"}} or {"GetFunction": {…}}`,
   );
-  let given: unknown;
+  let parsed: unknown;
   try {
-    given = JSON.parse(text);
+    parsed = JSON.parse(text);
   } catch {
     throw wrong;
   }
-  if (!isObject(given)) throw wrong;
-  const entries = Object.entries(given).map(([name, values]) => {
+  if (!isObject(parsed)) throw wrong;
+  const entries = Object.entries(parsed).map(([name, values]) => {
     if (!isObject(values) || Object.values(values).some((value) => typeof value === 'object')) throw wrong;
     const variables = Object.entries(values).map(([variable, value]) => [variable, String(value)]);
     return [name, Object.fromEntries(variables)];
@@ -28,13 +28,12 @@ export function parseOverrides(text: string, file: string): Overrides {
 }
 
 /**
- * The variables of a function with the overrides in place. As with SAM, and as on Lambda, only variables that the template
- * declares reach the function.
+ * The variables of a function after overrides. As in SAM, only variables that the template declares can be overridden.
  *
- * @returns also those of the overrides that the template does not declare
- * @throws UsageError when a variable is left whose value is known only after a deployment
+ * @returns `undeclared`: overrides that were ignored
+ * @throws UsageError if a variable remains whose value is known only after a deployment
  */
-export function overridden(
+export function applyOverrides(
   { name, environment, unknown }: TemplateFunction,
   { Parameters: all, [name]: own }: Overrides,
 ): { environment: Record<string, string>; undeclared: string[] } {
@@ -42,14 +41,14 @@ export function overridden(
   const missing = unknown.filter((variable) => !(variable in values));
   if (missing.length > 0) {
     throw new UsageError(
-      `${name} needs values that are known only once it is deployed: ${missing.join(', ')}; give others with ` +
+      `${name} needs values that are known only after a deployment: ${missing.join(', ')}; set them with ` +
         '--env-vars FILE, such as test/events/local.env.json',
     );
   }
   const isDeclared = (variable: string) => variable in environment || unknown.includes(variable);
-  const given = Object.entries(values).filter(([variable]) => isDeclared(variable));
+  const declared = Object.entries(values).filter(([variable]) => isDeclared(variable));
   return {
-    environment: { ...environment, ...Object.fromEntries(given) },
+    environment: { ...environment, ...Object.fromEntries(declared) },
     undeclared: Object.keys(values).filter((variable) => !isDeclared(variable)),
   };
 }

@@ -1,21 +1,20 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 
-/** A function as a template describes it. */
+/** A function in the synthesized template. */
 export interface FunctionDescription {
-  /** Its logical id. */
+  /** Logical id. */
   name: string;
-  /** The directory of its code. */
+  /** Directory of the code. */
   root: string;
   /** `<module>.<export>` */
   handler: string;
   timeoutSeconds: number;
   memoryMb: number;
-  /** The function's own variables. */
   environment: Record<string, string>;
 }
 
-/** A function that did not return. The name is the type that Lambda reports. */
+/** A failed invocation. `name` is the error type that Lambda reports. */
 export class InvocationError extends Error {
   constructor(type: string, message: string) {
     super(message);
@@ -23,7 +22,7 @@ export class InvocationError extends Error {
   }
 }
 
-/** From the parent to the child process. */
+/** Message from the parent to the child process. */
 export interface Invocation {
   modulePath: string;
   exportName: string;
@@ -33,19 +32,19 @@ export interface Invocation {
   timeoutMs: number;
 }
 
-/** From the child process: the result as JSON text, or why there is none. */
+/** Message from the child process. `result` is JSON text. */
 export type InvocationResult = { result: string } | { errorType: string; errorMessage: string };
 
-/** Lambda's own limit for the start of a function. */
+/** Lambda's limit for the init phase. */
 const START_TIMEOUT_MS = 10_000;
 
 /**
- * Runs a function once in a child process, which sees the function's variables and none of this process. What it writes to
- * stdout and stderr comes out of this process's stderr.
+ * Runs a function once in a child process, with only the function's environment variables. Its stdout and stderr go to the stderr
+ * of this process.
  *
  * @param event JSON text
  * @returns the function's result as JSON text
- * @throws InvocationError when its start fails, or it throws, exits, or takes longer than its timeout
+ * @throws InvocationError if the function fails to start, throws, exits, or exceeds its timeout
  */
 export function runOnce(description: FunctionDescription, event: string): Promise<string> {
   const { name, root, handler, environment, timeoutSeconds, memoryMb } = description;
@@ -54,7 +53,7 @@ export function runOnce(description: FunctionDescription, event: string): Promis
   const child = fork(join(import.meta.dirname, 'child.ts'), {
     env: {
       ...environment,
-      // These tell the service that it runs on Lambda. AWS credentials stay out: `--env-vars` passes what a function needs.
+      // The service detects Lambda by these. AWS credentials are not inherited: pass them with `--env-vars`.
       AWS_LAMBDA_FUNCTION_NAME: name,
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),
       AWS_REGION: environment.AWS_REGION ?? 'us-east-1',

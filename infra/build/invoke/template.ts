@@ -2,13 +2,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FunctionDescription } from './run.ts';
 
-/** Something that the user of a tool has to put right. Its message is all that need be printed. */
+/** A mistake that the user of the command can correct. Only its message is printed. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** A function, and those of its variables whose values CloudFormation knows only once it has made the resources. */
 export interface TemplateFunction extends FunctionDescription {
+  /** Names of variables whose values CloudFormation knows only after a deployment. */
   unknown: string[];
 }
 
@@ -26,11 +26,11 @@ interface FunctionResource {
 const SUFFIX = '.template.json';
 
 /**
- * The service's template in the CDK's output directory.
+ * Finds the service's template in the CDK's output directory.
  *
- * @param stack the stack's name; not needed when there is only one
- * @returns its path, or undefined when nothing has been synthesized
- * @throws UsageError when there are several and none of them is named
+ * @param stack name of the stack; needed only if there are several
+ * @returns path, or undefined if nothing has been synthesized
+ * @throws UsageError if there are several stacks and `stack` is undefined
  */
 export function findTemplate(directory: string, stack?: string): string | undefined {
   const found = existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith(SUFFIX)) : [];
@@ -40,17 +40,17 @@ export function findTemplate(directory: string, stack?: string): string | undefi
   const wanted = stack === undefined ? stacks : stacks.filter((name) => name === stack);
   if (wanted.length > 1) {
     throw new UsageError(
-      `${directory} holds several stacks, name one by --stack: ${stacks.sort().join(', ')}`,
+      `${directory} has several stacks, choose one with --stack: ${stacks.sort().join(', ')}`,
     );
   }
   return wanted[0] === undefined ? undefined : join(directory, `${wanted[0]}${SUFFIX}`);
 }
 
 /**
- * Reads what a template says of the function with a handler.
+ * Reads the function with this handler from a template.
  *
- * @param directory the CDK's output directory, which holds the template and its assets
- * @throws UsageError when the template has no such function, or does not say where its code is
+ * @param directory the CDK's output directory, with the template and its assets
+ * @throws UsageError if the template has no such function, or the function's code is missing
  */
 export function readFunction(directory: string, template: string, handler: string): TemplateFunction {
   const { Resources } = JSON.parse(readFileSync(template, 'utf8')) as {
@@ -59,12 +59,12 @@ export function readFunction(directory: string, template: string, handler: strin
   const entry = Object.entries(Resources).find(
     ([, { Type, Properties }]) => Type === 'AWS::Lambda::Function' && Properties.Handler === handler,
   );
-  if (!entry) throw new UsageError(`${template} has no function whose handler is ${handler}`);
+  if (!entry) throw new UsageError(`${template} has no function with the handler ${handler}`);
   const [name, { Properties, Metadata }] = entry;
   const asset = Metadata?.['aws:asset:path'];
   const root = asset && join(directory, asset);
   if (!root || !existsSync(root)) {
-    throw new UsageError(`${template} does not lead to the code of ${name}; synthesize it by: npm run synth`);
+    throw new UsageError(`The code of ${name} in ${template} is missing; synthesize it with: npm run synth`);
   }
   const variables = Object.entries(Properties.Environment?.Variables ?? {});
   return {

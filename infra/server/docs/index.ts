@@ -1,25 +1,46 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import type { Handler } from '../invoke.ts';
 import type { Result } from '../response.ts';
 import type { Match, Router } from '../router.ts';
-import { findFiles } from './files.ts';
-import { createHandler } from './serve.ts';
 
-/** What the page is called among the functions. */
+/** The name of the page's handler among the functions. */
 const NAME = 'docs';
 
-/** The root of the server, which redirects to the page. */
+/** The root of the server redirects to the page. */
 const ROOT = '/';
 const REDIRECT: Result = { statusCode: 302, headers: { location: '/docs', 'cache-control': 'no-store' } };
 
-/** The docs page of the local server: a viewer for `/openapi.json` that tries every endpoint, at `/docs`. */
+const HTML = 'text/html; charset=utf-8';
+const CSS = 'text/css; charset=utf-8';
+const SCRIPT = 'text/javascript; charset=utf-8';
+const SVG = 'image/svg+xml';
+
+const VIEWER = 'swagger-ui-dist';
+
+/** The page loads nothing but its own files, responses of the API, and icons that are part of the viewer's style sheet. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** The docs page of the local server, at `/docs`: a viewer for `/openapi.json` that can send requests. */
 export interface Docs {
   name: string;
   handler: Handler;
-  /** Takes what asks for the root or one of the page's files, and leaves everything else to `router`. */
+  /** Wraps a router: routes the root and the page's files to the page, and everything else to `router`. */
   before: (router: Router) => Router;
 }
 
-/** The page; undefined where its viewer, which only development needs, is not installed. */
+/** @returns undefined if the viewer, a dev dependency, is not installed */
 export function findDocs(): Docs | undefined {
   const files = findFiles();
   if (!files) return undefined;
@@ -28,14 +49,59 @@ export function findDocs(): Docs | undefined {
     name: NAME,
     handler: (event, context) => (event.rawPath === ROOT ? Promise.resolve(REDIRECT) : serve(event, context)),
     before: (router) => {
-      const paths = [ROOT, ...files.keys()];
-      const matches = new Map(paths.map((path): [string, Match] => [path, matchOf(path)]));
+      const matches = new Map<string, Match>();
+      for (const path of [ROOT, ...files.keys()]) matches.set(path, { name: NAME, routeKey: `GET ${path}` });
       return (method, path) =>
         ((method === 'GET' || method === 'HEAD') && matches.get(path)) || router(method, path);
     },
   };
 }
 
-function matchOf(path: string): Match {
-  return { name: NAME, routeKey: `GET ${path}` };
+interface DocsFile {
+  file: string;
+  contentType: string;
+}
+
+/** The page's files by URL path. Only these are served: the path of a request is never used as a file name. */
+function findFiles(): ReadonlyMap<string, DocsFile> | undefined {
+  const { resolve } = createRequire(import.meta.url);
+  const own = (name: string) => fileURLToPath(new URL(`page/${name}`, import.meta.url));
+  try {
+    return new Map([
+      ['/docs', { file: own('index.html'), contentType: HTML }],
+      ['/docs/', { file: own('index.html'), contentType: HTML }],
+      ['/docs/page.css', { file: own('page.css'), contentType: CSS }],
+      ['/docs/page.js', { file: own('page.js'), contentType: SCRIPT }],
+      ['/docs/favicon.svg', { file: own('favicon.svg'), contentType: SVG }],
+      ['/docs/viewer.css', { file: resolve(`${VIEWER}/swagger-ui.css`), contentType: CSS }],
+      ['/docs/viewer.js', { file: resolve(`${VIEWER}/swagger-ui-bundle.js`), contentType: SCRIPT }],
+    ]);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/** Serves the files, or 304 if the browser already has the current version. */
+function createHandler(files: ReadonlyMap<string, DocsFile>): Handler {
+  return async ({ rawPath, headers }) => {
+    const found = files.get(rawPath);
+    if (!found) throw new Error(`The docs page has no ${rawPath}`);
+    const body = await readFile(found.file, 'utf8');
+    const etag = `"${createHash('sha256').update(body).digest('base64url')}"`;
+    const isCurrent = headers['if-none-match']?.includes(etag);
+    return {
+      statusCode: isCurrent ? 304 : 200,
+      headers: {
+        'content-type': found.contentType,
+        etag,
+        // The browser revalidates each file, so that a page never mixes files of two versions.
+        'cache-control': 'no-cache',
+        'content-security-policy': CONTENT_SECURITY_POLICY,
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+      },
+      body,
+    };
+  };
 }

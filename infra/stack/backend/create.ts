@@ -1,6 +1,6 @@
 import type { Construct } from 'constructs';
 import { CacheNetwork } from '../network.ts';
-import { MOST_ZONES } from '../settings/settings.ts';
+import { MAX_ZONES } from '../settings/settings.ts';
 import type { DeploymentSettings } from '../settings/types.ts';
 import { DragonflyEndpoint } from './dragonfly.ts';
 import { ElastiCacheEndpoint } from './elasticache.ts';
@@ -8,25 +8,26 @@ import { ExternalEndpoint } from './external.ts';
 import type { CacheEndpoint } from './index.ts';
 import { MemoryEndpoint } from './memory.ts';
 
-/** The endpoint of the chosen backend, and the network that it is in if it needs one. */
+/** Creates the chosen backend, and its network if it needs one. */
 export function createEndpoint(
   scope: Construct,
   {
     backend,
     stage,
-    availabilityZones: names,
+    availabilityZones: zones,
     logRetentionDays,
     service,
   }: Pick<DeploymentSettings, 'availabilityZones' | 'backend' | 'logRetentionDays' | 'service' | 'stage'>,
 ): CacheEndpoint {
+  const maxZones = MAX_ZONES[backend.kind];
   switch (backend.kind) {
     case 'elasticache': {
-      const network = new CacheNetwork(scope, 'Network', { zones: MOST_ZONES.elasticache, names });
+      const network = new CacheNetwork(scope, 'Network', { maxZones, zones });
       return new ElastiCacheEndpoint(scope, 'Cache', { network, settings: backend, stage });
     }
     case 'dragonfly': {
-      // One task runs in one of them; the second is where it goes when the first fails. Each further one would be paid for.
-      const network = new CacheNetwork(scope, 'Network', { zones: MOST_ZONES.dragonfly, names });
+      // The task runs in one zone. The second is for a failure of the first; further ones would only cost.
+      const network = new CacheNetwork(scope, 'Network', { maxZones, zones });
       return new DragonflyEndpoint(scope, 'Cache', {
         network,
         settings: backend,

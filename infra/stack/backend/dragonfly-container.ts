@@ -1,9 +1,9 @@
 import type { DragonflySettings } from '../settings/types.ts';
 
-/** Where the container finds its certificate: a volume of the task, gone with it. */
+/** Mount point of the task's volume for the certificate. The volume is deleted with the task. */
 export const TLS_DIRECTORY = '/tls';
 
-/** What the container's variables are called. Dragonfly reads the first by itself, and stops at one of its own it does not know. */
+/** Names of the container's variables. Dragonfly reads the first, and exits if it finds an unknown one with its prefix. */
 export const VARIABLES = {
   password: 'DFLY_requirepass',
   certificate: 'TLS_CERTIFICATE',
@@ -13,33 +13,33 @@ export const VARIABLES = {
 const CERTIFICATE = `${TLS_DIRECTORY}/certificate.pem`;
 const KEY = `${TLS_DIRECTORY}/key.pem`;
 
-/** Of the task's memory; the rest is for connections, scripts and the fragments between what is stored. */
-const SHARE = 0.8;
+/** Share of the task's memory for data. The rest is for connections, scripts and fragmentation. */
+const DATA_SHARE = 0.8;
 
-/** Dragonfly's own flags. */
+/** Dragonfly's flags. */
 export function flags({ cpu, memoryGiB }: Pick<DragonflySettings, 'cpu' | 'memoryGiB'>): string[] {
   return [
-    // Keeps the keys of one hash tag on one thread, so that a script over them waits for no other thread.
+    // Keeps the keys of one hash tag on one thread, so that a script waits for no other thread.
     '--cluster_mode=emulated',
-    // Evicts when it is full. Without it, it refuses to store.
+    // Evicts when memory is full. Otherwise sets would fail.
     '--cache_mode=true',
-    `--maxmemory=${Math.floor(memoryGiB * 1024 ** 3 * SHARE)}`,
+    `--maxmemory=${Math.floor(memoryGiB * 1024 ** 3 * DATA_SHARE)}`,
     `--proactor_threads=${cpu}`,
     '--tls',
     `--tls_cert_file=${CERTIFICATE}`,
     `--tls_key_file=${KEY}`,
     '--primary_port_http_enabled=false',
-    // It would ask on the internet, to which no route leads.
+    // The check needs the internet, to which there is no route.
     '--version_check=false',
-    // No snapshot at the end: the next task has another disk.
+    // No snapshot on shutdown: the next task has another disk.
     '--dbfilename=',
     '--logtostderr',
   ];
 }
 
 /**
- * Writes the certificate, which Dragonfly takes from files only, gives up all rights and starts Dragonfly in its place. The
- * variables with the key do not reach it.
+ * Writes the certificate and the key to files, which Dragonfly requires, drops privileges and replaces itself by Dragonfly. The
+ * variables with certificate and key are unset before.
  */
 const START = `set -eu
 umask 077
@@ -49,10 +49,10 @@ chown dfly:dfly ${CERTIFICATE} ${KEY}
 unset ${VARIABLES.certificate} ${VARIABLES.key}
 exec setpriv --reuid=dfly --regid=dfly --clear-groups --no-new-privs -- dragonfly "$@"`;
 
-/** The flags come after it. */
+/** The container's command, which has Dragonfly's flags, follows as arguments. */
 export const ENTRY_POINT = ['/bin/sh', '-c', START, 'start'];
 
-/** Asks as a client does, by TLS and with the password, which is told by a variable and so in no list of processes. */
+/** Sends PING over TLS. The password is passed as a variable, so that it is not visible in the process list. */
 export const HEALTH_CHECK = [
   'CMD-SHELL',
   `REDISCLI_AUTH="$${VARIABLES.password}" redis-cli -h 127.0.0.1 --tls --cacert ${CERTIFICATE} ping | grep -q PONG`,

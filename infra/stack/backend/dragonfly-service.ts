@@ -30,18 +30,18 @@ export interface DragonflyServiceProps {
   group: SecurityGroup;
   settings: DragonflySettings;
   logRetentionDays: number;
-  /** The name, and the zone that it is in, which is private to the network. */
+  /** DNS name of the task, in the private zone `zone`. */
   name: string;
   zone: string;
-  /** Has `password`. */
+  /** Contains `password`. */
   clientSecret: ISecret;
-  /** Has `certificate` and `key`. */
+  /** Contains `certificate` and `key`. */
   serverSecret: ISecret;
-  /** With another certificate comes another task. */
+  /** Of the certificate. A new certificate replaces the task. */
   fingerprint: string;
 }
 
-/** One task of Dragonfly, kept running and under one name. */
+/** An ECS service that keeps one task of Dragonfly running under one DNS name. */
 export class DragonflyService extends Construct {
   readonly service: FargateService;
 
@@ -53,7 +53,7 @@ export class DragonflyService extends Construct {
     Validations.of(cluster).acknowledge({
       id: 'AwsSolutions-ECS4',
       reason:
-        'One task: what ECS reports of every service, its memory and its processor, says all there is to say.',
+        'The cluster has one task. The CPU and memory metrics that ECS reports for every service are sufficient.',
     });
     const cloudMapNamespace = new PrivateDnsNamespace(this, 'Zone', { vpc, name: zone });
     const taskDefinition = this.#task(props);
@@ -62,8 +62,7 @@ export class DragonflyService extends Construct {
       taskDefinition,
       platformVersion: FargatePlatformVersion.VERSION1_4,
       desiredCount: 1,
-      // The old task goes before the new one comes. Two at once would both be asked, and what is invalidated in one would
-      // still be served by the other.
+      // The old task stops before the new one starts. Clients would use both, and read from one what was invalidated in the other.
       minHealthyPercent: 0,
       maxHealthyPercent: 100,
       availabilityZoneRebalancing: AvailabilityZoneRebalancing.DISABLED,
@@ -79,7 +78,7 @@ export class DragonflyService extends Construct {
       },
       enableExecuteCommand: false,
     });
-    // With the policies of its roles, without which the first tasks would find no image and the deployment be rolled back.
+    // Includes the policies of its roles: without them the first tasks could not load the image, and the deployment would fail.
     this.service.node.addDependency(taskDefinition);
   }
 
@@ -105,7 +104,7 @@ export class DragonflyService extends Construct {
       dockerLabels: { certificate: props.fingerprint },
       portMappings: [{ containerPort: 6379 }],
       readonlyRootFilesystem: true,
-      // Takes the health checks' processes away when they are done.
+      // Reaps the processes of health checks.
       linuxParameters: new LinuxParameters(this, 'Linux', { initProcessEnabled: true }),
       healthCheck: {
         command: HEALTH_CHECK,
@@ -125,14 +124,15 @@ export class DragonflyService extends Construct {
     container.addMountPoints({ sourceVolume: 'tls', containerPath: TLS_DIRECTORY, readOnly: false });
     Validations.of(task).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
-      reason: 'The permission to ask ECR for a token, which has no resource; what the token loads is named.',
+      reason:
+        'ecr:GetAuthorizationToken has no resource. The permissions to load images name their repository.',
     });
     return task;
   }
 
   #image(given: string | undefined): ContainerImage {
     if (given === undefined) {
-      // Copied into the account by whoever deploys, with Docker, since no route leads from the task to a public registry.
+      // The CDK copies the image into the account, with Docker: the task has no route to a public registry.
       const image = new DockerImageAsset(this, 'Image', {
         directory: join(import.meta.dirname, 'dragonfly-image'),
         platform: Platform.LINUX_ARM64,

@@ -7,10 +7,9 @@ import type { CacheNetwork } from '../network.ts';
 import type { DeploymentSettings, DragonflySettings } from '../settings/types.ts';
 import { ServerCertificate } from './certificate/construct.ts';
 import { DragonflyService } from './dragonfly-service.ts';
-import type { CacheEndpoint, EndpointMetrics, EndpointNetwork } from './index.ts';
+import { type CacheEndpoint, type EndpointMetrics, type EndpointNetwork, grantSecretValue } from './index.ts';
 import { measuredMetrics } from './measured.ts';
 import { PrivateServices } from './private-services.ts';
-import { grantValue } from './secret-grant.ts';
 
 export interface DragonflyEndpointProps
   extends Pick<DeploymentSettings, 'logRetentionDays' | 'service' | 'stage'> {
@@ -22,15 +21,15 @@ const PORT = 6379;
 const NAME = 'dragonfly';
 
 /**
- * Dragonfly as one task on Fargate: reached by a name of its own, by TLS and with a password that nobody has ever seen.
+ * Dragonfly as one task on Fargate, with a private DNS name, TLS and a generated password.
  *
- * There is one and no replica: Dragonfly by itself does not fail over, and what a cache loses is written again.
+ * There is no replica, because Dragonfly does not fail over by itself.
  */
 export class DragonflyEndpoint extends Construct implements CacheEndpoint {
   readonly environment: Record<string, string>;
   readonly network: EndpointNetwork;
   readonly metrics: EndpointMetrics;
-  readonly measured = true;
+  readonly needsMeasurement = true;
   readonly #clientSecret: Secret;
 
   constructor(scope: Construct, id: string, props: DragonflyEndpointProps) {
@@ -45,7 +44,7 @@ export class DragonflyEndpoint extends Construct implements CacheEndpoint {
       passwordLength: 48,
       excludePunctuation: true,
     });
-    // Filled when the certificate is made; until then it holds what is of no use.
+    // Contains a generated placeholder until the certificate is created.
     const serverSecret = this.#secret('Server', 'The cache of cache-service itself: certificate, key');
     const { fingerprint } = new ServerCertificate(this, 'Certificate', {
       hostName,
@@ -54,7 +53,7 @@ export class DragonflyEndpoint extends Construct implements CacheEndpoint {
       logRetentionDays,
     });
 
-    const group = network.group('Cache', 'The cache of cache-service');
+    const group = network.createGroup('Cache', 'The cache of cache-service');
     network.allowTo(group, PORT);
     const services = new PrivateServices(this, 'PrivateServices', {
       network,
@@ -72,7 +71,7 @@ export class DragonflyEndpoint extends Construct implements CacheEndpoint {
       serverSecret,
       fingerprint,
     });
-    // A task that starts before it may reach its image and its secrets fails.
+    // A task that starts before it can reach its image and its secrets fails.
     service.node.addDependency(services, network);
 
     this.environment = {
@@ -81,7 +80,7 @@ export class DragonflyEndpoint extends Construct implements CacheEndpoint {
     };
     this.network = network.endpointNetwork;
     this.metrics = {
-      // Of what Dragonfly may use: of the task's memory that is a part, and so never all of it.
+      // Memory usage relative to Dragonfly's own limit, which is below the task's memory.
       ...measuredMetrics(props),
       cpuPercent: service.metricCpuUtilization({
         statistic: Stats.MAXIMUM,
@@ -93,7 +92,7 @@ export class DragonflyEndpoint extends Construct implements CacheEndpoint {
   }
 
   grantTo(grantee: IGrantable): void {
-    grantValue(this.#clientSecret, grantee);
+    grantSecretValue(this.#clientSecret, grantee);
   }
 
   #secret(id: string, description: string, generateSecretString?: SecretStringGenerator): Secret {
@@ -101,7 +100,7 @@ export class DragonflyEndpoint extends Construct implements CacheEndpoint {
     Validations.of(secret).acknowledge({
       id: 'AwsSolutions-SMG4',
       reason:
-        'The task reads it when it starts, so another value means another task and an empty cache: replaced when there is cause, as the runbook says, and not on a calendar.',
+        'The task reads the secret when it starts, so a rotation replaces the task and empties the cache. The runbook describes how to replace the secret when necessary.',
     });
     return secret;
   }

@@ -14,40 +14,39 @@ export interface ElastiCacheEndpointProps {
   stage: string;
 }
 
-/** The one for writing, and the one at which replicas answer: a client of a cluster may ask either for the cluster's layout. */
+/** Writes, and reads from replicas. A cluster client may request the cluster's layout on either port. */
 const PORTS = [6379, 6380];
 
 const ENGINE = 'valkey';
 
 /**
- * ElastiCache Serverless for Valkey: no servers to size, TLS always, data encrypted at rest with a key of AWS.
+ * ElastiCache Serverless for Valkey: TLS, encryption at rest with a key of AWS, no servers to size.
  *
- * The functions log in with their own roles and there is no password anywhere. The user that they log in as may do to the
- * service's own keys what the service does, and nothing else.
+ * Functions log in with their IAM roles, so there is no password. Their user may use only the service's keys and commands.
  */
 export class ElastiCacheEndpoint extends Construct implements CacheEndpoint {
   readonly environment: Record<string, string>;
   readonly network: EndpointNetwork;
   readonly metrics: EndpointMetrics;
-  readonly measured = false;
+  readonly needsMeasurement = false;
   readonly #arns: string[];
 
   constructor(scope: Construct, id: string, { network, settings, stage }: ElastiCacheEndpointProps) {
     super(scope, id);
-    // Lower case: the name is part of what a login signs, and ElastiCache keeps it so.
+    // Lower case, because ElastiCache converts the name to lower case and a login signs it.
     const name = `cache-service-${stage}`;
     const user = new CfnUser(this, 'User', {
       engine: ENGINE,
-      // A login by IAM wants both to be the same.
+      // IAM login requires the same value for both.
       userId: name,
       userName: name,
       authenticationMode: { Type: 'iam' },
       accessString: ACCESS_STRING,
     });
-    // Without a user called default, which only groups of the engine redis need: nobody else can log in.
+    // Without the user `default`, which only groups of the engine redis require: nobody else can log in.
     const users = new CfnUserGroup(this, 'Users', { engine: ENGINE, userGroupId: name, userIds: [user.ref] });
 
-    const group = network.group('Cache', 'The cache of cache-service');
+    const group = network.createGroup('Cache', 'The cache of cache-service');
     network.allowTo(group, ...PORTS);
     const cache = new CfnServerlessCache(this, 'Cache', {
       serverlessCacheName: name,
@@ -61,7 +60,7 @@ export class ElastiCacheEndpoint extends Construct implements CacheEndpoint {
         dataStorage: { maximum: settings.maxGiB, unit: 'GB' },
         ecpuPerSecond: { maximum: settings.maxEcpuPerSecond },
       },
-      // What is lost is written again by those who need it; a snapshot of it would be stale and cost.
+      // A restored snapshot would bring back invalidated entries.
       snapshotRetentionLimit: 0,
     });
 

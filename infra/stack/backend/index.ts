@@ -1,19 +1,29 @@
 import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
-import type { IGrantable } from 'aws-cdk-lib/aws-iam';
+import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 
-/** Where the functions find the cache. One construct for each backend gives this, and the rest of the stack knows no more. */
+/** The interface between a backend and the rest of the stack. Each backend is one construct that implements it. */
 export interface CacheEndpoint {
-  /** The functions' variables that say where it is and how to log in; never a password. */
+  /** The functions' variables with the cache's address and login method; never a password. */
   readonly environment: Record<string, string>;
-  /** Where a function has to be to reach it; undefined: outside any VPC. */
+  /** The network from which functions reach the cache; undefined: outside any VPC. */
   readonly network: EndpointNetwork | undefined;
-  /** What CloudWatch knows of it; what a backend does not report is not there. */
+  /** Metrics of the cache in CloudWatch. */
   readonly metrics: EndpointMetrics;
-  /** Whether the service itself has to ask it how full it is, and to tell CloudWatch. */
-  readonly measured: boolean;
-  /** Lets somebody log in, and nothing else. */
+  /** Whether the function `measure-backend` has to publish the metrics, because the backend publishes none. */
+  readonly needsMeasurement: boolean;
+  /** Allows `grantee` to log in. */
   grantTo(grantee: IGrantable): void;
+}
+
+/** Allows `grantee` to read the value of a secret. The CDK's `grantRead` would also allow it to describe the secret. */
+export function grantSecretValue({ secretArn }: ISecret, grantee: IGrantable): void {
+  Grant.addToPrincipal({
+    grantee,
+    actions: ['secretsmanager:GetSecretValue'],
+    resourceArns: [secretArn],
+  });
 }
 
 export interface EndpointNetwork {
@@ -22,21 +32,20 @@ export interface EndpointNetwork {
   securityGroups: ISecurityGroup[];
 }
 
-/** Each with the statistic and the period of one minute that a reading of it needs. */
+/** Each metric has a period of one minute. Metrics that a backend does not report are absent. */
 export interface EndpointMetrics {
-  /** 1 in a minute in which it did not answer, else 0. */
+  /** 1 if the cache did not answer in the minute, else 0. */
   unreachable?: IMetric;
-  /** Of the memory that it may use, in per cent. */
+  /** Share of the memory limit. */
   memoryUsagePercent?: IMetric;
-  /** Of the processors that it has, in per cent. */
   cpuPercent?: IMetric;
-  /** Entries that were dropped for want of memory, a minute. */
+  /** Evicted entries per minute. */
   evictions?: IMetric;
   connections?: IMetric;
-  /** Commands that were refused for being too many, a minute. */
+  /** Throttled commands per minute. */
   throttles?: IMetric;
-  /** What is paid for: ElastiCache processing units, a minute. */
+  /** Billed: ElastiCache processing units per minute. */
   processingUnits?: IMetric;
-  /** What is paid for: bytes held. */
+  /** Billed: bytes stored. */
   bytesStored?: IMetric;
 }

@@ -4,7 +4,7 @@ import { MINUTE, serviceMetric } from '../metrics.ts';
 import type { DeploymentSettings } from '../settings/types.ts';
 import type { EndpointMetrics } from './index.ts';
 
-/** What is known of a cache only because the service asks it once a minute, see `functions/measure-backend.ts`. */
+/** Metrics that `functions/measure-backend.ts` publishes once a minute. */
 export function measuredMetrics(settings: Pick<DeploymentSettings, 'service' | 'stage'>): EndpointMetrics {
   const metric = (key: MetricKey, label: string) =>
     serviceMetric(settings, key, { statistic: Stats.MAXIMUM, label });
@@ -12,12 +12,12 @@ export function measuredMetrics(settings: Pick<DeploymentSettings, 'service' | '
     unreachable: new MathExpression({
       expression: '1 - reachable',
       usingMetrics: { reachable: serviceMetric(settings, 'backendReachable', { statistic: Stats.MINIMUM }) },
-      label: 'Without an answer',
+      label: 'Unreachable',
       period: MINUTE,
     }),
     memoryUsagePercent: metric('memoryUsage', 'Memory'),
     evictions: new MathExpression({
-      // A total since the start of the servers, and so less than before after one.
+      // The metric is a total since the start of the servers: it falls when a server restarts.
       expression: 'IF(DIFF(total) > 0, DIFF(total), 0)',
       usingMetrics: { total: metric('evicted', 'Evicted since the start') },
       label: 'Evictions',

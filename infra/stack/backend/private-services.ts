@@ -16,17 +16,17 @@ import type { CacheNetwork } from '../network.ts';
 
 export interface PrivateServicesProps {
   network: CacheNetwork;
-  /** Of the task, which is started inside the network. */
+  /** Security group of the task. */
   task: SecurityGroup;
-  /** What may be read from inside the network, and nothing else. */
+  /** The only secrets that can be read through the endpoint. */
   secrets: ISecret[];
 }
 
 const HTTPS = Port.tcp(443);
 
 /**
- * What of AWS a task without a way to the internet needs in order to start: to load its image, to read its secrets and to
- * write its log. The functions get to the secrets only.
+ * VPC endpoints for a task without internet access: they load its image, read its secrets and write its log. Functions can reach
+ * the secrets only.
  */
 export class PrivateServices extends Construct {
   constructor(scope: Construct, id: string, { network, task, secrets }: PrivateServicesProps) {
@@ -41,7 +41,7 @@ export class PrivateServices extends Construct {
         open: false,
       });
 
-    const forSecrets = network.group('Secrets', 'Secrets Manager, for the functions and the cache');
+    const forSecrets = network.createGroup('Secrets', 'Secrets Manager, for the functions and the cache');
     functions.connections.allowTo(forSecrets, HTTPS);
     task.connections.allowTo(forSecrets, HTTPS);
     endpoint('SecretsManager', InterfaceVpcEndpointAwsService.SECRETS_MANAGER, forSecrets).addToPolicy(
@@ -52,7 +52,7 @@ export class PrivateServices extends Construct {
       }),
     );
 
-    const forTask = network.group('Start', 'Images and logs, for the cache');
+    const forTask = network.createGroup('Start', 'Images and logs, for the cache');
     task.connections.allowTo(forTask, HTTPS);
     endpoint('EcrApi', InterfaceVpcEndpointAwsService.ECR, forTask);
     endpoint('EcrImages', InterfaceVpcEndpointAwsService.ECR_DOCKER, forTask);
@@ -68,11 +68,11 @@ export class PrivateServices extends Construct {
       new PolicyStatement({
         principals: [new AnyPrincipal()],
         actions: ['s3:GetObject'],
-        // The bucket in which ECR keeps the layers of all images.
+        // The bucket in which ECR stores image layers.
         resources: [`arn:${partition}:s3:::prod-${region}-starport-layer-bucket/*`],
       }),
     );
-    // To any address, because S3's are not known before the deployment; a route leads to them and to no others.
-    task.addEgressRule(Peer.anyIpv4(), HTTPS, 'Image layers in S3, to which alone a route leads');
+    // S3's addresses are not known before the deployment. The network has routes to S3 only.
+    task.addEgressRule(Peer.anyIpv4(), HTTPS, 'Image layers in S3, the only routable addresses');
   }
 }

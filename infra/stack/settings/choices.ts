@@ -9,7 +9,7 @@ import type {
   ExternalNetwork,
 } from './types.ts';
 
-/** Six random characters end a complete ARN; a policy on less than that would name no secret. */
+/** A complete ARN ends with six random characters. A policy for a shorter one would match no secret. */
 const SECRET_ARN = /^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+-[A-Za-z0-9]{6}$/;
 const A_SECRET = "a secret's complete ARN";
 
@@ -36,7 +36,7 @@ export function readBackend(read: SettingsReader): BackendSettings {
   }
 }
 
-/** The sizes of tasks that Fargate has: for so many virtual processors, GiB from, to and in steps of. */
+/** Task sizes of Fargate: by number of vCPUs, the range and the step of GiB. */
 const TASK_SIZES: Record<string, readonly [from: number, to: number, step: number]> = {
   '1': [2, 8, 1],
   '2': [4, 16, 1],
@@ -70,7 +70,7 @@ function readNetwork(read: SettingsReader): ExternalNetwork | undefined {
   const names = ['vpcId', 'subnetIds', 'securityGroupId'];
   if (!names.some((name) => read.has(name))) return undefined;
   const missing = names.find((name) => !read.has(name));
-  if (missing) throw new ConfigError(missing, `must be given too: ${names.join(', ')} go together`);
+  if (missing) throw new ConfigError(missing, `must also be set: ${names.join(', ')} are required together`);
   const id = (kind: string) => new RegExp(`^${kind}-[0-9a-f]{8,17}$`);
   const together = 'the others';
   return {
@@ -88,7 +88,7 @@ export function readEvents(read: SettingsReader): EventSettings | undefined {
   if (url.includes('@')) {
     throw new ConfigError(
       'natsUrl',
-      'cannot hold a login, which would stand in the template: give natsSecretArn',
+      'must not contain a login, which would be readable in the template: use natsSecretArn',
     );
   }
   try {
@@ -104,7 +104,7 @@ export function readAuthorization(read: SettingsReader): AuthorizationSettings {
   const kind = read.oneOf('authorization', ['iam', 'jwt', 'none'], 'iam');
   if (kind !== 'jwt') return { kind };
   const audience = read.list('jwtAudience', /^\S+$/, 'audiences');
-  if (audience.length === 0) throw new ConfigError('jwtAudience', 'must be given with authorization=jwt');
+  if (audience.length === 0) throw new ConfigError('jwtAudience', 'must be set with authorization=jwt');
   return {
     kind,
     issuer: read.required(

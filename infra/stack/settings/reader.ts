@@ -1,6 +1,6 @@
 import { ConfigError, list, shown } from '../../../lib/config/parse.ts';
 
-/** Reads values out of the CDK's context, where each may be of its own type (`cdk.json`) or text (`-c name=value`). */
+/** Reads the CDK's context. A value has a JSON type in `cdk.json`, and is text from `-c name=value`. */
 export class SettingsReader {
   readonly #context: Record<string, unknown>;
 
@@ -13,8 +13,8 @@ export class SettingsReader {
   }
 
   /**
-   * @param shape what the whole of it must match
-   * @param description of the shape, for the message: «must be …»
+   * @param shape regular expression for the whole value
+   * @param description of the shape, for the message "must be …"
    * @throws ConfigError
    */
   text(name: string, shape: RegExp, description: string): string | undefined {
@@ -24,14 +24,14 @@ export class SettingsReader {
     return given;
   }
 
-  /** As {@link text}, of what cannot be left out. `reason` says when. @throws ConfigError */
-  required(name: string, shape: RegExp, description: string, reason: string): string {
+  /** A required {@link text}. @param condition the settings with which it is required @throws ConfigError */
+  required(name: string, shape: RegExp, description: string, condition: string): string {
     const given = this.text(name, shape, description);
-    if (given === undefined) throw new ConfigError(name, `must be given with ${reason}: ${description}`);
+    if (given === undefined) throw new ConfigError(name, `must be set with ${condition}: ${description}`);
     return given;
   }
 
-  /** Parts with commas between them, or a list in `cdk.json`; empty if it is not given. @throws ConfigError */
+  /** Values separated by commas, or an array in `cdk.json`. @returns an empty array if it is not set @throws ConfigError */
   list(name: string, shape: RegExp, description: string): string[] {
     return list({ [name]: this.#raw(name) }, name, shape, description);
   }
@@ -66,13 +66,13 @@ export class SettingsReader {
     return this.optionalInteger(name, min, max) ?? fallback;
   }
 
-  /** What is set to nothing counts as not set, as in the service's own settings. */
+  /** An empty value counts as not set, as in the service's own settings. */
   #raw(name: string): string | undefined {
     const given = this.#context[name];
     if (given === undefined || given === null) return undefined;
     const parts: unknown[] = Array.isArray(given) ? given : [given];
     if (parts.some((part) => typeof part === 'object')) {
-      throw new ConfigError(name, 'must be a plain value or a list of them, not an object');
+      throw new ConfigError(name, 'must be a single value or a list of values, not an object');
     }
     return parts.join(',').trim() || undefined;
   }

@@ -3,14 +3,14 @@ export interface DeploymentSettings {
   /** Distinguishes deployments in one account and region: at most 16 lower-case letters, digits and hyphens. */
   stage: string;
   backend: BackendSettings;
-  /** Where events are published; undefined: nowhere. */
+  /** Broker of change events; undefined: events are not published. */
   events: EventSettings | undefined;
   authorization: AuthorizationSettings;
   /** Names of the zones of a network that the stack creates; empty: the account's first zones. */
   availabilityZones: readonly string[];
   /** One of the retentions that CloudWatch Logs accepts. */
   logRetentionDays: number;
-  /** Receives alarms; undefined: nobody does. */
+  /** Receives alarms; undefined: nobody is notified. */
   alarmEmail: string | undefined;
   /** Reserved concurrency of each function; undefined: none is reserved. */
   reservedConcurrency: number | undefined;
@@ -55,7 +55,7 @@ export interface DragonflySettings {
 
 export interface ExternalSettings {
   kind: 'external';
-  /** Complete ARN of the secret that holds the address. */
+  /** Complete ARN of the secret with the cache's URL. */
   secretArn: string;
   /** The VPC from which the address is reached; undefined: the functions are in no VPC. */
   network: ExternalNetwork | undefined;
@@ -68,7 +68,7 @@ export interface ExternalNetwork {
 }
 
 export interface EventSettings {
-  /** The broker's URL without a login; undefined: the secret holds it. */
+  /** The broker's URL without a login; undefined: the secret contains it. */
   url: string | undefined;
   /** Complete ARN of the secret with credentials, the URL or a certificate authority; undefined: the broker needs no login. */
   secretArn: string | undefined;

@@ -1,14 +1,14 @@
 /* global SwaggerUIBundle */
 
-// The viewer's style sheet has dark colours, but leaves it to the page when.
+// The viewer's style sheet has dark colours; the page switches them on.
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
 dark.addEventListener('change', follow);
 follow();
 
-/** JSON text with line breaks and indentation, and with each number as it stands in the text. */
+/** Indents JSON text and keeps the text of each number. */
 function indented(text) {
-  // Without it a number goes through JavaScript's own, which would show 1.0 as 1 and long integers with other digits.
+  // Without `rawJSON`, 1.0 would be shown as 1, and long integers would be rounded.
   if (!JSON.rawJSON) return text;
   try {
     const value = JSON.parse(text, (_name, member, { source }) =>
@@ -38,8 +38,8 @@ function verbatimBody(Original, { React, getComponent }) {
 }
 
 /**
- * A documented response in one row: status, description, and a button that shows its example, schema and headers. All
- * responses have much the same headers and failures much the same body, so only a success is open from the start.
+ * A documented response in one row: status, description, and a button that shows its example, schema and headers. Only successes
+ * are open at first, because failures have similar headers and bodies.
  */
 function collapsible(Original, { React, getComponent }) {
   return function Response(props) {
@@ -77,12 +77,12 @@ function collapsible(Original, { React, getComponent }) {
   };
 }
 
-/** The path of an operation as text: the viewer's is a link inside of the button that opens the operation. */
+/** Shows the path of an operation as text. The viewer shows a link, which is inside the button that opens the operation. */
 function plainText(_Original, { React }) {
   return ({ text }) => React.createElement('span', null, text);
 }
 
-/** Adds attributes that the viewer's elements lack, for keyboards and screen readers. */
+/** Adds attributes for keyboards and screen readers to the viewer's elements. */
 function withAttributes(selector, attributes) {
   return (Original, { React }) =>
     function WithAttributes(props) {
@@ -121,12 +121,12 @@ const plugin = {
 SwaggerUIBundle({
   dom_id: '#docs',
   url: '/openapi.json',
-  // The viewer's own is a service on the internet.
+  // The default validator is a service on the internet.
   validatorUrl: null,
   deepLinking: true,
   displayRequestDuration: true,
   tryItOutEnabled: true,
-  // The schemas stand with the operations that they belong to.
+  // Schemas are shown with their operations only.
   defaultModelsExpandDepth: -1,
   // The default theme's numbers have too little contrast.
   syntaxHighlight: { theme: 'tomorrow-night' },

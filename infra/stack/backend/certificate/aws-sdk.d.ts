@@ -1,4 +1,4 @@
-/** As much as is used of the SDK that comes with Lambda's runtime; it is not among the packages here. */
+/** The used part of the AWS SDK, which is part of Lambda's runtime and not installed here. */
 declare module '@aws-sdk/client-secrets-manager' {
   export class GetSecretValueCommand {
     constructor(input: { SecretId: string });

@@ -12,24 +12,24 @@ import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
 import { buildSync } from 'esbuild';
-import { grantValue } from '../secret-grant.ts';
+import { grantSecretValue } from '../index.ts';
 
 export interface ServerCertificateProps {
-  /** The name that the server goes by in its network. */
+  /** The server's DNS name. */
   hostName: string;
-  /** Gets `certificate` and `key`, PEM, in place of all that it holds. */
+  /** Its value is replaced by `certificate` and `key`, both PEM. */
   serverSecret: ISecret;
-  /** Gets `ca`, PEM, beside what it holds. */
+  /** Its value gets the member `ca`, PEM. */
   clientSecret: ISecret;
   logRetentionDays: number;
 }
 
-/** Another value makes another certificate at the next deployment. One is good for ten years. */
+/** Change it to create a new certificate at the next deployment. Certificates are valid for ten years. */
 const SERIAL = '1';
 
-/** A certificate for a server's private name, made by a function at deployment and kept in secrets: never in the template. */
+/** A certificate for a private DNS name. A function creates it at deployment and stores it in secrets, never in the template. */
 export class ServerCertificate extends Construct {
-  /** Another one for every certificate: what depends on it is replaced together with it. */
+  /** Changes with the certificate, so that resources that contain it are replaced. */
   readonly fingerprint: string;
 
   constructor(scope: Construct, id: string, props: ServerCertificateProps) {
@@ -48,9 +48,9 @@ export class ServerCertificate extends Construct {
         resourceArns: [secret.secretArn],
       });
     }
-    grantValue(clientSecret, role);
+    grantSecretValue(clientSecret, role);
     const maker = new LambdaFunction(this, 'Maker', {
-      description: 'cache-service: makes the certificate of the cache at deployment',
+      description: 'cache-service: creates the certificate of the cache at deployment',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       code: bundle(join(import.meta.dirname, 'handler.ts')),
@@ -72,18 +72,18 @@ export class ServerCertificate extends Construct {
         Serial: SERIAL,
       },
     });
-    // With the policy, which is not part of the function and would else come too late.
+    // Includes the role's policy, which would otherwise be created too late.
     resource.node.addDependency(role, maker);
     this.fingerprint = resource.getAttString('Fingerprint');
   }
 }
 
-/** Packs one file with what it imports, except for what the runtime brings. */
+/** Bundles a file with its imports, except those of the runtime. */
 function bundle(entryPoint: string): Code {
   return Code.fromAsset(import.meta.dirname, {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
-      // Never asked for: what comes first always does it.
+      // Required by the CDK, but never used: `tryBundle` always succeeds.
       image: DockerImage.fromRegistry('none'),
       local: {
         tryBundle(outdir) {
@@ -91,7 +91,7 @@ function bundle(entryPoint: string): Code {
             entryPoints: [entryPoint],
             outfile: join(outdir, 'index.js'),
             bundle: true,
-            // What it is made of requires Node's modules, which an ES module cannot do.
+            // Its dependencies call `require` for Node's modules, which ES modules do not have.
             format: 'cjs',
             platform: 'node',
             target: 'node24',

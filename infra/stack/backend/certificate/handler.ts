@@ -3,7 +3,7 @@ import {
   PutSecretValueCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { makeCertificate, type Secrets } from './make.ts';
+import { type Secrets, storeCertificate } from './certificate.ts';
 import { type ResourceRequest, respond } from './respond.ts';
 
 const client = new SecretsManagerClient({});
@@ -18,12 +18,12 @@ const secrets: Secrets = {
   },
 };
 
-/** The function behind the custom resource. What it made goes with the secrets, so there is nothing to delete. */
+/** The function of the custom resource. A deletion needs no work: the secrets are deleted with the stack. */
 export async function handler(request: ResourceRequest): Promise<void> {
   await respond(request, async () => {
     if (request.RequestType === 'Delete') return {};
     const { HostName = '', ServerSecret = '', ClientSecret = '' } = request.ResourceProperties;
-    return makeCertificate(secrets, {
+    return storeCertificate(secrets, {
       hostName: HostName,
       serverSecret: ServerSecret,
       clientSecret: ClientSecret,

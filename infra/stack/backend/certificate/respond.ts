@@ -1,7 +1,7 @@
-/** What CloudFormation sends to the function behind a custom resource, as far as ours reads it. */
+/** CloudFormation's request to the function of a custom resource: the members that are used here. */
 export interface ResourceRequest {
   RequestType: 'Create' | 'Update' | 'Delete';
-  /** Where the answer goes: signed, and good for one answer. */
+  /** Presigned URL for the response. */
   ResponseURL: string;
   StackId: string;
   RequestId: string;
@@ -11,31 +11,31 @@ export interface ResourceRequest {
 }
 
 /**
- * Does what a custom resource is for and tells CloudFormation how it went. Without an answer the deployment would wait for it
- * until its time is up.
+ * Runs the work of a custom resource and reports its result to CloudFormation. Without a response the deployment would wait until
+ * its timeout.
  *
- * @param work returns what `Fn::GetAtt` finds: seen by whoever may look at the stack
- * @throws Error when CloudFormation does not take the answer; Lambda then tries again
+ * @param work returns the attributes for `Fn::GetAtt`. Everybody who may read the stack can see them
+ * @throws Error if CloudFormation does not accept the response; Lambda then retries
  */
 export async function respond(
   request: ResourceRequest,
   work: () => Promise<Record<string, string>>,
 ): Promise<void> {
   const { StackId, RequestId, LogicalResourceId, PhysicalResourceId = LogicalResourceId } = request;
-  const about = { StackId, RequestId, LogicalResourceId, PhysicalResourceId };
-  let answer: object;
+  const ids = { StackId, RequestId, LogicalResourceId, PhysicalResourceId };
+  let response: object;
   try {
-    answer = { ...about, Status: 'SUCCESS', Data: await work() };
+    response = { ...ids, Status: 'SUCCESS', Data: await work() };
   } catch (error) {
     const reason = error instanceof Error ? `${error.name}: ${error.message}` : 'Unknown';
     console.error(reason);
-    answer = { ...about, Status: 'FAILED', Reason: reason };
+    response = { ...ids, Status: 'FAILED', Reason: reason };
   }
   const { ok, status } = await fetch(request.ResponseURL, {
     method: 'PUT',
-    // The address may be signed for content of no type, and S3 refuses what has another: by itself text would be sent with one.
+    // The URL is signed for an empty Content-Type, and S3 rejects any other. `fetch` would add one for text.
     headers: { 'content-type': '' },
-    body: JSON.stringify(answer),
+    body: JSON.stringify(response),
   });
-  if (!ok) throw new Error(`CloudFormation did not take the answer: ${status}`);
+  if (!ok) throw new Error(`CloudFormation did not accept the response: ${status}`);
 }

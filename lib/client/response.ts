@@ -14,9 +14,9 @@ import {
   ValidationError,
 } from './errors.ts';
 
-/** An answer that has come in whole. */
-export interface Answer {
-  /** Method and URL of the request, without the query, which contains the key. */
+/** A complete response. */
+export interface ServiceResponse {
+  /** Method and URL of the request. The query is left out because it contains the key. */
   request: string;
   status: number;
   text: string;
@@ -26,27 +26,27 @@ export interface Answer {
 
 type Members = Record<string, unknown>;
 
-/** The data of a success. @throws CacheError for anything else */
-export function readData(answer: Answer): Members {
-  const { body, cause } = bodyOf(answer);
-  if (answer.status >= 200 && answer.status < 300 && body?.success === true && isMembers(body.data)) {
+/** The `data` of a success. @throws CacheError for any other response */
+export function readData(response: ServiceResponse): Members {
+  const { body, cause } = bodyOf(response);
+  if (response.status >= 200 && response.status < 300 && body?.success === true && isMembers(body.data)) {
     return body.data;
   }
-  throw errorOf(answer, body, cause);
+  throw errorOf(response, body, cause);
 }
 
-/** Nothing, which is all that a 204 says. @throws CacheError for anything else */
-export function readNothing(answer: Answer): void {
-  if (answer.status === 204) return;
-  const { body, cause } = bodyOf(answer);
-  throw errorOf(answer, body, cause);
+/** Accepts a 204. @throws CacheError for any other response */
+export function readNothing(response: ServiceResponse): void {
+  if (response.status === 204) return;
+  const { body, cause } = bodyOf(response);
+  throw errorOf(response, body, cause);
 }
 
-/** A health report, which is an answer whether it is a good one or not. @throws CacheError for anything else */
-export function readHealth(answer: Answer): Members {
-  const { body, cause } = bodyOf(answer);
-  if ((answer.status === 200 || answer.status === 503) && typeof body?.status === 'string') return body;
-  throw errorOf(answer, body, cause);
+/** The health report, also of an unhealthy service (503). @throws CacheError for any other response */
+export function readHealth(response: ServiceResponse): Members {
+  const { body, cause } = bodyOf(response);
+  if ((response.status === 200 || response.status === 503) && typeof body?.status === 'string') return body;
+  throw errorOf(response, body, cause);
 }
 
 const classes = new Map<string, new (failure: Failure) => CacheError>([
@@ -62,8 +62,12 @@ const classes = new Map<string, new (failure: Failure) => CacheError>([
   ['INVALIDATION_INCOMPLETE', InvalidationIncompleteError],
 ]);
 
-/** The error that an answer is, by its envelope or, where it has none, by its status alone. */
-function errorOf({ request, status, header }: Answer, body: Members | undefined, cause: unknown): CacheError {
+/** The error that a response describes: by its envelope, or by its status if it has none. */
+function errorOf(
+  { request, status, header }: ServiceResponse,
+  body: Members | undefined,
+  cause: unknown,
+): CacheError {
   const known: Omit<Failure, 'message'> = {
     status,
     correlationId: textOf(body?.correlation_id) ?? header('x-correlation-id') ?? undefined,
@@ -74,7 +78,7 @@ function errorOf({ request, status, header }: Answer, body: Members | undefined,
   const code = textOf(error?.code);
   if (error === undefined || code === undefined) {
     const text = textOf(body?.message);
-    const message = `${request} was answered with ${status} and without the service's envelope${text ? `: ${text}` : ''}`;
+    const message = `${request} returned ${status} without the service's envelope${text ? `: ${text}` : ''}`;
     return new GatewayError({ ...known, code: `HTTP_${status}`, message, cause });
   }
   const details = isMembers(error.details) ? error.details : {};
@@ -84,8 +88,8 @@ function errorOf({ request, status, header }: Answer, body: Members | undefined,
   return new Class({ ...known, code, message, details });
 }
 
-/** The members of a JSON object; for a body that is none, why, if the parser says so. */
-function bodyOf({ text, parse }: Answer): { body?: Members; cause?: unknown } {
+/** The members of a JSON object. `cause`: the parser's error if the body is not JSON. */
+function bodyOf({ text, parse }: ServiceResponse): { body?: Members; cause?: unknown } {
   try {
     const body = parse(text);
     return isMembers(body) ? { body } : {};
@@ -102,7 +106,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The header is seconds or a date. */
+/** Reads Retry-After, which is seconds or a date. */
 function retryAfterMs(header: string | null): number | undefined {
   if (header === null) return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
