@@ -65,11 +65,14 @@ const patternSchema = v.pipe(
   shortEnough,
 );
 
-/** Whole seconds, 1 to `maxTtlSeconds`. Absent or null: the default. */
+/** Whole seconds, 1 to `maxTtlSeconds`. */
 function ttlSchema({ maxTtlSeconds }: { maxTtlSeconds: number }) {
   const problem = `must be a whole number of seconds from 1 to ${maxTtlSeconds}`;
-  return v.nullish(
-    v.pipe(v.number(problem), v.integer(problem), v.minValue(1, problem), v.maxValue(maxTtlSeconds, problem)),
+  return v.pipe(
+    v.number(problem),
+    v.integer(problem),
+    v.minValue(1, problem),
+    v.maxValue(maxTtlSeconds, problem),
   );
 }
 
@@ -102,9 +105,9 @@ function noMisspelling(known: readonly string[]) {
 /** In the skeleton of a body, the index in `rawValues` that replaces a raw value. */
 const rawValueIndex = v.number('is required');
 
-/** The skeleton of a set's body: the value is the index of its raw text. */
+/** The skeleton of a set's body: the value is the index of its raw text. A TTL that is absent or null is the default. */
 export function setSchema(limits: { maxTtlSeconds: number }) {
-  return objectOf({ key: keySchema, value: rawValueIndex, ttl: ttlSchema(limits) });
+  return objectOf({ key: keySchema, value: rawValueIndex, ttl: v.nullish(ttlSchema(limits)) });
 }
 
 const list = v.custom<unknown[]>((given) => Array.isArray(given), 'must be an array');

@@ -18,12 +18,15 @@ import type { Hit } from '../store.ts';
 export const GENERATION_BYTES = 11;
 
 const FLAGS_AT = GENERATION_BYTES;
-const TTL_AT = FLAGS_AT + 1;
+/** The offset of the TTL, which the expiry follows. */
+export const TTL_AT = FLAGS_AT + 1;
 const EXPIRY_AT = TTL_AT + 6;
 const BODY_AT = EXPIRY_AT + 13;
 
+/** The flags of an entry: how its body is encoded. */
 const PLAIN = '0';
 const ZSTD = '1';
+export const FLAGS = [PLAIN, ZSTD];
 
 /** Loaded when it is needed: it takes 3 ms of a cold start, and many functions never process a value that is large enough. */
 const zlib = () => process.getBuiltinModule('node:zlib');
@@ -55,10 +58,14 @@ export interface EncodedEntry {
 /** Encodes a value. Values of at least `compressMinBytes` are compressed, if that makes them smaller; 0 compresses none. */
 export function encodeEntry(value: string, ttlSeconds: number, compressMinBytes: number): EncodedEntry {
   const packed = pack(value, compressMinBytes);
-  const encodedTtl = ttlSeconds.toString(36).padStart(EXPIRY_AT - TTL_AT, '0');
+  const encodedTtl = encodeTtl(ttlSeconds);
   return packed
     ? { head: ZSTD + encodedTtl, body: packed.body, savedBytes: packed.savedBytes }
     : { head: PLAIN + encodedTtl, body: value, savedBytes: 0 };
+}
+
+export function encodeTtl(ttlSeconds: number): string {
+  return ttlSeconds.toString(36).padStart(EXPIRY_AT - TTL_AT, '0');
 }
 
 function pack(value: string, compressMinBytes: number): { body: Buffer; savedBytes: number } | undefined {

@@ -106,6 +106,20 @@ if redis.call('ZCOUNT', KEYS[2], now, '+inf') == 0 then
 end
 `;
 
+/** Returns the server's time if the deadline, ARGV[1], has passed or is too far ahead. Needs NOW. */
+const REJECT_LATE = `
+local ahead = tonumber(ARGV[1]) - now
+if ahead < 0 or ahead > ${DEADLINE_AHEAD_MS} then return now end
+`;
+
+/** Extends the lives of the meta keys to those of entries that live for `ttl` milliseconds. */
+const EXTEND_META_KEYS = `
+local metaTtl = ttl + ${REAP_GRACE_MS}
+if generation and redis.call('PTTL', KEYS[1]) < ttl then
+  for i = 3, 1, -1 do redis.call('PEXPIRE', KEYS[i], metaTtl) end
+end
+`;
+
 /**
  * Writes entries, removes expired names, and probes for evicted entries.
  *
@@ -123,14 +137,11 @@ end
  * Returns the number of probed entries that were evicted, then the sample. If the deadline has passed or is too far ahead, it writes
  * nothing and returns the server's time.
  */
-export const set = script(`${NOW}${UNPACK}
-local ahead = tonumber(ARGV[1]) - now
-if ahead < 0 or ahead > ${DEADLINE_AHEAD_MS} then return now end
-${REPAIR_INDEXES}
+export const set = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}
 local last = 3 + tonumber(ARGV[3])
 local ttl = 0
 for i = 4, last do ttl = math.max(ttl, tonumber(ARGV[4 * i - 10])) end
-local metaTtl = ttl + ${REAP_GRACE_MS}
+${EXTEND_META_KEYS}
 if not generation then
   generation = ARGV[2]
   redis.call('SET', KEYS[1], generation, 'PX', metaTtl)
@@ -139,10 +150,6 @@ if not generation then
     redis.call('ZADD', KEYS[i], 0, '\\0' .. generation)
     redis.call('PEXPIRE', KEYS[i], metaTtl)
   end
-elseif redis.call('PTTL', KEYS[1]) < ttl then
-  redis.call('PEXPIRE', KEYS[2], metaTtl)
-  redis.call('PEXPIRE', KEYS[3], metaTtl)
-  redis.call('PEXPIRE', KEYS[1], metaTtl)
 end
 for i = 4, last do
   local at = 4 * i - 10

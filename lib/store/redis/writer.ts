@@ -47,10 +47,23 @@ export class Writer {
   /** @throws BackendUnavailableError */
   async write(tenant: string, items: readonly Item[]): Promise<void> {
     const { shards, compressMinBytes } = this.#settings;
-    const writes = byShard(tenant, items, ({ key }) => key, shards).map((group) =>
+    let writes = byShard(tenant, items, ({ key }) => key, shards).map((group) =>
       encodeWrite(group, compressMinBytes),
     );
     for (const { savedBytes } of writes) if (savedBytes > 0) this.#observer.compressed(savedBytes);
+    await this.#beforeDeadline(async (deadline) => {
+      const { rejected, serverEpochMs } = await this.#send(writes, deadline);
+      writes = rejected;
+      return serverEpochMs;
+    });
+  }
+
+  /**
+   * Sends writes with a deadline, again if the server rejected them only because the clocks disagree.
+   *
+   * @param send resolves to undefined, or to the server's time in epoch milliseconds if it rejected writes as late
+   */
+  async #beforeDeadline(send: (deadline: WriteDeadline) => Promise<number | undefined>): Promise<void> {
     const deadline = new WriteDeadline(this.#connection.profile);
     // While the offset is unknown, a server whose clock is behind would accept late sets. After a pause, TIME also checks the connection:
     // if the set itself found it lost, it would have to wait for its abandoned attempt.
@@ -58,13 +71,15 @@ export class Writer {
     if (this.#clockOffsetMs === undefined || silentMs > MAX_SILENCE_MS) {
       await this.learnClock(deadline.monotonicMs);
     }
-    let rejected = await this.#send(writes, deadline);
-    if (rejected && Date.now() < deadline.epochMs) {
+    let rejectedAtEpochMs = await send(deadline);
+    if (rejectedAtEpochMs !== undefined && Date.now() < deadline.epochMs) {
       // Not late by our clock: the offset has changed.
-      this.#clockOffsetMs = rejected.serverEpochMs - Date.now();
-      rejected = await this.#send(rejected.writes, deadline);
+      this.#clockOffsetMs = rejectedAtEpochMs - Date.now();
+      rejectedAtEpochMs = await send(deadline);
     }
-    if (rejected) throw new BackendUnavailableError('the server received a set after its deadline');
+    if (rejectedAtEpochMs !== undefined) {
+      throw new BackendUnavailableError('the server received a write after its deadline');
+    }
     await deadline.waitForAbandonedAttempts(this.#connection.lastLossMonotonicMs);
   }
 
@@ -81,16 +96,21 @@ export class Writer {
     this.#clockOffsetMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - Date.now();
   }
 
-  /** @returns the writes that the server rejected as late, if any, and its time */
+  /** The deadline of an attempt that is sent now, in epoch milliseconds by the server's clock. */
+  #serverDeadline(deadline: WriteDeadline): number {
+    return deadline.startAttempt() + (this.#clockOffsetMs ?? 0);
+  }
+
+  /** @returns the writes that the server rejected as late; if there are any, also its time in epoch milliseconds */
   async #send(
     writes: Write[],
     deadline: WriteDeadline,
-  ): Promise<{ writes: Write[]; serverEpochMs: number } | undefined> {
+  ): Promise<{ rejected: Write[]; serverEpochMs: number | undefined }> {
     const generation = newGeneration();
     const probes = writes.map(({ shard }) => this.#evictionProbe.next(shard.generation));
     const replies = await this.#connection.run(
       (client) => {
-        const serverDeadline = deadline.startAttempt() + (this.#clockOffsetMs ?? 0);
+        const serverDeadline = this.#serverDeadline(deadline);
         return sendTogether(
           client,
           writes.map(({ shard, keys, args }, i) => () => {
@@ -107,7 +127,7 @@ export class Writer {
       { deadlineMonotonicMs: deadline.monotonicMs },
     );
     const rejected: Write[] = [];
-    let serverEpochMs = 0;
+    let serverEpochMs: number | undefined;
     for (const [i, write] of writes.entries()) {
       const reply = replies[i];
       if (Array.isArray(reply)) {
@@ -115,10 +135,10 @@ export class Writer {
         this.#evictionProbe.record(write.shard.generation, probes[i] as Probe, evictedCount, sample);
       } else {
         rejected.push(write);
-        serverEpochMs = Math.max(serverEpochMs, Number(reply));
+        serverEpochMs = Math.max(serverEpochMs ?? 0, Number(reply));
       }
     }
-    return rejected.length > 0 ? { writes: rejected, serverEpochMs } : undefined;
+    return { rejected, serverEpochMs };
   }
 }
 
