@@ -29,6 +29,7 @@ export const routes = [
   // `?key=` is for keys that a path cannot carry: API Gateway's decoding does not preserve `/` and `?`.
   { name: 'get', method: 'GET', paths: [`${API}/{key}`, API], kind: 'read', values: true, tenant: true },
   { name: 'delete', method: 'DELETE', paths: [`${API}/{key}`, API], kind: 'write', tenant: true },
+  { name: 'touch', method: 'POST', paths: [`${API}/touch`], kind: 'write', tenant: true },
   { name: 'invalidate', method: 'POST', paths: [`${API}/invalidate`], kind: 'sweep', tenant: true },
   {
     name: 'batch-get',

@@ -110,6 +110,11 @@ export function setSchema(limits: { maxTtlSeconds: number }) {
   return objectOf({ key: keySchema, value: rawValueIndex, ttl: v.nullish(ttlSchema(limits)) });
 }
 
+/** The body of a touch. */
+export function touchSchema(limits: { maxTtlSeconds: number }) {
+  return objectOf({ key: keySchema, ttl: ttlSchema(limits) });
+}
+
 const list = v.custom<unknown[]>((given) => Array.isArray(given), 'must be an array');
 
 /** The keys or items of a batch. The length is checked first, so that a long list does not produce a million issues. */

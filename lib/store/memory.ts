@@ -80,6 +80,14 @@ export class MemoryStore implements CacheStore {
     this.#set(tenant, { key, value, ttlSeconds });
   }
 
+  async touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean> {
+    const entry = this.#partitions.get(tenant)?.entries.get(key);
+    const value = entry && this.#lru.get(entry);
+    if (!value) return false;
+    this.#lru.set(entry, value, { ttl: ttlSeconds * 1000 });
+    return true;
+  }
+
   async delete(tenant: string, key: string): Promise<boolean> {
     return this.#delete(tenant, key);
   }

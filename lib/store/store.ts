@@ -87,6 +87,9 @@ export interface CacheStore {
    */
   set(tenant: string, key: string, value: string, ttlSeconds: number): Promise<void>;
 
+  /** Changes the TTL of a live entry to `ttlSeconds` from now and leaves its value as it is. False: a miss. */
+  touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean>;
+
   /** Removes an entry. @returns true if it was live */
   delete(tenant: string, key: string): Promise<boolean>;
 

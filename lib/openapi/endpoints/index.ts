@@ -10,6 +10,7 @@ import { health } from './health.ts';
 import { invalidate } from './invalidate.ts';
 import { openapi } from './openapi.ts';
 import { set } from './set.ts';
+import { touch } from './touch.ts';
 import { usage } from './usage.ts';
 
 /** The documentation of every endpoint that has a route. If one is missing here, this does not compile. */
@@ -18,6 +19,7 @@ export function endpointDocumentation(limits: Limits): Record<EndpointName, Endp
     get: get(limits),
     set: set(limits),
     delete: deleteEntry(),
+    touch: touch(limits),
     invalidate: invalidate(),
     'batch-get': batchGet(limits),
     'batch-set': batchSet(limits),

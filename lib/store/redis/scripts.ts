@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { GENERATION_BYTES } from './entry.ts';
+import { FLAGS, GENERATION_BYTES, TTL_AT } from './entry.ts';
 
 /**
  * All changes that must be atomic on the server, as Lua scripts for Dragonfly, Valkey and Redis.
@@ -180,6 +180,28 @@ if sampleCount == 0 then return {evicted} end
 local expired = redis.call('ZCOUNT', KEYS[2], '-inf', now)
 local start = expired + math.floor((redis.call('ZCARD', KEYS[2]) - expired) * tonumber(ARGV[5]))
 return {evicted, unpack(redis.call('ZRANGE', KEYS[2], start, start + sampleCount - 1))}
+`);
+
+/**
+ * Changes the TTL of a live entry. KEYS[4]: the entry. ARGV: the deadline as in `set`, the TTL in milliseconds, the encoded TTL, the
+ * name.
+ *
+ * Returns {1}, or {0} if there is no live entry. If the deadline has passed or is too far ahead, it changes nothing and returns the
+ * server's time. An entry must never outlive its name in the expiry index, so a longer TTL is indexed first and a shorter one last.
+ */
+export const touch = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}
+if not generation then return {0} end
+local head = redis.call('GETRANGE', KEYS[4], 0, ${GENERATION_BYTES})
+if ${FLAGS.map((flags) => `head ~= generation .. '${flags}'`).join(' and ')} then return {0} end
+local ttl = tonumber(ARGV[2])
+${EXTEND_META_KEYS}
+local expiry = string.format('%013.0f', now + ttl)
+local shorter = (tonumber(redis.call('ZSCORE', KEYS[2], ARGV[4])) or 0) > now + ttl
+if not shorter then redis.call('ZADD', KEYS[2], expiry, ARGV[4]) end
+redis.call('SETRANGE', KEYS[4], ${TTL_AT}, ARGV[3] .. expiry)
+redis.call('PEXPIRE', KEYS[4], ARGV[2])
+if shorter then redis.call('ZADD', KEYS[2], expiry, ARGV[4]) end
+return {1}
 `);
 
 /** @param unlink Lua that removes the entries, and sets `live` to the number of live ones */

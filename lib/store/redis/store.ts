@@ -92,6 +92,10 @@ export class RedisStore implements CacheStore {
     return this.setMany(tenant, [{ key, value, ttlSeconds }]);
   }
 
+  touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean> {
+    return this.#writer.touch(tenant, key, ttlSeconds);
+  }
+
   async delete(tenant: string, key: string): Promise<boolean> {
     return (await this.deleteMany(tenant, [key])) > 0;
   }

@@ -4,10 +4,10 @@ import { type Item, noObserver, type StoreObserver } from '../store.ts';
 import type { Connection } from './connection/connection.ts';
 import { type Argument, evaluate, sendTogether } from './connection/send.ts';
 import { WriteDeadline } from './deadlines.ts';
-import { encodeEntry, newGeneration } from './entry.ts';
+import { encodeEntry, encodeTtl, newGeneration } from './entry.ts';
 import { EvictionProbe, type Probe } from './eviction-probe.ts';
 import { byShard, type Shard, type ShardItems } from './keyspace.ts';
-import { set } from './scripts.ts';
+import { set, touch } from './scripts.ts';
 
 export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'>;
 
@@ -25,10 +25,10 @@ interface Write {
 }
 
 /**
- * Writes entries.
+ * Writes entries and changes their TTLs.
  *
- * Late sets are rejected. Each set carries a deadline, which the script checks against the server's clock. A set that timed out or was
- * retried therefore cannot apply after a later invalidation.
+ * Late writes are rejected. Each set and touch carries a deadline, which the script checks against the server's clock. A set that timed
+ * out or was retried therefore cannot apply after a later invalidation, nor a touch after a later set.
  */
 export class Writer {
   readonly #settings: StoreSettings;
@@ -56,6 +56,25 @@ export class Writer {
       writes = rejected;
       return serverEpochMs;
     });
+  }
+
+  /** @returns false if there is no live entry @throws BackendUnavailableError */
+  async touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean> {
+    const [{ shard }] = byShard(tenant, [key], (key) => key, this.#settings.shards) as [ShardItems<string>];
+    let found = false;
+    await this.#beforeDeadline(async (deadline) => {
+      const reply = await this.#connection.run(
+        (client) => {
+          const args = [this.#serverDeadline(deadline), ttlSeconds * 1000, encodeTtl(ttlSeconds), key];
+          return evaluate(client, touch, [...shard.metaKeys, shard.entryKey(key)], args);
+        },
+        { deadlineMonotonicMs: deadline.monotonicMs },
+      );
+      if (!Array.isArray(reply)) return Number(reply);
+      found = reply[0] === 1;
+      return undefined;
+    });
+    return found;
   }
 
   /**
