@@ -75,6 +75,13 @@ export class CacheClient {
     return this.#setText(key, valueText(value, this.#settings.stringify), options);
   }
 
+  /** Changes the TTL of an entry to `ttl` whole seconds from now, without sending its value. @returns false for a miss */
+  async touch(key: string, ttl: number, options: CallOptions = {}): Promise<boolean> {
+    checkString('key', key);
+    checkTtl('ttl', ttl);
+    return this.#send(requests.touch(key, ttl), options);
+  }
+
   /** Removes an entry, if there is one. */
   async delete(key: string, options: CallOptions = {}): Promise<void> {
     checkString('key', key);

@@ -48,6 +48,13 @@ export function setBatch(entries: readonly string[]): Request<WasSet[]> {
   };
 }
 
+/** Reads whether the entry was live. */
+export function touch(key: string, ttl: number): Request<boolean> {
+  const body = JSON.stringify({ key, ttl });
+  const read = (response: ServiceResponse) => readData(response).found === true;
+  return { method: 'POST', target: `${API}/touch`, body, retry: 'always', read };
+}
+
 export function deleteOne(key: string): Request<void> {
   return { method: 'DELETE', target: targetOf(key), retry: 'always', read: readNothing };
 }

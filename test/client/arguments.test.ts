@@ -10,7 +10,7 @@ const url = 'http://localhost';
 
 describe('a call with an argument of the wrong type', () => {
   test.each<[string, unknown[], string]>([
-    ...['get', 'set', 'delete', 'getOrSet'].flatMap((method) =>
+    ...['get', 'set', 'touch', 'delete', 'getOrSet'].flatMap((method) =>
       [undefined, null, 7].map((key): [string, unknown[], string] => [
         method,
         [key, 60, produce],
@@ -36,6 +36,9 @@ describe('a call with an argument of the wrong type', () => {
     ['set', ['k', 1, null], 'options must be an object, e.g. { ttl: 60 }'],
     ['set', ['k', 1, { ttl: '60' }], 'ttl must be a finite number of seconds'],
     ['set', ['k', 1, { ttl: Number.NaN }], 'ttl must be a finite number of seconds'],
+    ['touch', ['k'], 'ttl must be a finite number of seconds'],
+    ['touch', ['k', '60'], 'ttl must be a finite number of seconds'],
+    ['touch', ['k', 60, 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],
     ['get', ['k', 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],
     ['delete', ['k', 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],
     ['getMany', [['k'], 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],

@@ -28,6 +28,15 @@ describeOnEveryBackend('the client', {}, (connect) => {
     expect(await client().set('k', 1)).toEqual({ key: 'k', ttl: 300 });
   });
 
+  test('touches an entry: its TTL changes, and a key without an entry is a miss', async () => {
+    const cache = client();
+    await cache.set('k', 'value', { ttl: 60 });
+    expect(await cache.touch('k', 200)).toBe(true);
+    expect(await cache.get('k')).toEqual({ found: true, key: 'k', value: 'value', ttl: leftOf(200) });
+    expect(await cache.touch('absent', 200)).toBe(false);
+    await expect(cache.touch('k', 0)).rejects.toThrow('ttl must be a whole number of seconds');
+  });
+
   test.each([null, false, 0, '', [], {}, 'text', -1.5])('finds a value that is %j', async (value) => {
     const cache = client();
     await cache.set('k', value);

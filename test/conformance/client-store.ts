@@ -35,6 +35,7 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
     set: async (tenant, key, value, ttl) => {
       await set(tenant, { key, value, ttl });
     },
+    touch: (tenant, key, ttl) => of(tenant).touch(key, ttl),
     // Alone a delete does not tell whether there was anything.
     delete: async (tenant, key) => (await of(tenant).deleteMany([key])) === 1,
     // How much a batch may hold is not the caller's to say.

@@ -72,6 +72,10 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
     },
     {
       weight: 3,
+      arbitrary: fc.tuple(tenant, key, ttl).map(named('touch', (model, ...args) => model.touch(...args))),
+    },
+    {
+      weight: 3,
       arbitrary: fc.tuple(tenant, items).map(named('setMany', (model, ...args) => model.setMany(...args))),
     },
     {

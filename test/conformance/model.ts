@@ -44,6 +44,17 @@ export class Model {
     await this.#write(tenant, items, () => this.#store.setMany(tenant, given));
   }
 
+  async touch(tenant: string, key: string, ttl: number): Promise<void> {
+    const from = this.#opened.now();
+    const found = await this.#store.touch(tenant, key, ttl);
+    const until = this.#opened.now();
+    const entry = this.#of(tenant).get(key);
+    if (entry && mustLive(entry, until)) expect(found).toBe(true);
+    if (!entry || !mayLive(entry, from)) expect(found).toBe(false);
+    if (found && entry) this.#of(tenant).set(key, { value: entry.value, ttl, from, until });
+    else this.#of(tenant).delete(key);
+  }
+
   async delete(tenant: string, key: string): Promise<void> {
     await this.#removeAll(
       tenant,

@@ -91,6 +91,48 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(await store.get(tenant, 'k')).toEqual({ value: '"again"', bytes: 7, ttl: leftOf(1000) });
   });
 
+  test('touches an entry: its TTL becomes longer or shorter, and its value stays', async () => {
+    await store.set(tenant, 'k', '"long lived"', 100);
+    expect(await store.touch(tenant, 'k', 1000)).toBe(true);
+    expect(await store.get(tenant, 'k')).toEqual({ value: '"long lived"', bytes: 12, ttl: leftOf(1000) });
+    expect(await store.touch(tenant, 'k', 10)).toBe(true);
+    expect(await store.get(tenant, 'k')).toEqual({ value: '"long lived"', bytes: 12, ttl: leftOf(10) });
+    expect(await store.touch(tenant, 'k', 1)).toBe(true);
+    await opened.pass(1100);
+    expect(await store.get(tenant, 'k')).toBeUndefined();
+  });
+
+  test('keeps a touched entry beyond the TTL that it was set with', async () => {
+    const key = 'k'.repeat(1024);
+    const text = JSON.stringify('lorem ipsum '.repeat(10_000));
+    await store.set(tenant, key, text, 2);
+    expect(await store.touch(tenant, key, 100)).toBe(true);
+    await opened.pass(2200);
+    expect((await store.get(tenant, key))?.value === text).toBe(true);
+    expect(await glob('k*')).toEqual({ count: 1, complete: true });
+    expect(await store.get(tenant, key)).toBeUndefined();
+  });
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['deleted', () => store.delete(tenant, 'k')],
+    ['invalidated', () => glob('k*')],
+    ['cleared', () => store.clear(tenant, soon())],
+    ['expired', () => opened.pass(1100)],
+  ])('does not bring back an entry that is touched after it was %s', async (_, remove) => {
+    await store.set(tenant, 'k', '1', 1);
+    await store.set(tenant, 'other', '1', 100);
+    await remove();
+    expect(await store.touch(tenant, 'k', 100)).toBe(false);
+    expect(await store.get(tenant, 'k')).toBeUndefined();
+  });
+
+  test('touches neither a key that was never set nor an entry of another tenant', async () => {
+    await store.set(tenant, 'k', '1', 100);
+    expect(await store.touch(tenant, 'kk', 1000)).toBe(false);
+    expect(await store.touch(newTenant(), 'k', 1000)).toBe(false);
+    expect(await store.get(tenant, 'k')).toEqual({ value: '1', bytes: 1, ttl: leftOf(100) });
+  });
+
   test('does not count expired entries', async () => {
     await Promise.all(['a:1', 'a:2', 'b:1', 'c'].map((key) => store.set(tenant, key, '1', 1)));
     await setAll(['a:live', 'b:live']);

@@ -120,6 +120,16 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     expect((await direct.invalidate(tenant, compileGlob('*'), soon())).count).toBe(1);
   });
 
+  test('does not apply a touch that was answered with a failure and came late', async () => {
+    await direct.set(tenant, 'k', '"before"', 60);
+    proxy.hold();
+    await unavailable(failing.touch(tenant, 'k', 3600));
+    await direct.set(tenant, 'k', '"short lived"', 10);
+    proxy.release();
+    await healed(failing, tenant);
+    expect((await direct.get(tenant, 'k'))?.ttl).toBeLessThanOrEqual(10);
+  });
+
   test('does not make a set appear that came late when our clock had been put forward', async () => {
     const { now } = Date;
     try {

@@ -20,6 +20,9 @@ interface LogLine {
 const batched = (kind: string, body: string) => (client: Client, headers: string[]) =>
   client.send({ method: 'POST', target: `${API}/batch/${kind}`, headers, body });
 
+const touched = (body: string) => (client: Client, headers: string[]) =>
+  client.send({ method: 'POST', target: `${API}/touch`, headers, body });
+
 /** Requests of every kind that a log could give something away about. */
 const requests: [operation: string, status: number, send: (client: Client, headers: string[]) => unknown][] =
   [
@@ -37,6 +40,8 @@ const requests: [operation: string, status: number, send: (client: Client, heade
     ['set', 415, (client, headers) => client.post(KEY, [...headers, 'Content-Type', 'text/plain'])],
     ['get', 400, (client, headers) => client.send({ target: `${API}?key=${KEY}&key=${KEY}`, headers })],
     ['get', 400, (client, headers) => client.send({ target: `${API}?key=${KEY}%FF`, headers })],
+    ['touch', 200, touched(`{"key":"${KEY}","ttl":60}`)],
+    ['touch', 400, touched(`{"key":"${KEY}"}`)],
     [
       'invalidate',
       200,

@@ -28,6 +28,7 @@ const requests: [string, RawRequest][] = [
   ['set', { method: 'POST', target: API, headers: JSON_TYPE, body: '{"key":"k","value":1}' }],
   ['delete', { method: 'DELETE', target: `${API}/k` }],
   ['delete by query', { method: 'DELETE', target: byQuery('k') }],
+  ['touch', { method: 'POST', target: `${API}/touch`, headers: JSON_TYPE, body: '{"key":"k","ttl":1}' }],
   ['invalidate', { method: 'POST', target: `${API}/invalidate`, headers: JSON_TYPE, body: '{}' }],
   ['batch of gets', posted('get', '{"keys":["k"]}')],
   ['batch of sets', posted('set', '{"items":[{"key":"k","value":1}]}')],

@@ -71,6 +71,7 @@ describe('the functions', () => {
       BatchDeleteFunction: 5,
       DeleteFunction: 5,
       UsageFunction: 5,
+      TouchFunction: 5,
       InvalidateFunction: 29,
       ClearTenantFunction: 29,
       HealthFunction: 5,

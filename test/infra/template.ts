@@ -7,6 +7,7 @@ export const FUNCTIONS: Record<string, Operation> = {
   GetFunction: 'get',
   SetFunction: 'set',
   DeleteFunction: 'delete',
+  TouchFunction: 'touch',
   InvalidateFunction: 'invalidate',
   BatchGetFunction: 'batch-get',
   BatchSetFunction: 'batch-set',

@@ -46,6 +46,8 @@ describe.each(backends)('events of the service ($name)', ({ url }) => {
       client.send({ method: 'POST', target: `${API}/${path}`, body: JSON.stringify(body) });
     await client.set('user:1', '1');
     await client.set('user:2', '{"long":"value"}', 60);
+    await post('touch', { key: 'user:2', ttl: 30 });
+    await post('touch', { key: 'absent', ttl: 30 });
     await client.delete('user:1');
     await client.invalidate({ pattern: 'user:*' });
     await client.set('ключ/🙂?', 'null');
@@ -64,6 +66,8 @@ describe.each(backends)('events of the service ($name)', ({ url }) => {
     await expect.poll(() => eventsOf(client).at(-1)).toMatchObject({ event_type: 'cache.cleared' });
     expect(eventsOf(client)).toEqual([
       { event_type: 'cache.set', key: 'user:1' },
+      { event_type: 'cache.set', key: 'user:2' },
+      // A touch; one that finds no entry changes nothing.
       { event_type: 'cache.set', key: 'user:2' },
       { event_type: 'cache.deleted', key: 'user:1' },
       { event_type: 'cache.invalidated', pattern: 'user:*', count: 1 },

@@ -59,6 +59,7 @@ describe('the metrics of a function', () => {
       ['get', byKey('a'), { Misses: [1] }],
       ['set', set('a', 'é'), { Sets: [1], ValueBytes: [4] }],
       ['get', byKey('a'), { Hits: [1], ValueBytes: [4] }],
+      ['touch', { body: { key: 'a', ttl: 60 } }, {}],
       ['delete', byKey('a'), { Deletes: [1] }],
       ['batch-set', items('b:1', 'b:2', 'c'), { Sets: [3], ValueBytes: [6] }],
       ['batch-get', { body: { keys: ['c', 'b:1', 'x'] } }, { Hits: [2], Misses: [1], ValueBytes: [4] }],

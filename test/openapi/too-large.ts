@@ -16,6 +16,7 @@ const items = ['large:1', 'large:2'].map((key) => `{"key":"${key}","value":${MOR
 /** By operations: sends what is too large for it, and answers with what came of that. */
 const requests: Record<string, (sent: Sent, send: Send) => Promise<RawResponse>> = {
   setEntry: (sent, send) => send({ ...sent, body: `{"key":"k","value":${text(MAX_BATCH_BYTES + 1)}}` }),
+  touchEntry: (sent, send) => send({ ...sent, body: `{"key":${text(64 * 1024)}}` }),
   invalidateEntries: (sent, send) => send({ ...sent, body: `{"pattern":${text(64 * 1024)}}` }),
   setBatch: (sent, send) => send({ ...sent, body: `{"items":[${items}]}` }),
   deleteBatch: (sent, send) => send({ ...sent, body: `{"keys":[${text(MAX_BATCH_REST_BYTES)}]}` }),

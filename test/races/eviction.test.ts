@@ -84,6 +84,31 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     expect(await readable(['k:1', 'k:2', 'k:3'])).toEqual(['k:3']);
   });
 
+  test.each(META_KEYS)('%s, then a touch and an invalidation: older entries are misses', async (metaKey) => {
+    await Promise.all(['k:1', 'k:2'].map((key) => store.set(tenant, key, '"old"', 100)));
+    await evict(metaKey);
+    // The other meta keys suffice to find the entry again.
+    expect(await store.touch(tenant, 'k:1', 1000)).toBe(true);
+    expect(await store.get(tenant, 'k:1')).toEqual({ value: '"old"', bytes: 5, ttl: leftOf(1000) });
+    expect(await glob('k:*')).toEqual({ count: 2, complete: true });
+    expect(await readable(['k:1', 'k:2'])).toEqual([]);
+  });
+
+  test('both indexes, then a touch: older entries are misses', async () => {
+    await store.set(tenant, 'k:1', '"old"', 100);
+    await evict('expiryIndex');
+    await evict('nameIndex');
+    expect(await store.touch(tenant, 'k:1', 1000)).toBe(false);
+    expect(await readable(['k:1'])).toEqual([]);
+  });
+
+  test('the entry, then a touch: a miss, and its name remains without an entry', async () => {
+    await store.set(tenant, 'k:1', '"old"', 100);
+    for (const shard of shardsOf(tenant, 1)) expect(await engine.del(shard.entryKey('k:1'))).toBe(1);
+    expect(await store.touch(tenant, 'k:1', 1000)).toBe(false);
+    expect(await readable(['k:1'])).toEqual([]);
+  });
+
   test.each(META_KEYS)('%s, then a delete and a clear: older entries are misses', async (metaKey) => {
     await Promise.all(['k:1', 'k:2'].map((key) => store.set(tenant, key, '"old"', 100)));
     await evict(metaKey);

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
 import { evaluate } from '../../lib/store/redis/connection/send.ts';
-import { encodeEntry } from '../../lib/store/redis/entry.ts';
+import { encodeEntry, GENERATION_BYTES } from '../../lib/store/redis/entry.ts';
 import { type Shard, shardsOf } from '../../lib/store/redis/keyspace.ts';
 import { REAP_GRACE_MS, REAPED_PER_SET, set } from '../../lib/store/redis/scripts.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
@@ -104,6 +104,37 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
       expect(await engine.pttl(key)).toBeGreaterThan(999_000);
       expect(await engine.pttl(key)).toBeLessThanOrEqual(1_000_000 + REAP_GRACE_MS);
     }
+  });
+
+  test('a touch changes the TTL of the entry, of its name, and of the meta keys if theirs is shorter', async () => {
+    const { generation, expiryIndex, nameIndex } = shard;
+    await store.set(tenant, 'k', '1', 100);
+    const expectTtl = async (seconds: number) => {
+      const leftMs = await engine.pttl(shard.entryKey('k') as string);
+      const expiry = Number(await engine.zscore(expiryIndex, 'k'));
+      expect(leftMs).toBeLessThanOrEqual(seconds * 1000);
+      expect(leftMs).toBeGreaterThan((seconds - 50) * 1000);
+      // The engine's clock and ours differ by the time that the commands take.
+      expect(Math.abs(expiry - Date.now() - leftMs)).toBeLessThan(20_000);
+    };
+    await expectTtl(100);
+    await store.touch(tenant, 'k', 1000);
+    await expectTtl(1000);
+    for (const key of [generation, expiryIndex, nameIndex]) {
+      expect(await engine.pttl(key)).toBeGreaterThan(1_000_000);
+    }
+    await store.touch(tenant, 'k', 60);
+    await expectTtl(60);
+    for (const key of [generation, expiryIndex, nameIndex]) {
+      expect(await engine.pttl(key)).toBeGreaterThan(940_000);
+    }
+  });
+
+  test('a touch leaves an entry whose flags a later version wrote', async () => {
+    await store.set(tenant, 'k', '1', 100);
+    await engine.setrange(shard.entryKey('k') as string, GENERATION_BYTES, '9');
+    expect(await store.touch(tenant, 'k', 1000)).toBe(false);
+    expect(await engine.pttl(shard.entryKey('k') as string)).toBeLessThanOrEqual(100_000);
   });
 
   test.each([

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { backends, inBatches, newTenant, soon } from '../conformance/backends.ts';
+import { backends, inBatches, leftOf, newTenant, soon } from '../conformance/backends.ts';
 
 describe.each(backends)('operations that run at the same time, $name', ({ open }) => {
   let store: CacheStore;
@@ -37,6 +37,27 @@ describe.each(backends)('operations that run at the same time, $name', ({ open }
     await inBatches(keys, async (key) => {
       expect([undefined, '"new"']).toContain((await store.get(tenant, key))?.value);
     });
+  });
+
+  test('a touch during an invalidation does not bring an entry back', async () => {
+    await setAll('"old"');
+    const invalidated = glob('k:*');
+    await inBatches(keys, (key) => store.touch(tenant, key, 1000));
+    await invalidated;
+    await inBatches(keys, async (key) => {
+      expect(await store.touch(tenant, key, 1000)).toBe(false);
+      expect(await store.get(tenant, key)).toBeUndefined();
+    });
+  });
+
+  test('concurrent touches and sets leave the value and a TTL of one of them', async () => {
+    for (let round = 0; round < 50; round++) {
+      await store.set(tenant, 'k', '"old"', 100);
+      await Promise.all([store.touch(tenant, 'k', 1000), store.set(tenant, 'k', '"new"', 10)]);
+      const hit = await store.get(tenant, 'k');
+      expect(hit?.value).toBe('"new"');
+      expect([leftOf(1000), leftOf(10)]).toContainEqual(hit?.ttl);
+    }
   });
 
   test('a set after a clear is a hit', async () => {

@@ -7,6 +7,7 @@ import type { LambdaFunction } from '../../bundles/lambda.ts';
 /** What is asked of the service. */
 export type Call = { tenant: string } & (
   | { operation: 'get' | 'delete'; key: string }
+  | { operation: 'touch'; key: string; ttlSeconds: number }
   | { operation: 'set'; key: string; value: string; ttlSeconds: number }
   | { operation: 'invalidate'; pattern: string }
   | { operation: 'clear' }
@@ -67,6 +68,8 @@ function httpRequestOf(call: Call): { method: string; target: string; body?: str
       return { method: 'DELETE', target: `${API}?key=${encodeURIComponent(call.key)}` };
     case 'set':
       return { method: 'POST', target: API, body: bodyOfSet(call) };
+    case 'touch':
+      return { method: 'POST', target: `${API}/touch`, body: bodyOfTouch(call) };
     case 'invalidate':
       return { method: 'POST', target: `${API}/invalidate`, body: JSON.stringify({ pattern: call.pattern }) };
     case 'clear':
@@ -76,6 +79,9 @@ function httpRequestOf(call: Call): { method: string; target: string; body?: str
 
 const bodyOfSet = ({ key, value, ttlSeconds }: { key: string; value: string; ttlSeconds: number }) =>
   `{"key":${JSON.stringify(key)},"value":${value},"ttl":${ttlSeconds}}`;
+
+const bodyOfTouch = ({ key, ttlSeconds }: { key: string; ttlSeconds: number }) =>
+  JSON.stringify({ key, ttl: ttlSeconds });
 
 /** The functions that calls need, by operation. */
 export type Functions = Partial<Record<Operation, LambdaFunction>>;
@@ -118,6 +124,8 @@ export function eventOf(call: Call): [Operation, APIGatewayProxyEventV2] {
       return event(call.operation, { query: `key=${encodeURIComponent(call.key)}` });
     case 'set':
       return event('set', { body: bodyOfSet(call) });
+    case 'touch':
+      return event('touch', { body: bodyOfTouch(call) });
     case 'invalidate':
       return event('invalidate', { body: { pattern: call.pattern } });
     case 'clear':

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { check, type Violation } from './checker.ts';
-import type { HistoryEvent, ReadEvent, RemovalEvent, SetEvent } from './history.ts';
+import type { HistoryEvent, ReadEvent, RemovalEvent, SetEvent, TouchEvent } from './history.ts';
 import { readStamp, stampedValue } from './value.ts';
 
 type Times = [began: number, ended: number];
@@ -11,6 +11,16 @@ const set = (version: number, [began, ended]: Times, more: Partial<SetEvent> = {
   key: 'a:1',
   version,
   ttlSeconds: 60,
+  done: true,
+  began,
+  ended,
+  ...more,
+});
+const touch = (ttlSeconds: number, [began, ended]: Times, more: Partial<TouchEvent> = {}): TouchEvent => ({
+  kind: 'touch',
+  tenant: 't',
+  key: 'a:1',
+  ttlSeconds,
   done: true,
   began,
   ended,
@@ -85,6 +95,14 @@ describe('what a read may return', () => {
       [set(1, [0, 900], failed), removal([910, 920]), read(1, [930, 931])],
     ],
     ['an older value beside a set that failed', [set(1, [0, 1]), set(2, [2, 3], failed), read(1, [4, 5])]],
+    [
+      'what a touch has given more time',
+      [set(1, [0, 1], { ttlSeconds: 1 }), touch(9, [2, 3]), read(1, [9000, 9001])],
+    ],
+    [
+      'what a touch that failed may have given more time',
+      [set(1, [0, 1], { ttlSeconds: 1 }), touch(9, [2, 3], failed), read(1, [9000, 9001])],
+    ],
     ['what has a second left of grace', [set(1, [0, 1], { ttlSeconds: 1 }), read(1, [1999, 2000])]],
   ])('%s', (_, history) => {
     expect(check(history)).toMatchObject({ findings: [] });
@@ -135,6 +153,16 @@ describe('what a read may not return', () => {
           value: stampedValue({ tenant: 't', key: 'a:1', version: 1 }).replace(/..."}$/, '"}'),
         }),
       ],
+    ],
+    [
+      'what outlived the time that a touch gave it',
+      'outlived',
+      [set(1, [0, 1], { ttlSeconds: 1 }), touch(5, [2, 3]), read(1, [6004, 6005])],
+    ],
+    [
+      "what another key's touch gave more time",
+      'outlived',
+      [set(1, [0, 1], { ttlSeconds: 1 }), touch(9, [2, 3], { key: 'a:2' }), read(1, [2002, 2003])],
     ],
     ['what outlived its time', 'outlived', [set(1, [0, 1], { ttlSeconds: 1 }), read(1, [2002, 2003])]],
   ])('%s', (_, violation, history) => {

@@ -1,5 +1,5 @@
 import { compileGlob } from '../../../lib/store/glob.ts';
-import type { HistoryEvent, ReadEvent, RemovalEvent, SetEvent } from './history.ts';
+import type { HistoryEvent, ReadEvent, RemovalEvent, SetEvent, TouchEvent } from './history.ts';
 import { readStamp } from './value.ts';
 
 /**
@@ -9,7 +9,7 @@ import { readStamp } from './value.ts';
  * - `older`: written before a set of the same key began that was answered with success, or seen by a read, before this read began;
  * - `foreign`: another key's or tenant's value;
  * - `torn`: a value that nobody wrote, or not before the read was over;
- * - `outlived`: read more than a second after its TTL was over.
+ * - `outlived`: read more than a second after the latest end of its life that a set or a touch can have given it.
  *
  * A miss is always legal: a cache may forget.
  */
@@ -31,8 +31,8 @@ export interface Verdict {
 }
 
 /**
- * A set that was answered with a failure, or not at all, may still take effect until so many milliseconds after it began, but
- * not after it was answered if that was later. One that succeeded took effect before its answer. The store gives sets 850 ms
+ * A set or a touch that was answered with a failure, or not at all, may still take effect until so many milliseconds after it began, but
+ * not after it was answered if that was later. One that succeeded took effect before its answer. The store gives them 850 ms
  * from their call; the rest is for the way from a caller to there and for clocks that round.
  */
 const SET_WINDOW_MS = 1000;
@@ -42,10 +42,18 @@ const TTL_SLACK_MS = 1000;
 
 /** Holds every read of a history against all that the caller had been told by then. */
 export function check(history: readonly HistoryEvent[]): Verdict {
-  const lastEffect = ({ began, ended, done }: SetEvent) =>
+  const lastEffect = ({ began, ended, done }: SetEvent | TouchEvent) =>
     done ? ended : Math.max(began + SET_WINDOW_MS, finite(ended));
   const sets = new Map<number, SetEvent>();
   for (const event of history) if (event.kind === 'set') sets.set(event.version, event);
+
+  /** When the life of a set's entry can have ended at the latest, of which a touch that began after the read knows nothing. */
+  const latestEnd = (set: SetEvent, touches: TouchEvent[], read: ReadEvent) =>
+    Math.max(
+      ...[set, ...touches.filter(({ began }) => began <= read.ended)].map(
+        (event) => lastEffect(event) + event.ttlSeconds * 1000,
+      ),
+    );
 
   const findings: Finding[] = [];
   let reads = 0;
@@ -53,10 +61,12 @@ export function check(history: readonly HistoryEvent[]): Verdict {
   for (const ofKey of byKey(history).values()) {
     const removed = new Succession();
     const replaced = new Succession();
+    const touches: TouchEvent[] = [];
     const seen: { read: ReadEvent; set: SetEvent }[] = [];
     for (const event of ofKey) {
       if (event.kind === 'removal' && event.done) removed.add(event.began, event.ended, event);
       if (event.kind === 'set' && event.done) replaced.add(event.began, event.ended, event);
+      if (event.kind === 'touch') touches.push(event);
       if (event.kind !== 'read') continue;
       reads++;
       if (event.value === undefined) continue;
@@ -79,7 +89,7 @@ export function check(history: readonly HistoryEvent[]): Verdict {
       const replacement = replaced.after(last, read.began);
       if (removal) findings.push({ violation: 'stale', read, set, since: removal });
       else if (replacement) findings.push({ violation: 'older', read, set, since: replacement });
-      else if (read.began > last + set.ttlSeconds * 1000 + TTL_SLACK_MS)
+      else if (read.began > latestEnd(set, touches, read) + TTL_SLACK_MS)
         findings.push({ violation: 'outlived', read, set });
     }
   }

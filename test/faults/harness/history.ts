@@ -15,6 +15,15 @@ export interface SetEvent extends Span {
   done: boolean;
 }
 
+/** A touch. One that failed, or was not answered, may or may not have changed the TTL. */
+export interface TouchEvent extends Span {
+  kind: 'touch';
+  tenant: string;
+  key: string;
+  ttlSeconds: number;
+  done: boolean;
+}
+
 /** Whatever takes entries away: of one key, of all that match a pattern, of all of a tenant. */
 export interface RemovalEvent extends Span {
   kind: 'removal';
@@ -35,4 +44,4 @@ export interface ReadEvent extends Span {
   value: string | undefined;
 }
 
-export type HistoryEvent = SetEvent | RemovalEvent | ReadEvent;
+export type HistoryEvent = SetEvent | TouchEvent | RemovalEvent | ReadEvent;

@@ -30,6 +30,8 @@ class Cache implements Caller {
       case 'set':
         this.entries.set(of(call.key), call.value);
         return { status: 201, text: '' };
+      case 'touch':
+        return { status: 200, text: '' };
       case 'delete':
         this.entries.delete(of(call.key));
         return { status: 204, text: '' };

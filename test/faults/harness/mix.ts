@@ -16,7 +16,14 @@ export interface MixOptions {
   seed?: number;
 }
 
-const WEIGHTS: Record<Call['operation'], number> = { get: 60, set: 33, delete: 3, invalidate: 4, clear: 1 };
+const WEIGHTS: Record<Call['operation'], number> = {
+  get: 60,
+  set: 30,
+  touch: 3,
+  delete: 3,
+  invalidate: 4,
+  clear: 1,
+};
 const GROUPS = 5;
 
 let versions = 0;
@@ -55,6 +62,8 @@ export class Mix {
     switch (operation) {
       case 'set':
         return this.set(tenant, key, this.#of(this.#ttls));
+      case 'touch':
+        return { operation, tenant, key, ttlSeconds: this.#of(this.#ttls) };
       case 'invalidate':
         return {
           operation,
@@ -95,6 +104,8 @@ export class Mix {
         if (version === undefined) throw new Error('A set is made by set()');
         return [{ kind: 'set', ...span, key, version, ttlSeconds, done: false }];
       }
+      case 'touch':
+        return [{ kind: 'touch', ...span, key: call.key, ttlSeconds: call.ttlSeconds, done: false }];
       case 'delete':
         return [{ kind: 'removal', ...span, key: call.key, done: false }];
       case 'invalidate':

@@ -109,6 +109,7 @@ const list = (element: fc.Arbitrary<string>) =>
 /** The body that an endpoint would take, or one much like it, by the endpoint's path. */
 const bodies: Record<string, fc.Arbitrary<string>> = {
   '': set,
+  '/touch': object(members(key, ttl)),
   '/invalidate': object(
     fc.oneof(
       { weight: 6, arbitrary: members(pattern, fc.oneof(tenant, other, other)) },

@@ -42,6 +42,7 @@ const bodied = (method: string, target: fc.Arbitrary<string>): fc.Arbitrary<Draf
 
 const draft: fc.Arbitrary<Draft> = fc.oneof(
   { weight: 12, arbitrary: posted('') },
+  { weight: 2, arbitrary: posted('/touch') },
   { weight: 6, arbitrary: posted('/invalidate') },
   { weight: 2, arbitrary: posted('/batch/get') },
   { weight: 2, arbitrary: posted('/batch/set') },

@@ -17,6 +17,7 @@ export const COMMON_KEYS = [
   '__proto__',
   'tenant',
   'invalidate',
+  'touch',
   `{cache:${OWN}:0}:e:k`,
 ] as const;
 

@@ -38,6 +38,7 @@ export type Operation =
   | { kind: 'docs' | 'health' | 'openapi' }
   | { kind: 'get' | 'delete' | 'batch get' | 'batch delete'; tenant: string; keys: string[] }
   | { kind: 'set' | 'batch set'; tenant: string; writes: Write[] }
+  | { kind: 'touch'; tenant: string; key: string; ttl: number }
   | { kind: 'invalidate'; tenant: string; pattern: string }
   | { kind: 'clear' | 'usage'; tenant: string };
 
@@ -152,6 +153,12 @@ function readMembers(
     else if (tenant_id !== null && tenant_id !== tenant) refusals.push(FOREIGN);
     const operation: Operation = { kind: 'invalidate', tenant, pattern: (pattern ?? '*') as string };
     return verdict(refusals, operation, objectionsTo(text));
+  }
+  if (name === 'touch') {
+    const ttl = body.ttl == null ? undefined : ttlOf(body.ttl, limits);
+    const isValid = isKey(body.key) && ttl !== undefined && !hasMisspelled(body, ['key', 'ttl']);
+    const operation: Operation = { kind: 'touch', tenant, key: body.key as string, ttl: ttl ?? 0 };
+    return verdict(isValid ? [] : [INVALID], operation, objectionsTo(text));
   }
   if (name === 'set') return readSet(text, limits, tenant);
   if (name === 'batch set') return readSets(text, isBatch(body.items), limits, tenant);

@@ -63,6 +63,9 @@ export class Model {
         assert.deepEqual(data, { items: operation.writes.map(written) });
         this.#write(operation.tenant, operation.writes, span);
         return;
+      case 'touch':
+        this.#checkTouch(operation, data, span);
+        return;
       case 'delete':
         this.#remove(operation.tenant, operation.keys);
         return;
@@ -98,6 +101,18 @@ export class Model {
 
   #remove(tenant: string, keys: string[]): void {
     for (const key of keys) this.#of(tenant).set(key, undefined);
+  }
+
+  #checkTouch(
+    { tenant, key, ttl }: { tenant: string; key: string; ttl: number },
+    data: unknown,
+    span: Span,
+  ): void {
+    const entry = this.#of(tenant).get(key);
+    const { found } = data as { found: boolean };
+    assert.deepEqual(data, found ? { key, found, ttl } : { key, found: false });
+    assert.ok(found ? entry && mayLive(entry, span) : !mustLive(entry, span), `a touch finds ${found}`);
+    this.#of(tenant).set(key, found && entry ? { value: entry.value, ttl, ...span } : undefined);
   }
 
   #checkItem(tenant: string, key: string, text: string, data: unknown, span: Span): void {
@@ -160,6 +175,7 @@ const STATUS: Record<Operation['kind'], number> = {
   'batch delete': 200,
   usage: 200,
   invalidate: 200,
+  touch: 200,
   set: 201,
   'batch set': 201,
   delete: 204,

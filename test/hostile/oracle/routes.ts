@@ -14,6 +14,7 @@ const table = [
   ['get', 'GET', API],
   ['set', 'POST', API],
   ['delete', 'DELETE', API],
+  ['touch', 'POST', `${API}/touch`],
   ['invalidate', 'POST', `${API}/invalidate`],
   ['batch get', 'POST', `${API}/batch/get`],
   ['batch set', 'POST', `${API}/batch/set`],
