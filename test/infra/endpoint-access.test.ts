@@ -49,6 +49,7 @@ describe.each(['single server', 'cluster'] as const)('the user of the cache, %s'
     // Of a longer life than what its shard holds, and of one so short that its name is removed again.
     await store.set('acme', 'user:0', '1.0', 600);
     expect(await store.get('acme', 'user:0')).toMatchObject({ value: '1.0' });
+    expect(await store.touch('acme', 'user:0', 900)).toBe(true);
     expect(await store.get('acme', 'other')).toBeUndefined();
     expect(await store.delete('acme', 'user:0')).toBe(true);
     expect(await store.invalidate('acme', compileGlob('user:1*'), soon())).toEqual({
