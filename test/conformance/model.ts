@@ -1,30 +1,18 @@
 import { expect } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
 import type { Hit } from '../../lib/store/store.ts';
+import { type Span, StoreModel, type Write } from '../support/model.ts';
 import { type OpenStore, soon } from './backends.ts';
 
-interface Remembered {
-  value: string;
-  ttl: number;
-  /** Epoch milliseconds between which the store must have written it. */
-  from: number;
-  until: number;
-}
-
-/** Clocks are read in whole milliseconds, the engine's once for each turn of its loop. */
-const SLACK_MS = 25;
-
-/**
- * What a cache should do, as plain as can be: a map for each tenant, and a clock. Every step is done to the store and to the
- * model, and what the store answers is held against what the model allows. An entry whose time is up at about the moment when
- * it is looked for may be there or not.
- */
-export class Model {
+/** Does each step to a store and to the model, and checks what the store returns against what the model allows. */
+export class ModelledStore {
   readonly #opened: OpenStore;
-  readonly #tenants = new Map<string, Map<string, Remembered>>();
+  readonly #model: StoreModel;
 
-  constructor(opened: OpenStore) {
+  /** @param slackMs see `StoreModel` */
+  constructor(opened: OpenStore, slackMs?: number) {
     this.#opened = opened;
+    this.#model = new StoreModel(slackMs);
   }
 
   async get(tenant: string, key: string): Promise<void> {
@@ -36,45 +24,31 @@ export class Model {
   }
 
   async set(tenant: string, key: string, value: string, ttl: number): Promise<void> {
-    await this.#write(tenant, [[key, value, ttl]], () => this.#store.set(tenant, key, value, ttl));
+    await this.#write(tenant, [{ key, value, ttl }], () => this.#store.set(tenant, key, value, ttl));
   }
 
   async setMany(tenant: string, items: [key: string, value: string, ttl: number][]): Promise<void> {
+    const writes = items.map(([key, value, ttl]) => ({ key, value, ttl }));
     const given = items.map(([key, value, ttlSeconds]) => ({ key, value, ttlSeconds }));
-    await this.#write(tenant, items, () => this.#store.setMany(tenant, given));
+    await this.#write(tenant, writes, () => this.#store.setMany(tenant, given));
   }
 
   async touch(tenant: string, key: string, ttl: number): Promise<void> {
-    const from = this.#opened.now();
-    const found = await this.#store.touch(tenant, key, ttl);
-    const until = this.#opened.now();
-    const entry = this.#of(tenant).get(key);
-    if (entry && mustLive(entry, until)) expect(found).toBe(true);
-    if (!entry || !mayLive(entry, from)) expect(found).toBe(false);
-    if (found && entry) this.#of(tenant).set(key, { value: entry.value, ttl, from, until });
-    else this.#of(tenant).delete(key);
+    const [found, span] = await this.#timed(() => this.#store.touch(tenant, key, ttl));
+    if (found) this.#model.touch(tenant, key, ttl, span);
+    else this.#model.checkMiss(tenant, key, span);
   }
 
   async delete(tenant: string, key: string): Promise<void> {
-    await this.#removeAll(
-      tenant,
-      (each) => each === key,
-      async () => ((await this.#store.delete(tenant, key)) ? 1 : 0),
-    );
+    await this.#remove(tenant, [key], async () => ((await this.#store.delete(tenant, key)) ? 1 : 0));
   }
 
   async deleteMany(tenant: string, keys: string[]): Promise<void> {
-    await this.#removeAll(
-      tenant,
-      (each) => keys.includes(each),
-      () => this.#store.deleteMany(tenant, keys),
-    );
+    await this.#remove(tenant, keys, () => this.#store.deleteMany(tenant, keys));
   }
 
   async invalidate(tenant: string, pattern: string): Promise<void> {
-    const expression = toRegExp(pattern);
-    const matching = (key: string) => expression.test(Buffer.from(key).toString('latin1'));
-    await this.#removeAll(tenant, matching, async () => {
+    await this.#remove(tenant, this.#model.matching(tenant, pattern), async () => {
       const { count, complete } = await this.#store.invalidate(tenant, compileGlob(pattern), soon());
       expect(complete).toBe(true);
       return count;
@@ -82,24 +56,15 @@ export class Model {
   }
 
   async clear(tenant: string): Promise<void> {
-    await this.#removeAll(
-      tenant,
-      () => true,
-      () => this.#store.clear(tenant, soon()),
-    );
+    await this.#remove(tenant, this.#model.keys(tenant), () => this.#store.clear(tenant, soon()));
   }
 
   async usage(tenant: string): Promise<void> {
-    const begun = this.#opened.now();
-    const { entries, sampled, missing } = await this.#store.usage(tenant);
-    const ended = this.#opened.now();
-    const remembered = [...this.#of(tenant).values()];
-    expect(entries).toBeGreaterThanOrEqual(remembered.filter((entry) => mustLive(entry, ended)).length);
-    expect(entries).toBeLessThanOrEqual(remembered.filter((entry) => mayLive(entry, begun)).length);
+    const [{ entries, sampled, missing }, span] = await this.#timed(() => this.#store.usage(tenant));
+    const uncertain = this.#model.checkCount(tenant, this.#model.keys(tenant), entries, span);
     expect(sampled).toBeLessThanOrEqual(entries);
-    // One whose time is up between the two looks.
-    const unsure = remembered.filter((entry) => mayLive(entry, begun) && !mustLive(entry, ended)).length;
-    expect(missing).toBeLessThanOrEqual(unsure);
+    // An entry that expires between the count and the look at it.
+    expect(missing).toBeLessThanOrEqual(uncertain);
   }
 
   async pass(ms: number): Promise<void> {
@@ -110,67 +75,30 @@ export class Model {
     return this.#opened.store;
   }
 
-  #of(tenant: string): Map<string, Remembered> {
-    const entries = this.#tenants.get(tenant) ?? new Map();
-    this.#tenants.set(tenant, entries);
-    return entries;
+  async #timed<T>(operation: () => Promise<T>): Promise<[T, Span]> {
+    const from = this.#opened.now();
+    const result = await operation();
+    return [result, { from, until: this.#opened.now() }];
   }
 
   async #read(tenant: string, keys: string[], read: () => Promise<(Hit | undefined)[]>): Promise<void> {
-    const begun = this.#opened.now();
-    const hits = await read();
-    const ended = this.#opened.now();
+    const [hits, span] = await this.#timed(read);
     expect(hits).toHaveLength(keys.length);
-    const entries = keys.map((key) => this.#of(tenant).get(key));
-    for (const [index, hit] of hits.entries()) {
-      const entry = entries[index];
-      if (entry && mustLive(entry, ended)) expect(hit).toBeDefined();
-      if (!entry || !mayLive(entry, begun)) expect(hit).toBeUndefined();
-      if (hit && entry) this.#compare(hit, entry);
-      if (!hit) this.#of(tenant).delete(keys[index] as string);
+    for (const [index, key] of keys.entries()) {
+      const hit = hits[index];
+      if (hit) expect(hit.value).toBe(this.#model.checkHit(tenant, key, hit.ttl, span));
+      else this.#model.checkMiss(tenant, key, span);
     }
   }
 
-  async #write(tenant: string, items: [string, string, number][], write: () => Promise<void>) {
-    const from = this.#opened.now();
-    await write();
-    const until = this.#opened.now();
-    for (const [key, value, ttl] of items) this.#of(tenant).set(key, { value, ttl, from, until });
+  async #write(tenant: string, writes: Write[], write: () => Promise<void>): Promise<void> {
+    const [, span] = await this.#timed(write);
+    this.#model.write(tenant, writes, span);
   }
 
-  async #removeAll(tenant: string, matching: (key: string) => boolean, remove: () => Promise<number>) {
-    const entries = [...this.#of(tenant)].filter(([key]) => matching(key));
-    const begun = this.#opened.now();
-    const count = await remove();
-    const ended = this.#opened.now();
-    expect(count).toBeGreaterThanOrEqual(entries.filter(([, entry]) => mustLive(entry, ended)).length);
-    expect(count).toBeLessThanOrEqual(entries.filter(([, entry]) => mayLive(entry, begun)).length);
-    for (const [key] of entries) this.#of(tenant).delete(key);
+  async #remove(tenant: string, keys: string[], remove: () => Promise<number>): Promise<void> {
+    const [count, span] = await this.#timed(remove);
+    this.#model.checkCount(tenant, keys, count, span);
+    this.#model.remove(tenant, keys);
   }
-
-  #compare({ value, ttl }: Hit, entry: Remembered): void {
-    expect(value).toBe(entry.value);
-    expect(ttl).toBeGreaterThanOrEqual(1);
-    expect(ttl).toBeLessThanOrEqual(entry.ttl);
-    const left = (time: number) => Math.ceil((time + entry.ttl * 1000 - this.#opened.now()) / 1000);
-    expect(ttl).toBeGreaterThanOrEqual(left(entry.from - SLACK_MS));
-    expect(ttl).toBeLessThanOrEqual(Math.max(1, left(entry.until + SLACK_MS)) + 1);
-  }
-}
-
-const mayLive = ({ until, ttl }: Remembered, now: number) => now <= until + ttl * 1000 + SLACK_MS;
-const mustLive = ({ from, ttl }: Remembered, now: number) => now < from + ttl * 1000 - SLACK_MS;
-
-/** A matcher of another make: well-formed patterns as a regular expression over bytes. */
-function toRegExp(pattern: string): RegExp {
-  const parts = Buffer.from(pattern)
-    .toString('latin1')
-    .matchAll(/\\(.)|(\[\^?)((?:\\.|[^\]])*)\]|([*?])|(.)/gs);
-  let source = '';
-  for (const [, escaped, open, members, wildcard, plain] of parts) {
-    if (open) source += `${open}${members}]`;
-    else if (wildcard) source += wildcard === '*' ? '.*' : '.';
-    else source += (escaped ?? plain ?? '').replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
-  }
-  return new RegExp(`^${source}$`, 's');
 }

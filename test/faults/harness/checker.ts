@@ -1,4 +1,4 @@
-import { compileGlob } from '../../../lib/store/glob.ts';
+import { globMatches } from '../../support/glob.ts';
 import type { HistoryEvent, ReadEvent, RemovalEvent, SetEvent, TouchEvent } from './history.ts';
 import { readStamp } from './value.ts';
 
@@ -146,27 +146,23 @@ function byKey(history: readonly HistoryEvent[]): Map<string, HistoryEvent[]> {
     if (events) events.push(event);
     else keys.set(event.key, [event]);
   }
-  const covering = memoised((pattern) => compileGlob(pattern));
+  const covered = new Map<string, HistoryEvent[][]>();
+  const coveredBy = ({ tenant, key, pattern }: RemovalEvent): HistoryEvent[][] => {
+    const name = JSON.stringify([tenant, key, pattern]);
+    const known = covered.get(name);
+    if (known) return known;
+    const covers = (each: string) =>
+      key === undefined ? pattern === undefined || globMatches(pattern, each) : key === each;
+    const found = [...keysOf(tenant)].flatMap(([each, events]) => (covers(each) ? [events] : []));
+    covered.set(name, found);
+    return found;
+  };
   for (const event of history) {
-    if (event.kind !== 'removal') continue;
-    for (const [key, events] of keysOf(event.tenant)) {
-      if (event.key === undefined && event.pattern !== undefined) {
-        if (covering(event.pattern).matches(Buffer.from(key))) events.push(event);
-      } else if (event.key === undefined || event.key === key) events.push(event);
-    }
+    if (event.kind === 'removal') for (const events of coveredBy(event)) events.push(event);
   }
   return new Map(
     [...tenants].flatMap(([tenant, keys]) => [...keys].map(([key, events]) => [`${tenant}\n${key}`, events])),
   );
-}
-
-function memoised<T>(make: (name: string) => T): (name: string) => T {
-  const made = new Map<string, T>();
-  return (name) => {
-    const known = made.get(name) ?? make(name);
-    made.set(name, known);
-    return known;
-  };
 }
 
 function finite(time: number): number {

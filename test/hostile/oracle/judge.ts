@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { Write } from '../../support/model.ts';
 import { odditiesOf, partsOf, textsOf } from './json-text.ts';
 import { decodePercent, type Meaning } from './request.ts';
 import { methodsAt, OPEN, type Routed, routeOf, type Serves } from './routes.ts';
@@ -25,13 +26,6 @@ export const NO_ROUTE = '404 NOT_FOUND';
 export const NO_METHOD = '405 METHOD_NOT_ALLOWED';
 export const TOO_LARGE = '413 PAYLOAD_TOO_LARGE';
 export const NOT_JSON = '415 UNSUPPORTED_MEDIA_TYPE';
-
-/** One entry that a set writes; `value` is JSON text. */
-export interface Write {
-  key: string;
-  value: string;
-  ttl: number;
-}
 
 /** What a valid request asks for. */
 export type Operation =

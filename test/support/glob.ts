@@ -1,16 +1,20 @@
-/** Takes one byte of a key. */
-type Takes = (byte: number) => boolean;
+/**
+ * The tests' own glob: Redis's patterns over bytes, as slow and as plain as can be. It shares nothing with the one in
+ * `lib/store/glob.ts`, so that the two can be compared; `conformance/glob.test.ts` compares both with a server's.
+ */
+
+/** Whether a part of a pattern matches one byte of a key. */
+type MatchesByte = (byte: number) => boolean;
 
 const STAR = 'star';
-type Token = Takes | typeof STAR;
+type Token = MatchesByte | typeof STAR;
 
 const code = (character: string) => character.charCodeAt(0);
 
-/**
- * Redis's glob over bytes, as slow and as plain as can be: for every place in the pattern, which beginnings of the key it takes.
- */
+/** For each part of the pattern in turn, finds which prefixes of the key the pattern matches so far. */
 export function globMatches(pattern: string, key: string): boolean {
   const bytes = Buffer.from(key);
+  // reached[n] is 1 if the parts so far match the first n bytes.
   let reached = new Uint8Array(bytes.length + 1);
   reached[0] = 1;
   for (const token of tokensOf(pattern)) {
@@ -36,7 +40,7 @@ function tokensOf(pattern: string): Token[] {
     if (byte === code('*')) {
       if (tokens.at(-1) !== STAR) tokens.push(STAR);
     } else if (byte === code('?')) tokens.push(() => true);
-    else if (byte === code('[')) tokens.push(takeClass(bytes));
+    else if (byte === code('[')) tokens.push(readClass(bytes));
     else {
       const plain = byte === code('\\') ? (bytes.shift() ?? byte) : byte;
       tokens.push((given) => given === plain);
@@ -45,8 +49,8 @@ function tokensOf(pattern: string): Token[] {
   return tokens;
 }
 
-/** Takes a class off the front of what follows its opening bracket; one that is never closed ends with the pattern. */
-function takeClass(bytes: number[]): Takes {
+/** Removes a class from the front of the bytes after its opening bracket. An unclosed class ends with the pattern. */
+function readClass(bytes: number[]): MatchesByte {
   const negated = bytes[0] === code('^');
   if (negated) bytes.shift();
   const ranges: [number, number][] = [];
