@@ -1,8 +1,0 @@
-/**
- * Settings for tests whose backend is healthy. On a busy machine a process may stand still for seconds, which the default timeout would
- * take for a backend that is gone.
- */
-export const PATIENT = { BACKEND_TIMEOUT_MS: '10000' } as const;
-
-/** Settings for tests whose backend fails, so that they do not wait long for each failure. A busy machine can still connect. */
-export const IMPATIENT = { BACKEND_TIMEOUT_MS: '1500' } as const;
