@@ -3,9 +3,9 @@ import { readConfig } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { PATIENT } from '../patience.ts';
 import { rawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
+import { PATIENT } from '../support/patience.ts';
 
 /** A server of a measurement's own, with the ways to it that are held against each other. */
 export interface Backend {

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type Build, build, type FunctionName } from '../../infra/build/functions.ts';
 import { functionEnvironment } from '../../infra/stack/environment.ts';
-import { PATIENT } from '../patience.ts';
 import { BOOTSTRAP, InvocationError, RuntimeApi } from '../support/lambda/runtime-api.ts';
 import { runtimeEnvironment } from '../support/lambda/runtime-environment.ts';
+import { PATIENT } from '../support/patience.ts';
 
 /** A function in a sandbox of its own: one process, one event at a time, frozen in between. */
 export interface LambdaFunction {

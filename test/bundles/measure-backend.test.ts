@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { METRICS } from '../../lib/observability/metric-names.ts';
-import { IMPATIENT } from '../patience.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 import { onNode } from '../support/engines/topology.ts';
+import { IMPATIENT } from '../support/patience.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 
 /** As EventBridge sends it. */

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Operation } from '../../lib/routes.ts';
 import { startProxy } from '../faults/proxy.ts';
-import { IMPATIENT } from '../patience.ts';
 import { infoFields, masters, withRawClient } from '../support/engines/inspect.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
+import { IMPATIENT } from '../support/patience.ts';
 import { eventFor } from './events.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 

@@ -5,8 +5,8 @@ import { CacheClient, type CacheError } from '../../lib/client/index.ts';
 import * as answered from '../../lib/errors.ts';
 import { failureResponse as envelope } from '../../lib/http/response.ts';
 import { type Service, startService } from '../http/service.ts';
-import { IMPATIENT } from '../patience.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
+import { IMPATIENT } from '../support/patience.ts';
 import { failure, type Reply, script, success } from './scripted.ts';
 
 /** What a call rejects with; whatever comes of one that does not. */

@@ -3,8 +3,8 @@ import { CacheClient } from '../../lib/client/index.ts';
 import { leftOf } from '../conformance/backends.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
 import { startService } from '../http/service.ts';
-import { IMPATIENT } from '../patience.ts';
 import { freePort } from '../support/engines/ports.ts';
+import { IMPATIENT } from '../support/patience.ts';
 import { PatientClient } from './service.ts';
 
 describeOnEveryBackend('the client', {}, (connect) => {

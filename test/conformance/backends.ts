@@ -5,7 +5,7 @@ import { createLog } from '../../lib/log/log.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { PATIENT } from '../patience.ts';
+import { PATIENT } from '../support/patience.ts';
 
 /** A kind of store under test. */
 export interface Backend {

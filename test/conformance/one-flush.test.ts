@@ -6,9 +6,9 @@ import { createLog } from '../../lib/log/log.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { type FaultProxy, startProxy } from '../faults/proxy.ts';
-import { PATIENT } from '../patience.ts';
 import { infoFields, rawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
+import { PATIENT } from '../support/patience.ts';
 import { leftOf } from './backends.ts';
 
 const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);

@@ -4,10 +4,10 @@ import { createLog } from '../../lib/log/log.ts';
 import { compileGlob } from '../../lib/store/glob.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { PATIENT } from '../patience.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import { commandsDuring } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
+import { PATIENT } from '../support/patience.ts';
 import { inBatches, soon } from './backends.ts';
 
 // By the engine's own count. What a script calls counts too, so that of scripts it is their calls that are looked at.

@@ -9,10 +9,10 @@ import type { Access } from '../../lib/store/redis/connection/credentials.ts';
 import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { newTenant } from '../conformance/backends.ts';
-import { PATIENT } from '../patience.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import type { Server } from '../support/engines/server.ts';
 import { onNode, ownerOf } from '../support/engines/topology.ts';
+import { PATIENT } from '../support/patience.ts';
 import { proxiedCluster } from './proxied.ts';
 import { DEFAULT_TIMEOUT, type Environment, healed, open, QUICK_TO_NOTICE, unavailable } from './store.ts';
 

@@ -9,9 +9,9 @@ import { accessSource } from '../../lib/store/redis/connection/credentials.ts';
 import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { newTenant, soon } from '../conformance/backends.ts';
-import { PATIENT } from '../patience.ts';
 import { withRawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
+import { PATIENT } from '../support/patience.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
 import { DEFAULT_TIMEOUT, type Environment, healed, open, QUICK_TO_NOTICE, unavailable } from './store.ts';
 

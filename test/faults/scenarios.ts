@@ -1,29 +1,72 @@
-import { scenarios as hostile } from '../hostile/index.ts';
-import { scenarios as cluster } from './cluster/index.ts';
-import { scenarios as collector } from './collector/index.ts';
-import { scenarios as connections } from './connections/index.ts';
-import { scenarios as deadline } from './deadline/index.ts';
-import { scenarios as embedded } from './embedded/index.ts';
-import { scenarios as events } from './events/index.ts';
-import { scenarios as eviction } from './eviction/index.ts';
-import { scenarios as frozen } from './frozen/index.ts';
+import { hostileInput } from '../hostile/index.ts';
+import { failover } from './cluster/failover.ts';
+import { moved } from './cluster/moved.ts';
+import { awaited, unseen } from './cluster/unseen.ts';
+import { brokenCollector } from './collector/collector.ts';
+import { brokenConnections } from './connections.ts';
+import { deadline } from './deadline.ts';
+import { full } from './embedded.ts';
+import { brokenBroker } from './events/events.ts';
+import { POLICIES } from './eviction/caches.ts';
+import { comparisons } from './eviction/comparison.ts';
+import { shortOfMemory } from './eviction/under-load.ts';
+import { frozenFunctions } from './frozen.ts';
 import type { Scenario } from './harness/scenario.ts';
-import { scenarios as refusals } from './refusals/index.ts';
-import { scenarios as server } from './server/index.ts';
-import { scenarios as storm } from './storm/index.ts';
+import { refusals } from './refusals/states.ts';
+import { rejectedLogins } from './refusals/strangers.ts';
+import { restarts } from './server/restarted.ts';
+import { snapshot } from './server/snapshot.ts';
+import { storm } from './storm/storm.ts';
 
-/** Every scenario, in the order of the table. A folder each, whose `index.ts` lists its own. */
-export const scenarios: readonly Scenario[] = [
-  ...server,
-  ...connections,
-  ...frozen,
+/** The scenarios in which something is broken, in the order of the table in README.md. */
+export const faults: readonly Scenario[] = [
+  ...restarts,
+  snapshot,
+  ...brokenConnections,
+  ...frozenFunctions,
   ...refusals,
-  ...storm,
-  ...cluster,
-  ...eviction,
-  ...deadline,
-  ...embedded,
-  ...events,
-  ...collector,
-  ...hostile,
+  ...rejectedLogins,
+  storm,
+  failover,
+  moved,
+  unseen,
+  awaited,
+  ...POLICIES.map(shortOfMemory),
+  ...comparisons,
+  deadline,
+  full,
+  ...brokenBroker,
+  ...brokenCollector,
 ];
+
+/** What `npm test` runs: one scenario of each kind of fault. */
+const EVERY_RUN: readonly string[] = [
+  'server-killed',
+  'node-stopped',
+  'connection-dark',
+  'connection-half-open',
+  'frozen',
+  'server-read-only',
+  'password-rotated',
+  'evicting-allkeys-lru',
+  'deadline',
+  'embedded-full',
+  'events-broker',
+  'collector',
+];
+
+/** What no test runs: of the comparisons of hit rates, the tests run a policy that spares what is in use and one that does not. */
+const BY_COMMAND: readonly string[] = [
+  'hit-rate-volatile-lru-1000',
+  'hit-rate-allkeys-lru-100',
+  'hit-rate-volatile-lru-100',
+  'hit-rate-allkeys-random-100',
+];
+
+export const everyRun = faults.filter(({ name }) => EVERY_RUN.includes(name));
+
+/** What `npm run test:all` runs besides. */
+export const longRun = faults.filter(({ name }) => ![...EVERY_RUN, ...BY_COMMAND].includes(name));
+
+/** Every scenario of `npm run faults`. The tests of hostile input are in their own folder. */
+export const scenarios: readonly Scenario[] = [...faults, ...hostileInput];

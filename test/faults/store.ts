@@ -5,7 +5,7 @@ import { createLog } from '../../lib/log/log.ts';
 import { type ConnectionProfile, profileFor } from '../../lib/store/redis/connection/profiles.ts';
 import { openRedisStore } from '../../lib/store/redis/store.ts';
 import { type CacheStore, noObserver } from '../../lib/store/store.ts';
-import { PATIENT } from '../patience.ts';
+import { PATIENT } from '../support/patience.ts';
 
 const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
 

@@ -40,7 +40,7 @@ async function figuresOf(run: Run, faults: readonly string[], attack: (seed: num
 }
 
 /** Hostile input as scenarios: nothing is broken but what is sent. */
-export const scenarios: readonly Scenario[] = [
+export const hostileInput: readonly Scenario[] = [
   ...(['embedded', 'server'] as const).map(
     (backend): Scenario => ({
       name: `hostile-requests-${backend}`,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
-import { IMPATIENT } from '../patience.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
+import { IMPATIENT } from '../support/patience.ts';
 import { Client, dataOf, detailsOf } from './client.ts';
 import { type Environment, type Service, startService } from './service.ts';
 

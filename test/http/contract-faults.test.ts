@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, inject, test, vi } from 'vitest';
 import { routes } from '../../lib/routes.ts';
 import { backends, inBatches, soon } from '../conformance/backends.ts';
-import { PATIENT } from '../patience.ts';
 import { rawClient } from '../support/engines/inspect.ts';
+import { PATIENT } from '../support/patience.ts';
 import { Client, dataOf, detailsOf } from './client.ts';
 import { startTestGateway } from './gateway-echo.ts';
 import { type Service, startService } from './service.ts';

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { PATIENT } from '../patience.ts';
+import { PATIENT } from '../support/patience.ts';
 
 const MAIN = fileURLToPath(new URL('../../infra/server/main.ts', import.meta.url));
 

@@ -6,11 +6,11 @@ import { compileGlob } from '../../lib/store/glob.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, soon } from '../conformance/backends.ts';
-import { PATIENT } from '../patience.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import { findClusterEngine } from '../support/engines/find.ts';
 import { type CommandStats, commandStats, masters, withRawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
+import { PATIENT } from '../support/patience.ts';
 
 const USER = 'cache-service-prod';
 const PASSWORD = 'secret';

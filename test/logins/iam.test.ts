@@ -4,9 +4,9 @@ import { createLog } from '../../lib/log/log.ts';
 import { Connection } from '../../lib/store/redis/connection/connection.ts';
 import { type Access, accessSource } from '../../lib/store/redis/connection/credentials.ts';
 import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
-import { PATIENT } from '../patience.ts';
 import { commandsDuring } from '../support/engines/inspect.ts';
 import { startServer } from '../support/engines/server.ts';
+import { PATIENT } from '../support/patience.ts';
 import { reference } from './reference.ts';
 import { ARN, CREDENTIALS } from './secrets-manager.ts';
 

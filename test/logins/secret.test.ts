@@ -4,10 +4,10 @@ import { createLog } from '../../lib/log/log.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { newTenant } from '../conformance/backends.ts';
-import { IMPATIENT, PATIENT } from '../patience.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import { masters, withRawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
+import { IMPATIENT, PATIENT } from '../support/patience.ts';
 import { ARN, environmentFor, type SecretsManager, startSecretsManager } from './secrets-manager.ts';
 
 /** What the service logs in a test. */

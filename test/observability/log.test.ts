@@ -8,8 +8,8 @@ import { type ApiRequest, eventFor } from '../bundles/events.ts';
 import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';
 import { Client } from '../http/client.ts';
 import { startService } from '../http/service.ts';
-import { IMPATIENT } from '../patience.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
+import { IMPATIENT } from '../support/patience.ts';
 import { type Line, linesOf } from './emf.ts';
 
 const functions: LambdaFunction[] = [];

@@ -7,10 +7,10 @@ import { type ApiRequest, eventFor } from '../bundles/events.ts';
 import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';
 import { Client } from '../http/client.ts';
 import { startService } from '../http/service.ts';
-import { IMPATIENT } from '../patience.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 import { read, tableRows } from '../support/markdown.ts';
+import { IMPATIENT } from '../support/patience.ts';
 import { type Line, linesOf, metricsOf, valuesOn } from './emf.ts';
 
 const NAMESPACE = 'CacheService/test';

@@ -7,13 +7,13 @@ import { fallback, type Operation, routes } from '../../lib/routes.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { startTestGateway } from '../http/gateway-echo.ts';
 import { startService } from '../http/service.ts';
-import { IMPATIENT } from '../patience.ts';
 import { commandLine } from '../support/engines/command-line.ts';
 import { findClusterEngine } from '../support/engines/find.ts';
 import { rawClient } from '../support/engines/inspect.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { startProcess } from '../support/engines/process.ts';
 import { startServer } from '../support/engines/server.ts';
+import { IMPATIENT } from '../support/patience.ts';
 
 /** A service in some state, and what ends it with all that it needs. */
 export interface StartedService {

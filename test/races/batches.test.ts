@@ -7,11 +7,11 @@ import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { backends, newTenant, soon } from '../conformance/backends.ts';
 import { startProxy } from '../faults/proxy.ts';
-import { PATIENT } from '../patience.ts';
 import { startCluster } from '../support/engines/cluster.ts';
 import { commandsDuring, masters, withRawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 import { moveSlot, onNode, ownerOf } from '../support/engines/topology.ts';
+import { PATIENT } from '../support/patience.ts';
 
 const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);
 const itemsOf = (value: string) => keys.map((key) => ({ key, value, ttlSeconds: 100 }));

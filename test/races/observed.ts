@@ -5,7 +5,7 @@ import { Connection } from '../../lib/store/redis/connection/connection.ts';
 import { accessSource } from '../../lib/store/redis/connection/credentials.ts';
 import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
 import { RedisStore } from '../../lib/store/redis/store.ts';
-import { PATIENT } from '../patience.ts';
+import { PATIENT } from '../support/patience.ts';
 
 type Settings = { shards?: number; compressMinBytes?: number };
 

@@ -1,8 +1,7 @@
 /**
  * The harness in short. A scenario breaks something under load, and reports figures of what callers met:
  *
- * - `scenario.ts`: what a scenario is. `../scenarios.ts` lists them all, by the folder they stand in; each folder's `index.ts`
- *   exports its own as `scenarios`, and its test file runs them in the short form by `short.ts`.
+ * - `scenario.ts`: what a scenario is. `../scenarios.ts` is the table of all of them; `short.ts` runs them as tests.
  * - `experiment.ts`: `underLoad` runs the service on a backend with load on it and breaks things meanwhile. Most scenarios are
  *   one call of it.
  * - `load.ts`: the load itself, over any `Caller` (`caller.ts`: HTTP to the local server, or bundled functions in sandboxes).

@@ -113,7 +113,7 @@ const backends = [
 ];
 
 /** Every state, of a single server and, where there is such a thing, of one node of a cluster. */
-export const scenarios: Scenario[] = backends.flatMap(({ prefix, what, start, has }) =>
+export const refusals: readonly Scenario[] = backends.flatMap(({ prefix, what, start, has }) =>
   has.map(
     ({ name, breaks, args = [], rounds, happen }): Scenario => ({
       name: `${prefix}-${name}`,

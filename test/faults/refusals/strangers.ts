@@ -116,4 +116,4 @@ const untrusted: Scenario = {
   },
 };
 
-export const scenarios: readonly Scenario[] = [wrongPassword, rotatedPassword, untrusted];
+export const rejectedLogins: readonly Scenario[] = [wrongPassword, rotatedPassword, untrusted];

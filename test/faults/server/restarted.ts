@@ -41,24 +41,27 @@ const absences: Absence[] = [
 const SHORT_MS = [200, 1200];
 const LONG_MS = [100, 400, 850, 950, 2000, 6000];
 
+/** Shorter than the longest absence. */
+const NODE_TIMEOUT_MS = 5000;
+
 async function single(args: string[]) {
   const server = await startServer({ args });
   return { url: server.url, victim: server, stop: () => server.stop() };
 }
 
 async function cluster(args: string[]) {
-  const { url, nodes, stop } = await startCluster(3, { args });
+  const { url, nodes, stop } = await startCluster(3, { args, nodeTimeoutMs: NODE_TIMEOUT_MS });
   return { url, victim: nodes[1] as Server, stop };
 }
 
 const backends = [
   { prefix: 'server', what: 'server', start: single, load: {} },
-  // Who was away for longer than the node timeout, of 5 s, is taken back after twice that, and until then no slot is served.
+  // A node that was away for longer than the node timeout is taken back after twice that; until then no slot is served.
   { prefix: 'node', what: 'node of a cluster', start: cluster, load: { graceMs: 15_000 } },
 ] as const;
 
 /** Every absence, of a single server and of one node of a cluster. */
-export const scenarios: Scenario[] = backends.flatMap(({ prefix, what, start, load }) =>
+export const restarts: readonly Scenario[] = backends.flatMap(({ prefix, what, start, load }) =>
   absences.map(
     ({ name, breaks, args = [], go, comeBack }): Scenario => ({
       name: `${prefix}-${name}`,

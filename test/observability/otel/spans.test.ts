@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backends } from '../../conformance/backends.ts';
 import { type Service, startService } from '../../faults/harness/service.ts';
 import { API, Client } from '../../http/client.ts';
-import { IMPATIENT, PATIENT } from '../../patience.ts';
 import { writeCertificates } from '../../support/engines/certificates.ts';
 import { freePort, LOOPBACK } from '../../support/engines/ports.ts';
+import { IMPATIENT, PATIENT } from '../../support/patience.ts';
 import { CLIENT, type DecodedSpan, ERROR, SERVER } from './otlp.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 

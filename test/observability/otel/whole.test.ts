@@ -3,9 +3,9 @@ import { eventFor } from '../../bundles/events.ts';
 import { startFunction } from '../../bundles/lambda.ts';
 import { startService } from '../../faults/harness/service.ts';
 import { API, Client } from '../../http/client.ts';
-import { PATIENT } from '../../patience.ts';
 import { LOOPBACK } from '../../support/engines/ports.ts';
 import { type Server, startServer } from '../../support/engines/server.ts';
+import { PATIENT } from '../../support/patience.ts';
 import { CLIENT } from './otlp.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
 

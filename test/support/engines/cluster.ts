@@ -9,8 +9,8 @@ export interface ClusterOptions extends Pick<ServerOptions, 'tls' | 'password' |
   /** Replicas of each master. */
   replicas?: number;
   /**
-   * Milliseconds of silence after which the others take a node for dead. The default is long enough for a machine that is busy
-   * with other things; a test of failover wants less.
+   * Milliseconds of silence after which the others regard a node as failed, so that no slot of the cluster is served. The default
+   * is long enough for a busy machine, which may stop a node for seconds; a test of failover needs less.
    */
   nodeTimeoutMs?: number;
 }
@@ -36,7 +36,7 @@ const POLL_MS = 50;
  * @param size how many masters share the slots
  */
 export async function startCluster(size = 3, options: ClusterOptions = {}): Promise<TestCluster> {
-  const { replicas = 0, nodeTimeoutMs = 5_000, args = [], ...shared } = options;
+  const { replicas = 0, nodeTimeoutMs = 30_000, args = [], ...shared } = options;
   const engine = await findClusterEngine();
   // A node learns its own address from the first one that meets it, so one that stays alone has to be told.
   const flags = ['--cluster-enabled', 'yes', '--cluster-announce-ip', LOOPBACK];

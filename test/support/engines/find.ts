@@ -15,7 +15,7 @@ import { onPath } from './path.ts';
 export const usedBy = {
   cache: ['test/'],
   cluster: ['test/'],
-  broker: ['test/nats/', 'test/faults/events/', 'test/support/engines/nats.test.ts', 'test/bench/'],
+  broker: ['test/nats/', 'test/faults/scenarios', 'test/support/engines/nats.test.ts', 'test/bench/'],
   browser: ['test/docs/', 'test/client/browser.test.ts'],
   webdis: ['test/bench/'],
   python: ['test/examples/'],

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ENTRY_OVERHEAD_BYTES } from '../../../lib/store/memory.ts';
-import { httpCaller } from '../harness/caller.ts';
-import type { Figures } from '../harness/figures.ts';
-import { Load } from '../harness/load.ts';
-import type { Scenario } from '../harness/scenario.ts';
-import { type Service, startService } from '../harness/service.ts';
+import { ENTRY_OVERHEAD_BYTES } from '../../lib/store/memory.ts';
+import { httpCaller } from './harness/caller.ts';
+import type { Figures } from './harness/figures.ts';
+import { Load } from './harness/load.ts';
+import type { Scenario } from './harness/scenario.ts';
+import { type Service, startService } from './harness/service.ts';
 
 const MIB = 1024 ** 2;
 

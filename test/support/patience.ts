@@ -1,6 +1,6 @@
 /**
- * Settings for tests whose backend is healthy. On a busy machine a process may stand still for seconds, which the default timeout would
- * take for a backend that is gone.
+ * Settings for tests whose backend is healthy. A busy machine may stop a process for seconds, which the default timeout would report
+ * as a backend that is unavailable.
  */
 export const PATIENT = { BACKEND_TIMEOUT_MS: '10000' } as const;
 

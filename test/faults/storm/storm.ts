@@ -17,7 +17,7 @@ const BUCKET_MS = 10;
 const PATIENCE_MS = 30_000;
 
 /** Many function instances that start in the same moment; then the server goes, and comes back. */
-const storm: Scenario = {
+export const storm: Scenario = {
   name: 'storm',
   breaks: 'a thousand function instances start within two seconds, and the server restarts',
   async run({ pick, say }: Run) {
@@ -169,5 +169,3 @@ function spread(attempts: number[], from: number, to: number): string {
   const median = counts[counts.length >> 1] ?? 0;
   return `${attempts.length} in ${counts.length} spans of ${BUCKET_MS} ms, ${median} in the median one, ${counts.at(-1) ?? 0} at most`;
 }
-
-export const scenarios: readonly Scenario[] = [storm];

@@ -110,7 +110,7 @@ function judged(figures: Figures, waits: Record<string, number[]>, allowedMs: nu
   return figures;
 }
 
-export const scenarios: Scenario[] = [
+export const brokenBroker: readonly Scenario[] = [
   { name: 'events-broker', breaks: 'event broker killed, stopped, dark, refusing, slow', run: server },
   { name: 'events-function', breaks: 'the same, beneath functions that are frozen', run: functions },
 ];

@@ -1,11 +1,11 @@
-import { type Backend, startBackend } from '../../bench/backend.ts';
-import { loadTenant, nameOf } from '../../bench/tenant.ts';
-import { type LambdaFunction, startFunction } from '../../bundles/lambda.ts';
-import { type Answer, eventOf } from '../harness/caller.ts';
-import { now } from '../harness/clock.ts';
-import { type Figures, noFigures } from '../harness/figures.ts';
-import { judgeFailure } from '../harness/judge.ts';
-import type { Scenario } from '../harness/scenario.ts';
+import { type Backend, startBackend } from '../bench/backend.ts';
+import { loadTenant, nameOf } from '../bench/tenant.ts';
+import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';
+import { type Answer, eventOf } from './harness/caller.ts';
+import { now } from './harness/clock.ts';
+import { type Figures, noFigures } from './harness/figures.ts';
+import { judgeFailure } from './harness/judge.ts';
+import type { Scenario } from './harness/scenario.ts';
 
 const TENANT = 'deadline';
 

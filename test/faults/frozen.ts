@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LambdaFunction, startFunction } from '../../bundles/lambda.ts';
-import { masters, withRawClient } from '../../support/engines/inspect.ts';
-import { functionCaller } from '../harness/caller.ts';
-import { now } from '../harness/clock.ts';
-import type { Figures } from '../harness/figures.ts';
-import { Load } from '../harness/load.ts';
-import type { Run, Scenario } from '../harness/scenario.ts';
-import { type ProxiedBackend, proxiedCluster, proxiedServer } from '../proxied.ts';
+import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';
+import { masters, withRawClient } from '../support/engines/inspect.ts';
+import { functionCaller } from './harness/caller.ts';
+import { now } from './harness/clock.ts';
+import type { Figures } from './harness/figures.ts';
+import { Load } from './harness/load.ts';
+import type { Run, Scenario } from './harness/scenario.ts';
+import { type ProxiedBackend, proxiedCluster, proxiedServer } from './proxied.ts';
 
 /** What becomes of a function's connections while it is frozen. */
 type Cut = 'reset' | 'ended' | 'dark' | 'idle';
@@ -97,7 +97,7 @@ const backends = [
   },
 ] as const;
 
-export const scenarios: Scenario[] = backends.map(
+export const frozenFunctions: readonly Scenario[] = backends.map(
   ({ name, what, start, rounds }): Scenario => ({
     name,
     breaks: `function frozen, and ${what} cut meanwhile`,

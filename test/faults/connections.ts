@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { underLoad } from '../harness/experiment.ts';
-import type { Load } from '../harness/load.ts';
-import type { Run, Scenario } from '../harness/scenario.ts';
-import { proxiedCluster, proxiedServer } from '../proxied.ts';
-import type { FaultProxy } from '../proxy.ts';
+import { underLoad } from './harness/experiment.ts';
+import type { Load } from './harness/load.ts';
+import type { Run, Scenario } from './harness/scenario.ts';
+import { proxiedCluster, proxiedServer } from './proxied.ts';
+import type { FaultProxy } from './proxy.ts';
 
 /** Something that happens to connections. */
 interface Trouble {
@@ -127,7 +127,7 @@ const backends = [
 ] as const;
 
 /** Every trouble, with the connection to a single server and with those to a cluster's nodes. */
-export const scenarios: Scenario[] = backends.flatMap(({ prefix, what, start }) =>
+export const brokenConnections: readonly Scenario[] = backends.flatMap(({ prefix, what, start }) =>
   troubles.map(
     ({ name, breaks, injectedDelayMs = 0, happen, rounds }): Scenario => ({
       name: `${prefix}-${name}`,
