@@ -1,29 +1,15 @@
-/** Every command that the store or its scripts send, except WAIT, which is sent with `call`. */
-export const STORE_COMMANDS = [
-  'time',
-  'eval',
-  'evalsha',
-  'get',
-  'mget',
-  'set',
-  'getrange',
-  'strlen',
-  'exists',
-  'pttl',
-  'pexpire',
-  'rename',
-  'del',
-  'unlink',
-  'zadd',
-  'zrem',
-  'zscore',
-  'zcard',
-  'zcount',
-  'zrange',
-  'zrangebylex',
-  'zrangebyscore',
-  'zunionstore',
-] as const;
+import * as scripts from '../scripts.ts';
+
+/** Commands that the store sends itself, except WAIT, which is sent with `call`. */
+const SENT_COMMANDS = ['time', 'eval', 'evalsha', 'mget', 'strlen'];
+
+const scriptCommands = Object.values(scripts)
+  .filter((script) => typeof script === 'object')
+  .flatMap(({ lua }) => [...lua.matchAll(/redis\.call\('(\w+)'/g)])
+  .map(([, command = '']) => command.toLowerCase());
+
+/** Every command that the store or its scripts send. */
+export const STORE_COMMANDS: readonly string[] = [...new Set([...SENT_COMMANDS, ...scriptCommands])].sort();
 
 /** Every command that ioredis itself sends: to log in, to read a cluster's slots, and to check whether a server is ready. */
 export const CLIENT_COMMANDS = [
