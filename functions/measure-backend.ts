@@ -6,7 +6,7 @@ import { openStore } from '../lib/store/open.ts';
 // Not `startService`, which would also start traces and events.
 const store = await openStore(config, log);
 
-/** Invoked by a schedule: publishes how full the backend is. A backend that cannot be reached is a metric too. */
+/** Invoked by a schedule: publishes the backend's memory usage, or that it cannot be reached. */
 export const handler = async (): Promise<void> => {
   const { metricsNamespace: namespace, serviceName } = config;
   if (namespace !== undefined) {

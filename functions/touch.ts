@@ -5,7 +5,7 @@ import { config, endpoint, startService } from '../lib/service.ts';
 
 const { store, events } = await startService();
 
-/** POST /api/v1/cache/touch: changes the TTL of a live entry without its value being sent. A miss is a 200 like a hit. */
+/** POST /api/v1/cache/touch: changes the TTL of a live entry without sending its value. A miss also returns 200. */
 export const handler = endpoint(
   'touch',
   { body: jsonBody(), input: readBody(touchSchema(config)) },

@@ -60,7 +60,7 @@ export class TenantMismatchError extends ServiceError {
   readonly code = 'TENANT_MISMATCH';
 
   constructor() {
-    super("The request names another tenant than the caller's own");
+    super("The tenant in the request is not the caller's own");
   }
 }
 

@@ -36,7 +36,7 @@ export interface RequestContext {
 export interface LogFields {
   /** Failures: the error code. */
   code?: string;
-  /** Get: whether it was a hit. */
+  /** Get, touch: whether it was a hit. */
   found?: boolean;
   /** Invalidation, clear, batch delete: the live entries that were removed. */
   count?: number;

@@ -96,15 +96,16 @@ export function methodsOf({ method }: Pick<Route, 'method'>): Method[] {
  * @param path decoded, as API Gateway passes it to a function
  */
 export function allowedMethods(path: string): Method[] {
-  const found = routes.filter(({ paths }) => paths.some((template) => hasForm(path, template)));
+  const found = routes.filter(({ paths }) => paths.some((own) => pathShape(own).test(path)));
   return [...new Set(found.flatMap(methodsOf))].sort();
 }
 
-function hasForm(path: string, template: string): boolean {
-  const segments = path.split('/');
-  const wanted = template.split('/');
-  return (
-    segments.length === wanted.length &&
-    wanted.every((name, index) => (name.startsWith('{') ? segments[index] !== '' : segments[index] === name))
-  );
+/** The names of a path's parameters. */
+export function parametersOf(path: string): string[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+}
+
+/** Matches the decoded paths of a route's path. Captures the parameters, each of which is one non-empty segment. */
+export function pathShape(path: string): RegExp {
+  return new RegExp(`^${path.replace(/[.$]/g, '\\$&').replace(/\{\w+\}/g, '([^/]+)')}$`);
 }

@@ -67,7 +67,7 @@ async function start(): Promise<Service> {
     store,
     events,
     stop: async () => {
-      await store.close();
+      await Promise.all([store.close(), events.flush()]);
       await telemetry?.stop();
     },
   };

@@ -22,10 +22,9 @@ const FUNCTION_TIMEOUT_MS = 30_000;
  */
 export function createInvoker({ handlers, onFault }: FunctionHost) {
   return (name: string, event: APIGatewayProxyEventV2, respond: (result: Result) => Promise<void>): void => {
-    const { requestId, timeEpoch } = event.requestContext;
-    const deadlineEpochMs = timeEpoch + FUNCTION_TIMEOUT_MS;
+    const deadlineEpochMs = Date.now() + FUNCTION_TIMEOUT_MS;
     const context: InvocationContext = {
-      awsRequestId: requestId,
+      awsRequestId: event.requestContext.requestId,
       functionName: name,
       getRemainingTimeInMillis: () => Math.max(0, deadlineEpochMs - Date.now()),
     };

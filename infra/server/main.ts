@@ -42,7 +42,7 @@ const gateway = createGateway(
   { cors },
 );
 
-// Before anything is printed: whoever reads that the server listens may send a signal.
+// Registered before the banner: a supervisor may send a signal as soon as it reads the banner.
 let stopping = false;
 const stop = (): void => {
   // Under npm, Ctrl-C sends two signals, one from the terminal and one from npm.

@@ -17,8 +17,8 @@ export interface Problem {
 export const MALFORMED: Problem = invalid(400, 'request', 'must be well-formed HTTP/1.1');
 export const NO_HOST: Problem = invalid(400, 'Host', 'is required');
 export const UNREADABLE_PATH: Problem = invalid(400, 'path', 'must be percent-encoded UTF-8');
-export const UNENCODED_URL: Problem = invalid(400, 'request', 'must have a percent-encoded URL');
-export const TOO_SLOW: Problem = invalid(408, 'request', 'did not arrive completely in time');
+const UNENCODED_URL: Problem = invalid(400, 'request', 'must have a percent-encoded URL');
+const TOO_SLOW: Problem = invalid(408, 'request', 'did not arrive completely in time');
 export const HEAD_TOO_LARGE: Problem = invalid(
   431,
   'headers',

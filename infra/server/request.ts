@@ -146,7 +146,7 @@ function pathStart(target: string): number {
 }
 
 /** Callbacks instead of a promise, which would never settle if the client disconnects. */
-export interface BodyReader {
+interface BodyReader {
   onBody: (body: Buffer) => void;
   onTooLarge: () => void;
 }

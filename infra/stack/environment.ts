@@ -17,7 +17,7 @@ export const SERVICE_SETTINGS = [
 /**
  * All settings that the template declares. Tools that run functions locally override only declared variables.
  */
-export const FUNCTION_SETTINGS = [
+const FUNCTION_SETTINGS = [
   // The endpoint: address and login of the cache.
   'DRAGONFLY_URL',
   'DRAGONFLY_IAM_CACHE',

@@ -32,8 +32,12 @@ export async function readSecret(arn: string, env: NodeJS.ProcessEnv = process.e
     body,
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
-  const reply = (await response.json()) as { SecretString?: unknown; __type?: unknown };
-  if (!response.ok) throw new Error(`Secrets Manager returned ${response.status} ${reply.__type}`);
+  if (!response.ok) {
+    // A proxy's response need not be JSON.
+    const { __type = '' } = (await response.json().catch(() => ({}))) as { __type?: unknown };
+    throw new Error(`Secrets Manager returned ${response.status} ${__type}`.trim());
+  }
+  const reply = (await response.json()) as { SecretString?: unknown };
   if (typeof reply.SecretString !== 'string') throw new Error('The secret is binary, not a string');
   return reply.SecretString;
 }

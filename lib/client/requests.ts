@@ -52,7 +52,7 @@ export function setBatch(entries: readonly string[]): Request<WasSet[]> {
 export function touch(key: string, ttl: number): Request<boolean> {
   const body = JSON.stringify({ key, ttl });
   const read = (response: ServiceResponse) => readData(response).found === true;
-  return { method: 'POST', target: `${API}/touch`, body, retry: 'always', read };
+  return { method: 'POST', target: `${API}/touch`, body, retry: 'if-not-received', read };
 }
 
 export function deleteOne(key: string): Request<void> {

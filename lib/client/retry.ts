@@ -5,7 +5,7 @@ import { CacheError, ConnectionError, InvalidationIncompleteError } from './erro
  *
  * `always`: reads and removals. A removal that arrives late can at worst remove a newer entry, which is a miss.
  *
- * `if-not-received`: sets. A set whose response was lost may still arrive. If a retry of it succeeded, the caller would not know that
+ * `if-not-received`: sets and touches. A set whose response was lost may still arrive. If a retry of it succeeded, the caller would not know that
  * the first attempt can undo a later invalidation:
  *
  *     set ------------------------------------------------> arrives: the invalidated entry is back

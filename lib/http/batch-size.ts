@@ -31,14 +31,14 @@ function countFitting(values: readonly (Sized | undefined)[], maxBytes: number):
   // Escaping at most doubles a JSON text, so most batches need not be escaped to find their size.
   const bytes = values.reduce((sum, value) => sum + (value?.bytes ?? 0), 0);
   if (2 * bytes <= maxBytes) return values.length;
-  let plain = 0;
-  let carried = 0;
+  let rawBytes = 0;
+  let escapedBytes = 0;
   for (const [index, value] of values.entries()) {
     if (value === undefined) continue;
-    const isFirst = plain === 0;
-    plain += value.bytes;
-    carried += Buffer.byteLength(JSON.stringify(value.value));
-    const fits = plain <= maxBytes && carried <= maxBytes + ESCAPES_MARGIN_BYTES;
+    const isFirst = rawBytes === 0;
+    rawBytes += value.bytes;
+    escapedBytes += Buffer.byteLength(JSON.stringify(value.value));
+    const fits = rawBytes <= maxBytes && escapedBytes <= maxBytes + ESCAPES_MARGIN_BYTES;
     if (!fits && !isFirst) return index;
   }
   return values.length;

@@ -7,7 +7,7 @@ import type { Middleware } from './request.ts';
 import { MAX_REST_BYTES } from './schemas.ts';
 
 /** How an endpoint's body is read. */
-export interface BodyOptions {
+interface BodyOptions {
   /** The path of the values that are kept as raw text, see `extractRaw`. */
   rawPath?: string;
   /** Limit of the body without the raw values, in bytes. Default: 64 KiB. */
@@ -35,7 +35,7 @@ function readBody({ rawPath, maxRestBytes = MAX_REST_BYTES }: BodyOptions): Midd
         rawPath === undefined ? { skeleton: text, rawValues: [] } : extractRaw(text, rawPath);
       if (Buffer.byteLength(skeleton) > maxRestBytes) {
         if (!isJson(skeleton)) throw explainParseError(skeleton);
-        throw new PayloadTooLargeError(rawPath ? `body beside its ${rawPath}` : 'body', maxRestBytes);
+        throw new PayloadTooLargeError(rawPath ? 'body without its values' : 'body', maxRestBytes);
       }
       event.body = skeleton;
       event.isBase64Encoded = false;

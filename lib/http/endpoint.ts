@@ -11,7 +11,7 @@ import { createRequestContext, type Middleware, type MiddlewareContext } from '.
 import { type Answer, failureResponse, type HttpResponse, successResponse, withoutBody } from './response.ts';
 import { readTenant } from './tenant.ts';
 
-export interface EndpointOptions<Input> {
+interface EndpointOptions<Input> {
   /** Middlewares that read the body, see `jsonBody`. */
   body?: readonly Middleware[];
   /** Reads and checks what the endpoint needs of the request. @throws ServiceError when it is invalid */
@@ -22,7 +22,7 @@ export interface EndpointOptions<Input> {
 export type LambdaHandler = (event: unknown, context: Context) => Promise<HttpResponse>;
 
 /** What every endpoint of a process shares. */
-export interface EndpointServices {
+interface EndpointServices {
   config: Pick<Config, 'backendTimeoutMs' | 'tenantClaim'>;
   log: Log;
   requestLog: RequestLog;

@@ -145,7 +145,7 @@ const patternRequired = v.forward(
   v.check(
     (body: { pattern?: unknown }) =>
       Object.hasOwn(body, 'pattern') || Object.keys(body).every((name) => Object.hasOwn(invalidation, name)),
-    'is required beside unknown members',
+    'is required if the body has unknown members',
   ),
   ['pattern'],
 );

@@ -5,7 +5,7 @@ import { skipSpace } from './validate.ts';
  * would turn `1.0` into `1`, round `12345678901234567890`, and merge members with the same name.
  */
 
-export interface Extracted {
+interface Extracted {
   /** The text with a number in place of each extracted value: its index in `rawValues`. */
   skeleton: string;
   /** The extracted JSON texts in order, unparsed and without white space around them. */

@@ -2,7 +2,7 @@
 export type Unit = 'Count' | 'Milliseconds' | 'Bytes' | 'Percent' | 'None';
 
 /** A CloudWatch metric. */
-export interface MetricSpec {
+interface MetricSpec {
   readonly name: string;
   readonly unit: Unit;
   readonly dimensions: readonly string[];

@@ -109,21 +109,18 @@ export const responseHeaders = {
 };
 
 /** Headers that only some failures have. */
-const OF_SOME = ['Retry-After', 'Allow'];
+const FAILURE_HEADERS = ['Retry-After', 'Allow'];
 
 /** References to the headers that every response has, and to more of them by their names in any case. */
 export function responseHeaderRefs(more: readonly string[] = []): Record<string, Ref> {
   const lower = more.map((name) => name.toLowerCase());
   const names = Object.keys(responseHeaders).filter(
-    (name) => !OF_SOME.includes(name) || lower.includes(name.toLowerCase()),
+    (name) => !FAILURE_HEADERS.includes(name) || lower.includes(name.toLowerCase()),
   );
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }
 
-/**
- * How callers authenticate: to API Gateway, since the service itself asks for nothing. Undefined where nothing is asked for, as
- * on a local server.
- */
+/** The security schemes. Callers authenticate to API Gateway. Undefined on a local server, which does not authenticate them. */
 export function security({ tenantClaim, onLambda }: Limits) {
   if (tenantClaim !== undefined) {
     const description = `A token of the deployment's issuer. Its claim \`${tenantClaim}\` is the tenant.`;

@@ -1,4 +1,4 @@
-import { type PayloadTooLargeError, TenantMismatchError } from '../errors.ts';
+import { PayloadTooLargeError, TenantMismatchError } from '../errors.ts';
 import type { Route, routes } from '../routes.ts';
 import type { Limits } from './components.ts';
 import { type FailureName, failureExample, rejectionOf, successExample } from './failures.ts';
@@ -63,7 +63,7 @@ export interface Example {
 }
 
 /** The body of a set. */
-export interface GivenEntry {
+interface GivenEntry {
   key: string;
   value: unknown;
   ttl?: number;
@@ -92,6 +92,11 @@ export const OTHER_TENANT = { tenant_id: 'somebody_else' };
 
 /** The 403 for {@link OTHER_TENANT}. */
 export const forbidden: ExampleResponse = { status: 403, body: failureExample(new TenantMismatchError()) };
+
+/** The documentation of a body that is larger than the limit, in bytes. */
+export const largeBody = (maxBytes: number): EndpointDocumentation['tooLarge'] => ({
+  'large-body': { summary: 'A body that is too large', error: new PayloadTooLargeError('body', maxBytes) },
+});
 
 /** Values in examples: an object and an embedding. */
 export const PROFILE = { name: 'Ada', languages: ['en', 'fr'] };

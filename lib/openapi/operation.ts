@@ -1,4 +1,4 @@
-import type { Route } from '../routes.ts';
+import { parametersOf, type Route } from '../routes.ts';
 import { type Limits, type Ref, requestHeaders, responseHeaderRefs } from './components.ts';
 import { type EndpointDocumentation, type Example, failuresOf, type Success } from './endpoint.ts';
 import { type FailureName, failureExample, failureSchema, failures, successSchema } from './failures.ts';
@@ -7,7 +7,7 @@ import { type Schema, schemaRef } from './json-schema.ts';
 /** OpenAPI's Operation Object, made from a route and its endpoint's documentation. */
 
 /** OpenAPI's Example Object. */
-export interface ExampleObject {
+interface ExampleObject {
   summary: string;
   value: unknown;
 }
@@ -21,7 +21,7 @@ export interface ResponseObject {
   content?: Record<string, { schema: Schema; examples?: ExampleObjects }>;
 }
 
-/** One path of a route, and what is documented of it. */
+/** One path of a route and its documentation. */
 interface PathDocumentation {
   route: Route;
   path: string;
@@ -51,7 +51,7 @@ export function operation({ route, path, documentation: given }: PathDocumentati
   };
 }
 
-/** Whether this is the path of several that leaves the key to the query. */
+/** True if the route has several paths and this one takes the key from the query. */
 export function isByQuery({ paths }: Route, path: string): boolean {
   return paths.length > 1 && !path.includes('{');
 }
@@ -60,7 +60,7 @@ export function isByQuery({ paths }: Route, path: string): boolean {
 const parameterSchemas: Record<string, string> = { key: 'Key', tenant_id: 'TenantId' };
 
 function parameters(route: Route, path: string, examples: readonly Example[]) {
-  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({ name, in: 'path' }));
+  const inPath = parametersOf(path).map((name) => ({ name, in: 'path' }));
   const found = isByQuery(route, path) ? [{ name: 'key', in: 'query' }] : inPath;
   return found.map(({ name, in: where }) => {
     const schema = parameterSchemas[name];

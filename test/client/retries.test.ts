@@ -28,13 +28,13 @@ const harmless: [string, Call, Move][] = [
   ['health', (cache) => cache.health(), { status: 200, body: { status: 'healthy' } }],
   ['delete', (cache) => cache.delete('k'), { status: 204 }],
   ['deleteMany', (cache) => cache.deleteMany(['k']), success({ count: 1 })],
-  ['touch', (cache) => cache.touch('k', 60), success({ key: 'k', found: true, ttl: 60 })],
   ['invalidate', (cache) => cache.invalidate('k*'), success({ pattern: 'k*', count: 1 })],
   ['clear', (cache) => cache.clear(), { status: 204 }],
 ];
 
 const sets: [string, Call, Move][] = [
   ['set', (cache) => cache.set('k', 1), wasSet],
+  ['touch', (cache) => cache.touch('k', 60), success({ key: 'k', found: true, ttl: 60 })],
   [
     'setMany',
     (cache) => cache.setMany([{ key: 'k', value: 1 }]),

@@ -1,7 +1,7 @@
 import { type TemplateFunction, UsageError } from './template.ts';
 
 /** Variables for all functions under `Parameters`, for one function under its logical id, which takes precedence. */
-export type Overrides = Record<string, Record<string, string>>;
+type Overrides = Record<string, Record<string, string>>;
 
 /**
  * Parses a file in the format of `sam local invoke --env-vars`.

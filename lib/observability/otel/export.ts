@@ -164,7 +164,7 @@ export async function createTelemetry(
       if (lateLogged) return;
       lateLogged = true;
       const late = `no response within ${RESPONSE_WAIT_MS} ms, ${MAX_LATE_FLUSHES} times`;
-      log.warn('the collector is slow or gone; most requests do not wait for it', { error: late });
+      log.warn('the collector does not respond in time; most requests do not wait for it', { error: late });
     },
     async stop() {
       await endsWithin(Promise.allSettled([tracers.shutdown(), meters.shutdown()]), SHUTDOWN_WAIT_MS);

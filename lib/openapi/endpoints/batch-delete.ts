@@ -1,6 +1,5 @@
-import { PayloadTooLargeError } from '../../errors.ts';
 import { batchKeysSchema, MAX_BATCH, MAX_BATCH_REST_BYTES } from '../../http/schemas.ts';
-import { EMBEDDING, type EndpointDocumentation, ok, rejected } from '../endpoint.ts';
+import { EMBEDDING, type EndpointDocumentation, largeBody, ok, rejected } from '../endpoint.ts';
 import { count, object } from '../json-schema.ts';
 
 export function batchDelete(): EndpointDocumentation {
@@ -13,12 +12,7 @@ export function batchDelete(): EndpointDocumentation {
     schemas: { Deleted: object({ count: count('Live entries that were deleted.') }) },
     requestBody: 'BatchKeysRequest',
     successes: [{ status: 200, description: 'None of the entries exists any more.', data: 'Deleted' }],
-    tooLarge: {
-      'large-body': {
-        summary: 'A body that is too large',
-        error: new PayloadTooLargeError('body', MAX_BATCH_REST_BYTES),
-      },
-    },
+    tooLarge: largeBody(MAX_BATCH_REST_BYTES),
     examples: [
       {
         name: 'two',

@@ -1,9 +1,10 @@
-import { PayloadTooLargeError } from '../../errors.ts';
+import { MISSPELLING_RULE } from '../../http/misspelling.ts';
 import { invalidateSchema, MAX_KEY_BYTES, MAX_REST_BYTES } from '../../http/schemas.ts';
 import {
   EMBEDDING,
   type EndpointDocumentation,
   forbidden,
+  largeBody,
   OTHER_TENANT,
   ok,
   PROFILE,
@@ -24,12 +25,15 @@ export function invalidate(): EndpointDocumentation {
     description:
       'Removes every entry of the tenant whose whole key matches. The cost grows with the number of keys that begin with the text before the first `*`, `?` or `[`. A pattern that begins with one of these scans all keys of the tenant.',
     schemas: {
-      InvalidateRequest: withMembers(convert(invalidateSchema), {
-        pattern: {
-          description: `A glob for whole keys, at most ${MAX_KEY_BYTES} bytes: \`*\`, \`?\`, \`[abc]\`, \`[a-z]\`, \`[^a]\`, and \`\\\` before a character that stands for itself. If it is absent or null, every entry is removed. It is required beside unknown members.`,
-        },
-        tenant_id: { description: "Optional. If it is present, it must be the caller's own tenant." },
-      }),
+      InvalidateRequest: {
+        ...withMembers(convert(invalidateSchema), {
+          pattern: {
+            description: `A glob for whole keys, at most ${MAX_KEY_BYTES} bytes: \`*\`, \`?\`, \`[abc]\`, \`[a-z]\`, \`[^a]\`, and \`\\\` before a character that stands for itself. If it is absent or null, every entry is removed. It is required if the body has unknown members.`,
+          },
+          tenant_id: { description: "Optional. If it is present, it must be the caller's own tenant." },
+        }),
+        description: `${MISSPELLING_RULE} Without a pattern, every unknown member is rejected.`,
+      },
       Invalidated: object({
         pattern: { type: 'string', description: "The request's pattern; `*` if it had none." },
         status: { const: 'invalidated' },
@@ -39,12 +43,7 @@ export function invalidate(): EndpointDocumentation {
     requestBody: 'InvalidateRequest',
     successes: [{ status: 200, description: 'The matching entries are removed.', data: 'Invalidated' }],
     failures: ['TenantMismatchError', 'InvalidationIncompleteError'],
-    tooLarge: {
-      'large-body': {
-        summary: 'A body that is too large',
-        error: new PayloadTooLargeError('body', MAX_REST_BYTES),
-      },
-    },
+    tooLarge: largeBody(MAX_REST_BYTES),
     examples: [
       {
         name: 'pattern',

@@ -1,7 +1,6 @@
-import { PayloadTooLargeError } from '../../errors.ts';
 import { MAX_REST_BYTES, touchSchema } from '../../http/schemas.ts';
 import type { Limits } from '../components.ts';
-import { type EndpointDocumentation, ok, PROFILE, rejected } from '../endpoint.ts';
+import { type EndpointDocumentation, largeBody, ok, PROFILE, rejected } from '../endpoint.ts';
 import { convert, object, schemaRef, withMembers } from '../json-schema.ts';
 
 export function touch(limits: Limits): EndpointDocumentation {
@@ -29,12 +28,7 @@ export function touch(limits: Limits): EndpointDocumentation {
     successes: [
       { status: 200, description: 'The TTL is changed, or there is no live entry.', data: 'Touched' },
     ],
-    tooLarge: {
-      'large-body': {
-        summary: 'A body that is too large',
-        error: new PayloadTooLargeError('body', MAX_REST_BYTES),
-      },
-    },
+    tooLarge: largeBody(MAX_REST_BYTES),
     examples: [
       {
         name: 'hit',

@@ -4,7 +4,7 @@ import type { ConnectionProfile } from './connection/profiles.ts';
 /** The deadlines of operations that take more than one round trip. */
 
 /**
- * How much earlier than the operation's timeout a set must take effect, in milliseconds. A set that was answered with 503 then cannot
+ * A set must take effect this long before the operation's timeout, in milliseconds. A set that was answered with 503 then cannot
  * apply a moment later, whatever the rounding of timers and clocks.
  */
 const MARGIN_MS = 50;

@@ -18,9 +18,10 @@ import type { Hit } from '../store.ts';
 export const GENERATION_BYTES = 11;
 
 const FLAGS_AT = GENERATION_BYTES;
-const TTL_AT = FLAGS_AT + 1;
+/** The offset of the TTL, which the expiry follows. */
+export const TTL_AT = FLAGS_AT + 1;
 const EXPIRY_AT = TTL_AT + 6;
-export const BODY_AT = EXPIRY_AT + 13;
+const BODY_AT = EXPIRY_AT + 13;
 
 /** The flags of an entry: how its body is encoded. */
 const PLAIN = '0';

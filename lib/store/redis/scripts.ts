@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { BODY_AT, FLAGS, GENERATION_BYTES } from './entry.ts';
+import { FLAGS, GENERATION_BYTES, TTL_AT } from './entry.ts';
 
 /**
  * All changes that must be atomic on the server, as Lua scripts for Dragonfly, Valkey and Redis.
@@ -191,15 +191,15 @@ return {evicted, unpack(redis.call('ZRANGE', KEYS[2], start, start + sampleCount
  */
 export const touch = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}
 if not generation then return {0} end
-local entry = redis.call('GET', KEYS[4]) or ''
-local head = string.sub(entry, 1, ${GENERATION_BYTES + 1})
+local head = redis.call('GETRANGE', KEYS[4], 0, ${GENERATION_BYTES})
 if ${FLAGS.map((flags) => `head ~= generation .. '${flags}'`).join(' and ')} then return {0} end
 local ttl = tonumber(ARGV[2])
 ${EXTEND_META_KEYS}
 local expiry = string.format('%013.0f', now + ttl)
 local shorter = (tonumber(redis.call('ZSCORE', KEYS[2], ARGV[4])) or 0) > now + ttl
 if not shorter then redis.call('ZADD', KEYS[2], expiry, ARGV[4]) end
-redis.call('SET', KEYS[4], head .. ARGV[3] .. expiry .. string.sub(entry, ${BODY_AT + 1}), 'PX', ARGV[2])
+redis.call('SETRANGE', KEYS[4], ${TTL_AT}, ARGV[3] .. expiry)
+redis.call('PEXPIRE', KEYS[4], ARGV[2])
 if shorter then redis.call('ZADD', KEYS[2], expiry, ARGV[4]) end
 return {1}
 `);

@@ -78,14 +78,14 @@ export class Writer {
   }
 
   /**
-   * Sends writes with a deadline, again if the server rejected them only because the clocks disagree.
+   * Sends a write with a deadline. If the server rejects it only because the clocks disagree, sends it once more.
    *
    * @param send resolves to undefined, or to the server's time in epoch milliseconds if it rejected writes as late
    */
   async #beforeDeadline(send: (deadline: WriteDeadline) => Promise<number | undefined>): Promise<void> {
     const deadline = new WriteDeadline(this.#connection.profile);
     // While the offset is unknown, a server whose clock is behind would accept late sets. After a pause, TIME also checks the connection:
-    // if the set itself found it lost, it would have to wait for its abandoned attempt.
+    // a write that hits a dead connection must wait for the deadline of its abandoned attempt.
     const silentMs = Date.now() - this.#connection.lastReplyEpochMs;
     if (this.#clockOffsetMs === undefined || silentMs > MAX_SILENCE_MS) {
       await this.learnClock(deadline.monotonicMs);

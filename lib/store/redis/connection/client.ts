@@ -59,7 +59,7 @@ export function createClient(
     // Certificates contain the host's name, so it must not be replaced by its address.
     ...(tls && { dnsLookup: (name, done) => done(null, name) }),
   });
-  // A node connects with the options that it has then. Those passed above are from the creation of the client.
+  // This event precedes the node's connection. The login in the options above may have expired since the client was created.
   client.on('+node', (node: Redis) => {
     Object.assign(node.options, access.login());
     ignoreFailedAsking(node);

@@ -24,7 +24,7 @@ const RETRY_PAUSE_MS = 25;
 /** Minimum time between two reads of the access, which may come from a service that charges for each request. */
 const ACCESS_INTERVAL_MS = 500;
 
-export interface RunOptions {
+interface RunOptions {
   /** By `performance.now()`. Default: the operation timeout from now. */
   deadlineMonotonicMs?: number | undefined;
   /** The name of the operation in traces. Default: that of a script. */

@@ -28,7 +28,7 @@ export function accessSource({
   secretArn,
 }: Pick<Config, 'backend' | 'iamCache' | 'secretArn'>): AccessSource {
   if (secretArn !== undefined) return () => secretAccess(secretArn, address);
-  if (!address) throw new Error('A backend has an address or a secret');
+  if (!address) throw new Error('Neither DRAGONFLY_URL nor DRAGONFLY_SECRET_ARN is set');
   if (iamCache !== undefined) return async () => iamAccess(address, iamCache);
   return async () => passwordAccess(address);
 }

@@ -1,6 +1,6 @@
 import { BackendUnavailableError, ServiceError } from '../../../errors.ts';
 
-/** Replies of a server that may serve in a moment. */
+/** Transient errors: the server may serve requests soon. */
 const TRANSIENT_REPLIES = [
   'LOADING',
   'CLUSTERDOWN',
@@ -12,7 +12,7 @@ const TRANSIENT_REPLIES = [
   'BUSY',
 ];
 
-/** Replies of a server that will not serve until somebody intervenes. */
+/** Errors that last until an operator intervenes. */
 const LASTING_REPLIES = [
   'OOM',
   'NOPERM',
@@ -93,7 +93,7 @@ export function isConsequence(message: string): boolean {
 }
 
 /** True if the server does not speak the Redis protocol, by the error's message. */
-export function isForeignProtocol(message: string): boolean {
+function isForeignProtocol(message: string): boolean {
   return /^Unknown RESP type|^Command queue state error/.test(message);
 }
 

@@ -10,7 +10,7 @@ export interface ConnectionProfile {
   /** Timeout for opening a connection, including the TLS handshake. Within one network it takes single milliseconds. */
   connectTimeoutMs: number;
   /**
-   * Silence after which a connection that owes a reply is closed. It is the only way to detect a socket that the server closed
+   * A connection is closed if a reply is pending and nothing has arrived for this time. It is the only way to detect a socket that the server closed
    * while the function was frozen: with a timeout per command, ioredis would keep the dead socket.
    */
   socketTimeoutMs: number;

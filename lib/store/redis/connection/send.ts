@@ -2,7 +2,7 @@ import type { Script } from '../scripts.ts';
 import { type Client, serversOf } from './client.ts';
 
 export type Argument = string | Buffer | number;
-export type EvalCommand = 'evalBuffer' | 'evalshaBuffer';
+type EvalCommand = 'evalBuffer' | 'evalshaBuffer';
 
 /** ioredis's clients and pipelines have these commands, but its types omit them. */
 export type Scripting<Result> = Record<
