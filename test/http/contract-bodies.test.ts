@@ -74,7 +74,7 @@ describeOnEveryBackend('a body', {}, (connect) => {
       'application/x; type=application/json',
       'json',
       '*/*',
-    ])('is rejected with 415 and changes nothing with the Content-Type %j', async (type) => {
+    ])('with the Content-Type %j is rejected with 415 and changes nothing', async (type) => {
       const client = await connectWithEntry();
       detailsOf(await send(client, body, type), 415, 'UNSUPPORTED_MEDIA_TYPE');
       await expectUnchanged(client);
@@ -118,7 +118,7 @@ describeOnEveryBackend('a body', {}, (connect) => {
     });
 
     test.each(['gzip', 'BR', 'zstd', 'deflate', 'x-unknown', 'identity, gzip'])(
-      'is rejected with 415 with the Content-Encoding %s, compressed or not',
+      'with the Content-Encoding %s is rejected with 415, compressed or not',
       async (coding) => {
         const client = await connectWithEntry();
         for (const sent of [body, gzipSync(body)]) {
@@ -144,7 +144,7 @@ describeOnEveryBackend('a body', {}, (connect) => {
     });
 
     test.each(['utf-16', '"UTF-16LE"', 'iso-8859-1', 'us-ascii'])(
-      'is rejected with 415 with the charset %s, in UTF-8 or UTF-16',
+      'with the charset %s is rejected with 415, in UTF-8 or UTF-16',
       async (charset) => {
         const client = await connectWithEntry();
         for (const sent of [body, Buffer.from(body, 'utf16le')]) {

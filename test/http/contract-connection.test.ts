@@ -97,11 +97,11 @@ describe.concurrent('a service whose backend has passwords', () => {
   });
 
   test.for([
-    ['password', '', 'another-secret'],
-    ['password of a user', 'cache', PASSWORD],
-    ['user', 'nobody', PASSWORD],
-    ['user, who is disabled', 'idle', 'idle-secret'],
-  ])('answers 503 and logs WRONGPASS with a wrong %s', async ([, user, secret = ''], context) => {
+    ['a wrong password', '', 'another-secret'],
+    ['the wrong password of a user', 'cache', PASSWORD],
+    ['an unknown user', 'nobody', PASSWORD],
+    ['a disabled user', 'idle', 'idle-secret'],
+  ])('answers 503 and logs WRONGPASS with %s', async ([, user, secret = ''], context) => {
     const url = `dragonfly://${user}:${encoded(secret)}@${address}`;
     await expectRefused({ DRAGONFLY_URL: url }, context, { reason: /WRONGPASS/, secret });
   });

@@ -32,7 +32,7 @@ describe('the router', () => {
     ['OPTIONS', '*', 'not-found', '$default'],
     ['GET', `${API}/`, 'not-found', '$default'],
     ['GET', '/', 'not-found', '$default'],
-  ])('invokes for %s %s the function %s', async (method, target, name, routeKey) => {
+  ])('passes %s %s to the function %s', async (method, target, name, routeKey) => {
     const { event, context } = await invoked({ method, target });
     expect(context.functionName).toBe(name);
     expect(event).toMatchObject({ routeKey, requestContext: { routeKey, http: { method } } });
