@@ -6,14 +6,14 @@ import { startProxy } from '../faults/proxy.ts';
 import { type NatsServer, startNats } from '../support/engines/nats.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { numbersOf, startPublisher } from './publishing.ts';
-import { startedInTests } from './resources.ts';
+import { createStopAfterTest } from './resources.ts';
 import { type Subscriber, subscribe } from './subscriber.ts';
 
-const started = startedInTests();
+const stopAfterTest = createStopAfterTest();
 
 type Publisher = ReturnType<typeof startPublisher>;
 
-/** Far above the bound of 20 ms, for busy machines, and no more than the shortest other timeout. */
+/** Far above the bound of 20 ms, for busy machines, and at most the shortest other timeout. */
 const BOUNDED_MS = 1000;
 
 async function timed(action: () => Promise<unknown>): Promise<number> {
@@ -22,32 +22,36 @@ async function timed(action: () => Promise<unknown>): Promise<number> {
   return performance.now() - begun;
 }
 
-/** The numbers without repetitions: an event may arrive twice. */
+/** The distinct numbers: an event may arrive twice. */
 const distinct = (subscriber: Subscriber) => [...new Set(numbersOf(subscriber))];
 
-/** Waits until so many different events have arrived. */
+/** Waits until `count` distinct events have arrived. */
 async function arrived(subscriber: Subscriber, count: number): Promise<void> {
   await expect.poll(() => distinct(subscriber).length).toBeGreaterThanOrEqual(count);
 }
 
 const logged = ({ lines }: Publisher, message: string) => lines.filter((line) => line.message === message);
 
-test('events published before the first connection are sent in order once there is one', async () => {
+test('events published before the first connection are sent in order after the publisher has connected', async () => {
   const port = await freePort();
   const publisher = startPublisher({ NATS_URL: `nats://${LOOPBACK}:${port}` });
   for (let number = 0; number < 3; number++) publisher.send(number);
   await expect.poll(() => publisher.lines.length).toBeGreaterThan(0);
-  const server = await started(startNats({ port }));
-  const subscriber = await started(subscribe(server.url));
+  const server = await stopAfterTest(startNats({ port }));
+  const subscriber = await stopAfterTest(subscribe(server.url));
   for (let number = 3; number < 6; number++) publisher.send(number);
   await arrived(subscriber, 3);
   expect(numbersOf(subscriber).slice(-3)).toEqual([3, 4, 5]);
 });
 
 test('an outage logs one warning for each cause and one line at its end, without the password', async () => {
-  const server = await started(startNats({ config: 'authorization { user: "u", password: "hunter2" }' }));
+  const server = await stopAfterTest(
+    startNats({ config: 'authorization { user: "u", password: "hunter2" }' }),
+  );
   const publisher = startPublisher({ NATS_URL: server.url.replace('://', '://u:hunter2@') });
-  const subscriber = await started(subscribe(server.url, 'cache.events.>', { user: 'u', pass: 'hunter2' }));
+  const subscriber = await stopAfterTest(
+    subscribe(server.url, 'cache.events.>', { user: 'u', pass: 'hunter2' }),
+  );
   publisher.send(0);
   await arrived(subscriber, 1);
   await server.kill();
@@ -61,7 +65,7 @@ test('an outage logs one warning for each cause and one line at its end, without
 });
 
 test('a rejected login is logged with the reason of the broker, without the password', async () => {
-  const server = await started(startNats({ config: 'authorization { user: "u", password: "p" }' }));
+  const server = await stopAfterTest(startNats({ config: 'authorization { user: "u", password: "p" }' }));
   const publisher = startPublisher({ NATS_URL: server.url.replace('://', '://u:hunter2@') });
   await expect
     .poll(() => publisher.lines)
@@ -70,7 +74,7 @@ test('a rejected login is logged with the reason of the broker, without the pass
 });
 
 test('a rejected subject is logged once per connection and does not block the queue', async () => {
-  const server = await started(
+  const server = await stopAfterTest(
     startNats({
       config: 'authorization { users: [{ user: u, password: p, permissions: { publish: "elsewhere" } }] }',
     }),
@@ -85,25 +89,25 @@ test('a rejected subject is logged once per connection and does not block the qu
   await expect.poll(() => logged(publisher, 'event rejected by the broker')).toHaveLength(2);
 });
 
-test('a killed and restarted broker receives what is published afterwards', async () => {
-  const server = await started(startNats());
+test('a killed and restarted broker receives the events that are published afterwards', async () => {
+  const server = await stopAfterTest(startNats());
   const publisher = startPublisher({ NATS_URL: server.url });
-  const subscriber = await started(subscribe(server.url));
+  const subscriber = await stopAfterTest(subscribe(server.url));
   publisher.send(0);
   await arrived(subscriber, 1);
   await server.kill();
   publisher.send(1);
   await server.restart();
-  const again = await started(subscribe(server.url));
+  const again = await stopAfterTest(subscribe(server.url));
   publisher.send(2);
   await expect.poll(() => numbersOf(again)).toContain(2);
 });
 
-test('events sent into a dark connection are sent again in order over the next one', async () => {
-  const server = await started(startNats());
-  const proxy = await started(startProxy(server.port));
+test('events sent over a silently lost connection are sent again in order over the next connection', async () => {
+  const server = await stopAfterTest(startNats());
+  const proxy = await stopAfterTest(startProxy(server.port));
   const publisher = startPublisher({ NATS_URL: proxy.url.replace('redis:', 'nats:') });
-  const subscriber = await started(subscribe(server.url));
+  const subscriber = await stopAfterTest(subscribe(server.url));
   publisher.send(0);
   await arrived(subscriber, 1);
   proxy.drop();
@@ -120,11 +124,11 @@ test('events sent into a dark connection are sent again in order over the next o
   ]);
 });
 
-test('an event whose confirmation was lost arrives again', async () => {
-  const server = await started(startNats());
-  const proxy = await started(startProxy(server.port));
+test('an event whose confirmation was lost is sent again', async () => {
+  const server = await stopAfterTest(startNats());
+  const proxy = await stopAfterTest(startProxy(server.port));
   const publisher = startPublisher({ NATS_URL: proxy.url.replace('redis:', 'nats:') });
-  const subscriber = await started(subscribe(server.url));
+  const subscriber = await stopAfterTest(subscribe(server.url));
   publisher.send(0);
   await arrived(subscriber, 1);
   await expect.poll(() => timed(publisher.flush)).toBeLessThan(20);
@@ -141,10 +145,10 @@ test.each([
 ])(
   'a network of %s carries a burst of events in order, and a flush stays bounded',
   async (_, count, rate, ms) => {
-    const server = await started(startNats());
-    const proxy = await started(startProxy(server.port));
+    const server = await stopAfterTest(startNats());
+    const proxy = await stopAfterTest(startProxy(server.port));
     const publisher = startPublisher({ NATS_URL: proxy.url.replace('redis:', 'nats:') });
-    const subscriber = await started(subscribe(server.url));
+    const subscriber = await stopAfterTest(subscribe(server.url));
     publisher.send(0);
     await arrived(subscriber, 1);
     proxy.delay(ms);
@@ -164,9 +168,9 @@ test.each<[string, (server: NatsServer) => unknown, (server: NatsServer) => unkn
 ])(
   'while the broker is %s, memory is bounded: the oldest events are dropped, logged once and counted at the end',
   async (_, begin, end) => {
-    const server = await started(startNats());
+    const server = await stopAfterTest(startNats());
     const publisher = startPublisher({ NATS_URL: server.url });
-    const before = await started(subscribe(server.url));
+    const before = await stopAfterTest(subscribe(server.url));
     publisher.send(0);
     await arrived(before, 1);
     await begin(server);
@@ -178,7 +182,7 @@ test.each<[string, (server: NatsServer) => unknown, (server: NatsServer) => unkn
     expect(level).toBe('WARN');
     expect(count).toBeGreaterThan(1000);
     expect(count).toBeLessThan(3000);
-    const after = await started(subscribe(server.url));
+    const after = await stopAfterTest(subscribe(server.url));
     publisher.send(-1);
     await expect.poll(() => numbersOf(after)).toContain(-1);
     expect(logged(publisher, 'event queue full, dropping oldest')).toHaveLength(1);
@@ -194,7 +198,7 @@ test('a broker that accepts connections and never answers has at most one socket
     socket.on('error', () => {}).on('close', () => open.delete(socket));
     socket.resume();
   });
-  await started({
+  await stopAfterTest({
     stop: () => {
       for (const socket of open) socket.destroy();
       silent.close();
@@ -210,11 +214,11 @@ test('a broker that accepts connections and never answers has at most one socket
   expect(await timed(publisher.flush)).toBeLessThan(BOUNDED_MS);
 });
 
-test('with several servers, events go to one that is reachable', async () => {
-  const server = await started(startNats());
+test('a publisher with several servers sends events to a reachable one', async () => {
+  const server = await stopAfterTest(startNats());
   const gone = await freePort();
   const publisher = startPublisher({ NATS_URL: `nats://${LOOPBACK}:${gone},${LOOPBACK}:${server.port}` });
-  const subscriber = await started(subscribe(server.url));
+  const subscriber = await stopAfterTest(subscribe(server.url));
   publisher.send(0);
   await arrived(subscriber, 1);
 });
