@@ -4,7 +4,7 @@ import { type Backend, newTenant } from './backends.ts';
 import { Model } from './model.ts';
 import { everywhere } from './over-the-wire.ts';
 
-/** Parts of tenants' names, keys and patterns that try to be read as something else. */
+/** Tenants, keys and patterns that a faulty store would confuse with each other or with its own keys. */
 const TENANTS = ['a', 'a.b', 'A', '0', 'cache', 'a-e'];
 const KEYS = [
   'k',
@@ -100,7 +100,7 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
   );
 };
 
-/** A step that says what it is when a counterexample is printed. */
+/** @returns a step whose `toString` describes it in the output of a counterexample */
 function named<A extends [string, ...unknown[]]>(
   name: string,
   run: (model: Model, ...args: A) => Promise<void>,
@@ -118,7 +118,7 @@ function passing(ms: number): Step {
   return Object.assign(run, { toString: () => `pass(${ms})` });
 }
 
-/** Sequences on a server wait in real time, so that several run side by side, each with tenants of its own. */
+/** Sequences on a server wait in real time. Therefore several of them run concurrently, each with its own tenants. */
 function effort({ url }: Backend): { lanes: number; runs: number; longestPassMs: number } {
   return url ? { lanes: 16, runs: 6, longestPassMs: 800 } : { lanes: 1, runs: 400, longestPassMs: 5000 };
 }

@@ -6,18 +6,18 @@ import { type OpenStore, soon } from './backends.ts';
 interface Remembered {
   value: string;
   ttl: number;
-  /** Epoch milliseconds between which the store must have written it. */
+  /** The store has written the entry between these times, in epoch milliseconds. */
   from: number;
   until: number;
 }
 
-/** Clocks are read in whole milliseconds, the engine's once for each turn of its loop. */
+/** Clocks are read in whole milliseconds, and the engine reads its clock once per turn of its event loop. */
 const SLACK_MS = 25;
 
 /**
- * What a cache should do, as plain as can be: a map for each tenant, and a clock. Every step is done to the store and to the
- * model, and what the store answers is held against what the model allows. An entry whose time is up at about the moment when
- * it is looked for may be there or not.
+ * The simplest correct cache: a map for each tenant, and a clock. Every step runs on the store and on the model, and the
+ * store's result is compared with the results that the model allows. An entry that expires at about the time of a read may be
+ * a hit or a miss.
  */
 export class Model {
   readonly #opened: OpenStore;
@@ -97,7 +97,7 @@ export class Model {
     expect(entries).toBeGreaterThanOrEqual(remembered.filter((entry) => mustLive(entry, ended)).length);
     expect(entries).toBeLessThanOrEqual(remembered.filter((entry) => mayLive(entry, begun)).length);
     expect(sampled).toBeLessThanOrEqual(entries);
-    // One whose time is up between the two looks.
+    // Entries that may have expired between the count and the sample.
     const unsure = remembered.filter((entry) => mayLive(entry, begun) && !mustLive(entry, ended)).length;
     expect(missing).toBeLessThanOrEqual(unsure);
   }
@@ -161,7 +161,7 @@ export class Model {
 const mayLive = ({ until, ttl }: Remembered, now: number) => now <= until + ttl * 1000 + SLACK_MS;
 const mustLive = ({ from, ttl }: Remembered, now: number) => now < from + ttl * 1000 - SLACK_MS;
 
-/** A matcher of another make: well-formed patterns as a regular expression over bytes. */
+/** An independent matcher: converts a well-formed pattern to a regular expression over bytes. */
 function toRegExp(pattern: string): RegExp {
   const parts = Buffer.from(pattern)
     .toString('latin1')
