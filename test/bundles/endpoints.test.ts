@@ -4,7 +4,7 @@ import { fallback, type Operation, routes } from '../../lib/routes.ts';
 import { type ApiRequest, eventFor } from './events.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 
-// The functions as they are deployed, each in a sandbox of its own, so that all they share is the backend.
+// The functions as they are deployed: each runs in a sandbox of its own, and they share only the backend.
 describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) => {
   const functions = new Map<Operation, LambdaFunction>();
   let tenant: string;
@@ -23,7 +23,7 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     tenant = `bundles-${randomUUID()}`;
   });
 
-  /** Calls an operation in the test's own tenant. */
+  /** Calls an operation as the tenant of the test. */
   async function call(operation: Operation, request: ApiRequest = {}) {
     const event = eventFor(operation, { ...request, headers: { 'X-Tenant-ID': tenant, ...request.headers } });
     const answer = await functions.get(operation)?.invoke(event);
@@ -31,7 +31,7 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     return { status: answer.statusCode, headers: answer.headers ?? {}, body: answer.body ?? '' };
   }
 
-  /** Sets a value that is given as JSON text. */
+  /** Sets a value, given as JSON text. */
   const set = (key: string, value = '1', ttl: number | null = null) =>
     call('set', { body: `{"key":${JSON.stringify(key)},"value":${value},"ttl":${ttl}}` });
   const get = async (key: string) => {
@@ -75,7 +75,7 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     expect(body).toContain(`"data":{"key":"verbatim","value":${value},"found":true,"ttl":`);
   });
 
-  it('carry a value of 5 MiB there and back', async () => {
+  it('set and get a value of 5 MiB', async () => {
     const value = JSON.stringify('x'.repeat(5 * 1024 ** 2 - 2));
     expect((await set('large', value)).status).toBe(201);
     const { status, body } = await call('get', { parameters: { key: 'large' } });
@@ -83,13 +83,13 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     expect(body.includes(value)).toBe(true);
   });
 
-  it('answer a miss with 200', async () => {
+  it('answer a get of a missing key with 200', async () => {
     const { status, body } = await call('get', { parameters: { key: 'never set' } });
     expect(status).toBe(200);
     expect(JSON.parse(body)).toMatchObject({ success: true, data: { key: 'never set', found: false } });
   });
 
-  it('delete a key, and one that was not there', async () => {
+  it('answer a delete of an existing and of a missing key with 204', async () => {
     await set('short-lived');
     for (let time = 0; time < 2; time++) {
       expect(await call('delete', { parameters: { key: 'short-lived' } })).toMatchObject({
@@ -111,13 +111,13 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     },
   );
 
-  it('decode nothing twice', async () => {
+  it('do not decode a key twice', async () => {
     await set('50%25', '"as it is"');
     const { body } = await call('get', { parameters: { key: '50%25' } });
     expect(JSON.parse(body).data).toMatchObject({ key: '50%25', value: 'as it is' });
   });
 
-  it('invalidate what matches a pattern and nothing else', async () => {
+  it('invalidate exactly the keys that match a pattern', async () => {
     for (const key of ['user:1', 'user:2', 'users', 'order:1']) await set(key);
     const { status, body } = await call('invalidate', { body: { pattern: 'user:*' } });
     expect(status).toBe(200);
@@ -127,7 +127,7 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     expect(found).toEqual({ 'user:1': false, 'user:2': false, users: true, 'order:1': true });
   });
 
-  it("tell what the caller's tenant takes, and no other's", async () => {
+  it("return the usage of the caller's tenant, and answer 403 for another tenant", async () => {
     await set('short', '"x"');
     await set('long', JSON.stringify('x'.repeat(500)));
     const { status, body } = await call('usage', { parameters: { tenant_id: tenant } });
@@ -141,7 +141,7 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     expect(await call('usage', { parameters: { tenant_id: 'other' } })).toMatchObject({ status: 403 });
   });
 
-  it("clear the caller's tenant and no other", async () => {
+  it("clear only the caller's tenant", async () => {
     await set('mine');
     const mine = tenant;
     tenant = `${mine}-neighbour`;
@@ -156,26 +156,26 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     expect(await get('theirs')).toMatchObject({ found: true });
   });
 
-  it('report the backend as healthy', async () => {
+  it('report a reachable backend as healthy', async () => {
     const answer = await functions.get('health')?.invoke(eventFor('health'));
     expect(answer?.statusCode).toBe(200);
     expect(JSON.parse(answer?.body ?? '')).toMatchObject({ status: 'healthy', backend: 'dragonfly' });
   });
 
-  it('answer what no route takes with 404', async () => {
+  it('answer a path without a route with 404', async () => {
     const { status, body } = await call('not-found', { method: 'PATCH', path: '/api/v1/cache/a/b' });
     expect(status).toBe(404);
     expect(JSON.parse(body)).toMatchObject({ success: false, error: { code: 'NOT_FOUND' } });
   });
 
-  it('answer another method than those of a path with 405', async () => {
+  it('answer a path without a route for the method with 405', async () => {
     const { status, headers, body } = await call('not-found', { method: 'PATCH', path: '/api/v1/cache/k' });
     expect(status).toBe(405);
     expect(headers).toMatchObject({ allow: 'DELETE, GET, HEAD' });
     expect(JSON.parse(body)).toMatchObject({ error: { code: 'METHOD_NOT_ALLOWED' } });
   });
 
-  it('answer HEAD as GET, with the length of the body and without it', async () => {
+  it('answer HEAD with the Content-Length of GET and without the body', async () => {
     await set('heads', '"up"');
     const [get, head] = [
       await call('get', { query: 'key=heads' }),
@@ -189,9 +189,9 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     });
   });
 
-  it('set and get the largest batch that there may be within what Lambda carries', async () => {
+  it('set and get the largest batch that is accepted within the payload limit of Lambda', async () => {
     const keys = Array.from({ length: 100 }, (_, i) => String(i).padEnd(1024, '"'));
-    // Two of three bytes of them are escaped on their way.
+    // The event and the response are JSON strings, in which two of three bytes of the value are escaped.
     const bodyOf = (strings: number) => {
       const value = `[${'"",'.repeat(strings)}""]`;
       return `{"items":[${keys.map((key) => `{"key":${JSON.stringify(key)},"value":${value},"ttl":2592000}`)}]}`;
@@ -205,13 +205,13 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     expect(error).toMatchObject({ code: 'PAYLOAD_TOO_LARGE', details: { fitting: 99 } });
   });
 
-  it('take a body that comes base64-encoded', async () => {
+  it('accept a base64-encoded body', async () => {
     const { status } = await call('set', { body: { key: 'encoded', value: 'ü' }, base64: true });
     expect(status).toBe(201);
     expect(await get('encoded')).toMatchObject({ value: 'ü' });
   });
 
-  it("echo the caller's identifiers", async () => {
+  it("return the caller's correlation id and request id", async () => {
     const { headers, body } = await call('get', {
       parameters: { key: 'any' },
       headers: { 'X-Correlation-ID': 'corr-1', 'X-Request-ID': 'req-1' },
@@ -241,42 +241,42 @@ describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) =
     ['broken JSON', 'set', { body: '{"key":"k","value":[1,}' }, 400, 'VALIDATION_ERROR'],
     ['a TTL of zero', 'set', { body: { key: 'k', value: 1, ttl: 0 } }, 400, 'VALIDATION_ERROR'],
     [
-      'another media type',
+      'the media type text/plain',
       'set',
       { body: 'k=1', headers: { 'Content-Type': 'text/plain' } },
       415,
       'UNSUPPORTED_MEDIA_TYPE',
     ],
     [
-      'a body that is compressed',
+      'a compressed body',
       'set',
       { body: 'x', base64: true, headers: { 'Content-Encoding': 'gzip' } },
       415,
       'UNSUPPORTED_MEDIA_TYPE',
     ],
     [
-      'too long a value',
+      'a value that is too large',
       'set',
       { body: { key: 'k', value: 'x'.repeat(5 * 1024 ** 2) } },
       413,
       'PAYLOAD_TOO_LARGE',
     ],
     ['an empty pattern', 'invalidate', { body: { pattern: '' } }, 400, 'VALIDATION_ERROR'],
-    ["another's tenant in the body", 'invalidate', { body: { tenant_id: 'other' } }, 403, 'TENANT_MISMATCH'],
+    ['another tenant in the body', 'invalidate', { body: { tenant_id: 'other' } }, 403, 'TENANT_MISMATCH'],
     [
-      "another's tenant in the path",
+      'another tenant in the path',
       'clear-tenant',
       { parameters: { tenant_id: 'other' } },
       403,
       'TENANT_MISMATCH',
     ],
-  ])('refuse %s', async (_, operation, request, status, code) => {
+  ])('reject a request with %s', async (_, operation, request, status, code) => {
     const answer = await call(operation, request);
     expect(answer.status).toBe(status);
     expect(JSON.parse(answer.body)).toMatchObject({ success: false, error: { code } });
   });
 
-  it('log one line of JSON a request, with neither key nor value', async () => {
+  it('log one line of JSON for each request, without key and value', async () => {
     const before = functions.get('set')?.output().length;
     await set('secret key', '"secret value"');
     const lines = functions.get('set')?.output().slice(before).trim().split('\n') ?? [];

@@ -2,25 +2,25 @@ import { randomUUID } from 'node:crypto';
 import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { fallback, type Operation, routes } from '../../lib/routes.ts';
 
-/** What a caller sends, before API Gateway makes an event of it. */
+/** A caller's request, from which API Gateway creates an event. */
 export interface ApiRequest {
-  /** The path's parameters as the function shall see them: decoded. */
+  /** The path parameters, decoded. */
   parameters?: Record<string, string>;
-  /** The query as it stands in the URL, without the `?`: still percent-encoded. */
+  /** The percent-encoded query of the URL, without the `?`. */
   query?: string;
   headers?: Record<string, string>;
-  /** A body; whatever is no string is sent as JSON. */
+  /** A body. A value that is not a string is sent as JSON. */
   body?: unknown;
-  /** Sends the body as API Gateway sends bytes that are not text. */
+  /** Encodes the body in base64, as API Gateway does with binary bodies. */
   base64?: boolean;
   /** Sends HEAD instead of GET. */
   head?: boolean;
-  /** Only for the fallback: the method and path that no route takes. */
+  /** Only for the fallback: a method and path without a route. */
   method?: string;
   path?: string;
 }
 
-/** Who signed the request, as the IAM authorizer says it. */
+/** The caller who signed the request, in the form of the IAM authorizer. */
 const SIGNER = {
   accessKey: 'AKIAIOSFODNN7EXAMPLE',
   accountId: '123456789012',
@@ -32,8 +32,8 @@ const SIGNER = {
 };
 
 /**
- * The event, payload format 2.0, with which API Gateway calls an operation's function. The route table says by which method
- * and path; of several paths, the first whose every parameter is given.
+ * The event, in payload format 2.0, with which API Gateway invokes an operation's function. Method and path are those of the
+ * operation's route. Of several paths, it is the first whose parameters are all given.
  */
 export function eventFor(operation: Operation, request: ApiRequest = {}): APIGatewayProxyEventV2 {
   const { method, path, routeKey, open } = locate(operation, request);
@@ -109,13 +109,13 @@ function headersOf({ headers = {} }: ApiRequest, body: string | undefined): Reco
   };
 }
 
-/** Decoded, and several of one name joined by commas. */
+/** The decoded parameters. The values of a repeated name are joined by commas. */
 function queryParameters(query: string): Record<string, string> {
   const names = new URLSearchParams(query);
   return Object.fromEntries([...names.keys()].map((name) => [name, names.getAll(name).join(',')]));
 }
 
-/** `12/Mar/2026:19:03:58 +0000` */
+/** Formats a time like `12/Mar/2026:19:03:58 +0000`. */
 function accessLogTime(date: Date): string {
   const [, day, month, year, time] = date.toUTCString().split(' ');
   return `${day}/${month}/${year}:${time} +0000`;

@@ -10,50 +10,51 @@ import { BOOTSTRAP, InvocationError, RuntimeApi } from '../support/lambda/runtim
 import { runtimeEnvironment } from '../support/lambda/runtime-environment.ts';
 import { PATIENT } from '../support/patience.ts';
 
-/** A function in a sandbox of its own: one process, one event at a time, frozen in between. */
+/** A function in a sandbox of its own: one process, which handles one event at a time and is frozen between events. */
 export interface LambdaFunction {
   /**
-   * Sends it an event and returns its answer.
+   * Sends an event and returns the response.
    *
-   * @param timeoutMs what the context's getRemainingTimeInMillis counts from; the sandbox is killed after it
-   * @param slackMs what a busy machine may add to that before it is killed
-   * @throws InvocationError when the function throws, ends or takes too long, or event or answer are too large
+   * @param timeoutMs the start value of the context's getRemainingTimeInMillis; the sandbox is killed after it
+   * @param slackMs additional time for a busy machine before the sandbox is killed
+   * @throws InvocationError if the function throws, exits or takes too long, or if the event or the response is too large
    */
   invoke(event: unknown, timeoutMs?: number, slackMs?: number): Promise<APIGatewayProxyStructuredResultV2>;
-  /** All that it has written to stdout and stderr. */
+  /** Its output to stdout and stderr so far. */
   output(): string;
   /** Kills the sandbox, in any state. */
   stop(): Promise<void>;
 }
 
-/** What Lambda takes in an event and in an answer: 6 MB, with some room for what is around them. */
+/** Limit of Lambda for an event and for a response: 6 MB and some overhead. */
 const MAX_PAYLOAD_BYTES = 6_291_556;
 
-/** The longest that any of the functions is given; a busy machine needs more than the others' few seconds. */
+/** The longest timeout of the functions. A busy machine needs more than the few seconds of the other functions. */
 const TIMEOUT_MS = 29_000;
 
-/** How long a function may take before it asks for its first event. Lambda gives 10 s, on a machine that is not shared. */
+/** Time until a function must request its first event. Lambda allows 10 s, on a machine that is less busy. */
 const INIT_TIMEOUT_MS = 30_000;
 
-/** Holds the bundles and what the functions write. */
+/** The directory of the bundles and of the functions' logs. */
 const workspace = mkdtempSync(join(tmpdir(), 'cache-functions-'));
-afterUs('rm -rf "$1"', workspace);
+runAfterExit('rm -rf "$1"', workspace);
 
 let built: Promise<Build> | undefined;
 
-/** The bundles as the stack packs them, built once for this process. */
+/** The bundles of the stack, built once per process. */
 export function bundles(): Promise<Build> {
   built ??= build(join(workspace, 'bundles'));
   return built;
 }
 
 /**
- * Starts a function as Lambda does, from its bundle and with nothing in its environment but what the template declares and
- * what the runtime adds, but for the authorities that this process trusts, and waits until it is ready for an event. Its backend has
- * time for a busy machine, unless `BACKEND_TIMEOUT_MS` is given; '' stands for the default.
+ * Starts a function from its bundle, as Lambda does, and waits until it is ready for an event. Its environment contains the
+ * variables of the template and of the runtime, and NODE_EXTRA_CA_CERTS of this process. `BACKEND_TIMEOUT_MS` is long enough
+ * for a busy machine unless it is given; '' selects the default.
  *
- * @param settings in place of what the template declares; others would never reach a function, so they are refused
- * @throws InvocationError when the bundle cannot be loaded or its start fails
+ * @param settings values for variables of the template
+ * @throws Error if the template does not declare a setting, because a deployed function would not receive it
+ * @throws InvocationError if the bundle cannot be loaded or its start fails
  */
 export async function startFunction(
   operation: FunctionName,
@@ -81,7 +82,7 @@ export async function startFunction(
   const child = spawn(process.execPath, [BOOTSTRAP], {
     cwd: outdir,
     env: {
-      // The backend that TEST_BACKEND_URL names may have a certificate of a private authority.
+      // The backend of TEST_BACKEND_URL may have a certificate of a private authority.
       NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS,
       ...declared,
       ...PATIENT,
@@ -91,7 +92,7 @@ export async function startFunction(
     stdio: ['ignore', log, log],
   });
   closeSync(log);
-  const watchdog = afterUs('kill -9 "$1"', String(child.pid));
+  const watchdog = runAfterExit('kill -9 "$1"', String(child.pid));
   const gone = new Promise<void>((resolve) => {
     child.once('exit', (code, signal) => {
       watchdog.kill('SIGKILL');
@@ -107,7 +108,7 @@ export async function startFunction(
     await gone;
     await api.close();
   };
-  /** Kills the sandbox when what is awaited takes too long. */
+  /** Kills the sandbox if `awaited` takes longer than `ms`. */
   const within = async <T>(ms: number, what: string, awaited: Promise<T>): Promise<T> => {
     const timer = setTimeout(() => {
       api.fail(new InvocationError('Sandbox.Timedout', `${what} timed out after ${ms} ms\n${output()}`));
@@ -142,11 +143,11 @@ export async function startFunction(
 }
 
 /**
- * Runs a line of shell with one argument when this process has come to its end, however it did: test runners end their
- * workers by a signal, which no exit handler sees, and a frozen sandbox would stay for good.
+ * Runs a shell command with one argument when this process ends. An exit handler would not suffice: test runners kill their
+ * workers by a signal, and a frozen sandbox would never exit.
  */
-function afterUs(line: string, argument: string): ChildProcess {
-  // It waits for its input to end. In a group of its own, so that ctrl-C does not take it first.
+function runAfterExit(line: string, argument: string): ChildProcess {
+  // It waits until its stdin is closed. It is in a separate process group, so that ctrl-C does not end it first.
   const watchdog = spawn('sh', ['-c', `read -r _; ${line}`, 'sh', argument], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,

@@ -8,11 +8,11 @@ import { onNode } from '../support/engines/topology.ts';
 import { IMPATIENT } from '../support/patience.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 
-/** As EventBridge sends it. */
+/** The event that EventBridge sends. */
 const event: unknown = JSON.parse(
   readFileSync(new URL('../events/measure-backend.json', import.meta.url), 'utf8'),
 );
-/** What it publishes, in this order. */
+/** The published metrics, in order. */
 const PUBLISHED = [
   METRICS.backendReachable,
   METRICS.backendLatency,
@@ -31,14 +31,16 @@ afterEach(async () => {
   for (const started of running.splice(0).reverse()) await started.stop();
 });
 
-async function started<T extends Server | TestCluster | LambdaFunction>(starting: Promise<T>): Promise<T> {
+async function stopAfterTest<T extends Server | TestCluster | LambdaFunction>(
+  starting: Promise<T>,
+): Promise<T> {
   const result = await starting;
   running.push(result);
   return result;
 }
 
-const measuring = (url: string, settings: Record<string, string> = {}) =>
-  started(
+const startMeasureBackend = (url: string, settings: Record<string, string> = {}) =>
+  stopAfterTest(
     startFunction('measure-backend', {
       ...settings,
       DRAGONFLY_URL: url,
@@ -46,7 +48,7 @@ const measuring = (url: string, settings: Record<string, string> = {}) =>
     }),
   );
 
-/** A line of the log in the form of which CloudWatch makes metrics. */
+/** A log line in the embedded metric format of CloudWatch. */
 interface Emf extends Record<string, unknown> {
   _aws: {
     Timestamp: number;
@@ -58,7 +60,7 @@ interface Emf extends Record<string, unknown> {
   };
 }
 
-/** The lines of metrics that it has written for one event. */
+/** Invokes the function once. @returns the metric lines that it has written */
 async function measure(lambda: LambdaFunction): Promise<Emf[]> {
   const before = lambda.output().length;
   await lambda.invoke(event);
@@ -69,9 +71,9 @@ async function measure(lambda: LambdaFunction): Promise<Emf[]> {
 const namesIn = ({ _aws }: Emf) => _aws.CloudWatchMetrics.flatMap(({ Metrics }) => Metrics);
 
 describe('the function that measures the backend', () => {
-  it('writes one line, with what a server says of itself as metrics', async () => {
-    const server = await started(startServer({ args: ['--maxmemory', String(MAX_BYTES)] }));
-    const lambda = await measuring(server.url);
+  it('writes one line with the metrics of a server', async () => {
+    const server = await stopAfterTest(startServer({ args: ['--maxmemory', String(MAX_BYTES)] }));
+    const lambda = await startMeasureBackend(server.url);
     const [line, ...more] = await measure(lambda);
     expect(more).toEqual([]);
     expect(line?._aws.CloudWatchMetrics).toMatchObject([
@@ -93,9 +95,9 @@ describe('the function that measures the backend', () => {
     expect(rest.BackendConnections).toBeGreaterThanOrEqual(1);
   });
 
-  it('adds up what the servers of a cluster say, and leaves out what they do not', async () => {
-    const cluster = await started(startCluster());
-    const [line] = await measure(await measuring(cluster.url));
+  it('sums the metrics of the servers of a cluster, and omits metrics that they do not report', async () => {
+    const cluster = await stopAfterTest(startCluster());
+    const [line] = await measure(await startMeasureBackend(cluster.url));
     const told = PUBLISHED.filter(
       (metric) => ![METRICS.memoryLimit, METRICS.memoryUsage].some((limit) => limit === metric),
     );
@@ -103,24 +105,24 @@ describe('the function that measures the backend', () => {
     expect(line?.BackendConnections).toBeGreaterThanOrEqual(3);
   });
 
-  it('tells how full the fullest server of a cluster is, and what all of them may use together', async () => {
-    const cluster = await started(startCluster());
+  it('reports the memory usage of the fullest server of a cluster, and the sum of the memory limits', async () => {
+    const cluster = await stopAfterTest(startCluster());
     const limits = [32, 256, 256].map((mebibytes) => mebibytes * 1024 ** 2);
     for (const [index, node] of cluster.nodes.entries()) {
       await onNode(node, (client) => client.config('SET', 'maxmemory', limits[index] ?? 0));
     }
-    const [line] = await measure(await measuring(cluster.url));
+    const [line] = await measure(await startMeasureBackend(cluster.url));
     const [used, limit, usage] = [METRICS.memoryUsed, METRICS.memoryLimit, METRICS.memoryUsage].map(
       ({ name }) => Number(line?.[name]),
     ) as [number, number, number];
     expect(limit).toBe(limits.reduce((sum, bytes) => sum + bytes));
-    // They hold alike, so that the first is nearly six times as full as all of them together.
+    // All servers use about the same memory, so that the first is nearly six times as full as the cluster.
     expect(usage).toBeGreaterThan((3 * (100 * used)) / limit);
   });
 
-  it('says that the backend cannot be reached, and says when it can be again', async () => {
-    const server = await started(startServer());
-    const lambda = await measuring(server.url, IMPATIENT);
+  it('reports an unreachable backend, and a reachable one after its restart', async () => {
+    const server = await stopAfterTest(startServer());
+    const lambda = await startMeasureBackend(server.url, IMPATIENT);
     await server.kill();
     const [line] = await measure(lambda);
     expect(line).toMatchObject({ BackendReachable: 0, service: 'cache-service' });
@@ -129,8 +131,8 @@ describe('the function that measures the backend', () => {
     await expect.poll(async () => (await measure(lambda))[0]?.BackendReachable).toBe(1);
   });
 
-  it('starts where there is no backend', async () => {
-    const lambda = await measuring(`redis://${LOOPBACK}:${await freePort()}`, IMPATIENT);
+  it('starts with an unreachable backend', async () => {
+    const lambda = await startMeasureBackend(`redis://${LOOPBACK}:${await freePort()}`, IMPATIENT);
     expect(await measure(lambda)).toMatchObject([{ BackendReachable: 0 }]);
   });
 });

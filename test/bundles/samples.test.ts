@@ -5,7 +5,7 @@ import { sampleEvent, sampleStatus } from '../events/sample.ts';
 import { startFunction } from './lambda.ts';
 
 test.each(operations)(
-  'the sample event of %s is written from its example, and gets the response',
+  'the sample event of %s matches its example, and the function returns the status of the example',
   async (operation) => {
     const file = new URL(`../events/${operation}.json`, import.meta.url);
     const event = JSON.parse(readFileSync(file, 'utf8'));

@@ -9,10 +9,10 @@ import { IMPATIENT } from '../support/patience.ts';
 import { eventFor } from './events.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 
-/** So short that a test can outlast it by a freeze, in milliseconds. */
+/** BACKEND_TIMEOUT_MS: short enough for a test to freeze the function for longer. */
 const TIMEOUT_MS = 3000;
 
-/** Longer than any timer that a request could have left behind. */
+/** Longer than any timer that a request could have started. */
 const LONG_FREEZE_MS = 1.5 * TIMEOUT_MS;
 
 const running: { stop(): Promise<void> }[] = [];
@@ -21,8 +21,8 @@ afterEach(async () => {
   for (const started of running.splice(0).reverse()) await started.stop();
 });
 
-/** Ends it after the test. */
-async function started<T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> {
+/** Stops it after the test. */
+async function stopAfterTest<T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> {
   const result = await starting;
   running.push(result);
   return result;
@@ -33,7 +33,7 @@ const sandbox = (
   backend?: { url: string },
   settings: Record<string, string> = {},
 ): Promise<LambdaFunction> =>
-  started(startFunction(operation, { ...settings, ...(backend && { DRAGONFLY_URL: backend.url }) }));
+  stopAfterTest(startFunction(operation, { ...settings, ...(backend && { DRAGONFLY_URL: backend.url }) }));
 
 const headers = { 'X-Tenant-ID': 'sandbox' };
 const setEvent = eventFor('set', { headers, body: { key: 'k', value: 'kept' } });
@@ -49,9 +49,9 @@ const connectionsMade = (server: Server): Promise<number> =>
     return Number((await infoFields(node, 'stats')).total_connections_received);
   });
 
-describe('a function that was frozen', () => {
-  it('goes on with the connection it had', async () => {
-    const server = await started(startServer());
+describe('a function after a freeze', () => {
+  it('uses its existing connection', async () => {
+    const server = await stopAfterTest(startServer());
     const set = await sandbox('set', server, { BACKEND_TIMEOUT_MS: String(TIMEOUT_MS) });
     await set.invoke(setEvent);
     const before = await connectionsMade(server);
@@ -59,13 +59,13 @@ describe('a function that was frozen', () => {
       await sleep(LONG_FREEZE_MS);
       expect(await set.invoke(setEvent)).toMatchObject({ statusCode: 201 });
     }
-    // The look itself makes one.
+    // Reading the count takes one connection.
     expect(await connectionsMade(server)).toBe(before + 1);
   });
 
-  it('finds its way back when the connection went dark meanwhile', async () => {
-    const server = await started(startServer());
-    const proxy = await started(startProxy(server.port));
+  it('reconnects and answers if the connection was lost silently', async () => {
+    const server = await stopAfterTest(startServer());
+    const proxy = await stopAfterTest(startProxy(server.port));
     const [set, get] = await Promise.all([sandbox('set', server), sandbox('get', proxy)]);
     await set.invoke(setEvent);
     expect(await get.invoke(getEvent)).toMatchObject(hit);
@@ -74,8 +74,8 @@ describe('a function that was frozen', () => {
     expect(await get.invoke(getEvent)).toMatchObject(hit);
   });
 
-  it('finds its way back when the backend was restarted meanwhile', async () => {
-    const server = await started(startServer());
+  it('reconnects and answers if the backend was restarted', async () => {
+    const server = await stopAfterTest(startServer());
     const [set, get] = await Promise.all([sandbox('set', server), sandbox('get', server)]);
     await set.invoke(setEvent);
     expect(await get.invoke(getEvent)).toMatchObject(hit);
@@ -84,9 +84,9 @@ describe('a function that was frozen', () => {
   });
 });
 
-describe('a function whose backend is away', () => {
-  it('starts, answers 503 and serves as soon as the backend is there', async () => {
-    const server = await started(startServer());
+describe('a function with an unreachable backend', () => {
+  it('starts, answers 503, and answers 200 when the backend is reachable again', async () => {
+    const server = await stopAfterTest(startServer());
     await server.kill();
     const [get, health] = await Promise.all([
       sandbox('get', server, IMPATIENT),
@@ -105,7 +105,7 @@ describe('a function whose backend is away', () => {
     await expect.poll(() => get.invoke(getEvent)).toMatchObject(miss);
   });
 
-  it('tells callers nothing about it', async () => {
+  it('returns neither the address nor the password of the backend to callers', async () => {
     const port = await freePort();
     const get = await sandbox('get', { url: `redis://user:secret@${LOOPBACK}:${port}` }, IMPATIENT);
     const answer = JSON.stringify(await get.invoke(getEvent));
@@ -116,7 +116,7 @@ describe('a function whose backend is away', () => {
 });
 
 describe('a function without DRAGONFLY_URL', () => {
-  it('serves from a memory of its own and warns of it once, at its start', async () => {
+  it('uses the memory store and logs one warning at its start', async () => {
     const health = await sandbox('health');
     const warnings = () =>
       health
@@ -139,15 +139,15 @@ describe('a function without DRAGONFLY_URL', () => {
     ['delete', eventFor('delete', { headers, parameters: { key: 'k' } }), 204],
     ['invalidate', eventFor('invalidate', { headers, body: {} }), 200],
     ['clear-tenant', eventFor('clear-tenant', { headers, parameters: { tenant_id: 'sandbox' } }), 204],
-  ])('answers a %s', async (operation, event, status) => {
+  ])('answers a %s successfully', async (operation, event, status) => {
     const running = await sandbox(operation);
     expect(await running.invoke(event)).toMatchObject({ statusCode: status });
   });
 });
 
-describe('a function that cannot do its work', () => {
+describe('a function', () => {
   it.each(Object.entries({ MAX_TTL_SECONDS: 'long', DRAGONFLY_URL: 'http://cache', ENABLE_NATS: 'true' }))(
-    'does not start when %s is %s, and says so',
+    'does not start with the invalid setting %s=%s, and reports its name',
     async (name, value) => {
       await expect(startFunction('get', { [name]: value })).rejects.toThrow(
         expect.objectContaining({ name: 'ConfigError', message: expect.stringContaining(name) }),
@@ -155,8 +155,8 @@ describe('a function that cannot do its work', () => {
     },
   );
 
-  it('is ended when its time is up', async () => {
-    const server = await started(startServer());
+  it('is killed when its timeout expires', async () => {
+    const server = await stopAfterTest(startServer());
     const get = await sandbox('get', server);
     server.pause();
     await expect(get.invoke(getEvent, 100)).rejects.toThrow(

@@ -17,9 +17,9 @@ export interface Backend {
 
 export interface OpenStore {
   store: CacheStore;
-  /** Lets time pass, in milliseconds: by the store's own clock, or really. */
+  /** Advances the store's clock by `ms`, or waits for that time if the store uses the real clock. */
   pass(ms: number): Promise<void>;
-  /** The time by which entries expire, in epoch milliseconds. */
+  /** The time of the store's clock, in epoch milliseconds. */
   now(): number;
 }
 
@@ -39,7 +39,7 @@ const embedded: Backend = {
   },
 };
 
-/** Every store there is: embedded, and one for each server or cluster that this run tests on. */
+/** All stores: the embedded store, and one for each server or cluster of this run. */
 export const backends: Backend[] = [
   embedded,
   ...inject('targets').map(
@@ -54,20 +54,20 @@ async function open(url: string, settings: Partial<Config> = {}): Promise<OpenSt
 
 let tenants = 0;
 
-/** A tenant that nobody else has, so that tests can share a server. */
+/** A new unique tenant, so that tests can share a server. */
 export function newTenant(): string {
   return `t${process.pid}-${Date.now().toString(36)}-${++tenants}`;
 }
 
-/** Far enough away for everything. */
+/** A deadline that is late enough for every operation of a test. */
 export const soon = (): number => Date.now() + 25_000;
 
-/** Runs 250 operations at a time: with all of them at once, the last would wait for the others until they time out. */
+/** Runs 250 operations at a time. If all of them ran at once, the last ones could time out while they wait for the others. */
 export async function inBatches<T>(items: T[], action: (item: T) => Promise<unknown>): Promise<void> {
   for (let at = 0; at < items.length; at += 250) await Promise.all(items.slice(at, at + 250).map(action));
 }
 
-/** Matches what is left, in seconds, of a TTL of ten seconds or more that was set a moment ago, on a machine that may have stood still since. */
+/** Matches the remaining seconds of a TTL of at least ten seconds that was just set, with a tolerance for busy machines. */
 export const leftOf = (ttl: number) =>
   expect.toSatisfy(
     (left) => Number.isInteger(left) && left <= ttl && left > ttl - 10,

@@ -127,7 +127,7 @@ describe.each(backends)('a batch of gets with a bound on its bytes, $name', ({ o
       tenant,
       keys.map((key) => ({ key, value: ten, ttlSeconds: 60 })),
     );
-    // Misses take nothing.
+    // Misses do not count towards the bound.
     const found = await store.getMany(tenant, ['absent', ...keys.slice(0, 5)], maxBytes);
     expect(found.map((hit) => hit?.value)).toEqual([undefined, ...Array(values).fill(ten)]);
     await store.close();
@@ -138,7 +138,7 @@ test.each<[string, (store: CacheStore) => Promise<unknown>]>([
   ['a get', (store) => store.get('t', 'a')],
   ['a batch of gets', (store) => store.getMany('t', ['a'], PLENTY)],
 ])('%s counts as a use, so the memory store evicts another entry', async (_, use) => {
-  // Room for three entries of a character each, and not for a fourth.
+  // Memory for three entries with a value of one character, and not for a fourth.
   const store = new MemoryStore({ memoryMaxBytes: 3 * (ENTRY_OVERHEAD_BYTES + 3) + 100 });
   for (const key of ['a', 'b', 'c']) await store.set('t', key, '1', 60);
   await use(store);

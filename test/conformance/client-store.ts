@@ -9,9 +9,7 @@ import { extractRaw } from '../../lib/json/extract.ts';
 import { JsonText } from '../../lib/json/raw.ts';
 import type { CacheStore, Hit } from '../../lib/store/store.ts';
 
-/**
- * A store that is a running service, spoken to through the client: values go and come as the JSON texts that they are.
- */
+/** A store that calls a running service through the client. Values are JSON texts, which are sent and returned verbatim. */
 export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
   const client = new CacheClient({
     url,
@@ -36,15 +34,15 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
       await set(tenant, { key, value, ttl });
     },
     touch: (tenant, key, ttl) => of(tenant).touch(key, ttl),
-    // Alone a delete does not tell whether there was anything.
+    // A single delete does not return whether the entry existed.
     delete: async (tenant, key) => (await of(tenant).deleteMany([key])) === 1,
-    // How much a batch may hold is not the caller's to say.
+    // A caller of the service cannot set the maximum size of a batch.
     getMany: async (tenant, keys) => (await of(tenant).getMany<JsonText>(keys)).map(hitOf),
     setMany: async (tenant, items) => {
       await of(tenant).setMany(items.map(({ ttlSeconds, ...item }) => ({ ...item, ttl: ttlSeconds })));
     },
     deleteMany: (tenant, keys) => of(tenant).deleteMany(keys),
-    // Nor when it is to stop.
+    // A caller of the service cannot set a deadline.
     invalidate: async (tenant, { pattern }) => {
       try {
         return { count: await of(tenant).invalidate(pattern ?? '*'), complete: true };
@@ -53,7 +51,7 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
         return { count: error.count, complete: false };
       }
     },
-    // A clear does not tell how much went.
+    // A clear does not return the number of removed entries.
     clear: async (tenant) => {
       const { entries } = await of(tenant).usage();
       await of(tenant).clear();
@@ -71,10 +69,7 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
   };
 }
 
-/**
- * What is asked for at one moment for one tenant goes in batches: suites ask for thousands, each of which would otherwise be
- * a request.
- */
+/** Sends concurrent operations of one tenant as batches: the suites start thousands, which would otherwise be single requests. */
 function together<I, R>(
   one: (tenant: string, item: I) => Promise<R>,
   many: (tenant: string, items: I[]) => Promise<R[]>,
@@ -100,7 +95,7 @@ function hitOf(lookup: Lookup<JsonText>): Hit | undefined {
   return { value: text, bytes: Buffer.byteLength(text), ttl: lookup.ttl };
 }
 
-/** An answer in which the values are the texts that they came as. */
+/** Parses a response and keeps its values as JSON texts. */
 function parseVerbatim(body: string): unknown {
   const alone = extractRaw(body, 'data.value');
   const { skeleton, rawValues } = alone.rawValues.length > 0 ? alone : extractRaw(body, 'data.items[].value');

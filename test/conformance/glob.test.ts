@@ -6,7 +6,7 @@ import { infoFields, masters, rawClient } from '../support/engines/inspect.ts';
 import { globMatches } from '../support/glob.ts';
 import { newTenant } from './backends.ts';
 
-// Few letters, so that patterns and keys meet; two of more than one byte, since the engines match bytes.
+// Few letters, so that patterns match keys often. Two letters have several bytes, because the engines match bytes.
 const LETTERS = ['a', 'b', 'c', 'é', '漢'];
 const SPECIAL = ['*', '?', '[', ']', '^', '-', '\\'];
 
@@ -14,7 +14,7 @@ const letter = fc.constantFrom(...LETTERS);
 const ascii = fc.constantFrom('a', 'b', 'c');
 const key = fc.string({ unit: fc.constantFrom(...LETTERS, ...SPECIAL), minLength: 1, maxLength: 8 });
 
-/** A class that every engine reads alike: closed, its ranges of plain letters. */
+/** A class that all engines match in the same way: it is closed, and its ranges consist of ASCII letters. */
 const tidyClass = fc
   .tuple(
     fc.constantFrom('', '^'),
@@ -58,7 +58,7 @@ describe("the service's glob and the tests' own", () => {
     await client.quit();
   });
 
-  /** What the engine finds: it matches a hash's fields by the same code as keys, and a hash is nobody else's. */
+  /** The names that the engine matches. It matches fields of a hash by the same code as keys, and no other test uses the hash. */
   async function matchedByEngine(pattern: string): Promise<string[]> {
     const found: string[] = [];
     let cursor = '0';
@@ -92,7 +92,7 @@ describe("the service's glob and the tests' own", () => {
   test('match what Redis matches, for patterns with unclosed classes and stray special characters', async () => {
     const [node] = masters(client);
     const { dragonfly_version } = await infoFields(node as Redis, 'server');
-    // Dragonfly has a matcher of its own, which only agrees with Redis's where a pattern is well formed.
+    // The matcher of Dragonfly gives the same result as that of Redis only for well-formed patterns.
     const patterns = dragonfly_version ? tidy : anything;
     await fc.assert(fc.asyncProperty(cases(patterns), compare), { numRuns: 150 });
   });

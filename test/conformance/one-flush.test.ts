@@ -14,12 +14,12 @@ import { leftOf } from './backends.ts';
 const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`);
 const items = keys.map((key) => ({ key, value: `"${key}"`, ttlSeconds: 60 }));
 
-/** As a function is set up, and as the local server is: only the latter's client gathers commands by itself. */
+/** With the settings of a function and of the local server. Only the client of the local server pipelines commands automatically. */
 describe.each([true, false])('a batch, on Lambda: %s', (onLambda) => {
   let server: Server;
   let proxy: FaultProxy;
   let store: CacheStore;
-  /** With nothing between it and the server. */
+  /** Connected without the proxy. */
   let direct: CacheStore;
   let raw: Redis;
 
@@ -33,7 +33,7 @@ describe.each([true, false])('a batch, on Lambda: %s', (onLambda) => {
     };
     store = await open(proxy.url);
     direct = await open(server.url);
-    // The server knows the scripts afterwards.
+    // Loads the scripts on the server.
     await store.setMany('t', items);
     await store.deleteMany('t', keys);
   });
@@ -60,9 +60,9 @@ describe.each([true, false])('a batch, on Lambda: %s', (onLambda) => {
     proxy.hold();
     const answered = send(store);
     await sleep(150);
-    // If the process stood still, what has arrived is read only now.
+    // If the process was suspended, it reads the received data only now.
     for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
-    // Whatever would be sent after an answer is held for good.
+    // Commands sent after the first reply are held by the proxy, so that a second round trip would not complete.
     proxy.release();
     proxy.hold();
     try {
@@ -86,7 +86,7 @@ describe.each([true, false])('a batch, on Lambda: %s', (onLambda) => {
     const reads = async () => Number((await infoFields(raw, 'stats')).total_reads_processed);
     await store.setMany('t', items);
     const before = await reads();
-    // The server's own count of what it read has the second look at it too.
+    // Reading the count adds to the count.
     const own = (await reads()) - before;
     await send(direct);
     expect((await reads()) - before - 2 * own).toBe(1);

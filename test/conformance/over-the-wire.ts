@@ -3,11 +3,11 @@ import { startService } from '../http/service.ts';
 import { type Backend, backends } from './backends.ts';
 import { clientStore } from './client-store.ts';
 
-/** A backend behind a running service, and the client in front of that. */
+/** A backend behind a running service, which is called through the client. */
 function overTheWire({ name, url }: Backend): Backend {
   return {
     name: `${name}, over the wire`,
-    // Not undefined as for the embedded store alone: here its clock is the service's, which nobody can put forward.
+    // Not undefined, unlike the embedded store alone: a test cannot advance the clock of the service.
     url: url ?? 'memory',
     open: async () => {
       const service = await startService(url === undefined ? {} : { DRAGONFLY_URL: url });
@@ -21,5 +21,5 @@ function overTheWire({ name, url }: Backend): Backend {
   };
 }
 
-/** Every store there is, and each once more over the wire: for what the wire can say. */
+/** All stores, and each of them again through the service and the client. */
 export const everywhere: Backend[] = [...backends, ...backends.map(overTheWire)];

@@ -10,7 +10,7 @@ import { type Server, startServer } from '../support/engines/server.ts';
 import { PATIENT } from '../support/patience.ts';
 import { inBatches, soon } from './backends.ts';
 
-// By the engine's own count. What a script calls counts too, so that of scripts it is their calls that are looked at.
+// The engine counts the commands. It also counts commands inside scripts, so that the tests compare the number of script calls.
 const keys = Array.from({ length: 300 }, (_, i) => `k:${i}`);
 
 describe.each(['single server', 'cluster'] as const)('commands to the backend, %s', (kind) => {
@@ -22,7 +22,7 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
     engine = kind === 'cluster' ? await startCluster() : await startServer();
     const config = readConfig({ ...PATIENT, DRAGONFLY_URL: engine.url });
     store = await openStore(config, createLog({ ...config, logLevel: 'ERROR' }));
-    // Connects every node, and makes each of them know the scripts.
+    // Connects to every node, and loads the scripts there.
     await inBatches(keys, (key) => store.set('warm', key, '1', 60));
     await inBatches(keys, (key) => store.delete('warm', key));
   });
@@ -47,7 +47,7 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
       expect(await set()).toMatchObject({ evalsha: 1, time: 1 });
     } finally {
       Date.now = now;
-      // Learns the difference between the clocks anew, for the tests behind.
+      // Measures the difference between the clocks again, for the following tests.
       await set();
     }
   });
@@ -112,7 +112,7 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
       await fresh.getMany('t', keys.slice(0, 100), 1e6);
       await fresh.close();
     });
-    // A command that was sent back has the slots asked for anew, and goes to any server.
+    // A redirected command would cause another CLUSTER SLOTS.
     expect(sent).toMatchObject(kind === 'cluster' ? { mget: 16, 'cluster|slots': 1 } : { mget: 16 });
   });
 

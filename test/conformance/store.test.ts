@@ -20,7 +20,7 @@ const VALUES = {
   'a long text of all planes': JSON.stringify('a\u00e9\u6f22\u{1f388}'.repeat(50_000)),
 };
 
-/** Keys that a careless keyspace, protocol or path would mix up or trip over. */
+/** Keys that a faulty keyspace, protocol or path would confuse or reject. */
 const KEYS = [
   'user:1', 'user:10', 'user', 'USER:1', ' user:1', 'user:1 ', 'a/b', 'a//b', '..', '%2F', '%', 'a?b', '*', '[a]', '\\',
   '{a}', '{', '}', '{cache:x:0}:gen', ':gen', ':e:', '__proto__', 'constructor', 'é', 'e\u0301', '日本', '\u{10ffff}',
@@ -60,7 +60,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
   test.each(Object.entries(VALUES))('returns %s as it was set', async (_, text) => {
     await store.set(tenant, 'k', text, 60);
     const hit = await store.get(tenant, 'k');
-    // Compared before it is shown: a difference in a megabyte is no message.
+    // A failed toBe on the texts would print a megabyte.
     expect(hit?.value === text).toBe(true);
   });
 
@@ -68,7 +68,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     const begun = opened.now();
     await store.set(tenant, 'k', '1', 60);
     const ttl = async () => (await store.get(tenant, 'k'))?.ttl;
-    /** By the time that has passed, of which some was before the set; clocks are read in whole milliseconds. */
+    /** Lower bound from the time since before the set. The 25 ms are for clocks that are read in whole milliseconds. */
     const least = () => Math.ceil(60 - (opened.now() - begun + 25) / 1000);
     const first = await ttl();
     expect(first).toBeLessThanOrEqual(60);
@@ -81,7 +81,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
 
   test('replaces the value and the TTL of an existing entry', async () => {
     await store.set(tenant, 'k', '"long lived"', 1000);
-    // Not so short that it expires while a busy machine stands still.
+    // Long enough that the entry does not expire on a busy machine.
     await store.set(tenant, 'k', '"short lived"', 10);
     expect(await store.get(tenant, 'k')).toEqual({ value: '"short lived"', bytes: 13, ttl: leftOf(10) });
     await store.set(tenant, 'k', '"expires"', 1);
@@ -181,7 +181,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
       const keys = Array.from({ length: 40 }, (_, i) => `k:${i}`);
       await setAll(keys);
       expect(await glob(pattern)).toEqual({ count: 0, complete: true });
-      // A set looks whether its shard is whole.
+      // A set checks whether its shard's meta keys are complete.
       await setAll(keys.map((key) => `other:${key}`));
       expect(await present(keys)).toEqual(keys);
     },
@@ -213,7 +213,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     await setAll(['k:1', 'k:2']);
     expect(await present(keys)).toEqual(['k:1', 'k:2']);
     expect(await glob('k:*')).toEqual({ count: 2, complete: true });
-    // What still takes memory went with the clear, and is not counted again.
+    // Entries that still take memory were removed by the clear and are not counted again.
     await setAll(['k:1', ...keys.map((key) => `l:${key}`)]);
     expect(await glob('k:2')).toEqual({ count: 0, complete: true });
     expect(await store.deleteMany(tenant, keys)).toBe(1);
@@ -249,7 +249,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
   test('counts all entries of a large tenant, and estimates their bytes', async () => {
     const overhead = await overheadOf(store, `${tenant}.other`);
     const keys = Array.from({ length: 6000 }, (_, i) => `k:${i}`);
-    // One in three is a thousand bytes long, the others have a hundred.
+    // One value in three has a thousand bytes, the others have a hundred.
     const value = (i: number) => `"${'x'.repeat(i % 3 === 0 ? 998 : 98)}"`;
     const ttl = (i: number) => 100 + (i % 50);
     await inBatches([...keys.keys()], (i) => store.set(tenant, keys[i] as string, value(i), ttl(i)));
@@ -257,7 +257,7 @@ describe.each(everywhere)('a store, $name', ({ open }) => {
     expect(usage).toMatchObject({ entries: 6000, missing: 0 });
     expect(usage.sampled).toBeGreaterThanOrEqual(256);
     const mean = usage.bytes / 6000 - overhead;
-    // The mean of 400 is off by 27 where 256 are looked at; this is seven times as much.
+    // With a sample of 256, the standard error of the mean of 400 is 27. The tolerance is seven times that.
     expect(mean).toBeGreaterThan(400 - 190);
     expect(mean).toBeLessThan(400 + 190);
   });
@@ -301,7 +301,7 @@ describe.each(backends)('the servers of a store, $name', ({ open }) => {
   });
 });
 
-/** What an entry takes beside its value, by what one takes. */
+/** The bytes that an entry takes in addition to its value, measured with one entry. */
 async function overheadOf(store: CacheStore, tenant: string): Promise<number> {
   await store.set(tenant, 'k', '1', 60);
   return (await store.usage(tenant)).bytes - 1;
@@ -309,7 +309,7 @@ async function overheadOf(store: CacheStore, tenant: string): Promise<number> {
 
 describe.each(backends)('an invalidation that runs out of time, $name', ({ open }) => {
   test('returns the count so far, and removes more when it is repeated', async () => {
-    // One shard, so that it is known how much a page holds: 1,000 names on a server, 10,000 in memory.
+    // One shard, so that the number of pages is known: a page has 1,000 names on a server and 10,000 in memory.
     const { store } = await open({ shards: 1 });
     const tenant = newTenant();
     const keys = Array.from({ length: 25_000 }, (_, i) => `k:${i}`);

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-test('a short run finds hits, misses and sets, and how much memory they take, and draws them', async () => {
+test('a short run records hits, misses, sets and the used memory, and draws them', async () => {
   const [into, json] = [join(directory, 'a.svg'), join(directory, 'run.json')];
   await run(process.execPath, [MAIN, '--seconds', '4', '--rate', '100', '--into', into, '--json', json]);
   const { samples, happenings, limit, machine }: Run = JSON.parse(await readFile(json, 'utf8'));
@@ -27,7 +27,7 @@ test('a short run finds hits, misses and sets, and how much memory they take, an
   const sum = (field: 'hits' | 'misses' | 'sets') => samples.reduce((total, each) => total + each[field], 0);
   expect(sum('hits')).toBeGreaterThan(0);
   expect(sum('misses')).toBeGreaterThan(0);
-  // What was missed at the very end may have been set after it.
+  // A miss at the very end may be set after the run.
   expect(sum('sets')).toBeLessThanOrEqual(sum('misses'));
   expect(sum('sets')).toBeGreaterThan(0);
   for (const { memory } of samples.slice(1)) {
@@ -56,7 +56,7 @@ test('a short run finds hits, misses and sets, and how much memory they take, an
   expect(await readFile(again, 'utf8')).toBe(await readFile(into, 'utf8'));
 });
 
-test('a sample has what was told in its second, and nothing of the next', () => {
+test('a sample contains the metrics of its own second only', () => {
   const metric = (time: number, { name, unit }: { name: string; unit: string }, value: number): Timed => ({
     ...{ time, name, unit, values: [value], namespace: 'n' },
     dimensions: { service: 's', operation: 'get' },

@@ -3,17 +3,17 @@ import type { Access } from '../faults/eviction/workload.ts';
 import type { Answer, Call, Caller } from '../faults/harness/caller.ts';
 
 export interface LoadOptions {
-  /** How many keys are asked for a second. */
+  /** Gets per second. */
   rate: number;
-  /** How many callers share them, each with one request at a time. */
+  /** Number of concurrent callers. Each sends one request at a time. */
   callers: number;
-  /** When to end, by `performance.now()`. */
+  /** The end, in milliseconds of `performance.now()`. */
   end: number;
   textOfKey: (key: string) => string;
   ttlSeconds: number;
 }
 
-/** What a cache is there for: callers who read, and write what they did not find. */
+/** The usual load of a cache: callers get keys, and set the keys that were misses. */
 export async function readAndFill(
   service: Caller,
   accesses: Iterator<Access, never>,
@@ -24,11 +24,11 @@ export async function readAndFill(
     for (let at = first; at < end; at += pause) {
       const wait = at - performance.now();
       if (wait > 0) await sleep(wait);
-      // What a slow answer has made late is left out: nobody asks twice as fast afterwards.
+      // Gets that a slow response has delayed are skipped: a caller does not catch up.
       else at -= Math.ceil(wait / pause) * pause;
       const { tenant, key } = accesses.next().value;
       const { text } = await service.ask({ operation: 'get', tenant, key });
-      // Who gets no answer in time goes on without the cache, and so with a failure of the set.
+      // A caller whose get or set fails continues without the cache.
       if (!text.includes('"found":false')) continue;
       await service.ask({ operation: 'set', tenant, key, value: textOfKey(key), ttlSeconds });
     }
@@ -37,7 +37,7 @@ export async function readAndFill(
   await Promise.all(Array.from({ length: callers }, (_, index) => work(start + (index * pause) / callers)));
 }
 
-/** @throws Error for any answer but a success */
+/** @throws Error unless the request succeeds */
 export async function ask(service: Caller, call: Call): Promise<Answer> {
   const answer = await service.ask(call);
   if (answer.status >= 300)

@@ -6,31 +6,31 @@ const WIDTH = 700;
 const LEFT = 70;
 const RIGHT = 150;
 
-/** Of each panel, and from one to the next, in pixels. */
+/** The height of a panel, and the distance from the top of a panel to the top of the next, in pixels. */
 const PANEL = 104;
 const STEP = 146;
 
 const PALE = '#a6cbe3';
 
-/** One line or area of a panel: the field that it shows, and what it is called at its right. */
+/** One line or area of a panel: the field that it shows, and its label on the right. */
 interface Series {
   field: string;
   label: string;
   colour: string;
-  /** Where its label stands, from the panel's upper edge. */
+  /** Distance of its label from the panel's upper edge. */
   labelAt: number;
 }
 
 interface Panel {
   title: string;
   domain: [number, number];
-  /** Times differ by more than lengths can show. */
+  /** For times, which differ too much for a linear axis. */
   logarithmic?: true;
   marks: Mark[];
   series: Series[];
 }
 
-/** The run second by second: hit rate, times, requests, memory and evictions, one below the other. */
+/** Panels of hit rate, times, requests, memory and evictions, one below the other, by second of the run. */
 export function picture(run: Run): Spec {
   const mib = run.limit / 1024 ** 2;
   const samples = run.samples.map((sample) => ({
@@ -100,7 +100,7 @@ export function picture(run: Run): Spec {
   };
 }
 
-/** @param last has the axis of time */
+/** @param last the last panel contains the time axis */
 function drawn({ title, domain, logarithmic, marks, series }: Panel, y: number, last: boolean): Mark {
   return {
     type: 'group',
@@ -166,7 +166,7 @@ function line(field: string, colour: string): Mark {
   };
 }
 
-/** @param from the field of its lower edge; undefined: zero */
+/** @param from the field of the lower edge; undefined for zero */
 function area(field: string, from: string | undefined, colour: string): Mark {
   return {
     type: 'area',
@@ -188,7 +188,7 @@ function limit(value: number): Mark {
   return { type: 'rule', encode: { enter: { ...enter, strokeDash: { value: [5, 3] } } } };
 }
 
-/** What was done, as an upright line through all panels. */
+/** The operations during the run, as vertical lines through all panels. */
 function happenings(height: number): Mark[] {
   const from = { data: 'happenings' };
   return [

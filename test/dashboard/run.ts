@@ -10,22 +10,22 @@ import { infoFields } from '../support/engines/inspect.ts';
 import { ask, readAndFill } from './load.ts';
 import { type EngineState, type Sample, samplesOf, type Timed } from './samples.ts';
 
-/** Something that was done to the cache while it was in use. */
+/** An operation on the cache during the run, which the picture marks. */
 export interface Happening {
   /** Seconds since the run began. */
   at: number;
   what: string;
 }
 
-/** What the picture is drawn from. */
+/** The data of the picture. */
 export interface Run {
   machine: Machine;
   seconds: number;
-  /** Keys that are asked for a second, of how many, and how long their values are in bytes. */
+  /** Gets per second, the number of different keys, and the length of their values in bytes. */
   rate: number;
   keys: number;
   valueBytes: number;
-  /** What the engine may use, in bytes. */
+  /** The memory limit of the engine, in bytes. */
   limit: number;
   happenings: Happening[];
   samples: Sample[];
@@ -38,19 +38,19 @@ const KEYS = 40_000;
 const CALLERS = 16;
 
 /**
- * How much an engine may take for data, in bytes: for each second of a run, so that it is full after a third of it, and at
- * least, since it needs some for connections.
+ * Memory limit of the engine: bytes for each second of a run, so that the memory is full after a third of the run, and the
+ * minimum, because the engine needs memory for connections.
  */
 const BYTES_A_SECOND = 80_000;
 const LEAST_BYTES = 2_000_000;
 
-/** When the invalidation comes, and the clear, as a share of the run. */
+/** Times of the invalidation and of the clear, as a share of the run. */
 const INVALIDATION_AT = 0.5;
 const CLEAR_AT = 0.75;
 
 /**
- * Has callers read and fill a cache that is too small for them, on the local server before a real engine, invalidates a part of
- * it and then clears it. What it found out comes from the service's own metrics and from the engine's INFO.
+ * Runs callers that read and fill a cache which is too small for them, on the local server with a real engine. Invalidates a
+ * part of the cache and later clears it. The results come from the service's metrics and from the engine's INFO.
  */
 export async function run({ seconds, rate }: { seconds: number; rate: number }): Promise<Run> {
   const small = await smallServer('allkeys-lru', Math.max(LEAST_BYTES, BYTES_A_SECOND * seconds));
@@ -106,7 +106,7 @@ export async function run({ seconds, rate }: { seconds: number; rate: number }):
   }
 }
 
-/** Asks the engine several times a second how it is, until the end. */
+/** Records the state of the engine several times per second until the end. */
 async function watch(raw: Redis, states: EngineState[], end: number): Promise<void> {
   while (performance.now() < end) {
     const [memory, stats] = await Promise.all([infoFields(raw, 'memory'), infoFields(raw, 'stats')]);

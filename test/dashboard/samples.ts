@@ -1,27 +1,27 @@
 import { METRICS } from '../../lib/observability/metric-names.ts';
 import type { Embedded } from '../observability/emf.ts';
 
-/** A second of a run. */
+/** One second of a run. */
 export interface Sample {
   /** Seconds since the run began. */
   at: number;
-  /** Gets that found their key, and those that did not; keys that were set. */
+  /** Numbers of hits, misses and sets. */
   hits: number;
   misses: number;
   sets: number;
-  /** Of all gets that found their key, in per cent; null where there was no get. */
+  /** Percentage of gets that were hits; null if there was no get. */
   hitRate: number | null;
-  /** Milliseconds that gets took in the service; null where there was none. */
+  /** Quantiles of the duration of gets in the service, in milliseconds; null if there was no get. */
   p50: number | null;
   p95: number | null;
   p99: number | null;
-  /** Bytes that the engine uses, by its own account. */
+  /** Memory that the engine reports as used, in bytes. */
   memory: number;
-  /** Keys that it has evicted. */
+  /** Number of evicted keys. */
   evicted: number;
 }
 
-/** What the engine tells of itself at a moment. */
+/** The state that the engine reports at a point in time. */
 export interface EngineState {
   /** Epoch milliseconds. */
   time: number;
@@ -30,11 +30,11 @@ export interface EngineState {
   evictedKeys: number;
 }
 
-/** A metric of the service, and when it was written, in epoch milliseconds. */
+/** A metric of the service. `time` is when it was written, in epoch milliseconds. */
 export type Timed = Embedded & { time: number };
 
 /**
- * Puts together what the service and its engine have told.
+ * Combines the metrics of the service and the states of the engine into one sample per second.
  *
  * @param begin epoch milliseconds
  */

@@ -1,36 +1,36 @@
 /**
- * An agent's answers, cached by question: with plain `get` and `set`, since not every answer is one to keep.
+ * Caches an agent's answers by question. It uses `get` and `set` instead of `getOrSet`, because incomplete answers are not cached.
  *
- * The key names the agent and the version of its prompt, so that a new prompt starts with nothing cached, and all answers of an
- * old one can be removed by a pattern. It is for answers that depend on nothing but the question; whatever else they depend on,
- * such as who asks or what was said before, belongs in the key.
+ * The key contains the agent and the version of its prompt. A new prompt therefore starts without cached answers, and a pattern
+ * removes all answers of an old prompt. The answers must depend only on the question: anything else that they depend on, such
+ * as the user or the conversation, belongs in the key.
  */
 import { createHash } from 'node:crypto';
 import type { CacheClient } from 'cache-service';
 
 export interface Answer {
   text: string;
-  /** False where a tool failed or time ran out: good enough for who asked, not for those who ask next. */
+  /** False if a tool failed or timed out. Such an answer is returned to the caller and not cached. */
   complete: boolean;
 }
 
-/** The caller's own. */
+/** Implemented by the caller. */
 export interface Agent {
-  /** Of letters, digits and dashes: `support`. */
+  /** Letters, digits and dashes, such as `support`. */
   name: string;
   model: string;
-  /** Counted up with each change of the prompt. */
+  /** Incremented with each change of the prompt. */
   promptVersion: number;
   answer(question: string, signal?: AbortSignal): Promise<Answer>;
 }
 
 const TTL_SECONDS = 3600;
 
-/** What a lookup or a set may take before it is better to do without, in milliseconds. */
+/** Timeout of a get and of a set, after which the agent continues without the cache. */
 const CACHE_TIMEOUT_MS = 1000;
 
 /**
- * The agent's answer to a question, or that to the same question before. Without the cache it is the agent's.
+ * Returns the cached answer to a question, or calls the agent and caches its answer. If the cache fails, the agent is called.
  *
  * @throws what the agent throws, or the reason of the signal
  */
@@ -46,22 +46,22 @@ export async function ask(
   signal?.throwIfAborted();
   if (lookup?.found) return lookup.value;
   const answer = await agent.answer(question, signal);
-  // Awaited, since what a function leaves under way when it returns may never end.
+  // The set is awaited: a serverless function may be frozen when it returns, before the request has ended.
   if (answer.complete) await cache.set(key, answer, { ...options, ttl: TTL_SECONDS }).catch(report);
   return answer;
 }
 
 /**
- * Removes the answers that were given with one version of an agent's prompt.
+ * Removes the answers of one version of an agent's prompt.
  *
- * @returns how many there were
- * @throws CacheError when they may still be there: try again
+ * @returns the number of removed answers
+ * @throws CacheError if answers may still be cached; retry
  */
 export function forgetAnswers(cache: CacheClient, name: string, promptVersion: number): Promise<number> {
   return cache.invalidate(`agent:${name}:v${promptVersion}:*`);
 }
 
-/** `agent:support:v3:` and a hash. What cannot change the meaning does not change the key; upper and lower case can. */
+/** `agent:support:v3:` and a hash of the question, which ignores differences in white space and not in case. */
 function keyOf({ name, model, promptVersion }: Agent, question: string): string {
   const normalised = question.normalize('NFC').trim().replace(/\s+/g, ' ');
   const hash = createHash('sha256')
@@ -70,7 +70,7 @@ function keyOf({ name, model, promptVersion }: Agent, question: string): string 
   return `agent:${name}:v${promptVersion}:${hash}`;
 }
 
-/** An answer is worth more than its being cached: that the cache failed is told, and no failure of the call. */
+/** Logs a failure of the cache, which must not fail the call. */
 function report(error: unknown): undefined {
   console.warn('The cache is not used:', error);
 }

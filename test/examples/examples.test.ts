@@ -9,14 +9,14 @@ import { type Agent, ask, forgetAnswers } from './agent.ts';
 import { complete, type ModelRequest } from './gateway.ts';
 import { documentChanged, embedChunks, find } from './rag.ts';
 
-/** An agent whose answers are numbered. */
+/** An agent that numbers its answers. */
 function agent(settings: Partial<Agent> = {}): Agent & { questions: string[] } {
   const questions: string[] = [];
   const answer = async (question: string) => ({ text: `Answer ${questions.push(question)}`, complete: true });
   return { name: 'support', model: 'm-1', promptVersion: 3, answer, questions, ...settings };
 }
 
-/** An embedding model that makes numbers of a text which JSON has to carry to the last digit. */
+/** An embedding model whose vectors contain numbers with many digits, which JSON must preserve. */
 function embedder() {
   const batches: string[][] = [];
   const embed = async (texts: string[]) => {
@@ -49,7 +49,7 @@ describeOnEveryBackend('the examples', {}, (connect) => {
     cache = new PatientClient({ url: `http://127.0.0.1:${port}`, tenant });
   });
 
-  test('an agent is asked a question once, however it is spaced', async () => {
+  test('an agent is called once for a question, even if the white space differs', async () => {
     const support = agent();
     const answer = await ask(cache, support, 'Can I send it back?');
     expect(await ask(cache, support, '  Can I send\nit back? ')).toEqual(answer);
@@ -58,7 +58,7 @@ describeOnEveryBackend('the examples', {}, (connect) => {
     expect(support.questions).toHaveLength(2);
   });
 
-  test('an agent with another prompt or model is asked anew, and answers of the old prompt are removed alone', async () => {
+  test('an agent with another prompt or model is called again, and only the answers of one prompt version are removed', async () => {
     const old = agent();
     const others = [agent({ promptVersion: 4 }), agent({ promptVersion: 33 }), agent({ model: 'm-2' })];
     for (const each of [old, ...others, old, ...others]) await ask(cache, each, 'Can I send it back?');
@@ -68,14 +68,14 @@ describeOnEveryBackend('the examples', {}, (connect) => {
     expect([old, ...others].map(({ questions }) => questions.length)).toEqual([2, 1, 1, 2]);
   });
 
-  test('an answer that is not complete is not kept', async () => {
+  test('an incomplete answer is not cached', async () => {
     let calls = 0;
     const support = agent({ answer: async () => ({ text: `${++calls}`, complete: false }) });
     expect(await ask(cache, support, 'q')).toEqual({ text: '1', complete: false });
     expect(await ask(cache, support, 'q')).toEqual({ text: '2', complete: false });
   });
 
-  test('an embedding model is sent the missing chunks alone, each once, and vectors come back to the last digit', async () => {
+  test('an embedding model is called only for missing chunks, once for each, and vectors keep all digits', async () => {
     const embedding = embedder();
     const embed = (...chunks: string[]) => embedChunks(cache, embedding, 'acme-docs', 'doc-17', chunks);
     expect(await embed('one', 'three', 'one')).toEqual(['one', 'three', 'one'].map(vectorOf));
@@ -90,7 +90,7 @@ describeOnEveryBackend('the examples', {}, (connect) => {
     ]);
   });
 
-  test('a changed document is embedded anew and searched anew, and no other is embedded', async () => {
+  test('a changed document causes a new search and is embedded again, and other documents are not', async () => {
     const embedding = embedder();
     const queries: string[] = [];
     const search = async (query: string) => [{ document: 'doc-17', text: `${query} ${queries.push(query)}` }];
@@ -109,7 +109,7 @@ describeOnEveryBackend('the examples', {}, (connect) => {
     expect(queries).toHaveLength(3);
   });
 
-  test('a model is sent a request once, in whatever order its members stand, whoever asks, and however many at once', async () => {
+  test('a model is called once for concurrent requests that differ only in the order of members and in the user', async () => {
     const counting = model();
     const reordered = Object.fromEntries(Object.entries(hello).reverse()) as ModelRequest;
     const requests = [hello, hello, reordered, { ...hello, user: 'u-1' }];
@@ -120,7 +120,7 @@ describeOnEveryBackend('the examples', {}, (connect) => {
   });
 
   test.each([{ temperature: 0.7 }, { temperature: undefined }, { stream: true }])(
-    'a model is sent a request with %j each time',
+    'a model is called for every request with %j, and the response is not cached',
     async (parameters) => {
       const counting = model();
       const request = { ...hello, ...parameters } as ModelRequest;
@@ -130,7 +130,7 @@ describeOnEveryBackend('the examples', {}, (connect) => {
     },
   );
 
-  test('a caller who leaves ends the request to the model', async () => {
+  test('the request to the model is aborted if its only caller aborts', async () => {
     const asked = Promise.withResolvers<AbortSignal | undefined>();
     const caller = new AbortController();
     const response = complete(
@@ -151,11 +151,11 @@ describeOnEveryBackend('the examples', {}, (connect) => {
   });
 });
 
-describe('the examples without a cache', () => {
+describe('the examples without a reachable cache', () => {
   const warnings = vi.spyOn(console, 'warn').mockReturnValue();
   afterEach(() => warnings.mockClear());
 
-  test('answer when it is down, and tell when something could not be removed', async () => {
+  test('call the models for every request if the cache is down, and fail if a removal fails', async () => {
     const cache = new CacheClient({ url: `http://127.0.0.1:${await freePort()}`, tenant: 't', retries: 0 });
     const support = agent();
     const embedding = embedder();
@@ -166,14 +166,14 @@ describe('the examples without a cache', () => {
       expect(await find(cache, async () => [], 'c', 'q')).toEqual([]);
       expect(await complete(cache, counting, hello)).toMatchObject({ number });
     }
-    // Twice a lookup and a set, of the two that do not leave it to the client to get over them.
+    // Two rounds of a failed get and a failed set, for the two functions that do not use getOrSet.
     expect(warnings).toHaveBeenCalledTimes(8);
     expect(warnings).toHaveBeenCalledWith('The cache is not used:', expect.any(ConnectionError));
     await expect(forgetAnswers(cache, 'support', 3)).rejects.toThrow(ConnectionError);
     await expect(documentChanged(cache, 'c', 'd')).rejects.toThrow(ConnectionError);
   });
 
-  test('answer when it is silent, unless the caller leaves', async () => {
+  test('call the models if the cache does not respond, unless the caller aborts', async () => {
     const service = await startService();
     const proxy = await startProxy(service.port);
     proxy.drop();

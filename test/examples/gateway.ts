@@ -1,9 +1,9 @@
 /**
- * A gateway's cache of model responses, with `getOrSet`: one request to the model at a time for all who ask the same of one
- * client, and a cache that is down is as if it were empty.
+ * Caches the model responses of a gateway with `getOrSet`: concurrent callers of one client with the same request share one
+ * request to the model. If the cache is down, every request goes to the model.
  *
- * Only requests whose answer can stand for the next one are cached: those at temperature 0. Streams are not: what reaches the
- * caller piece by piece is whole only at the end, and may never get there.
+ * Only requests with temperature 0 are cached, because their response can be used again. Streams are not cached: a streamed
+ * response is complete only at its end, and the stream may be aborted before that.
  */
 import { createHash } from 'node:crypto';
 import type { CacheClient } from 'cache-service';
@@ -13,7 +13,7 @@ export interface ModelRequest {
   messages: { role: string; content: string }[];
   temperature?: number;
   stream?: boolean;
-  /** Who asks, for the model's provider. */
+  /** The end user, for the model's provider. */
   user?: string;
   /** `max_tokens`, `tools`, `seed` … */
   [parameter: string]: unknown;
@@ -22,16 +22,16 @@ export interface ModelRequest {
 /** `choices`, `usage` … */
 export type ModelResponse = Record<string, unknown>;
 
-/** The caller's own. It throws what should not be cached, such as a refusal for too many requests. */
+/** Implemented by the caller. Throws for responses that must not be cached, such as a rate limit error. */
 export type Model = (request: ModelRequest, signal?: AbortSignal) => Promise<ModelResponse>;
 
 const TTL_SECONDS = 24 * 3600;
 
 /**
- * The model's response to a request, or that to the same request before.
+ * Returns the cached response to a request, or calls the model and caches its response.
  *
- * @param signal ends this caller's wait, and the request to the model if nobody else waits for it
- * @throws what the model throws, or the reason of the signal; never because of the cache
+ * @param signal ends the wait of this caller, and the request to the model if no other caller waits for it
+ * @throws what the model throws, or the reason of the signal; never an error of the cache
  */
 export async function complete(
   cache: CacheClient,
@@ -43,12 +43,12 @@ export async function complete(
   return cache.getOrSet(keyOf(request), TTL_SECONDS, (unwanted) => model(request, unwanted), { signal });
 }
 
-/** The same for all requests that ask the same, in whatever order their members stand and whoever asks. */
+/** The key does not depend on the order of the members or on the user. */
 function keyOf({ user: _, ...asked }: ModelRequest): string {
   return `llm:${asked.model}:${createHash('sha256').update(canonical(asked)).digest('hex')}`;
 }
 
-/** JSON whose objects have their members in order. */
+/** JSON with the members of every object sorted by name. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, member: unknown) =>
     typeof member === 'object' && member !== null && !Array.isArray(member)

@@ -13,17 +13,17 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-/** What the stand-ins for models tell that they are asked. */
+/** The calls that the fake models print. */
 function asked(text: string): string[] {
   return text.match(/^(?:agent|search|embed|model): .*$/gm) ?? [];
 }
 
 const question = 'agent: Can I send it back?';
 
-/** For a whole test, in milliseconds: each starts many processes, or one that makes hundreds of requests. */
+/** Timeout of a test, in milliseconds: each test starts many processes, or one process that sends hundreds of requests. */
 const timeout = 120_000;
 
-describe('Python', { timeout }, () => {
+describe('the Python example', { timeout }, () => {
   needs('python');
   const python = (args: string[], url: string, tenant: string) =>
     run('python3', args, {
@@ -33,13 +33,13 @@ describe('Python', { timeout }, () => {
       PYTHONDONTWRITEBYTECODE: '1',
     });
 
-  test('has a client that passes its own tests', async () => {
+  test('contains a client that passes its own tests', async () => {
     const { code, stderr } = await python(['python/test_cache.py'], service.url, newTenant());
     expect(stderr).toMatch(/^Ran \d{2,} tests/m);
     expect(code, stderr).toBe(0);
   });
 
-  test('prints what the README says for its listing', async () => {
+  test('in the README prints the output that the README shows', async () => {
     const [, listing = ''] = /```python\n([\s\S]*?)```/.exec(read('README.md')) ?? [];
     const [, printed] = /print\(.*# (.*)/.exec(listing) ?? [];
     const script = listing.replace('http://localhost:8080', service.url).replace('tenant_123', newTenant());
@@ -50,7 +50,7 @@ describe('Python', { timeout }, () => {
     expect(stdout.trim(), stderr).toBe(printed);
   });
 
-  test('asks models only what is not cached', async () => {
+  test('calls models only for responses that are not cached', async () => {
     const tenant = newTenant();
     const first = await python(['python/examples.py'], service.url, tenant);
     expect(asked(first.stdout), first.stderr).toEqual([
@@ -67,7 +67,7 @@ describe('Python', { timeout }, () => {
     expect([first.code, second.code]).toEqual([0, 0]);
   });
 
-  test('asks all of it when the cache is down, and fails where something could not be removed', async () => {
+  test('calls models for every response without a reachable cache, and fails if a removal fails', async () => {
     const { code, stdout, stderr } = await python(
       ['python/examples.py'],
       `http://127.0.0.1:${await freePort()}`,
@@ -79,7 +79,7 @@ describe('Python', { timeout }, () => {
   });
 });
 
-describe('curl', { timeout }, () => {
+describe('the curl example', { timeout }, () => {
   needs('curl');
   const curl = (url: string, tenant: string, args = '') =>
     run('sh', ['curl.sh'], {
@@ -88,7 +88,7 @@ describe('curl', { timeout }, () => {
       CACHE_CURL_ARGS: `--max-time 20 ${args}`,
     });
 
-  test('asks models only what is not cached', async () => {
+  test('calls models only for responses that are not cached', async () => {
     const client = new Client(service);
     const first = await curl(service.url, client.tenant);
     expect(asked(first.stderr), first.stderr).toEqual([
@@ -109,7 +109,7 @@ describe('curl', { timeout }, () => {
     expect([first.code, second.code]).toEqual([0, 0]);
   });
 
-  test('prints a value as it was set, and of a long one all', async () => {
+  test('prints values verbatim and in full length', async () => {
     const client = new Client(service);
     const text = `{ "value": 1.0,"found":true,"ttl":1, "text": "\\"value\\":1,\\"found\\":true,${'x'.repeat(300_000)}" }`;
     await client.set('llm:m-1:say-hello', text);
@@ -118,13 +118,13 @@ describe('curl', { timeout }, () => {
     expect(asked(stderr)).not.toContain('model: Say hello.');
   });
 
-  test('takes arguments more, such as those that sign', async () => {
+  test('passes additional curl arguments, such as those for signing', async () => {
     const user = `u-${newTenant()}`;
     await curl(service.url, newTenant(), `--header X-User-ID:${user} --header X-Other:1`);
     await expect.poll(() => service.stdout()).toContain(user);
   });
 
-  test('asks all of it when the cache is down, and fails where something could not be removed', async () => {
+  test('calls models for every response without a reachable cache, and fails if a removal fails', async () => {
     const { code, stderr } = await curl(`http://127.0.0.1:${await freePort()}`, 't');
     expect(asked(stderr)).toHaveLength(9);
     expect(code).not.toBe(0);

@@ -1,15 +1,15 @@
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 
-/** Seconds for which an entry is kept at most: an event that is lost does harm for no longer. */
+/** Maximum time that an entry is kept: the time for which an entry can be stale after a lost event. */
 const MOST_SECONDS = 60;
 const MOST_ENTRIES = 10_000;
 
-/** A tenant's entries in this process's own memory, until an event says that they have changed. */
+/** Keeps entries of a tenant in the memory of this process until an event reports a change. */
 export class NearCache {
   readonly #entries = new Map<string, { value: unknown; until: number }>();
   readonly #url: string;
   readonly #tenant: string;
-  /** Without events nothing is kept. */
+  /** While false, no entries are kept, because events may be missed. */
   #listening = false;
   #changes = 0;
 
@@ -18,7 +18,7 @@ export class NearCache {
     this.#tenant = tenant;
   }
 
-  /** `broker` is the caller's to end. */
+  /** Subscribes to the tenant's events. The caller closes `broker`. */
   async listen(broker: NatsConnection): Promise<void> {
     broker.subscribe(`cache.events.${this.#tenant.replaceAll('.', '%2E')}`, {
       callback: (_error, message) => {
@@ -44,7 +44,7 @@ export class NearCache {
     if (!answer.ok) throw new Error(`The cache answered ${answer.status}`);
     const { data } = (await answer.json()) as { data: { value: unknown; found: boolean; ttl: number } };
     const { value, found, ttl } = data;
-    // What has changed while the answer was on its way may not be in it.
+    // A change during the request may not be in the response.
     if (found && this.#listening && changes === this.#changes) {
       if (this.#entries.size >= MOST_ENTRIES) this.#entries.clear();
       this.#entries.set(key, { value, until: Date.now() + Math.min(ttl, MOST_SECONDS) * 1000 });
@@ -52,7 +52,7 @@ export class NearCache {
     return value;
   }
 
-  /** While the broker is away events pass unheard. */
+  /** Removes all entries when the connection is lost, because events are missed until the reconnection. */
   async #watch(broker: NatsConnection): Promise<void> {
     for await (const { type } of broker.status()) {
       if (type === 'disconnect' || type === 'close') {
@@ -60,7 +60,7 @@ export class NearCache {
         this.#changes++;
         this.#entries.clear();
       } else if (type === 'reconnect') {
-        // Unless it is lost again, after which there will be another one.
+        // If the flush fails, the connection was lost again, and another reconnect event follows.
         await broker.flush().then(
           () => this.#hear(),
           () => {},
@@ -69,14 +69,14 @@ export class NearCache {
     }
   }
 
-  /** From now on. An answer that is on its way may be older than a change of which nothing was heard. */
+  /** Entries are kept from now on, except from requests in progress: their responses may be older than a change that was missed. */
   #hear(): void {
     this.#listening = true;
     this.#changes++;
   }
 }
 
-/** A connection for it, on which silence is noticed within ten seconds. */
+/** Opens a connection for the near cache that detects a silent connection loss within ten seconds. */
 export function connectToBroker(url: string): Promise<NatsConnection> {
   return connect({ servers: url, maxReconnectAttempts: -1, pingInterval: 5_000, maxPingOut: 1 });
 }

@@ -1,14 +1,14 @@
 /**
- * Retrieval: a query's result, and the embeddings of a document's chunks in one batch.
+ * Retrieval: caches the results of queries, and the embeddings of a document's chunks in one batch.
  *
- * An embedding's key names its document, so that one pattern removes all that is cached of it, and a hash of the chunk's text,
- * so that a text never gets the embedding of another. What a search found may be of any document: a change of one takes all
- * results of its collection.
+ * The key of an embedding contains the document, so that one pattern removes all embeddings of a document, and a hash of the
+ * chunk's text, so that a changed text never gets an old embedding. A search result may contain any document: a change of one
+ * document therefore removes all results of its collection.
  */
 import { createHash } from 'node:crypto';
 import type { CacheClient } from 'cache-service';
 
-/** The caller's own: a vector for each text, in order. */
+/** Implemented by the caller: returns a vector for each text, in order. */
 export interface EmbeddingModel {
   name: string;
   embed(texts: string[], signal?: AbortSignal): Promise<number[][]>;
@@ -19,16 +19,16 @@ export interface Passage {
   text: string;
 }
 
-/** The caller's own. */
+/** Implemented by the caller. */
 export type Search = (query: string, signal: AbortSignal) => Promise<Passage[]>;
 
-/** What one text and one model give stays right. */
+/** Long: the embedding of a text by a model does not change. */
 const EMBEDDING_TTL_SECONDS = 30 * 24 * 3600;
 
-/** Short: a search that began before a document changed may be cached after that, and stays for as long. */
+/** Short: a search that started before a document changed may be cached after the change, and is stale until it expires. */
 const RESULT_TTL_SECONDS = 300;
 
-/** What a search finds, or has found a short while ago. */
+/** Returns the cached result of a search, or searches and caches the result. */
 export function find(
   cache: CacheClient,
   search: Search,
@@ -41,9 +41,9 @@ export function find(
 }
 
 /**
- * The embeddings of a document's chunks, in order, of which the model is asked for those that are not cached, all at once.
+ * Returns the embeddings of a document's chunks, in order. The model is called once, for the chunks that are not cached.
  *
- * @throws what the model throws, or the reason of the signal; never because of the cache
+ * @throws what the model throws, or the reason of the signal; never an error of the cache
  */
 export async function embedChunks(
   cache: CacheClient,
@@ -54,7 +54,7 @@ export async function embedChunks(
   signal?: AbortSignal,
 ): Promise<number[][]> {
   const prefix = `${ofDocument(collection, document)}${part(model.name)}:`;
-  // By key, so that a text that comes twice is embedded once.
+  // A map by key, so that a repeated text is embedded once.
   const wanted = new Map(chunks.map((text) => [prefix + hash(text), text]));
   const options = { signal, timeoutMs: 3000 };
   const lookups = (await cache.getMany<number[]>([...wanted.keys()], options).catch(report)) ?? [];
@@ -76,9 +76,9 @@ export async function embedChunks(
 }
 
 /**
- * To be called when a document has changed or gone.
+ * Call it when a document was changed or removed.
  *
- * @throws CacheError when something of it may still be cached: try again
+ * @throws CacheError if entries of the document may still be cached; retry
  */
 export async function documentChanged(
   cache: CacheClient,
@@ -89,12 +89,12 @@ export async function documentChanged(
   await cache.invalidate(`rag-results:${part(collection)}:*`);
 }
 
-/** `rag:acme-docs:doc-17:` */
+/** The prefix of a document's keys, such as `rag:acme-docs:doc-17:`. */
 function ofDocument(collection: string, document: string): string {
   return `rag:${part(collection)}:${part(document)}:`;
 }
 
-/** A name as a part of a key or a pattern, with nothing in it that separates parts or that patterns take for a wildcard. */
+/** Encodes a name as a part of a key or a pattern: escapes the separator and the wildcards. */
 function part(name: string): string {
   return encodeURIComponent(name).replaceAll('*', '%2A');
 }
@@ -103,7 +103,7 @@ function hash(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** The vectors are worth more than their being cached: that the cache failed is told, and no failure of the call. */
+/** Logs a failure of the cache, which must not fail the call. */
 function report(error: unknown): undefined {
   console.warn('The cache is not used:', error);
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** How a program ended, and what it wrote. */
+/** The exit code and the output of a program. */
 export interface Ended {
   code: number;
   stdout: string;
@@ -10,7 +10,7 @@ export interface Ended {
 
 const DIRECTORY = fileURLToPath(new URL('.', import.meta.url));
 
-/** Runs a program in this directory, with some variables more in its environment. @throws when it does not end by itself */
+/** Runs a program in this directory, with additional environment variables. @throws Error if it does not exit by itself */
 export function run(command: string, args: string[], env: Record<string, string>): Promise<Ended> {
   const options = { cwd: DIRECTORY, env: { ...process.env, ...env }, timeout: 100_000 };
   return new Promise((resolve, reject) => {

@@ -3,12 +3,12 @@ import type { RawResponse } from './gateway-raw.ts';
 
 export type BatchKind = 'get' | 'set' | 'delete';
 
-/** A batch whose whole body is given. */
+/** Sends a batch with this body. */
 export function batch(client: Client, kind: BatchKind, body: string | Buffer): Promise<RawResponse> {
   return client.send({ method: 'POST', target: `${API}/batch/${kind}`, body });
 }
 
-/** A batch of sets, of values that are given as JSON text, which goes out as it is. */
+/** Sends a batch of sets. Values are JSON texts, which are sent unchanged. */
 export function setBatch(
   client: Client,
   items: (readonly [key: string, value: string, ttl?: number])[],
@@ -20,10 +20,10 @@ export function setBatch(
   return batch(client, 'set', `{"items":[${texts}]}`);
 }
 
-/** The items of a success. */
+/** The items in a successful response. */
 export function itemsIn(answer: RawResponse, status: 200 | 201 = answer.status as 200 | 201): unknown[] {
   return dataOf(answer, status).items as unknown[];
 }
 
-/** The body of a batch that names keys. */
+/** The body of a batch of gets or deletes. */
 export const keysBody = (keys: string[]) => JSON.stringify({ keys });

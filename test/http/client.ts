@@ -8,7 +8,7 @@ export const API = '/api/v1/cache';
 
 export const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** A caller of the service: its tenant's name goes with every request. */
+/** A caller of the service that sends its tenant with every request. */
 export class Client {
   readonly port: number;
   readonly tenant: string;
@@ -19,7 +19,8 @@ export class Client {
   }
 
   /**
-   * Sends a request as it stands, with the tenant's header, and as JSON if it has a body. Headers given go before these.
+   * Sends a request with the header of its tenant and, if it has a body, with the Content-Type of JSON. The request's own
+   * headers take precedence.
    *
    * @throws Error when the answer is not as the OpenAPI document describes it
    */
@@ -35,12 +36,12 @@ export class Client {
     return describedRequest(this.port, { ...request, headers: all });
   }
 
-  /** A set whose whole body is given. */
+  /** Sends a set with this body. */
   post(body: string | Buffer, headers: string[] = []): Promise<RawResponse> {
     return this.send({ method: 'POST', target: API, headers, body });
   }
 
-  /** A set of a value that is given as JSON text, which goes out as it is. */
+  /** Sends a set. The value is a JSON text, which is sent unchanged. */
   set(key: string, value: string, ttl?: number): Promise<RawResponse> {
     const last = ttl === undefined ? '' : `,"ttl":${ttl}`;
     return this.post(`{"key":${JSON.stringify(key)},"value":${value}${last}}`);
@@ -67,7 +68,7 @@ export class Client {
     return dataOf(await this.get(key), 200).found === true;
   }
 
-  /** Those of some keys that the tenant's cache holds. */
+  /** The given keys for which the tenant has an entry. */
   async held(keys: string[]): Promise<string[]> {
     const found = await Promise.all(keys.map((key) => this.holds(key)));
     return keys.filter((_, index) => found[index]);
@@ -75,7 +76,7 @@ export class Client {
 }
 
 /**
- * Sends a request to the service as it stands.
+ * Sends a request to the service without adding headers.
  *
  * @throws Error when the answer is not as the OpenAPI document describes it
  */
@@ -85,14 +86,14 @@ export async function describedRequest(port: number, request: RawRequest): Promi
   return answer;
 }
 
-/** The target that names a key by the query. */
+/** The request target with the key in the query. */
 export function byQuery(key: string): string {
   return `${API}?key=${encodeURIComponent(key)}`;
 }
 
 /**
- * Declares a suite once for every backend. Its tests share a service, which runs as a process of its own; `connect` gives a
- * client of it with a tenant that nobody else has.
+ * Declares a suite for every backend. Its tests share a service, which runs in a process of its own. `connect` returns a
+ * client of the service with a new tenant.
  */
 export function describeOnEveryBackend(
   name: string,
@@ -109,7 +110,7 @@ export function describeOnEveryBackend(
   });
 }
 
-/** The data of a success, whose status and whose envelope, to the last member, are the contract's. */
+/** The data of a successful response. Expects the status and exactly the members of the contract's envelope. */
 export function dataOf(answer: RawResponse, status: 200 | 201): Record<string, unknown> {
   const { data, message, metadata, ...rest } = envelope(answer, status);
   expect(rest.success).toBe(true);
@@ -119,7 +120,7 @@ export function dataOf(answer: RawResponse, status: 200 | 201): Record<string, u
   return data as Record<string, unknown>;
 }
 
-/** The details of a failure, whose status, code and envelope, to the last member, are the contract's. */
+/** The details of a failure. Expects the status, the code and exactly the members of the contract's envelope. */
 export function detailsOf(answer: RawResponse, status: number, code: string): Record<string, unknown> {
   const { error, ...rest } = envelope(answer, status);
   expect(rest.success).toBe(false);
@@ -130,7 +131,7 @@ export function detailsOf(answer: RawResponse, status: number, code: string): Re
   return details as Record<string, unknown>;
 }
 
-/** Expects a 400 that names these fields, in any order, and no others. */
+/** Expects a 400 with issues for exactly these fields, in any order. */
 export function expectInvalid(answer: RawResponse, ...fields: string[]): void {
   const { issues } = detailsOf(answer, 400, 'VALIDATION_ERROR') as {
     issues: { field: string; message: string }[];
@@ -147,14 +148,14 @@ export function expectNoContent(answer: RawResponse): void {
   expect(answer.headers).not.toHaveProperty('content-type');
 }
 
-/** The text that stands for the value in the answer to a get, `length` characters of it, if it ends there. */
+/** The JSON text of the value in the response to a get: `length` characters, or more if the value is longer. */
 export function valueText({ text }: RawResponse, length: number): string {
-  // Inside of any string these quotes would be escaped.
+  // Inside a string these quotes would be escaped.
   const value = text.slice(text.indexOf('"value":') + '"value":'.length).trimStart();
   return /^\s*[,}]/.test(value.slice(length, length + 10)) ? value.slice(0, length) : value;
 }
 
-/** An answer's envelope, after what holds for all of them. */
+/** The envelope of a response, after the checks that are common to all responses. */
 function envelope(answer: RawResponse, status: number): Record<string, unknown> {
   expect(answer.status, answer.text.slice(0, 1000)).toBe(status);
   expect(answer.headers['content-type']).toMatch(/^application\/json(;|$)/);

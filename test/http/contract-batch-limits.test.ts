@@ -5,20 +5,20 @@ import { type Client, dataOf, describeOnEveryBackend, detailsOf, expectInvalid }
 const MIB = 1024 ** 2;
 const MOST = 5 * MIB;
 
-/** A JSON string of so many bytes. */
+/** A JSON string of `bytes` bytes, including its quotes. */
 const text = (bytes: number, filling = 'x') =>
   `"${filling.repeat((bytes - 2) / Buffer.byteLength(filling))}"`;
 const names = (count: number) => Array.from({ length: count }, (_, i) => `k:${i}`);
 
-/** Sets one by one, so that no limit of a batch is met. */
+/** Sets the values by single requests, so that no limit of a batch applies. */
 async function setAlone(client: Client, values: string[]): Promise<string[]> {
   const keys = names(values.length);
   for (const [index, value] of values.entries()) dataOf(await client.set(keys[index] as string, value), 201);
   return keys;
 }
 
-describeOnEveryBackend('the limits of a batch', {}, (connect) => {
-  test('are a hundred keys or items, and no more', async () => {
+describeOnEveryBackend('a batch', {}, (connect) => {
+  test('is accepted with 100 keys or items and rejected with 101', async () => {
     const client = connect();
     const items = (count: number) => names(count).map((key) => [key, '1'] as const);
     expect(itemsIn(await setBatch(client, items(100)), 201)).toHaveLength(100);
@@ -31,11 +31,11 @@ describeOnEveryBackend('the limits of a batch', {}, (connect) => {
     expect(dataOf(await client.invalidate(), 200).count).toBe(0);
   });
 
-  test('count a key each time that it is named', async () => {
+  test('is rejected with 101 times the same key', async () => {
     expectInvalid(await batch(connect(), 'get', keysBody(Array(101).fill('k'))), 'keys');
   });
 
-  test('tell of a list of a hundred thousand that is wrong all over in one line', async () => {
+  test('of 100,000 invalid keys is rejected with one issue', async () => {
     for (const kind of ['get', 'delete'] as const) {
       const answer = await batch(connect(), kind, `{"keys":[${Array(100_000).fill('0')}]}`);
       expectInvalid(answer, 'keys');
@@ -43,7 +43,7 @@ describeOnEveryBackend('the limits of a batch', {}, (connect) => {
     }
   });
 
-  test('are 640 KiB beside the values', async () => {
+  test('is accepted with 640 KiB outside the values and rejected with more', async () => {
     const client = connect();
     const filled = (bytes: number) => {
       const body = '{"keys":["k"],"other":""}';
@@ -57,7 +57,7 @@ describeOnEveryBackend('the limits of a batch', {}, (connect) => {
     expect(await client.holds('k')).toBe(false);
   });
 
-  test('are 5 MiB of values that are set, and what is too much is not set at all', async () => {
+  test('of sets is accepted with 5 MiB of values and rejected with more, and then sets nothing', async () => {
     const client = connect();
     const fifth = text(MIB);
     const five = names(5).map((key) => [key, fifth] as const);
@@ -70,7 +70,7 @@ describeOnEveryBackend('the limits of a batch', {}, (connect) => {
     expect(await client.held([...names(5), 'small'])).toEqual([]);
   });
 
-  test('are 5 MiB of values that are found, and how many of the first keys fit is told', async () => {
+  test('of gets whose values exceed 5 MiB is rejected with the number of leading keys that fit', async () => {
     const client = connect();
     const keys = await setAlone(client, [text(2 * MIB), '1', text(2 * MIB), text(MIB), text(MIB)]);
     const asked = ['absent', ...keys];
@@ -81,7 +81,7 @@ describeOnEveryBackend('the limits of a batch', {}, (connect) => {
     expect(found.map((item) => item.found)).toEqual([false, true, true, true, true, true]);
   });
 
-  test('are less for values that are full of quotes, which take two bytes each on their way', async () => {
+  test('of gets has a lower limit for values with many quotes, because Lambda escapes each quote', async () => {
     const client = connect();
     const keys = await setAlone(client, Array(5).fill(`[${'"",'.repeat(349_524)}""]`));
     const details = detailsOf(await batch(client, 'get', keysBody(keys)), 413, 'PAYLOAD_TOO_LARGE');
@@ -89,7 +89,7 @@ describeOnEveryBackend('the limits of a batch', {}, (connect) => {
     expect(itemsIn(await batch(client, 'get', keysBody(keys.slice(0, 3))))).toHaveLength(3);
   });
 
-  test('let any one value through that may be set alone', async () => {
+  test('is accepted with a single value of the maximum size', async () => {
     const client = connect();
     const quotes = `[${'"",'.repeat(1_747_624)}""]`;
     expect(MOST - quotes.length).toBeLessThan(10);
@@ -102,14 +102,14 @@ describeOnEveryBackend('the limits of a batch', {}, (connect) => {
 });
 
 describeOnEveryBackend('a value in a batch', { MAX_VALUE_BYTES: '100' }, (connect) => {
-  test('may have as many bytes as one alone, and all of them together more', async () => {
+  test('is accepted at the limit of a value, even if all values together exceed the limit', async () => {
     const client = connect();
     const items = names(100).map((key) => [key, text(100)] as const);
     expect(itemsIn(await setBatch(client, items), 201)).toHaveLength(100);
     expect(itemsIn(await batch(client, 'get', keysBody(names(100))))).toHaveLength(100);
   });
 
-  test('that is too large keeps all of its batch from being set', async () => {
+  test('that is too large is rejected, and nothing of its batch is set', async () => {
     const client = connect();
     const answer = await setBatch(client, [
       ['k:0', '1'],
@@ -121,9 +121,9 @@ describeOnEveryBackend('a value in a batch', { MAX_VALUE_BYTES: '100' }, (connec
   });
 });
 
-describe('where one value may take more than 5 MiB', () => {
+describe('with MAX_VALUE_BYTES above 5 MiB', () => {
   describeOnEveryBackend('a batch', { MAX_VALUE_BYTES: String(8 * MIB) }, (connect) => {
-    test('may take as much as one value', async () => {
+    test('of gets is accepted with values up to MAX_VALUE_BYTES and rejected with more', async () => {
       const client = connect();
       const keys = await setAlone(client, [text(6 * MIB), text(2 * MIB), '1']);
       expect(itemsIn(await batch(client, 'get', keysBody(keys.slice(0, 2))))).toHaveLength(2);

@@ -19,7 +19,7 @@ describeOnEveryBackend('a value in a batch', {}, (connect) => {
     ],
   ];
 
-  test('comes back in the text that was sent, in a batch and alone', async () => {
+  test('is returned verbatim by a batch of gets and by a get', async () => {
     const client = connect();
     await setBatch(
       client,
@@ -30,14 +30,14 @@ describeOnEveryBackend('a value in a batch', {}, (connect) => {
     const expected = texts.map(
       (value, index) => `{"key":"v:${index}","value":${value},"found":true,"ttl":300}`,
     );
-    // Not compared by the assertion itself, which would print a megabyte.
+    // A failed toContain on the texts would print a megabyte.
     expect(text.includes(`"data":{"items":[${expected}]}`)).toBe(true);
     for (const [index, value] of texts.entries()) {
       expect((await client.get(`v:${index}`)).text.includes(`"value":${value},`)).toBe(true);
     }
   });
 
-  test('of any kind comes back as it was sent, beside any others', async () => {
+  test('is returned verbatim for batches of random values', async () => {
     const client = connect();
     const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n'), maxLength: 2 });
     const value = fc
@@ -60,10 +60,10 @@ describeOnEveryBackend('a value in a batch', {}, (connect) => {
   test.each([
     ['anywhere in its item', '{"value":1.0,"ttl":60,"key":"k"}'],
     ['under a name with escapes', String.raw`{"\u0076alue":1.0,"k\u0065y":"k"}`],
-    ['beside members that are not known', '{"a":{"value":2},"key":"k","value":1.0,"b":[{"value":3}]}'],
-    ['after one of the same name', '{"key":"k","value":{"a":[2]},"value":1.0}'],
+    ['beside unknown members', '{"a":{"value":2},"key":"k","value":1.0,"b":[{"value":3}]}'],
+    ['after a member of the same name', '{"key":"k","value":{"a":[2]},"value":1.0}'],
     ['with white space around it', '{ "key" : "k" , "value" :\n\t1.0\r\n}'],
-  ])('may stand %s', async (_, item) => {
+  ])('is found %s', async (_, item) => {
     const client = connect();
     const body = `{"value":7,"items":[ ${item} , {"key":"other","value":[8]}],"others":[{"value":9}]}`;
     dataOf(await batch(client, 'set', body), 201);
@@ -71,7 +71,7 @@ describeOnEveryBackend('a value in a batch', {}, (connect) => {
     expect((await client.get('other')).text).toContain('"value":[8],');
   });
 
-  test('of the last list of items counts, like any other member that is named twice', async () => {
+  test('is that of the last items member if the body contains two', async () => {
     const client = connect();
     const list = (value: string) => `"items":[{"key":"k","value":${value}}]`;
     dataOf(await batch(client, 'set', `{${list('1.0')},${list('2.0')}}`), 201);

@@ -4,7 +4,7 @@ import { batch, itemsIn, keysBody, setBatch } from './batch.ts';
 import { dataOf, describeOnEveryBackend, expectNoContent } from './client.ts';
 
 describeOnEveryBackend('a batch', {}, (connect) => {
-  test('of sets answers each in the order asked', async () => {
+  test('of sets returns the results in the order of the items', async () => {
     const answer = await setBatch(connect(), [
       ['b', '1', 60],
       ['a', '[2]'],
@@ -19,7 +19,7 @@ describeOnEveryBackend('a batch', {}, (connect) => {
     });
   });
 
-  test('of gets answers each as a get does, in the order asked', async () => {
+  test('of gets returns the same results as single gets, in the order of the keys', async () => {
     const client = connect();
     await setBatch(client, [
       ['a', '{"x":1}', 60],
@@ -40,7 +40,7 @@ describeOnEveryBackend('a batch', {}, (connect) => {
     }
   });
 
-  test('of deletes answers how many live entries went, each once', async () => {
+  test('of deletes returns the number of removed entries, and counts a repeated key once', async () => {
     const client = connect();
     await setBatch(client, [
       ['a', '1'],
@@ -54,7 +54,7 @@ describeOnEveryBackend('a batch', {}, (connect) => {
     expect(dataOf(await batch(client, 'delete', keysBody(['a', 'b'])), 200)).toEqual({ count: 0 });
   });
 
-  test('lets the last of two sets of one key count, and answers both', async () => {
+  test('with two sets of one key keeps the last, and returns a result for both', async () => {
     const client = connect();
     const answer = await setBatch(client, [
       ['a', '1', 10],
@@ -69,7 +69,7 @@ describeOnEveryBackend('a batch', {}, (connect) => {
     expect(dataOf(await client.get('a'), 200)).toMatchObject({ value: 3, ttl: leftOf(20) });
   });
 
-  test('does what single requests do to the same entries, and they to its', async () => {
+  test('reads and removes entries of single requests, and single requests read and remove entries of a batch', async () => {
     const client = connect();
     dataOf(await client.set('alone', '1.0'), 201);
     await setBatch(client, [['together', '2.0']]);
@@ -84,7 +84,7 @@ describeOnEveryBackend('a batch', {}, (connect) => {
     ]);
   });
 
-  test('takes keys that no path can carry', async () => {
+  test('sets, reads and deletes keys that a path cannot contain', async () => {
     const client = connect();
     const keys = ['a/b', 'a?b', '%2F', '%', ' ', '..', '#', '{a}', '"', '\\', '日本 🎈', '__proto__', '*'];
     await setBatch(
@@ -97,7 +97,7 @@ describeOnEveryBackend('a batch', {}, (connect) => {
     expect(dataOf(await batch(client, 'delete', keysBody(keys)), 200).count).toBe(keys.length);
   });
 
-  test('reaches nothing of another tenant', async () => {
+  test('does not affect another tenant', async () => {
     const [client, other] = [connect(), connect()];
     await setBatch(client, [['k', '1']]);
     expect(itemsIn(await batch(other, 'get', keysBody(['k'])))).toEqual([{ key: 'k', found: false }]);
@@ -105,7 +105,7 @@ describeOnEveryBackend('a batch', {}, (connect) => {
     expect(await client.holds('k')).toBe(true);
   });
 
-  test('may have a hundred keys of the greatest length, every byte of them escaped', async () => {
+  test('is accepted with 100 keys of the maximum length in which every character is escaped', async () => {
     const client = connect();
     const keys = Array.from({ length: 100 }, (_, i) => `k:${i}`.padEnd(1024, '"'));
     const escaped = keys.map(

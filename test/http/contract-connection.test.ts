@@ -4,12 +4,12 @@ import { IMPATIENT } from '../support/patience.ts';
 import { Client, dataOf, detailsOf } from './client.ts';
 import { type Environment, type Service, startService } from './service.ts';
 
-/** Every character that means something in a URL, and some that mean something elsewhere; no white space. */
+/** All special characters of URLs, and some of shells and of Redis ACL rules; no white space. */
 const PASSWORD = `p@:/?#[]%25&=+,;$!*'"\\|^~<>{}\`-secret`;
 const USER_PASSWORD = `u@:/%2F?#&=+,-secret`;
 const encoded = encodeURIComponent;
 
-/** Tests run side by side here, so each one ends the services that it started by itself. */
+/** Starts a service and stops it after its test: the tests run concurrently, so that no shared hook can stop them. */
 async function start(env: Environment, { onTestFinished }: TestContext): Promise<Service> {
   const service = await startService(env);
   onTestFinished(() => service.stop());
@@ -28,13 +28,13 @@ async function expectServes(env: Environment, context: TestContext): Promise<Cli
 }
 
 interface Refusal {
-  /** What the log must say. */
+  /** Must occur in the log. */
   reason: RegExp;
-  /** What neither it nor an answer may say. */
+  /** Must not occur in the log or in a response. */
   secret: string;
 }
 
-/** Starts a service that its backend does not let in. */
+/** Starts a service whose login its backend rejects, and expects 503 with the reason in the log. */
 async function expectRefused(
   env: Environment,
   context: TestContext,
@@ -54,7 +54,7 @@ async function expectRefused(
   }
 }
 
-describe.concurrent('on a server with passwords the service', () => {
+describe.concurrent('a service whose backend has passwords', () => {
   let server: Server;
   let address: string;
 
@@ -67,21 +67,24 @@ describe.concurrent('on a server with passwords the service', () => {
   });
   afterAll(() => server.stop());
 
-  test.for(['dragonfly', 'redis', 'valkey'])('logs in with a password alone: %s', async (scheme, context) => {
-    await expectServes({ DRAGONFLY_URL: `${scheme}://:${encoded(PASSWORD)}@${address}` }, context);
-  });
+  test.for(['dragonfly', 'redis', 'valkey'])(
+    'logs in with a password and no user: %s',
+    async (scheme, context) => {
+      await expectServes({ DRAGONFLY_URL: `${scheme}://:${encoded(PASSWORD)}@${address}` }, context);
+    },
+  );
 
   test.for([
     ['cache', USER_PASSWORD],
     ['default', PASSWORD],
-  ])('logs in as a user: %s', async ([user, password], context) => {
+  ])('logs in with a user and password: %s', async ([user, password], context) => {
     await expectServes(
       { DRAGONFLY_URL: `dragonfly://${user}:${encoded(password as string)}@${address}` },
       context,
     );
   });
 
-  test('uses the database that is named', async (context) => {
+  test('uses the database number of the URL', async (context) => {
     const settings = (db: number) => ({
       DRAGONFLY_URL: `dragonfly://:${encoded(PASSWORD)}@${address}/${db}`,
     });
@@ -94,22 +97,22 @@ describe.concurrent('on a server with passwords the service', () => {
   });
 
   test.for([
-    ['password', '', 'another-secret'],
-    ['password of a user', 'cache', PASSWORD],
-    ['user', 'nobody', PASSWORD],
-    ['user, who is turned off', 'idle', 'idle-secret'],
-  ])('answers 503 with a wrong %s, and the log says why', async ([, user, secret = ''], context) => {
+    ['a wrong password', '', 'another-secret'],
+    ['the wrong password of a user', 'cache', PASSWORD],
+    ['an unknown user', 'nobody', PASSWORD],
+    ['a disabled user', 'idle', 'idle-secret'],
+  ])('answers 503 and logs WRONGPASS with %s', async ([, user, secret = ''], context) => {
     const url = `dragonfly://${user}:${encoded(secret)}@${address}`;
     await expectRefused({ DRAGONFLY_URL: url }, context, { reason: /WRONGPASS/, secret });
   });
 
-  test('answers 503 without a password, and the log says why', async (context) => {
+  test('answers 503 and logs NOAUTH without a password', async (context) => {
     const refusal = { reason: /NOAUTH/, secret: PASSWORD };
     await expectRefused({ DRAGONFLY_URL: `dragonfly://${address}` }, context, refusal);
   });
 });
 
-describe.concurrent('on a server that speaks TLS the service', () => {
+describe.concurrent('a service whose backend requires TLS', () => {
   let server: Server;
   let address: string;
   let trust: Environment;
@@ -121,16 +124,19 @@ describe.concurrent('on a server that speaks TLS the service', () => {
   });
   afterAll(() => server.stop());
 
-  test.for(['dragonflys', 'rediss', 'valkeys'])('connects to it: %s', async (scheme, context) => {
-    await expectServes({ ...trust, DRAGONFLY_URL: `${scheme}://${address}` }, context);
-  });
+  test.for(['dragonflys', 'rediss', 'valkeys'])(
+    'connects with the URL scheme %s',
+    async (scheme, context) => {
+      await expectServes({ ...trust, DRAGONFLY_URL: `${scheme}://${address}` }, context);
+    },
+  );
 
-  test('does not connect to it unless its certificate is trusted', async (context) => {
+  test('answers 503 and logs the certificate error if the certificate is not trusted', async (context) => {
     const refusal = { reason: /certificate/, secret: PASSWORD };
     await expectRefused({ DRAGONFLY_URL: `dragonflys://${address}` }, context, refusal);
   });
 
-  test('does not speak to it in the clear', async (context) => {
+  test('answers 503 and logs a warning if the URL is without TLS', async (context) => {
     const refusal = { reason: /"WARN"/, secret: PASSWORD };
     await expectRefused({ ...trust, DRAGONFLY_URL: `dragonfly://${address}` }, context, refusal);
   });

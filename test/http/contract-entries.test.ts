@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { API, dataOf, describeOnEveryBackend, expectNoContent } from './client.ts';
 
 describeOnEveryBackend('an entry', {}, (connect) => {
-  test('is a miss before it is set, a hit afterwards, and a miss when it is deleted', async () => {
+  test('is a miss before a set, a hit after the set, and a miss after a delete', async () => {
     const client = connect();
     expect(dataOf(await client.get('k'), 200)).toEqual({ key: 'k', found: false });
     expect(dataOf(await client.set('k', '{"a":[1,null]}', 60), 201)).toEqual({
@@ -20,13 +20,13 @@ describeOnEveryBackend('an entry', {}, (connect) => {
     expect(dataOf(await client.get('k'), 200)).toEqual({ key: 'k', found: false });
   });
 
-  test('is deleted with 204, also when there was none', async () => {
+  test('is deleted with 204 even if it does not exist', async () => {
     const client = connect();
     expectNoContent(await client.delete('k'));
     expectNoContent(await client.send({ method: 'DELETE', target: `${API}/k` }));
   });
 
-  test('is the same by its path and by the query', async () => {
+  test('is the same for a key in the path and a key in the query', async () => {
     const client = connect();
     dataOf(await client.set('k', '1'), 201);
     expect(dataOf(await client.send({ target: `${API}/k` }), 200)).toMatchObject({ found: true, value: 1 });
@@ -41,7 +41,7 @@ describeOnEveryBackend('an entry', {}, (connect) => {
     expect(dataOf(await client.send({ target: `${API}/k` }), 200)).toEqual({ key: 'k', found: false });
   });
 
-  test('takes the value and the time to live that were set last', async () => {
+  test('has the value and the TTL of the last set', async () => {
     const client = connect();
     dataOf(await client.set('k', '"first"', 1000), 201);
     dataOf(await client.set('k', '"second"', 10), 201);
@@ -52,7 +52,7 @@ describeOnEveryBackend('an entry', {}, (connect) => {
     expect(dataOf(await client.get('k'), 200).ttl).toBeGreaterThan(10);
   });
 
-  test('can be set anew after it was deleted', async () => {
+  test('is a hit if it is set again after a delete', async () => {
     const client = connect();
     dataOf(await client.set('k', '1'), 201);
     expectNoContent(await client.delete('k'));

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { API, byQuery, type Client, dataOf, describeOnEveryBackend, detailsOf, UUID_V4 } from './client.ts';
 import type { RawRequest, RawResponse } from './gateway-raw.ts';
 
-/** One request for every endpoint, and for some failures, with the status that it is answered with. */
+/** Requests to most endpoints and for some failures, with the expected status. */
 const requests: [name: string, status: number, request: RawRequest][] = [
   ['a set', 201, { method: 'POST', target: API, body: '{"key":"k","value":1}' }],
   ['a hit', 200, { target: `${API}/k` }],
@@ -12,12 +12,12 @@ const requests: [name: string, status: number, request: RawRequest][] = [
   ['a delete', 204, { method: 'DELETE', target: `${API}/k` }],
   ['a request without a key', 400, { target: API }],
   ['a request without a tenant', 401, { target: `${API}/k`, headers: ['X-Tenant-ID', ''] }],
-  ["a clear of another's tenant", 403, { method: 'DELETE', target: `${API}/tenant/other` }],
-  ['a request that no route takes', 404, { target: '/nowhere' }],
+  ['a clear of another tenant', 403, { method: 'DELETE', target: `${API}/tenant/other` }],
+  ['a request to an unknown path', 404, { target: '/nowhere' }],
   ['a health check', 200, { target: '/health' }],
 ];
 
-/** What an answer says its identifiers are; in its body too, where it has the envelope. */
+/** The identifiers in the response's headers. Expects the same identifiers in the body if it has the envelope. */
 function idsOf(answer: RawResponse): { correlation: string | undefined; request: string | undefined } {
   const { 'x-correlation-id': correlation, 'x-request-id': request } = answer.headers;
   if (answer.text.startsWith('{"success":')) {
@@ -29,8 +29,8 @@ function idsOf(answer: RawResponse): { correlation: string | undefined; request:
 const sendWith = (client: Client, { headers = [], ...request }: RawRequest, more: string[]) =>
   client.send({ ...request, headers: [...headers, ...more] });
 
-describeOnEveryBackend('every answer', {}, (connect) => {
-  test('to what succeeds has the success envelope and nothing else', async () => {
+describeOnEveryBackend('every response', {}, (connect) => {
+  test('of a successful request has exactly the members of the success envelope', async () => {
     const client = connect();
     expect(dataOf(await client.set('k', '[1]', 60), 201)).toEqual({ key: 'k', status: 'set', ttl: 60 });
     const { ttl, ...hit } = dataOf(await client.get('k'), 200);
@@ -44,7 +44,7 @@ describeOnEveryBackend('every answer', {}, (connect) => {
     });
   });
 
-  test('to what fails has the failure envelope and nothing else', async () => {
+  test('of a failed request has exactly the members of the failure envelope', async () => {
     const client = connect();
     const issues = detailsOf(await client.post('{}'), 400, 'VALIDATION_ERROR').issues as object[];
     expect(issues.length).toBeGreaterThan(0);
@@ -61,13 +61,13 @@ describeOnEveryBackend('every answer', {}, (connect) => {
   test.each(requests)("echoes the caller's identifiers: %s", async (_, status, request) => {
     const given = ['X-Correlation-ID', 'chain/1', 'x-request-id', 'link-2'];
     const answer = await sendWith(connect(), request, given);
-    // In a tenant of its own, a hit is a miss: the status is the same.
+    // The tenant is new, so that the hit is a miss. The status is the same.
     expect(answer.status).toBe(status);
     expect(idsOf(answer)).toEqual({ correlation: 'chain/1', request: 'link-2' });
   });
 
   test.each(requests)(
-    'has a UUID v4 where the caller sent no identifier: %s',
+    'contains a new UUID v4 for each identifier that the caller did not send: %s',
     async (_, _status, request) => {
       const client = connect();
       const ids = [
@@ -94,23 +94,23 @@ describeOnEveryBackend('every answer', {}, (connect) => {
         'every visible ASCII character',
         String.fromCharCode(...Array.from({ length: 94 }, (_, i) => 0x21 + i)),
       ],
-    ])('is echoed when it is %s', async (_, value) => {
+    ])('is echoed if it is %s', async (_, value) => {
       expect(await echoed(connect(), value)).toBe(value);
     });
 
     test.each([
       ['is empty', ''],
       ['has 129 characters', 'x'.repeat(129)],
-      ['holds a space', 'a b'],
-      ['holds a tab', 'a\tb'],
-      ['holds another character than ASCII', 'caf\xe9'],
-      ['holds bytes of UTF-8', Buffer.from('日').toString('latin1')],
-    ])('is replaced by a UUID v4 when it %s', async (_, value) => {
+      ['contains a space', 'a b'],
+      ['contains a tab', 'a\tb'],
+      ['contains a character that is not ASCII', 'caf\xe9'],
+      ['contains bytes of UTF-8', Buffer.from('日').toString('latin1')],
+    ])('is replaced by a UUID v4 if it %s', async (_, value) => {
       expect(await echoed(connect(), value)).toMatch(UUID_V4);
     });
   });
 
-  test('is the same whatever the case of header names', async () => {
+  test('does not depend on the case of header names', async () => {
     const client = connect();
     const headers = [
       'x-TENANT-id',
@@ -131,7 +131,7 @@ describeOnEveryBackend('every answer', {}, (connect) => {
     expect(await client.holds('k')).toBe(true);
   });
 
-  test('is the same with a user and with a trace context, well-formed or not', async () => {
+  test('does not depend on X-User-ID or on a trace context, valid or not', async () => {
     const client = connect();
     for (const headers of [
       ['X-User-ID', 'someone@example.org'],

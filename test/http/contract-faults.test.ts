@@ -14,8 +14,8 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-describe.each(inject('targets'))('a fault of ours ($name)', ({ url }) => {
-  /** A service whose tenant has an index that is no index, which nothing but a fault could make. */
+describe.each(inject('targets'))('an unexpected error of the backend ($name)', ({ url }) => {
+  /** A service with a tenant whose meta keys have the wrong type, which only a fault in the service could cause. */
   async function startOnBrokenTenant(): Promise<{ service: Service; client: Client }> {
     const service = await startService({ DRAGONFLY_URL: url, CACHE_SHARDS: '1' });
     ends.push(() => service.stop());
@@ -27,7 +27,7 @@ describe.each(inject('targets'))('a fault of ours ($name)', ({ url }) => {
     return { service, client };
   }
 
-  test('is answered with 500, which shows nothing of it', async () => {
+  test('is answered with 500 and without its details', async () => {
     const { service, client } = await startOnBrokenTenant();
     const answer = await client.set('secret-key', '"secret-value"');
     detailsOf(answer, 500, 'INTERNAL_SERVER_ERROR');
@@ -43,11 +43,11 @@ describe.each(inject('targets'))('a fault of ours ($name)', ({ url }) => {
     ]) {
       expect(answer.text).not.toContain(inside);
     }
-    // The service goes on.
+    // The service still works.
     dataOf(await new Client(service).set('k', '1'), 201);
   });
 
-  test('is told by the log, with the request it belongs to and without key or value', async () => {
+  test('is logged with the correlation id of the request and without key and value', async () => {
     const { service, client } = await startOnBrokenTenant();
     await client.post('{"key":"secret-key","value":"secret-value"}', ['X-Correlation-ID', 'chain-1']);
     await service.stop();
@@ -64,13 +64,13 @@ describe.each(inject('targets'))('a fault of ours ($name)', ({ url }) => {
   });
 });
 
-describe.each(backends)('an invalidation whose time has run out ($name)', ({ url }) => {
-  /** The function as it is, invoked as one that has no time left. */
+describe.each(backends)('an invalidation that runs out of time ($name)', ({ url }) => {
+  /** A gateway that invokes the real function for invalidations with no time left. */
   async function startOutOfTime() {
     vi.resetModules();
     const env = { ...PATIENT, DRAGONFLY_URL: url ?? '', CACHE_SHARDS: '1' };
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
-    // Here the log goes to the output of the tests, which it would only clutter.
+    // The service runs in this process: its log would clutter the output of the tests.
     vi.spyOn(process.stdout, 'write').mockReturnValue(true);
     const { startService: startInProcess } = await import('../../lib/service.ts');
     const { handler } = await import('../../functions/invalidate.ts');
@@ -87,9 +87,9 @@ describe.each(backends)('an invalidation whose time has run out ($name)', ({ url
     return { store, client: new Client(gateway) };
   }
 
-  test('is answered with 503 and how many went, and the same request again goes on', async () => {
+  test('is answered with 503 and the count so far, and removes the remaining entries when it is repeated', async () => {
     const { store, client } = await startOutOfTime();
-    // More than the store takes at a time: its pages hold 10,000 keys in memory and 1,000 elsewhere.
+    // More than one page: 10,000 keys in memory, 1,000 on a server.
     const total = url === undefined ? 21_000 : 2500;
     const keys = Array.from({ length: total }, (_, index) => `a${index}`);
     await inBatches(keys, (key) => store.set(client.tenant, key, '1', 300));

@@ -13,10 +13,10 @@ import {
 import type { RawResponse } from './gateway-raw.ts';
 import { type Service, startService } from './service.ts';
 
-/** Enough for a healthy backend on a busy machine, and not too long to wait for each failure, in milliseconds. */
+/** BACKEND_TIMEOUT_MS: long enough for a healthy backend on a busy machine, and short enough to wait for in each test. */
 const TIMEOUT_MS = 3000;
 
-/** A request fails before that, however busy the machine is. */
+/** Upper bound for a failing request on a busy machine. */
 const ANSWER_MS = 20_000;
 
 const health = ({ port }: { port: number }, headers: string[] = []) =>
@@ -31,7 +31,7 @@ function expectHealth(answer: RawResponse, status: 'healthy' | 'unhealthy', serv
 }
 
 describeOnEveryBackend('the health check', {}, (connect) => {
-  test('says that the service is well, and needs no tenant', async () => {
+  test('returns healthy with a tenant, with an invalid tenant and without a tenant', async () => {
     const client = connect();
     expectHealth(await health(client), 'healthy');
     expectHealth(await health(client, ['X-Tenant-ID', '*']), 'healthy');
@@ -39,8 +39,8 @@ describeOnEveryBackend('the health check', {}, (connect) => {
   });
 });
 
-describe('the health check of a service in memory', () => {
-  test('tells how full it is', async () => {
+describe('the health check of a service with the memory store', () => {
+  test('returns the used bytes, the limit and the number of evicted entries', async () => {
     const service = await startService({ MEMORY_MAX_BYTES: '20000' });
     const memory = async () => ((await health(service)).json() as { memory: unknown }).memory;
     expect(await memory()).toEqual({ used_bytes: 0, limit_bytes: 20_000, evicted: 0 });
@@ -56,12 +56,12 @@ describe('the health check of a service in memory', () => {
 });
 
 describeOnEveryBackend('the health check', { SERVICE_NAME: 'my cache' }, (connect) => {
-  test('names the service as it is set', async () => {
+  test('returns the SERVICE_NAME', async () => {
     expectHealth(await health(connect()), 'healthy', 'my cache');
   });
 });
 
-/** Every operation that needs the backend. */
+/** All operations that need the backend. */
 const operations: [name: string, send: (client: Client) => Promise<RawResponse>][] = [
   ['a get', (client) => client.get('secret-key')],
   ['a set', (client) => client.set('secret-key', '"secret-value"')],
@@ -72,7 +72,7 @@ const operations: [name: string, send: (client: Client) => Promise<RawResponse>]
   ['a clear', (client) => client.clear()],
 ];
 
-describe('while the backend', () => {
+describe('a service whose backend', () => {
   let server: Server;
   let service: Service;
   let client: Client;
@@ -87,7 +87,7 @@ describe('while the backend', () => {
     await server.stop();
   });
 
-  /** Requests side by side, since each of them waits for its time to run out. */
+  /** Sends all requests at once, because each of them waits for its timeout. */
   async function expectUnavailable(): Promise<void> {
     const from = performance.now();
     const unhealthy = health(service);
@@ -116,38 +116,38 @@ describe('while the backend', () => {
     while ((await health(service)).status !== 200) await sleep(50);
   }
 
-  test('is there, all is well', expectWell);
+  test('is reachable answers every operation and is healthy', expectWell);
 
-  test('is gone, the service is unhealthy and all that needs the backend is answered with 503', async () => {
+  test('was killed is unhealthy and answers every operation with 503', async () => {
     await server.kill();
     await expectUnavailable();
   });
 
-  test('is gone, what needs no backend is answered as ever', async () => {
+  test('was killed answers requests that do not need the backend', async () => {
     detailsOf(await client.set('k', '1', 0), 400, 'VALIDATION_ERROR');
     detailsOf(await client.clear('other'), 403, 'TENANT_MISMATCH');
     detailsOf(await client.send({ target: '/nowhere' }), 404, 'NOT_FOUND');
     expect((await client.send({ target: '/openapi.json' })).status).toBe(200);
   });
 
-  test('is back, all is well again by itself', async () => {
+  test('was restarted answers every operation and is healthy', async () => {
     await server.restart();
     await untilHealthy();
     await expectWell();
   });
 
-  test('is there but answers nothing, all that needs it is answered with 503', async () => {
+  test('does not respond is unhealthy and answers every operation with 503', async () => {
     server.pause();
     await expectUnavailable();
   });
 
-  test('answers again, all is well again by itself', async () => {
+  test('responds again answers every operation and is healthy', async () => {
     server.resume();
     await untilHealthy();
     await expectWell();
   });
 
-  test('was away, the log holds no key and no value', async () => {
+  test('was unreachable has logged no key and no value', async () => {
     await service.stop();
     expect(service.stdout()).toContain('"BACKEND_UNAVAILABLE"');
     expect(service.stdout() + service.stderr()).not.toContain('secret');

@@ -8,7 +8,7 @@ import {
   expectNoContent,
 } from './client.ts';
 
-/** Sets keys side by side. */
+/** Sets the keys concurrently. */
 async function setAll(client: Client, keys: string[]): Promise<void> {
   for (const answer of await Promise.all(keys.map((key) => client.set(key, '1')))) dataOf(answer, 201);
 }
@@ -49,7 +49,7 @@ const keys = [
   ],
 ];
 
-/** Patterns, and those of the keys that they match. */
+/** Patterns, each with the keys that it matches. */
 const patterns: [pattern: string, matching: string[]][] = [
   ['user:1', ['user:1']],
   ['user:*', ['user:1', 'user:2', 'user:10', 'user:a', 'user:']],
@@ -88,13 +88,16 @@ const patterns: [pattern: string, matching: string[]][] = [
 ];
 
 describeOnEveryBackend('an invalidation', {}, (connect) => {
-  test.each(patterns)('by %s removes what matches as a whole and nothing else', async (pattern, matching) => {
-    const client = connect();
-    await setAll(client, keys);
-    const data = dataOf(await client.invalidate({ pattern }), 200);
-    expect(data).toEqual({ pattern, status: 'invalidated', count: matching.length });
-    expect(await client.held(keys)).toEqual(keys.filter((key) => !matching.includes(key)));
-  });
+  test.each(patterns)(
+    'by the pattern %s removes exactly the keys that match as a whole',
+    async (pattern, matching) => {
+      const client = connect();
+      await setAll(client, keys);
+      const data = dataOf(await client.invalidate({ pattern }), 200);
+      expect(data).toEqual({ pattern, status: 'invalidated', count: matching.length });
+      expect(await client.held(keys)).toEqual(keys.filter((key) => !matching.includes(key)));
+    },
+  );
 
   test.each([
     '{}',
@@ -104,7 +107,7 @@ describeOnEveryBackend('an invalidation', {}, (connect) => {
     '{"pattern":"*"}',
     '{"pattern":"**"}',
     '{"pattern":"***","other":[1]}',
-  ])('by %s removes all of the tenant', async (body) => {
+  ])('with the body %s removes all entries of the tenant', async (body) => {
     const client = connect();
     await setAll(client, keys);
     const { pattern, ...data } = dataOf(await client.invalidate(body), 200);
@@ -113,7 +116,7 @@ describeOnEveryBackend('an invalidation', {}, (connect) => {
     expect(await client.held(keys)).toEqual([]);
   });
 
-  test('counts live entries alone', async () => {
+  test('counts only live entries', async () => {
     const client = connect();
     await setAll(client, ['a1', 'a2', 'a3', 'a4', 'b1']);
     dataOf(await client.set('a1', '"again"'), 201);
@@ -136,7 +139,7 @@ describeOnEveryBackend('an invalidation', {}, (connect) => {
     expect(dataOf(await client.get('a1'), 200)).toMatchObject({ found: true, value: 3 });
   });
 
-  test('takes the name of its own tenant', async () => {
+  test("accepts the caller's own tenant_id", async () => {
     const client = connect();
     await setAll(client, ['a1', 'b1']);
     const data = dataOf(await client.invalidate({ pattern: 'a*', tenant_id: client.tenant }), 200);
@@ -144,7 +147,7 @@ describeOnEveryBackend('an invalidation', {}, (connect) => {
     expect(dataOf(await client.invalidate({ tenant_id: client.tenant }), 200).count).toBe(1);
   });
 
-  test('by hundreds of stars is answered like any other', async () => {
+  test('by a pattern with hundreds of stars returns the count', async () => {
     const client = connect();
     const key = 'a'.repeat(1024);
     await setAll(client, [key, 'b']);
@@ -155,7 +158,7 @@ describeOnEveryBackend('an invalidation', {}, (connect) => {
 
   describe('by a pattern', () => {
     test.each(['a'.repeat(1024), `${'a'.repeat(1023)}*`, 'é'.repeat(512), '*'.repeat(1024)])(
-      'of 1024 bytes is taken: %s',
+      'of 1024 bytes is accepted: %s',
       async (pattern) => {
         expect(dataOf(await connect().invalidate({ pattern }), 200)).toMatchObject({ pattern, count: 0 });
       },
@@ -170,7 +173,7 @@ describeOnEveryBackend('an invalidation', {}, (connect) => {
       ['that is a boolean', 'true'],
       ['that is an array', '["*"]'],
       ['that is an object', '{"glob":"*"}'],
-    ])('%s is refused, and nothing is removed', async (_, pattern) => {
+    ])('%s is rejected and removes nothing', async (_, pattern) => {
       const client = connect();
       await setAll(client, ['a']);
       expectInvalid(await client.invalidate(`{"pattern":${pattern}}`), 'pattern');
@@ -188,7 +191,7 @@ describeOnEveryBackend("a clear of the caller's tenant", {}, (connect) => {
     expect(dataOf(await client.invalidate(), 200).count).toBe(0);
   });
 
-  test('is answered the same when there are none', async () => {
+  test('is answered with 204 if the tenant has no entries', async () => {
     const client = connect();
     expectNoContent(await client.clear());
     expectNoContent(await client.clear());
@@ -203,7 +206,7 @@ describeOnEveryBackend("a clear of the caller's tenant", {}, (connect) => {
     expect(await client.held(['a', 'b'])).toEqual(['a']);
   });
 
-  test('takes its name as a path encodes it', async () => {
+  test('accepts a percent-encoded tenant', async () => {
     const client = connect();
     await setAll(client, ['a']);
     const encoded = client.tenant.replaceAll('-', '%2D');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Client, dataOf, describeOnEveryBackend, expectInvalid } from './client.ts';
 
-/** What stands for the value here is no JSON; the rest of the body is. */
+/** Values that are not JSON, for bodies that are valid JSON apart from the value. */
 const notJson = [
   ...['', ' ', 'undefined', 'NaN', 'Infinity', 'nul', 'nulll', 'True', "'a'", 'a', '1 2', '"a" "b"', '1:2'],
   ...['01', '+1', '-', '1.', '.5', '1e', '0x10', '1_000', '- 1', '-01', '1.0.0', '--1'],
@@ -25,7 +25,7 @@ const notJson = [
   ...['1,', ',1', '1,,"x":2', '1}', '1},{"a":1', '{"a":[1,{"b":tru}]}'],
 ];
 
-/** Bodies that are not valid JSON elsewhere. */
+/** Bodies that are not valid JSON outside the value. */
 const broken = [
   ...[
     '{',
@@ -58,38 +58,38 @@ const broken = [
   ],
 ];
 
-describeOnEveryBackend('a body that is not valid JSON is refused, and nothing is stored:', {}, (connect) => {
-  const refused = async (client: Client, body: string) => {
+describeOnEveryBackend('a body that is not valid JSON is rejected and sets nothing', {}, (connect) => {
+  const expectRejected = async (client: Client, body: string) => {
     expect((await client.post(body)).status, body.slice(0, 200)).toBe(400);
     expect(await client.holds('k'), body.slice(0, 200)).toBe(false);
   };
 
   test.each([
-    ['the value, which comes last', (value: string) => `{"key":"k","value":${value}}`],
-    ['the value, which comes first', (value: string) => `{"value":${value},"key":"k"}`],
+    ['with an invalid value as the last member', (value: string) => `{"key":"k","value":${value}}`],
+    ['with an invalid value as the first member', (value: string) => `{"value":${value},"key":"k"}`],
   ])('%s', async (_, bodyOf) => {
     const client = connect();
-    for (const value of notJson) await refused(client, bodyOf(value));
+    for (const value of notJson) await expectRejected(client, bodyOf(value));
   });
 
-  test('anything else', async () => {
+  test('with an error outside the value', async () => {
     const client = connect();
-    for (const body of broken) await refused(client, body);
+    for (const body of broken) await expectRejected(client, body);
   });
 
-  test('brackets that are not closed, however many', async () => {
+  test('with 10,000 or 100,000 brackets that are not closed', async () => {
     const client = connect();
     for (const open of ['[', '{"a":', '[{"a":']) {
-      await refused(client, `{"key":"k","value":${open.repeat(100_000)}}`);
-      await refused(client, `{"key":"k","value":${open.repeat(100_000)}`);
-      await refused(client, `{"key":"k","value":1,"other":${open.repeat(10_000)}`);
-      await refused(client, open.repeat(10_000));
+      await expectRejected(client, `{"key":"k","value":${open.repeat(100_000)}}`);
+      await expectRejected(client, `{"key":"k","value":${open.repeat(100_000)}`);
+      await expectRejected(client, `{"key":"k","value":1,"other":${open.repeat(10_000)}`);
+      await expectRejected(client, open.repeat(10_000));
     }
-    // The service is none the worse for it.
+    // The service still works.
     dataOf(await client.set('k', '1'), 201);
   });
 
-  test('and the answer names the body, or the value', async () => {
+  test('with the field body or value in the response', async () => {
     const client = connect();
     expectInvalid(await client.post('{"key":"k","value":1,}'), 'body');
     expectInvalid(await client.post('{"key":"k","value":[1,]}'), 'value');

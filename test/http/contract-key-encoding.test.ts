@@ -13,22 +13,22 @@ import {
 describeOnEveryBackend('a key in a body', {}, (connect) => {
   const setKey = (key: string) => connect().post(`{"key":${key},"value":1}`);
 
-  test.each(['""', 'null', '1', 'true', '["k"]', '{"k":1}'])('must not be %s', async (key) => {
+  test.each(['""', 'null', '1', 'true', '["k"]', '{"k":1}'])('is rejected if it is %s', async (key) => {
     expectInvalid(await setKey(key), 'key');
   });
 
-  test('must be there', async () => {
+  test('is required', async () => {
     expectInvalid(await connect().post('{"value":1}'), 'key');
   });
 
   test.each([String.raw`"\ud800"`, String.raw`"\udc00"`, String.raw`"a\udfffb"`, String.raw`"\ude00\ud83d"`])(
-    'must not hold half of a surrogate pair: %s',
+    'is rejected with half of a surrogate pair: %s',
     async (key) => {
       expectInvalid(await setKey(key), 'key');
     },
   );
 
-  test('may be written with escapes', async () => {
+  test('is decoded if it is written with escapes', async () => {
     const client = connect();
     dataOf(await client.post(String.raw`{"key":"\u0061\/\ud83d\udd11\\","value":1}`), 201);
     expect(await client.holds('a/🔑\\')).toBe(true);
@@ -57,26 +57,29 @@ describeOnEveryBackend('a key in a path', {}, (connect) => {
     expect(await client.holds(key)).toBe(false);
   });
 
-  test.each(['GET', 'DELETE'])('cannot hold an encoded slash: %s', async (method) => {
-    const client = connect();
-    for (const key of ['a/b', 'a', 'a%2Fb']) dataOf(await client.set(key, '1'), 201);
-    for (const encoded of ['a%2Fb', 'a%2fb', '%2F', 'a%2F']) {
-      detailsOf(await client.send({ method, target: `${API}/${encoded}` }), 404, 'NOT_FOUND');
-    }
-    expect(dataOf(await client.invalidate(), 200).count).toBe(3);
-  });
+  test.each(['GET', 'DELETE'])(
+    'with an encoded slash is answered with 404 and removes nothing: %s',
+    async (method) => {
+      const client = connect();
+      for (const key of ['a/b', 'a', 'a%2Fb']) dataOf(await client.set(key, '1'), 201);
+      for (const encoded of ['a%2Fb', 'a%2fb', '%2F', 'a%2F']) {
+        detailsOf(await client.send({ method, target: `${API}/${encoded}` }), 404, 'NOT_FOUND');
+      }
+      expect(dataOf(await client.invalidate(), 200).count).toBe(3);
+    },
+  );
 });
 
 describeOnEveryBackend('a key in a query', {}, (connect) => {
   describe.each(['GET', 'DELETE'])('of a %s', (method) => {
     const send = (client: Client, query: string) => client.send({ method, target: `${API}${query}` });
 
-    test.each(['', '?', '?key', '?key=', '?other=a', '?url=a'])('must be there: %j', async (query) => {
+    test.each(['', '?', '?key', '?key=', '?other=a', '?url=a'])('is required: %j', async (query) => {
       expectInvalid(await send(connect(), query), 'key');
     });
 
     test.each(['?key=a&key=b', '?key=a&key=a', '?key=&key=a', '?key=a&x=1&key=b'])(
-      'must be there once: %s',
+      'is rejected if it is repeated: %s',
       async (query) => {
         const client = connect();
         for (const key of ['a', 'b', 'a,b', ',a']) dataOf(await client.set(key, '1'), 201);
@@ -86,7 +89,7 @@ describeOnEveryBackend('a key in a query', {}, (connect) => {
     );
 
     test.each(['%', 'a%', '%4', '%zz', '%u0041', '%FF', '%C0%AF', '%ED%A0%80', '%F5%80%80%80', '%C3'])(
-      'must be percent-encoded UTF-8: %s',
+      'is rejected if it is not percent-encoded UTF-8: %s',
       async (key) => {
         expectInvalid(await send(connect(), `?key=${key}`), 'key');
       },
@@ -104,7 +107,7 @@ describeOnEveryBackend('a key in a query', {}, (connect) => {
     ['key=a,b', 'a,b'],
     ['other=1&key=a&more=2', 'a'],
     ['url=b&key=a', 'a'],
-  ])('is decoded once, a plus being a space: %s', async (query, key) => {
+  ])('is decoded once, and a plus is a space: %s', async (query, key) => {
     const client = connect();
     dataOf(await client.set(key, '1'), 201);
     expect(dataOf(await client.send({ target: `${API}?${query}` }), 200)).toMatchObject({ key, found: true });
@@ -113,7 +116,7 @@ describeOnEveryBackend('a key in a query', {}, (connect) => {
   });
 
   test.each(['Key', 'keys', 'kye', 'ke'])(
-    'a get or delete with the misspelled query parameter %s is rejected and removes nothing',
+    'with the misspelled name %s is rejected and removes nothing',
     async (name) => {
       const client = connect();
       dataOf(await client.set('a', '1'), 201);

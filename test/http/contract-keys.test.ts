@@ -12,7 +12,7 @@ import {
 
 const byPath = (key: string) => `${API}/${encodeURIComponent(key)}`;
 
-/** Keys that a path cannot carry, and others that some layer might mistake for something of its own. */
+/** Keys that a path cannot contain, and keys that contain the syntax of some layer. */
 const hardKeys = [
   ...['/', '//', 'a/b', '/a', 'a/', '?', 'a?b=c', '?key=a', '%', '%%', '%41', '%2F', '%2541', '%zz', '100%'],
   ...[
@@ -122,18 +122,18 @@ const hardKeys = [
   ],
 ];
 
-/** Every one of them: C0, DEL and C1. */
+/** All control characters: C0, DEL and C1. */
 const controls = Array.from({ length: 0xa0 }, (_, code) => String.fromCharCode(code)).filter(
   (character) => character < ' ' || character > '~',
 );
 
 describeOnEveryBackend('a key', {}, (connect) => {
-  test('of any kind reaches the store as it was meant', async () => {
+  test('with special characters is set, read and deleted without affecting another key', async () => {
     const client = connect();
     await inBatches(hardKeys, async (key) => {
       expect(dataOf(await client.set(key, JSON.stringify(`of ${key}`)), 201).key).toBe(key);
     });
-    // All at once: no two of them are the same to the store.
+    // All entries exist at the same time, so that two keys that the store confuses would share a value.
     await inBatches(hardKeys, async (key) => {
       expect(dataOf(await client.get(key), 200)).toMatchObject({ key, found: true, value: `of ${key}` });
     });
@@ -146,7 +146,7 @@ describeOnEveryBackend('a key', {}, (connect) => {
     expect(dataOf(await client.invalidate(), 200).count).toBe(0);
   });
 
-  test('of any kind that a path carries is read and deleted by it', async () => {
+  test('with special characters that a path can contain is read and deleted by path', async () => {
     const client = connect();
     const keys = hardKeys.filter((key) => !/[/?]/.test(key) && !/^\.+$/.test(key));
     await inBatches(keys, async (key) => dataOf(await client.set(key, JSON.stringify(`of ${key}`)), 201));
@@ -158,7 +158,7 @@ describeOnEveryBackend('a key', {}, (connect) => {
     }
   });
 
-  test('of generated text is found under this text and no other', async () => {
+  test('of random text is a hit, and another key is a miss', async () => {
     const client = connect();
     const text = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 256 })
@@ -176,30 +176,30 @@ describeOnEveryBackend('a key', {}, (connect) => {
   });
 
   describe.each([
-    ['in a body', (client: Client, key: string) => client.set(key, '1')],
-    ['in a query', (client: Client, key: string) => client.get(key)],
-    ['in a path', (client: Client, key: string) => client.send({ target: byPath(key) })],
-    ['to delete', (client: Client, key: string) => client.delete(key)],
+    ['in the body of a set', (client: Client, key: string) => client.set(key, '1')],
+    ['in the query of a get', (client: Client, key: string) => client.get(key)],
+    ['in the path of a get', (client: Client, key: string) => client.send({ target: byPath(key) })],
+    ['in the query of a delete', (client: Client, key: string) => client.delete(key)],
   ])('%s', (_, send) => {
     test.each([
       ['one byte', 'k'],
       ['1024 bytes', 'k'.repeat(1024)],
       ['512 characters of two bytes', 'é'.repeat(512)],
-      ['341 characters of three bytes and one of one', `${'漢'.repeat(341)}k`],
+      ['341 characters of three bytes and one character of one byte', `${'漢'.repeat(341)}k`],
       ['256 characters of four bytes', '🔑'.repeat(256)],
-    ])('may have %s', async (_, key) => {
+    ])('is accepted with %s', async (_, key) => {
       expect((await send(connect(), key)).status).toBeLessThan(300);
     });
 
     test.each([
       ['1025 bytes', 'k'.repeat(1025)],
-      ['512 characters of two bytes and one of one', `${'é'.repeat(512)}k`],
+      ['512 characters of two bytes and one character of one byte', `${'é'.repeat(512)}k`],
       ['342 characters of three bytes', '漢'.repeat(342)],
-    ])('must not have %s', async (_, key) => {
+    ])('is rejected with %s', async (_, key) => {
       expectInvalid(await send(connect(), key), 'key');
     });
 
-    test('must not hold a control character', async () => {
+    test('is rejected with any control character', async () => {
       const client = connect();
       await inBatches(controls, async (control) => {
         expectInvalid(await send(client, `a${control}b`), 'key');
@@ -207,7 +207,7 @@ describeOnEveryBackend('a key', {}, (connect) => {
     });
   });
 
-  test('of the greatest length is kept apart from one that differs in its last byte', async () => {
+  test('of the maximum length is distinct from a key that differs in the last byte only', async () => {
     const client = connect();
     const start = 'k'.repeat(1023);
     dataOf(await client.set(`${start}a`, '1'), 201);

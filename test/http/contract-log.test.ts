@@ -17,13 +17,13 @@ interface LogLine {
   request_id: string;
 }
 
-const batched = (kind: string, body: string) => (client: Client, headers: string[]) =>
+const sendBatch = (kind: string, body: string) => (client: Client, headers: string[]) =>
   client.send({ method: 'POST', target: `${API}/batch/${kind}`, headers, body });
 
-const touched = (body: string) => (client: Client, headers: string[]) =>
+const sendTouch = (body: string) => (client: Client, headers: string[]) =>
   client.send({ method: 'POST', target: `${API}/touch`, headers, body });
 
-/** Requests of every kind that a log could give something away about. */
+/** Requests that contain a key or a value, of every kind. */
 const requests: [operation: string, status: number, send: (client: Client, headers: string[]) => unknown][] =
   [
     ['set', 201, (client, headers) => client.post(`{"key":"${KEY}","value":${VALUE}}`, headers)],
@@ -40,20 +40,20 @@ const requests: [operation: string, status: number, send: (client: Client, heade
     ['set', 415, (client, headers) => client.post(KEY, [...headers, 'Content-Type', 'text/plain'])],
     ['get', 400, (client, headers) => client.send({ target: `${API}?key=${KEY}&key=${KEY}`, headers })],
     ['get', 400, (client, headers) => client.send({ target: `${API}?key=${KEY}%FF`, headers })],
-    ['touch', 200, touched(`{"key":"${KEY}","ttl":60}`)],
-    ['touch', 400, touched(`{"key":"${KEY}"}`)],
+    ['touch', 200, sendTouch(`{"key":"${KEY}","ttl":60}`)],
+    ['touch', 400, sendTouch(`{"key":"${KEY}"}`)],
     [
       'invalidate',
       200,
       (client, headers) =>
         client.send({ method: 'POST', target: `${API}/invalidate`, headers, body: `{"pattern":"${KEY}*"}` }),
     ],
-    ['batch-set', 201, batched('set', `{"items":[{"key":"${KEY}","value":${VALUE}}]}`)],
-    ['batch-set', 400, batched('set', `{"items":[{"key":"${KEY}","value":[${VALUE},]}]}`)],
-    ['batch-set', 413, batched('set', `{"items":[{"key":"${KEY}","value":[${VALUE.repeat(9)}]}]}`)],
-    ['batch-get', 200, batched('get', `{"keys":["${KEY}","${KEY}3"]}`)],
-    ['batch-get', 400, batched('get', `{"keys":["${KEY}\u0000"]}`)],
-    ['batch-delete', 200, batched('delete', `{"keys":["${KEY}"]}`)],
+    ['batch-set', 201, sendBatch('set', `{"items":[{"key":"${KEY}","value":${VALUE}}]}`)],
+    ['batch-set', 400, sendBatch('set', `{"items":[{"key":"${KEY}","value":[${VALUE},]}]}`)],
+    ['batch-set', 413, sendBatch('set', `{"items":[{"key":"${KEY}","value":[${VALUE.repeat(9)}]}]}`)],
+    ['batch-get', 200, sendBatch('get', `{"keys":["${KEY}","${KEY}3"]}`)],
+    ['batch-get', 400, sendBatch('get', `{"keys":["${KEY}\u0000"]}`)],
+    ['batch-delete', 200, sendBatch('delete', `{"keys":["${KEY}"]}`)],
     ['delete', 204, (client, headers) => client.send({ method: 'DELETE', target: `${API}/${KEY}`, headers })],
     ['not-found', 404, (client, headers) => client.send({ target: `${API}/${KEY}/${KEY}`, headers })],
   ];
@@ -70,7 +70,7 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((service) => service.stop()));
 });
 
-/** What the service has logged about requests, once it has ended and nothing more can come. */
+/** Stops the service. @returns the lines for requests in its log */
 async function requestsIn(service: Service): Promise<LogLine[]> {
   await service.stop();
   expect(service.stderr()).toBe('');
@@ -82,7 +82,7 @@ async function requestsIn(service: Service): Promise<LogLine[]> {
 describe.each(backends)('the log ($name)', ({ url }) => {
   const env: Record<string, string> = url === undefined ? {} : { DRAGONFLY_URL: url };
 
-  test('has one line of JSON a request, with its identifiers and neither key nor value', async () => {
+  test('has one line of JSON for each request, with its identifiers and without key and value', async () => {
     const service = await start({ ...env, MAX_VALUE_BYTES: '100' });
     const client = new Client(service);
     for (const [index, [, , send]] of requests.entries()) {
@@ -102,7 +102,7 @@ describe.each(backends)('the log ($name)', ({ url }) => {
     expect(service.stdout()).not.toContain('secret');
   });
 
-  test('names the tenant, and the user where there is one', async () => {
+  test('contains the tenant, and the user if the request has one', async () => {
     const service = await start(env);
     const client = new Client(service);
     await client.send({ target: `${API}/k`, headers: ['X-User-ID', 'someone "quoted"'] });
@@ -113,12 +113,12 @@ describe.each(backends)('the log ($name)', ({ url }) => {
     expect(unnamed).not.toHaveProperty('user');
   });
 
-  test('tells of a batch how much it named and found', async () => {
+  test('contains the number of keys, hits, misses and removed entries of a batch', async () => {
     const service = await start(env);
     const client = new Client(service);
-    await batched('set', '{"items":[{"key":"a","value":1},{"key":"b","value":2}]}')(client, []);
-    await batched('get', '{"keys":["a","absent","b"]}')(client, []);
-    await batched('delete', '{"keys":["a","absent","a"]}')(client, []);
+    await sendBatch('set', '{"items":[{"key":"a","value":1},{"key":"b","value":2}]}')(client, []);
+    await sendBatch('get', '{"keys":["a","absent","b"]}')(client, []);
+    await sendBatch('delete', '{"keys":["a","absent","a"]}')(client, []);
     expect(await requestsIn(service)).toMatchObject([
       { operation: 'batch-set', keys: 2 },
       { operation: 'batch-get', hits: 2, misses: 1 },
@@ -126,7 +126,7 @@ describe.each(backends)('the log ($name)', ({ url }) => {
     ]);
   });
 
-  test('has no lines below the level that is set', async () => {
+  test('contains no lines below LOG_LEVEL', async () => {
     const service = await start({ ...env, LOG_LEVEL: 'WARN' });
     await new Client(service).get('k');
     expect(await requestsIn(service)).toEqual([]);

@@ -10,7 +10,7 @@ import {
 } from './client.ts';
 import { rawRequest } from './gateway-raw.ts';
 
-describeOnEveryBackend('a path that no route has', {}, (connect) => {
+describeOnEveryBackend('a path without a route', {}, (connect) => {
   test.each([
     ['GET', '/api'],
     ['GET', '/api/v1'],
@@ -43,14 +43,14 @@ describeOnEveryBackend('a path that no route has', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('a path that has routes, but none of the method', {}, (connect) => {
+describeOnEveryBackend('a path without a route for the method', {}, (connect) => {
   test.each([
     ['PUT', API, 'DELETE, GET, HEAD, POST'],
     ['PATCH', API, 'DELETE, GET, HEAD, POST'],
     ['OPTIONS', API, 'DELETE, GET, HEAD, POST'],
     ['POST', `${API}/k`, 'DELETE, GET, HEAD'],
     ['PUT', `${API}/k`, 'DELETE, GET, HEAD'],
-    // Also a key, for the methods of keys.
+    // This path is a route of its own and also the key `invalidate`.
     ['PUT', `${API}/invalidate`, 'DELETE, GET, HEAD, POST'],
     ['GET', `${API}/batch/get`, 'POST'],
     ['HEAD', `${API}/batch/get`, 'POST'],
@@ -59,7 +59,7 @@ describeOnEveryBackend('a path that has routes, but none of the method', {}, (co
     ['DELETE', '/health', 'GET, HEAD'],
     ['OPTIONS', '/health', 'GET, HEAD'],
     ['POST', '/openapi.json', 'GET, HEAD'],
-  ])('is answered with 405 and the methods that it has: %s %s', async (method, target, allow) => {
+  ])('is answered with 405 and the allowed methods: %s %s', async (method, target, allow) => {
     const body = method.startsWith('P') ? '{"key":"k","value":1}' : undefined;
     const answer = await connect().send({ method, target, body });
     expect(answer.status).toBe(405);
@@ -75,7 +75,7 @@ describeOnEveryBackend('a path that has routes, but none of the method', {}, (co
 });
 
 describeOnEveryBackend('HEAD', {}, (connect) => {
-  test('is answered as GET without the body, on every path of GET', async () => {
+  test('is answered with the status and headers of GET and no body, on every path of GET', async () => {
     const client = connect();
     dataOf(await client.set('k', '[1.0]', 3600), 201);
     for (const target of [
@@ -91,7 +91,7 @@ describeOnEveryBackend('HEAD', {}, (connect) => {
       const head = await client.send({ method: 'HEAD', target, headers: ids });
       expect(head.text, target).toBe('');
       expect(head.status, target).toBe(200);
-      // The latency in the body of the health check takes more digits at one time than at another.
+      // The number of digits of the latency in the health check's body varies.
       const { date: _, 'content-length': length, ...headers } = get.headers;
       expect(head.headers).toMatchObject(headers);
       if (target === '/health') expect(Number(head.headers['content-length'])).toBeGreaterThan(0);
@@ -99,7 +99,7 @@ describeOnEveryBackend('HEAD', {}, (connect) => {
     }
   });
 
-  test('is answered with the failures of GET, without their bodies', async () => {
+  test('is answered with the failure status of GET and no body', async () => {
     const client = connect();
     const head = (target: string, headers: string[] = []) => client.send({ method: 'HEAD', target, headers });
     for (const [answer, status] of [
@@ -113,7 +113,7 @@ describeOnEveryBackend('HEAD', {}, (connect) => {
     }
   });
 
-  test('is followed by the next request on its connection', async () => {
+  test('does not affect the next request on its connection', async () => {
     const client = connect();
     const head = await client.send({ method: 'HEAD', target: '/health', headers: ['Connection', 'close'] });
     expect(head.status).toBe(200);
@@ -121,13 +121,13 @@ describeOnEveryBackend('HEAD', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('the root of the local server', {}, (connect) => {
-  test.each(['GET', 'HEAD'])('leads to the docs page: %s', async (method) => {
+describeOnEveryBackend('the root path of the local server', {}, (connect) => {
+  test.each(['GET', 'HEAD'])('redirects %s to the docs page', async (method) => {
     const answer = await rawRequest(connect().port, { method, target: '/' });
     expect([answer.status, answer.headers.location, answer.text]).toEqual([302, '/docs', '']);
   });
 
-  test('has nothing for another method', async () => {
+  test('answers another method with 404', async () => {
     detailsOf(await connect().send({ method: 'POST', target: '/', body: '{}' }), 404, 'NOT_FOUND');
   });
 });

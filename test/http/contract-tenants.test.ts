@@ -14,14 +14,14 @@ import type { RawRequest } from './gateway-raw.ts';
 
 const JSON_TYPE = ['Content-Type', 'application/json'];
 
-const posted = (kind: string, body: string): RawRequest => ({
+const batchRequest = (kind: string, body: string): RawRequest => ({
   method: 'POST',
   target: `${API}/batch/${kind}`,
   headers: JSON_TYPE,
   body,
 });
 
-/** A request of every endpoint that needs a tenant. */
+/** A request to every endpoint that requires a tenant. */
 const requests: [string, RawRequest][] = [
   ['get', { target: `${API}/k` }],
   ['get by query', { target: byQuery('k') }],
@@ -30,14 +30,14 @@ const requests: [string, RawRequest][] = [
   ['delete by query', { method: 'DELETE', target: byQuery('k') }],
   ['touch', { method: 'POST', target: `${API}/touch`, headers: JSON_TYPE, body: '{"key":"k","ttl":1}' }],
   ['invalidate', { method: 'POST', target: `${API}/invalidate`, headers: JSON_TYPE, body: '{}' }],
-  ['batch of gets', posted('get', '{"keys":["k"]}')],
-  ['batch of sets', posted('set', '{"items":[{"key":"k","value":1}]}')],
-  ['batch of deletes', posted('delete', '{"keys":["k"]}')],
+  ['batch of gets', batchRequest('get', '{"keys":["k"]}')],
+  ['batch of sets', batchRequest('set', '{"items":[{"key":"k","value":1}]}')],
+  ['batch of deletes', batchRequest('delete', '{"keys":["k"]}')],
   ['usage', { target: `${API}/tenant/t` }],
   ['clear', { method: 'DELETE', target: `${API}/tenant/t` }],
 ];
 
-/** Sends a request with these headers for its tenant, which may be none. */
+/** Sends a request with an X-Tenant-ID header for each of the tenants. */
 const sendAs = ({ port }: Client, { headers = [], ...request }: RawRequest, ...tenants: string[]) =>
   describedRequest(port, {
     ...request,
@@ -46,18 +46,18 @@ const sendAs = ({ port }: Client, { headers = [], ...request }: RawRequest, ...t
 
 describeOnEveryBackend('a tenant', {}, (connect) => {
   describe.each(requests)('of a %s', (_, request) => {
-    test('must be named', async () => {
+    test('is required', async () => {
       detailsOf(await sendAs(connect(), request), 401, 'MISSING_TENANT_ID');
       detailsOf(await sendAs(connect(), request, ''), 401, 'MISSING_TENANT_ID');
     });
 
-    test('must be named by one header', async () => {
+    test('is rejected if it is in two headers', async () => {
       const client = connect();
       expectInvalid(await sendAs(client, request, client.tenant, client.tenant), 'X-Tenant-ID');
       expectInvalid(await sendAs(client, request, client.tenant, 'other'), 'X-Tenant-ID');
     });
 
-    test('must be well-formed', async () => {
+    test('is rejected if it is malformed', async () => {
       expectInvalid(await sendAs(connect(), request, '*'), 'X-Tenant-ID');
     });
   });
@@ -81,16 +81,19 @@ describeOnEveryBackend('a tenant', {}, (connect) => {
     'caf\xe9',
     Buffer.from('é').toString('latin1'),
     'x'.repeat(129),
-  ])('must not be called %j', async (tenant) => {
+  ])('is rejected with the name %j', async (tenant) => {
     expectInvalid(await connect(tenant).get('k'), 'X-Tenant-ID');
   });
 
-  test.each(['a', 'Z', '0', 'a.b_c-D9', 'a-', 'a..', 'x'.repeat(128)])('may be called %s', async (tenant) => {
-    const key = crypto.randomUUID();
-    expect(dataOf(await connect(tenant).get(key), 200)).toEqual({ key, found: false });
-  });
+  test.each(['a', 'Z', '0', 'a.b_c-D9', 'a-', 'a..', 'x'.repeat(128)])(
+    'is accepted with the name %s',
+    async (tenant) => {
+      const key = crypto.randomUUID();
+      expect(dataOf(await connect(tenant).get(key), 200)).toEqual({ key, found: false });
+    },
+  );
 
-  test('with the longest name has a cache like any other', async () => {
+  test('with a name of the maximum length can set, get and clear entries', async () => {
     const { tenant } = connect();
     const client = connect(tenant.padEnd(128, 'x'));
     dataOf(await client.set('k', '1'), 201);
@@ -99,7 +102,7 @@ describeOnEveryBackend('a tenant', {}, (connect) => {
     expect(await client.holds('k')).toBe(false);
   });
 
-  test('sees nothing of another whose name is similar', async () => {
+  test('does not see the entries of tenants with similar names', async () => {
     const client = connect();
     const { tenant } = client;
     const similar = [`${tenant}.`, `${tenant}0`, tenant.slice(0, -1), tenant.toUpperCase(), `${tenant}-0`];
@@ -109,7 +112,7 @@ describeOnEveryBackend('a tenant', {}, (connect) => {
     }
   });
 
-  test('removes nothing of another, by any means', async () => {
+  test('does not remove entries of another tenant by a delete, an invalidation or a clear', async () => {
     const [mine, theirs] = [connect(), connect()];
     for (const client of [mine, theirs]) dataOf(await client.set('k', `"${client.tenant}"`), 201);
     expectNoContent(await mine.delete('k'));
@@ -122,7 +125,7 @@ describeOnEveryBackend('a tenant', {}, (connect) => {
     expect(dataOf(await theirs.get('k'), 200)).toMatchObject({ value: theirs.tenant, found: true });
   });
 
-  test("keeps its value when another writes to a key of that name, or to one made of both's names", async () => {
+  test("keeps its value if another tenant sets the same key, or a key in the format of the store's keys", async () => {
     const [mine, theirs] = [connect(), connect()];
     dataOf(await mine.set('k', '"mine"'), 201);
     for (const key of [
@@ -136,14 +139,14 @@ describeOnEveryBackend('a tenant', {}, (connect) => {
     expect(dataOf(await mine.get('k'), 200)).toMatchObject({ value: 'mine' });
   });
 
-  describe('named in a path or a body', () => {
+  describe('in a path or a body', () => {
     test.each([
-      ['path, by a clear', (client: Client, named: string) => client.clear(named)],
+      ['the path of a clear', (client: Client, named: string) => client.clear(named)],
       [
-        'body, by an invalidation',
+        'the body of an invalidation',
         (client: Client, named: string) => client.invalidate({ tenant_id: named }),
       ],
-    ])("must be the caller's own: %s", async (_, send) => {
+    ])("is rejected with 403 if it is not the caller's: %s", async (_, send) => {
       const [mine, theirs] = [connect(), connect()];
       for (const client of [mine, theirs]) dataOf(await client.set('k', '1'), 201);
       for (const named of [theirs.tenant, mine.tenant.toUpperCase(), `${mine.tenant}0`, '*']) {
@@ -154,7 +157,7 @@ describeOnEveryBackend('a tenant', {}, (connect) => {
       expect([await mine.holds('k'), await theirs.holds('k')]).toEqual([false, true]);
     });
 
-    test('is refused before anything is removed that a pattern names', async () => {
+    test('of another caller is rejected with 403, and the pattern removes nothing', async () => {
       const client = connect();
       dataOf(await client.set('k', '1'), 201);
       const answer = await client.invalidate({ pattern: 'k', tenant_id: 'other' });
@@ -163,7 +166,7 @@ describeOnEveryBackend('a tenant', {}, (connect) => {
       expect(await client.holds('k')).toBe(true);
     });
 
-    test('must be a string', async () => {
+    test('is rejected with 400 if it is not a string', async () => {
       const client = connect();
       for (const tenant_id of [1, true, [client.tenant], { name: client.tenant }]) {
         expectInvalid(await client.invalidate({ tenant_id }), 'tenant_id');

@@ -5,7 +5,7 @@ import { API, type Client, dataOf, describeOnEveryBackend, expectInvalid } from 
 const touch = (client: Client, body: string) => client.send({ method: 'POST', target: `${API}/touch`, body });
 
 describeOnEveryBackend('a touch', {}, (connect) => {
-  test('changes the TTL of an entry, longer or shorter, and neither returns nor changes its value', async () => {
+  test('makes the TTL of an entry longer or shorter, and neither returns nor changes its value', async () => {
     const client = connect();
     await client.set('k', '12345678901234567890', 60);
     for (const ttl of [3600, 30]) {

@@ -4,10 +4,10 @@ import { type Client, dataOf, describeOnEveryBackend, expectInvalid } from './cl
 
 const MAX = 30 * 24 * 3600;
 
-/** Between the clocks of two processes and the server's, all of one machine and in milliseconds. */
+/** Maximum difference between the clocks of two processes and the server on one machine. */
 const CLOCK_ERROR_MS = 20;
 
-describeOnEveryBackend('a time to live', {}, (connect) => {
+describeOnEveryBackend('a TTL', {}, (connect) => {
   const setWith = (client: Client, ttl: string) => client.post(`{"key":"k","value":1,"ttl":${ttl}}`);
 
   test.each([
@@ -16,7 +16,7 @@ describeOnEveryBackend('a time to live', {}, (connect) => {
     ['2592000', MAX],
     ['60.0', 60],
     ['6e1', 60],
-  ])('of %s is taken', async (text, ttl) => {
+  ])('of %s is accepted', async (text, ttl) => {
     const client = connect();
     expect(dataOf(await setWith(client, text), 201)).toEqual({ key: 'k', status: 'set', ttl });
   });
@@ -37,13 +37,13 @@ describeOnEveryBackend('a time to live', {}, (connect) => {
     'false',
     '[60]',
     '{"seconds":60}',
-  ])('of %s is refused, and nothing is stored', async (text) => {
+  ])('of %s is rejected, and nothing is set', async (text) => {
     const client = connect();
     expectInvalid(await setWith(client, text), 'ttl');
     expect(await client.holds('k')).toBe(false);
   });
 
-  test('that is absent or null is 300', async () => {
+  test('is 300 if it is absent or null', async () => {
     const client = connect();
     for (const body of ['{"key":"k","value":1}', '{"key":"k","value":1,"ttl":null}']) {
       expect(dataOf(await client.post(body), 201).ttl).toBe(300);
@@ -53,13 +53,13 @@ describeOnEveryBackend('a time to live', {}, (connect) => {
     }
   });
 
-  test.each([1, 2, 10, MAX])('of %i is told in whole seconds, rounded up', async (set) => {
+  test.each([1, 2, 10, MAX])('of %i is returned by a get in whole seconds, rounded up', async (set) => {
     const client = connect();
     const from = performance.now();
     dataOf(await client.set('k', '1', set), 201);
     const { found, ttl } = dataOf(await client.get('k'), 200);
     const least = Math.ceil(set - (performance.now() - from + CLOCK_ERROR_MS) / 1000);
-    // On a machine that is very busy the entry may be gone by now.
+    // On a very busy machine the entry may have expired already.
     if (least > 0) expect(found).toBe(true);
     if (!found) return;
     expect(ttl).toSatisfy(Number.isInteger);
@@ -67,7 +67,7 @@ describeOnEveryBackend('a time to live', {}, (connect) => {
     expect(ttl).toBeLessThanOrEqual(set);
   });
 
-  test('is how long an entry lives', async () => {
+  test('determines when an entry expires', async () => {
     const client = connect();
     const from = performance.now();
     dataOf(await client.set('one', '1', 1), 201);
@@ -75,7 +75,7 @@ describeOnEveryBackend('a time to live', {}, (connect) => {
     await untilGone(client, 'one');
     expect(performance.now() - from).toBeGreaterThan(1000 - CLOCK_ERROR_MS);
     expect(await client.holds('many')).toBe(true);
-    // What has expired is not live, and so not counted.
+    // The expired entry is not counted.
     expect(dataOf(await client.invalidate({ pattern: 'one' }), 200).count).toBe(0);
     expect(dataOf(await client.invalidate(), 200).count).toBe(1);
   });
@@ -85,14 +85,14 @@ async function untilGone(client: Client, key: string): Promise<void> {
   while (await client.holds(key)) await sleep(50);
 }
 
-describeOnEveryBackend('settings', { DEFAULT_TTL_SECONDS: '7', MAX_TTL_SECONDS: '20' }, (connect) => {
-  test('give the default time to live', async () => {
+describeOnEveryBackend('the settings', { DEFAULT_TTL_SECONDS: '7', MAX_TTL_SECONDS: '20' }, (connect) => {
+  test('DEFAULT_TTL_SECONDS is the TTL of a set without one', async () => {
     const client = connect();
     expect(dataOf(await client.set('k', '1'), 201).ttl).toBe(7);
     expect(dataOf(await client.get('k'), 200).ttl).toBeLessThanOrEqual(7);
   });
 
-  test('give the longest time to live', async () => {
+  test('MAX_TTL_SECONDS is the longest TTL that is accepted', async () => {
     expect(dataOf(await connect().set('k', '1', 20), 201).ttl).toBe(20);
     expectInvalid(await connect().set('k', '1', 21), 'ttl');
   });

@@ -5,7 +5,7 @@ import { rawClient } from '../support/engines/inspect.ts';
 import { API, Client, dataOf, describeOnEveryBackend, detailsOf, expectNoContent } from './client.ts';
 import { type Service, startService } from './service.ts';
 
-/** As the contract has it. */
+/** The response of the contract. */
 interface Usage {
   tenant_id: string;
   entries: number;
@@ -18,7 +18,7 @@ const usageOf = async (client: Client) => dataOf(await ask(client), 200) as unkn
 const entriesOf = async (client: Client) => (await usageOf(client)).entries;
 
 describeOnEveryBackend('the usage of a tenant', {}, (connect) => {
-  test('is nothing before it has set anything', async () => {
+  test('is zero before its first set', async () => {
     const client = connect();
     expect(await usageOf(client)).toEqual({
       tenant_id: client.tenant,
@@ -28,7 +28,7 @@ describeOnEveryBackend('the usage of a tenant', {}, (connect) => {
     });
   });
 
-  test('counts what is live and nothing else', async () => {
+  test('counts the live entries only', async () => {
     const client = connect();
     for (const key of ['a:1', 'a:2', 'b:1', 'b:2']) dataOf(await client.set(key, '1'), 201);
     expect(await entriesOf(client)).toBe(4);
@@ -38,7 +38,7 @@ describeOnEveryBackend('the usage of a tenant', {}, (connect) => {
     expect(await entriesOf(client)).toBe(3);
     dataOf(await client.invalidate({ pattern: 'a:*' }), 200);
     expect(await entriesOf(client)).toBe(1);
-    // Looked at only when it has expired: a busy machine may take longer than its second for any request in between.
+    // Not requested before the entry has expired: on a busy machine that request could take more than the TTL of one second.
     dataOf(await client.set('short', '1', 1), 201);
     await sleep(1100);
     expect(await entriesOf(client)).toBe(1);
@@ -46,7 +46,7 @@ describeOnEveryBackend('the usage of a tenant', {}, (connect) => {
     expect(await entriesOf(client)).toBe(0);
   });
 
-  test('grows by what is set', async () => {
+  test('grows by the size of the value that a set adds', async () => {
     const client = connect();
     dataOf(await client.set('k', '"x"'), 201);
     const { estimated: before } = (await usageOf(client)).bytes;
@@ -55,7 +55,7 @@ describeOnEveryBackend('the usage of a tenant', {}, (connect) => {
     expect((await usageOf(client)).bytes).toEqual({ estimated: before + 1000, sampled: 1, missing: 0 });
   });
 
-  test('is told only to the tenant itself', async () => {
+  test('of another tenant is rejected with 403', async () => {
     const [mine, theirs] = [connect(), connect()];
     dataOf(await theirs.set('k', '1'), 201);
     for (const named of [theirs.tenant, mine.tenant.toUpperCase(), `${mine.tenant}0`, '*']) {
@@ -72,7 +72,7 @@ describe.each(inject('targets'))('the usage of a tenant on a server ($name)', ({
   });
   afterAll(() => service.stop());
 
-  test('is of values as they are stored, compressed', async () => {
+  test('contains the compressed size of a value', async () => {
     const client = new Client(service);
     dataOf(await client.set('k', JSON.stringify('lorem ipsum '.repeat(10_000))), 201);
     const { estimated } = (await usageOf(client)).bytes;
@@ -84,7 +84,7 @@ describe.each(inject('targets'))('the usage of a tenant on a server ($name)', ({
     ['generations', ['generation'], 40],
     ['expiry indexes', ['expiryIndex'], 40],
     ['generations and indexes', ['generation', 'expiryIndex', 'nameIndex'], 0],
-  ] as const)('counts what can be read after the %s were evicted', async (_, evicted, entries) => {
+  ] as const)('counts only the readable entries after the %s were evicted', async (_, evicted, entries) => {
     const client = new Client(service);
     const keys = Array.from({ length: 40 }, (_, i) => `k:${i}`);
     for (const key of keys) dataOf(await client.set(key, '1'), 201);
@@ -97,14 +97,14 @@ describe.each(inject('targets'))('the usage of a tenant on a server ($name)', ({
     expect(await client.held(keys)).toHaveLength(entries);
   });
 
-  test('says how much of the sample has been evicted, and counts no bytes for it', async () => {
+  test('returns the number of evicted entries in the sample, and counts no bytes for them', async () => {
     const client = new Client(service);
     for (let i = 0; i < 40; i++) dataOf(await client.set(`k:${i}`, '"12345678"'), 201);
     const before = await usageOf(client);
     const raw = await rawClient(url);
     let evicted = 0;
     for (const shard of shardsOf(client.tenant, 16)) {
-      // Of each four one, and a command for each, since they lie in several slots.
+      // Every fourth entry. One command for each, because their keys are in several slots.
       for (let i = 0; i < 40; i += 4) evicted += await raw.del(shard.entryKey(`k:${i}`) as string);
     }
     await raw.quit();

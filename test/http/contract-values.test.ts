@@ -4,7 +4,7 @@ import { type Client, dataOf, describeOnEveryBackend, expectInvalid, valueText }
 
 const nested = (open: string, close: string, levels: number) => open.repeat(levels) + close.repeat(levels);
 
-/** JSON texts that a parse and a print would change, and others. */
+/** JSON texts, most of which JSON.parse and JSON.stringify would change. */
 const values: [name: string, text: string][] = [
   ...[
     '1.0',
@@ -41,15 +41,15 @@ const values: [name: string, text: string][] = [
     '{ "a"\n:\n1 }',
     '"{{x}} %s %25 \' <script> $& $1"',
   ].map((text): [string, string] => [JSON.stringify(text), text]),
-  ['100,000 arrays inside of each other', nested('[', ']', 100_000)],
-  ['100,000 objects inside of each other', `${nested('{"a":', '', 100_000)}1${'}'.repeat(100_000)}`],
+  ['100,000 nested arrays', nested('[', ']', 100_000)],
+  ['100,000 nested objects', `${nested('{"a":', '', 100_000)}1${'}'.repeat(100_000)}`],
   ['1 MiB of text', `"${'x'.repeat(1024 ** 2 - 2)}"`],
-  ['1 MiB of numbers that would not survive a parse', `[${'1.10,'.repeat(209_715)}0.0]`],
-  ['1 MiB in another script', `"${'漢'.repeat(349_524)}"`],
+  ['1 MiB of numbers that JSON.parse would change', `[${'1.10,'.repeat(209_715)}0.0]`],
+  ['1 MiB of Chinese characters', `"${'漢'.repeat(349_524)}"`],
   ['1 MiB of escapes', `"${'\\u00e9'.repeat(174_762)}"`],
 ];
 
-/** The value's text as it comes back. */
+/** Gets the entry. @returns the JSON text of its value */
 async function stored(client: Client, key: string, length: number): Promise<string> {
   const answer = await client.get(key);
   expect(dataOf(answer, 200).found).toBe(true);
@@ -57,15 +57,15 @@ async function stored(client: Client, key: string, length: number): Promise<stri
 }
 
 describeOnEveryBackend('a value', {}, (connect) => {
-  test.each(values)('comes back as it was sent: %s', async (_, text) => {
+  test.each(values)('is returned verbatim: %s', async (_, text) => {
     const client = connect();
     dataOf(await client.set('k', text), 201);
     const back = await stored(client, 'k', text.length);
-    // Not compared by the assertion itself, which would print a megabyte.
+    // A failed toBe on the texts would print a megabyte.
     expect(back === text, `${back.slice(0, 200)} (${back.length} characters)`).toBe(true);
   });
 
-  test('of any kind comes back as it was sent, whatever its key', async () => {
+  test('is returned verbatim for random values and random keys', async () => {
     const client = connect();
     const key = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 100 })
@@ -81,13 +81,13 @@ describeOnEveryBackend('a value', {}, (connect) => {
     );
   });
 
-  test('comes back without the white space around it, or with it', async () => {
+  test('with white space around it in the request is returned unchanged inside', async () => {
     const client = connect();
     dataOf(await client.post('\r\n{ "value"\t: \n [ 1.0 ] \t\r\n , "key" : "k" } \n'), 201);
     expect((await stored(client, 'k', 7)).trim()).toBe('[ 1.0 ]');
   });
 
-  test('may stand anywhere in the body, under a name that is written with escapes', async () => {
+  test('is found anywhere in the body and under an escaped member name', async () => {
     const client = connect();
     const bodies = [
       '{"value":1.0,"ttl":60,"key":"k"}',
@@ -104,7 +104,7 @@ describeOnEveryBackend('a value', {}, (connect) => {
     }
   });
 
-  test('must be there', async () => {
+  test('is required', async () => {
     const client = connect();
     for (const body of ['{"key":"k"}', '{"key":"k","data":1}', '{"key":"k","data":{"value":1}}']) {
       expectInvalid(await client.post(body), 'value');

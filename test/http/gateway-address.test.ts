@@ -14,7 +14,7 @@ afterEach(async () => {
   service = undefined;
 });
 
-/** The machine's addresses as they stand in a URL, but for those of one link only, which are none without the link's name. */
+/** The machine's addresses in the form of URLs, without link-local addresses, which need the name of an interface. */
 function addressesOf(...families: string[]): string[] {
   return Object.values(networkInterfaces())
     .flatMap((all) => all ?? [])
@@ -22,7 +22,7 @@ function addressesOf(...families: string[]): string[] {
     .map(({ address, family }) => (family === 'IPv6' ? `[${address}]` : address));
 }
 
-/** On Linux this address is the machine's own as well, though no interface names it. */
+/** On Linux this is an address of the machine too, although no interface lists it. */
 const OTHER_LOOPBACK = '127.0.0.2';
 const hasOtherLoopback = process.platform === 'linux';
 const IPV4 = [...addressesOf('IPv4'), ...(hasOtherLoopback ? [OTHER_LOOPBACK] : [])];
@@ -30,8 +30,8 @@ const IPV6 = addressesOf('IPv6');
 
 const healthOn = (host: string, port: number) => fetch(`http://${host}:${port}/health`);
 
-describe('the address that the service listens on', () => {
-  test('is 127.0.0.1 alone unless it is told another', async () => {
+describe('the service', () => {
+  test('listens on 127.0.0.1 only by default', async () => {
     const { port } = await start();
     expect((await healthOn('127.0.0.1', port)).status).toBe(200);
     const others = [...IPV4, ...IPV6].filter((address) => address !== '127.0.0.1');
@@ -44,16 +44,19 @@ describe('the address that the service listens on', () => {
   test.for<[string, string[]]>([
     ['0.0.0.0', IPV4],
     ['::', [...IPV4, ...IPV6]],
-  ])('is each of the machine with SERVICE_HOST=%s', async ([SERVICE_HOST, addresses], { skip }) => {
-    skip(SERVICE_HOST === '::' && IPV6.length === 0, 'this machine has no IPv6 address');
-    const { port, stdout } = await start({ SERVICE_HOST });
-    expect(addresses).not.toEqual([]);
-    for (const host of addresses) expect((await healthOn(host, port)).status, host).toBe(200);
-    expect(stdout()).toContain(`cache-service listens on http://localhost:${port}\n`);
-  });
+  ])(
+    'listens on every address of the machine with SERVICE_HOST=%s',
+    async ([SERVICE_HOST, addresses], { skip }) => {
+      skip(SERVICE_HOST === '::' && IPV6.length === 0, 'this machine has no IPv6 address');
+      const { port, stdout } = await start({ SERVICE_HOST });
+      expect(addresses).not.toEqual([]);
+      for (const host of addresses) expect((await healthOn(host, port)).status, host).toBe(200);
+      expect(stdout()).toContain(`cache-service listens on http://localhost:${port}\n`);
+    },
+  );
 
   test.for([OTHER_LOOPBACK, ...IPV4.filter((address) => !address.startsWith('127.'))])(
-    'is that of SERVICE_HOST=%s, and what is printed names it',
+    'listens on the address of SERVICE_HOST=%s only, and prints it',
     async (host, { skip }) => {
       skip(host === OTHER_LOOPBACK && !hasOtherLoopback, 'only Linux has 127.0.0.2 on every machine');
       const { port, stdout } = await start({ SERVICE_HOST: host });

@@ -9,7 +9,7 @@ import { startService } from './service.ts';
 
 const SECRET = 'open-sesame';
 
-/** Enough for a busy machine to find out what is wrong, and not too long to wait for each failure, in milliseconds. */
+/** BACKEND_TIMEOUT_MS: long enough for a busy machine to detect the cause, and short enough to wait for in each test. */
 const TIMEOUT_MS = 3000;
 
 let open: Server;
@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([open, locked, encrypted].map((server) => server?.stop())));
 
-/** Starts a service on a backend that is not as the URL says. @returns its output, after it has answered a request with `status` */
+/** Starts a service with the URL and sends it one request. @returns the output of the service and the response's status */
 async function startOn(url: string): Promise<{ stdout: string; stderr: string; status: number }> {
   const service = await startService({ DRAGONFLY_URL: url, BACKEND_TIMEOUT_MS: String(TIMEOUT_MS) });
   try {
@@ -42,10 +42,10 @@ async function startOn(url: string): Promise<{ stdout: string; stderr: string; s
 }
 
 /** The problems that the service has logged about its connection. */
-const loggedIn = (stdout: string) =>
+const loggedProblems = (stdout: string) =>
   [...stdout.matchAll(/"message":"backend connection".*?"error":"([^"]*)"/g)].map(([, error]) => error);
 
-describe.concurrent('a service whose backend is not as its URL says reports it in one line, and answers 503', () => {
+describe.concurrent('a service whose DRAGONFLY_URL does not match its backend prints the reason in one line and answers 503', () => {
   test.for<[string, () => string, string]>([
     [
       'a wrong password',
@@ -54,31 +54,31 @@ describe.concurrent('a service whose backend is not as its URL says reports it i
     ],
     ['no password', () => `dragonfly://127.0.0.1:${locked.port}`, 'it requires a password and received none'],
     [
-      'a certificate that nobody knows',
+      'an untrusted certificate',
       () => `dragonflys://:${SECRET}@127.0.0.1:${encrypted.port}`,
       'its certificate is not trusted, see NODE_EXTRA_CA_CERTS',
     ],
     [
-      'TLS where there is none',
+      'TLS to a server without TLS',
       () => `dragonflys://:${SECRET}@127.0.0.1:${open.port}`,
       'it does not speak TLS, which DRAGONFLY_URL requires',
     ],
     [
-      'no TLS where there is',
+      'no TLS to a server with TLS',
       () => `dragonfly://127.0.0.1:${encrypted.port}`,
       'it closes every connection; if it requires TLS, use dragonflys://…',
     ],
     [
-      'a cluster that is none',
+      'cluster=true for a single server',
       () => `dragonfly://127.0.0.1:${open.port}?cluster=true`,
       'it is not a cluster',
     ],
     [
-      'a database that there is not',
+      'a database number that does not exist',
       () => `dragonfly://127.0.0.1:${open.port}/99`,
       'it has no database with this number',
     ],
-    ['nothing at this port', () => `dragonfly://127.0.0.1:${nobody}`, 'nothing listens there'],
+    ['a port on which no server listens', () => `dragonfly://127.0.0.1:${nobody}`, 'nothing listens there'],
   ])('%s', async ([_, url, reason]) => {
     const { stdout, stderr, status } = await startOn(url());
     expect(stderr).toBe(
@@ -89,7 +89,7 @@ describe.concurrent('a service whose backend is not as its URL says reports it i
   });
 });
 
-/** A server that is no backend. It ends with the test. */
+/** Starts a server that is not a Redis server, and stops it after the test. @returns its address */
 async function startOther(server: NetServer, { onTestFinished }: TestContext): Promise<string> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -105,25 +105,26 @@ async function startOther(server: NetServer, { onTestFinished }: TestContext): P
   return `${LOOPBACK}:${(server.address() as AddressInfo).port}`;
 }
 
-/** Calls `greet` for each connection, at once or when it has sent something. */
-const greeting = (greet: (socket: Socket) => void) => () => createServer(greet);
-const replying = (reply: (socket: Socket) => void) => () =>
+/** A server that calls `greet` when a connection is opened. */
+const greetingServer = (greet: (socket: Socket) => void) => () => createServer(greet);
+/** A server that calls `reply` when a connection has sent its first bytes. */
+const replyingServer = (reply: (socket: Socket) => void) => () =>
   createServer((socket) => socket.once('data', () => reply(socket)));
 
 describe.concurrent.each(['', '?cluster=true'])(
-  'a service whose backend is no Redis server (%s)',
+  'a service whose backend is not a Redis server (%s)',
   (query) => {
     test.for<[string, () => NetServer, string]>([
       ['an HTTP server', () => createHttpServer((_, response) => response.end('Hello')), ''],
       [
         'an HTTP server that closes the connection',
-        replying((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+        replyingServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
         '',
       ],
-      ['an SSH server', greeting((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n')), ''],
+      ['an SSH server', greetingServer((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n')), ''],
       [
         'a TLS server that sends an alert',
-        replying((socket) => socket.end(Buffer.from([0x15, 3, 3, 0, 2, 2, 70]))),
+        replyingServer((socket) => socket.end(Buffer.from([0x15, 3, 3, 0, 2, 2, 70]))),
         ': it wants TLS, dragonflys://…',
       ],
     ])('reports that %s does not speak the Redis protocol', async ([_, create, hint], context) => {
@@ -131,29 +132,29 @@ describe.concurrent.each(['', '?cluster=true'])(
       const { stdout, stderr, status } = await startOn(`redis://${address}${query}`);
       const line = `${address} answers, but does not speak the Redis protocol${hint}`;
       expect(stderr).toBe(`${line}. Correct DRAGONFLY_URL: until then, requests are answered 503.\n`);
-      expect(loggedIn(stdout)).toEqual([line]);
+      expect(loggedProblems(stdout)).toEqual([line]);
       expect(status).toBe(503);
     });
 
     test.for<[string, () => NetServer, reason: string]>([
       [
         'closes each connection after the first bytes',
-        replying((socket) => socket.end()),
+        replyingServer((socket) => socket.end()),
         'it closes every connection; if it requires TLS, use dragonflys://…',
       ],
       [
         'closes each connection at once',
-        greeting((socket) => socket.end()),
+        greetingServer((socket) => socket.end()),
         'it closes every connection; if it requires TLS, use dragonflys://…',
       ],
-      ['never answers', greeting(() => {}), 'it accepts connections, but does not answer'],
+      ['never answers', greetingServer(() => {}), 'it accepts connections, but does not answer'],
     ])('reports that a server %s', async ([_, create, reason], context) => {
       const address = await startOther(create(), context);
       const { stdout, stderr, status } = await startOn(`redis://${address}${query}`);
       expect(stderr).toBe(
         `The backend does not answer yet (${reason}): until it does, requests are answered 503.\n`,
       );
-      expect(loggedIn(stdout)).toEqual([
+      expect(loggedProblems(stdout)).toEqual([
         expect.stringMatching(/^Socket timeout|closes the connection without an answer$/),
       ]);
       expect(status).toBe(503);
@@ -162,9 +163,9 @@ describe.concurrent.each(['', '?cluster=true'])(
 );
 
 test.each(['', '?cluster=true'])(
-  'a backend that is away is logged once, whatever is tried meanwhile (%s)',
+  'an unreachable backend is logged once, even if requests and reconnections fail (%s)',
   async (query) => {
     const { stdout } = await startOn(`dragonfly://127.0.0.1:${nobody}${query}`);
-    expect(loggedIn(stdout)).toEqual([`connect ECONNREFUSED 127.0.0.1:${nobody}`]);
+    expect(loggedProblems(stdout)).toEqual([`connect ECONNREFUSED 127.0.0.1:${nobody}`]);
   },
 );

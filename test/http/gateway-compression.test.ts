@@ -41,7 +41,7 @@ function decoded({ headers, body }: RawResponse): string {
   return body.toString();
 }
 
-describe('an answer of 1 kB and more', () => {
+describe('a response of 1 kB or more', () => {
   test.each([
     ['gzip', 'gzip'],
     ['br', 'br'],
@@ -55,7 +55,7 @@ describe('an answer of 1 kB and more', () => {
     ['br;q=0, *', 'gzip'],
     ['*;q=0, gzip', 'gzip'],
     ['identity;q=0.5, gzip;q=0.6', 'gzip'],
-  ])('is compressed where Accept-Encoding is %j: %s', async (accepted, coding) => {
+  ])('with the Accept-Encoding %j is compressed with %s', async (accepted, coding) => {
     const answer = await ask('/long', accepted);
     expect(answer.headers).toMatchObject({
       'content-encoding': coding,
@@ -79,17 +79,17 @@ describe('an answer of 1 kB and more', () => {
     'identity;q=1, *;q=0.5',
     'xgzip',
     'gzip;q=x',
-  ])('is sent as it is where Accept-Encoding is %j', async (accepted) => {
+  ])('with the Accept-Encoding %j is not compressed', async (accepted) => {
     const answer = await ask('/long', accepted);
     expect(answer.headers).toMatchObject({ vary: 'accept-encoding', etag: '"1"' });
     expect(decoded(answer)).toBe(LONG);
   });
 
-  test('has a weak entity tag when it is compressed, since its bytes are others', async () => {
+  test('has a weak entity tag if it is compressed', async () => {
     expect((await ask('/long', 'gzip')).headers.etag).toBe('W/"1"');
   });
 
-  test('to HEAD has no body, and no length where that of GET is known only once it is compressed', async () => {
+  test('to HEAD has no body, and has a Content-Length only if the response to GET would not be compressed', async () => {
     const [plain, compressed] = [await ask('/long', '', 'HEAD'), await ask('/long', 'gzip', 'HEAD')];
     expect(plain.headers['content-length']).toBe(String(Buffer.byteLength(LONG)));
     expect(compressed.headers).not.toHaveProperty('content-length');
@@ -99,7 +99,7 @@ describe('an answer of 1 kB and more', () => {
     }
   });
 
-  test('follows another one on its connection in the order of the requests', async () => {
+  test('is sent before the response to the next pipelined request', async () => {
     const socket = await openConnection(gateway.port);
     const get = (path: string, last = '') =>
       `GET ${path} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n${last}\r\n`;
@@ -109,13 +109,13 @@ describe('an answer of 1 kB and more', () => {
     expect(text.indexOf('content-encoding: gzip')).toBeLessThan(text.indexOf('content-length: 1023'));
   });
 
-  test("with a header that cannot be sent becomes the gateway's 500", async () => {
+  test("with an invalid header is replaced by the gateway's 500", async () => {
     const answer = await ask('/broken', 'gzip');
     expect([answer.status, answer.text]).toEqual([500, '{"message":"Internal Server Error"}']);
   });
 });
 
-test.each(['short', 'empty', 'binary'] as const)('an answer is not compressed: %s', async (name) => {
+test.each(['short', 'empty', 'binary'] as const)('a response is not compressed if it is %s', async (name) => {
   const { headers } = await ask(`/${name}`, 'gzip, br');
   expect(headers).not.toHaveProperty('content-encoding');
   expect(headers).not.toHaveProperty('vary');
@@ -128,7 +128,7 @@ describe('the local server', () => {
   });
   afterAll(() => service.stop());
 
-  test('sends a large value compressed to a fetch, which gives it back verbatim', async () => {
+  test('compresses a large value for fetch, which returns it verbatim', async () => {
     const value = `[${'1.0,'.repeat(100_000)}12345678901234567890]`;
     const headers = { 'X-Tenant-ID': 'acme', 'Content-Type': 'application/json' };
     const url = `${service.url}/api/v1/cache`;

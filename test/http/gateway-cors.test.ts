@@ -17,7 +17,7 @@ async function start(CORS_ORIGINS: string): Promise<Service> {
   return service;
 }
 
-/** The headers of an answer by which a browser decides what a page may do. */
+/** The CORS headers of a response. */
 function corsOf({ headers }: Response): Record<string, string> {
   return Object.fromEntries([...headers].filter(([name]) => name.startsWith('access-control-')));
 }
@@ -32,8 +32,8 @@ const preflight = (url: string, origin: string, method = 'POST') =>
     },
   });
 
-describe('with CORS_ORIGINS the local server', () => {
-  test('answers a preflight request of these origins, without credentials, with what pages may send', async () => {
+describe('the local server with CORS_ORIGINS', () => {
+  test('answers a preflight request of a listed origin with the allowed methods and headers, and without credentials', async () => {
     const { url } = await start(`${PAGE}, https://a.example`);
     for (const origin of [PAGE, 'https://a.example']) {
       const answer = await preflight(`${url}${API}`, origin);
@@ -48,7 +48,7 @@ describe('with CORS_ORIGINS the local server', () => {
     }
   });
 
-  test('lets pages of these origins read every answer, failures too, with the headers that they need', async () => {
+  test('sends every response to a listed origin, including failures, with the CORS headers', async () => {
     const { url } = await start(PAGE);
     const body = JSON.stringify({ key: 'k', value: 'x'.repeat(2000) });
     const headers = { ...TENANT, Origin: PAGE, 'Content-Type': 'application/json' };
@@ -73,7 +73,7 @@ describe('with CORS_ORIGINS the local server', () => {
     expect(answers[1]?.headers.get('vary')).toBe('origin, accept-encoding');
   });
 
-  test('tells pages of other origins nothing', async () => {
+  test('sends no CORS headers to an origin that is not listed', async () => {
     const { url } = await start(PAGE);
     for (const origin of [OTHER, `${PAGE}/`, PAGE.toUpperCase(), 'null', 'http://localhost']) {
       for (const answer of [
@@ -86,7 +86,7 @@ describe('with CORS_ORIGINS the local server', () => {
     }
   });
 
-  test('lets all pages read its answers where one origin is *', async () => {
+  test('allows every origin if CORS_ORIGINS is *', async () => {
     const { url } = await start('*');
     const answer = await fetch(`${url}/health`, { headers: { Origin: OTHER } });
     expect(answer.headers.get('access-control-allow-origin')).toBe('*');
@@ -96,14 +96,14 @@ describe('with CORS_ORIGINS the local server', () => {
     });
   });
 
-  test('answers OPTIONS that is no preflight request as it does without', async () => {
+  test('answers an OPTIONS request that is not a preflight request with 405', async () => {
     const { port } = await start(PAGE);
     for (const headers of [[], ['Origin', PAGE], ['Access-Control-Request-Method', 'GET']]) {
       expect((await rawRequest(port, { method: 'OPTIONS', target: API, headers })).status).toBe(405);
     }
   });
 
-  test('lets a page read why its body was too large', async () => {
+  test('sends the 413 of a body that is too large with the CORS headers', async () => {
     const { port } = await start(PAGE);
     const head = `POST ${API} HTTP/1.1\r\nHost: a\r\nOrigin: ${PAGE}\r\nContent-Length: 99999999\r\n`;
     const answer = await exchange(port, `${head}Connection: close\r\n\r\n`);
@@ -111,13 +111,13 @@ describe('with CORS_ORIGINS the local server', () => {
     expect(answer).toContain(`\r\naccess-control-allow-origin: ${PAGE}\r\n`);
   });
 
-  test('prints the origins', async () => {
+  test('prints the origins at its start', async () => {
     const { stdout } = await start(`${PAGE},https://a.example`);
     expect(stdout()).toContain(`\nCORS: ${PAGE}, https://a.example\n`);
   });
 });
 
-test('without CORS_ORIGINS the local server allows pages of no other origin', async () => {
+test('the local server without CORS_ORIGINS sends no CORS headers and answers a preflight request with 405', async () => {
   const { url, stdout } = await start('');
   for (const answer of [
     await preflight(`${url}${API}`, PAGE),

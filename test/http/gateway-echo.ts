@@ -7,22 +7,22 @@ import { createGateway, type Gateway, type GatewayOptions } from '../../infra/se
 import { fallback, type Route } from '../../lib/routes.ts';
 import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
 
-/** A gateway in this process, in front of functions of a test's own. */
+/** A gateway in this process, in front of functions that a test defines. */
 export interface TestGateway {
   port: number;
-  /** What functions threw so far, or answered that could not be sent: the function's name and the error. */
+  /** The functions that failed so far or returned an invalid response, each with its error. */
   faults: [name: string, error: unknown][];
   send: (request: RawRequest) => Promise<RawResponse>;
   stop: Gateway['stop'];
 }
 
-/** What {@link echo} answers with. */
+/** The body of a response of {@link echo}. */
 export interface Echoed {
   event: APIGatewayProxyEventV2;
   context: { awsRequestId: string; functionName: string; remainingMs: number };
 }
 
-/** A function that answers with what it was invoked with. */
+/** A function that returns its event and its context. */
 export const echo: Handler = async (event, context) => ({
   statusCode: 200,
   headers: { 'content-type': 'application/json' },
@@ -36,7 +36,7 @@ export const echo: Handler = async (event, context) => ({
   } satisfies Echoed),
 });
 
-/** Starts a gateway for some routes on a free port of the loopback address; what none of them takes is echoed. */
+/** Starts a gateway for the routes on a free port of the loopback address. Requests without a route are answered by {@link echo}. */
 export async function startTestGateway(
   routes: readonly Route[],
   functions: Record<string, Handler>,

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop(0));
 
-/** The contract's failure envelope, with identifiers of the server's own making unless some are named. */
+/** The contract's failure envelope. Without `ids`, its identifiers are UUIDs. */
 function failureOf(
   code: string,
   issuesOrDetails: unknown,
@@ -33,7 +33,7 @@ function failureOf(
 
 const issue = (field: string) => ({ issues: [{ field, message: expect.any(String) }] });
 
-/** Takes an answer apart that came as plain bytes. */
+/** Splits a raw response into its parts. */
 function parse(answer: string): { statusLine: string; headers: string; json: unknown } {
   const end = answer.indexOf('\r\n\r\n');
   const [statusLine = '', ...headers] = answer.slice(0, end).split('\r\n');
@@ -52,7 +52,7 @@ describe('a body of more than 10 MB', () => {
     expect(answer.json()).toEqual(tooLarge);
   };
 
-  test('is refused by its declared length, before any of it is sent', async () => {
+  test('is rejected with 413 by its Content-Length, before the client sends it', async () => {
     const sent = openRequest(gateway.port, {
       method: 'POST',
       target: '/',
@@ -63,24 +63,24 @@ describe('a body of more than 10 MB', () => {
     sent.destroy();
   });
 
-  test('is refused while it comes in, where no length was declared', async () => {
+  test('is rejected with 413 while it is being received, if it has no Content-Length', async () => {
     const sent = openRequest(gateway.port, {
       method: 'POST',
       target: '/',
       headers: ['Transfer-Encoding', 'chunked'],
     });
     sent.write(Buffer.alloc(MAX_BODY_BYTES + 1, 'x'));
-    // The request has no end yet: the answer does not wait for one.
+    // The request has not been ended: the response does not wait for its end.
     expectRefused(await readAnswer(sent));
     sent.destroy();
   });
 
-  test('is refused in a way that a client which sends all of it can read', async () => {
+  test('is rejected with a 413 that a client can read after it has sent the whole body', async () => {
     const body = Buffer.alloc(MAX_BODY_BYTES + 1, 'x');
     expectRefused(await rawRequest(gateway.port, { method: 'POST', target: '/', body }));
   });
 
-  test('is refused instead of asked for, where the client waits to be told to go on', async () => {
+  test('is rejected with 413 and without 100 Continue, if the client waits for 100 Continue', async () => {
     const sent = openRequest(gateway.port, {
       method: 'POST',
       target: '/',
@@ -96,7 +96,7 @@ describe('a body of more than 10 MB', () => {
     sent.destroy();
   });
 
-  test('is answered with the identifiers of the request', async () => {
+  test('is rejected with the identifiers of the request', async () => {
     const answer = await rawRequest(gateway.port, {
       method: 'POST',
       target: '/',
@@ -108,18 +108,18 @@ describe('a body of more than 10 MB', () => {
   });
 });
 
-describe('a client that is refused and does not leave', () => {
+describe('a client that keeps its connection open after a rejection', () => {
   test.each([
-    ['in the middle of a body', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10485761\r\n\r\nx', 413],
-    ['with what is no HTTP', 'hello\r\n\r\n', 400],
-  ])('is disconnected a moment later, %s', async (_, bytes, status) => {
+    ['a body that is too large', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10485761\r\n\r\nx', 413],
+    ['a request that is not HTTP', 'hello\r\n\r\n', 400],
+  ])('is disconnected after the response to %s', async (_, bytes, status) => {
     const socket = connect({ port: gateway.port, host: '127.0.0.1', allowHalfOpen: true });
     let answer = '';
     let closed = false;
     socket.on('data', (data) => {
       answer += data;
     });
-    // What is written to a connection that is gone is answered with a reset.
+    // A write to a closed connection is answered with a reset.
     const trickle = setInterval(() => socket.write('x'), 200);
     socket
       .on('error', () => {})
@@ -138,7 +138,7 @@ describe('a client that is refused and does not leave', () => {
   });
 });
 
-test('a client that waits to be told to go on is told so when its body is not too large', async () => {
+test('a client that waits for 100 Continue receives it if its body is not too large', async () => {
   const sent = openRequest(gateway.port, {
     method: 'POST',
     target: '/',
@@ -151,7 +151,7 @@ test('a client that waits to be told to go on is told so when its body is not to
 });
 
 describe('a request line with headers', () => {
-  /** A request whose request line and headers have so many bytes, most of them in `where`. */
+  /** A request line and headers of `bytes` bytes, most of which are in `where`. */
   function headOf(bytes: number, where: 'target' | 'one header' | 'many headers'): string {
     const head = (target: string, headers: string) => `GET /${target} HTTP/1.1\r\nHost: a\r\n${headers}`;
     const rest = bytes - head('', '').length;
@@ -165,7 +165,7 @@ describe('a request line with headers', () => {
   const close = 'Connection: close\r\n';
 
   test.each(['target', 'one header', 'many headers'] as const)(
-    'of 10,240 bytes is taken (%s)',
+    'of 10,240 bytes is accepted (%s)',
     async (where) => {
       const head = headOf(MAX_HEAD_BYTES - close.length, where) + close;
       expect(head).toHaveLength(MAX_HEAD_BYTES);
@@ -174,7 +174,7 @@ describe('a request line with headers', () => {
   );
 
   test.each(['target', 'one header', 'many headers'] as const)(
-    'of one byte more is refused (%s)',
+    'of 10,241 bytes is rejected with 431 (%s)',
     async (where) => {
       const answer = parse(await exchange(gateway.port, `${headOf(MAX_HEAD_BYTES + 1, where)}\r\n`));
       expect(answer.statusLine).toBe('HTTP/1.1 431 Request Header Fields Too Large');
@@ -182,7 +182,7 @@ describe('a request line with headers', () => {
     },
   );
 
-  test.each([11_000, 100_000])('that goes on and on is refused before its end (%i bytes)', async (bytes) => {
+  test.each([11_000, 100_000])('without an end is rejected with 431 after %i bytes', async (bytes) => {
     const endless = `GET / HTTP/1.1\r\nHost: a\r\nX-A: ${'x'.repeat(bytes)}`;
     const answer = parse(await exchange(gateway.port, endless));
     expect(answer.statusLine).toBe('HTTP/1.1 431 Request Header Fields Too Large');
@@ -192,17 +192,20 @@ describe('a request line with headers', () => {
   });
 });
 
-describe('what is not well-formed HTTP', () => {
+describe('a request that is malformed', () => {
   test.each([
     ['no HTTP at all', 'hello\r\n\r\n'],
     ['a method that does not exist', 'FETCH / HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['a space in the request target', 'GET /a b HTTP/1.1\r\nHost: a\r\n\r\n'],
-    ['a path in bytes that no one encoded', 'GET /\xe6\x97\xa5 HTTP/1.1\r\nHost: a\r\n\r\n'],
-    ['a query in bytes that no one encoded', 'GET /?a=\xe6\x97\xa5 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a path that is not percent-encoded', 'GET /\xe6\x97\xa5 HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a query that is not percent-encoded', 'GET /?a=\xe6\x97\xa5 HTTP/1.1\r\nHost: a\r\n\r\n'],
     ['a header without a colon', 'GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n'],
-    ['two lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
     [
-      'a length and chunks',
+      'two Content-Length headers',
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab',
+    ],
+    [
+      'a Content-Length and a chunked body',
       'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
     ['a chunk without a size', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n'],
@@ -215,19 +218,19 @@ describe('what is not well-formed HTTP', () => {
     await expectAlive();
   });
 
-  test('is answered with 400: a request without a Host header', async () => {
+  test('is answered with 400: no Host header', async () => {
     const answer = parse(await exchange(gateway.port, 'GET / HTTP/1.1\r\n\r\n'));
     expect(answer.statusLine).toBe('HTTP/1.1 400 Bad Request');
     expect(answer.json).toEqual(failureOf('VALIDATION_ERROR', issue('Host')));
   });
 
-  test('is not a request of HTTP/1.0, which needs no Host header', async () => {
+  test('is answered with 200: no Host header in HTTP/1.0, which does not require one', async () => {
     expect(await exchange(gateway.port, 'GET / HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   });
 });
 
 describe('a path that is not percent-encoded UTF-8', () => {
-  test.each(['/a%', '/a%zz', '/%FF', '/%C0%AF', '/%ED%A0%80'])('is refused: %j', async (target) => {
+  test.each(['/a%', '/a%zz', '/%FF', '/%C0%AF', '/%ED%A0%80'])('is rejected with 400: %j', async (target) => {
     const headers = ['X-Correlation-ID', 'chain-1', 'X-Request-ID', 'link-2'];
     const answer = await rawRequest(gateway.port, { target, headers });
     expect(answer.status).toBe(400);
@@ -237,7 +240,7 @@ describe('a path that is not percent-encoded UTF-8', () => {
   });
 });
 
-describe('a request that does not come in whole in time', () => {
+describe('a request that is not complete before the timeout', () => {
   const start = async () => {
     const slow = await startTestGateway(
       [],
@@ -252,7 +255,7 @@ describe('a request that does not come in whole in time', () => {
     return slow;
   };
 
-  test('is answered with 408 and its identifiers when its body stalls, and its connection ends', async () => {
+  test('is answered with 408 and its identifiers if its body stalls, and the connection is closed', async () => {
     const { port } = await start();
     const answer = parse(
       await exchange(
@@ -267,7 +270,7 @@ describe('a request that does not come in whole in time', () => {
     );
   });
 
-  test('is answered with 408 when its headers stall, and its connection ends', async () => {
+  test('is answered with 408 if its headers stall, and the connection is closed', async () => {
     const { port } = await start();
     const answer = parse(await exchange(port, 'GET / HTTP/1.1\r\nHost: a\r\n'));
     expect(answer.statusLine).toBe('HTTP/1.1 408 Request Timeout');

@@ -2,28 +2,28 @@ import { once } from 'node:events';
 import { type ClientRequest, request as httpRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 
-/** A request that is sent as it stands: `fetch` would normalise its path and join its headers. */
+/** A request that is sent unchanged. `fetch` would normalise its path and join its headers. */
 export interface RawRequest {
   method?: string;
-  /** The request target, byte for byte (one character each). */
+  /** The request target. Each character is sent as one byte. */
   target: string;
-  /** Names and values in turn; names may repeat. */
+  /** Names and values in alternation; names may repeat. */
   headers?: string[];
   body?: string | Buffer;
 }
 
 export interface RawResponse {
   status: number;
-  /** Names in lower case; a header that came more than once is joined by `, `. */
+  /** Names in lower case; the values of a repeated header are joined by `, `. */
   headers: Record<string, string>;
-  /** Names and values in turn, as they came. */
+  /** Names and values in alternation, as received. */
   rawHeaders: string[];
   body: Buffer;
   text: string;
   json: () => unknown;
 }
 
-/** Sends one request on a connection of its own and reads the answer whole. */
+/** Sends one request on a new connection and reads the whole response. */
 export async function rawRequest(
   port: number,
   { body, headers = [], ...request }: RawRequest,
@@ -35,7 +35,7 @@ export async function rawRequest(
   return readAnswer(sent);
 }
 
-/** Sends the head of a request; the body is the caller's to write. */
+/** Opens a request. The caller writes the body and ends the request. */
 export function openRequest(
   port: number,
   { method = 'GET', target, headers = [] }: RawRequest,
@@ -51,7 +51,7 @@ export function openRequest(
   });
 }
 
-/** Waits for the answer to a request and reads it whole. */
+/** Waits for the response to a request and reads it to its end. */
 export async function readAnswer(sent: ClientRequest): Promise<RawResponse> {
   const [response] = await once(sent, 'response');
   const chunks: Buffer[] = [];
@@ -68,7 +68,7 @@ export async function readAnswer(sent: ClientRequest): Promise<RawResponse> {
   };
 }
 
-/** Opens a connection, writes bytes on it (one a character), and reads until the server closes it. */
+/** Opens a connection, writes the text as one byte per character, and reads until the server closes the connection. */
 export async function exchange(port: number, bytes: string): Promise<string> {
   const socket = await openConnection(port);
   socket.write(bytes, 'latin1');
@@ -81,7 +81,7 @@ export async function openConnection(port: number): Promise<Socket> {
   return socket;
 }
 
-/** All that still comes on a connection until the other side closes it. */
+/** Reads from a connection until the server closes it. */
 export async function readToEnd(socket: Socket): Promise<string> {
   let text = '';
   for await (const chunk of socket) text += chunk.toString('latin1');

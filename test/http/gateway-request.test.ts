@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop(0));
 
-/** What the function was invoked with that a request reached. */
+/** Sends the request to a function that returns its event and context. */
 async function invoked(request: RawRequest): Promise<Echoed> {
   const answer = await gateway.send(request);
   expect(answer.status).toBe(200);
@@ -22,7 +22,7 @@ async function invoked(request: RawRequest): Promise<Echoed> {
 
 const eventOf = async (request: RawRequest) => (await invoked(request)).event;
 
-describe('the function of a request', () => {
+describe('the router', () => {
   test.each([
     ['GET', `${API}/user:1`, 'get', `GET ${API}/{key}`],
     ['GET', `${API}?key=a`, 'get', `GET ${API}`],
@@ -32,13 +32,13 @@ describe('the function of a request', () => {
     ['OPTIONS', '*', 'not-found', '$default'],
     ['GET', `${API}/`, 'not-found', '$default'],
     ['GET', '/', 'not-found', '$default'],
-  ])('%s %s is %s', async (method, target, name, routeKey) => {
+  ])('passes %s %s to the function %s', async (method, target, name, routeKey) => {
     const { event, context } = await invoked({ method, target });
     expect(context.functionName).toBe(name);
     expect(event).toMatchObject({ routeKey, requestContext: { routeKey, http: { method } } });
   });
 
-  test('is told its request and the time it has left, of thirty seconds', async () => {
+  test('invokes functions with the request id and a remaining time of at most 30 s', async () => {
     const { event, context } = await invoked({ target: '/health' });
     expect(context.awsRequestId).toBe(event.requestContext.requestId);
     expect(context.remainingMs).toBeGreaterThan(0);
@@ -47,7 +47,7 @@ describe('the function of a request', () => {
 });
 
 describe('the event of a request', () => {
-  test('has a path that is decoded once and a query that is not', async () => {
+  test('contains the path decoded once and the query not decoded', async () => {
     const event = await eventOf({ target: `${API}/a%20b%252F+%E6%97%A5?key=%2Fa+b&key=c` });
     expect(event).toMatchObject({
       rawPath: `${API}/a b%2F+日`,
@@ -58,7 +58,7 @@ describe('the event of a request', () => {
     });
   });
 
-  test('has no path parameters, query parameters, cookies or body where there are none', async () => {
+  test('has no members for path parameters, query parameters, cookies and body if the request has none', async () => {
     const event = await eventOf({ target: '/health' });
     expect(Object.keys(event).sort()).toEqual([
       'headers',
@@ -71,11 +71,11 @@ describe('the event of a request', () => {
     ]);
   });
 
-  test('keeps a path that a browser would tidy', async () => {
+  test('contains a path with dot segments and double slashes unchanged', async () => {
     expect(await eventOf({ target: '/a/../b//./c' })).toMatchObject({ rawPath: '/a/../b//./c' });
   });
 
-  test('an encoded slash makes another path of it', async () => {
+  test('has the route of the path with a slash if the slash was encoded', async () => {
     expect(await eventOf({ target: `${API}/a%2Fb` })).toMatchObject({
       routeKey: '$default',
       rawPath: `${API}/a/b`,
@@ -83,7 +83,7 @@ describe('the event of a request', () => {
     expect(await eventOf({ target: `${API}%2Fa` })).toMatchObject({ pathParameters: { key: 'a' } });
   });
 
-  test('an encoded question mark ends its path', async () => {
+  test('has a path that ends at an encoded question mark', async () => {
     expect(await eventOf({ target: `${API}/a%3Fb?key=c` })).toMatchObject({
       rawPath: `${API}/a`,
       pathParameters: { key: 'a' },
@@ -95,20 +95,20 @@ describe('the event of a request', () => {
     });
   });
 
-  test('has headers in lower case, with duplicates joined by commas', async () => {
+  test('contains headers in lower case, with repeated headers joined by commas', async () => {
     const headers = ['X-Tenant-ID', 'a', 'X-TENANT-ID', 'b', 'User-Agent', 'one', 'User-Agent', 'two'];
     const event = await eventOf({ target: '/health', headers });
     expect(event.headers).toMatchObject({ 'x-tenant-id': 'a,b', 'user-agent': 'one,two' });
     expect(event.requestContext.http.userAgent).toBe('one,two');
   });
 
-  test('has its cookies in a list and not in its headers', async () => {
+  test('contains cookies in a list and not in the headers', async () => {
     const event = await eventOf({ target: '/health', headers: ['Cookie', 'a=1; b=2', 'Cookie', 'c=3'] });
     expect(event.cookies).toEqual(['a=1', 'b=2', 'c=3']);
     expect(event.headers).not.toHaveProperty('cookie');
   });
 
-  test('says where it came from and by which protocol', async () => {
+  test('contains the domain, the source address, the protocol, the time and a request id', async () => {
     const { requestContext } = await eventOf({
       target: '/health',
       headers: ['Host', 'cache.example.org:80'],
@@ -123,7 +123,7 @@ describe('the event of a request', () => {
     expect(Math.abs(requestContext.timeEpoch - Date.now())).toBeLessThan(60_000);
   });
 
-  test('has another identifier for each request', async () => {
+  test('contains a different request id for each request', async () => {
     const [one, two] = [await eventOf({ target: '/health' }), await eventOf({ target: '/health' })];
     expect(one.requestContext.requestId).not.toBe(two.requestContext.requestId);
   });
@@ -133,31 +133,31 @@ describe('the body of a request', () => {
   const post = (body: string | Buffer, headers: string[] = []) =>
     eventOf({ method: 'POST', target: API, headers, body });
 
-  test('is text where it is UTF-8', async () => {
+  test('is text if it is UTF-8', async () => {
     expect(await post('{"é":"日"}')).toMatchObject({ body: '{"é":"日"}', isBase64Encoded: false });
   });
 
-  test('is base64 where it is not', async () => {
+  test('is base64 if it is not UTF-8', async () => {
     const bytes = Buffer.from([0x22, 0xff, 0x00, 0x22]);
     expect(await post(bytes)).toMatchObject({ body: bytes.toString('base64'), isBase64Encoded: true });
   });
 
-  test('is absent where it is empty, with and without a length', async () => {
+  test('is absent if it is empty, chunked or without a length', async () => {
     expect(await post('')).not.toHaveProperty('body');
     expect(await post('', ['Transfer-Encoding', 'chunked'])).not.toHaveProperty('body');
     expect(await eventOf({ method: 'POST', target: API })).not.toHaveProperty('body');
   });
 
-  test('comes whole in chunks as well', async () => {
+  test('is complete if it was sent in chunks', async () => {
     const body = '日本'.repeat(100_000);
     expect((await post(body, ['Transfer-Encoding', 'chunked'])).body).toBe(body);
   });
 
-  test('reaches the function whatever the method', async () => {
+  test('is passed to the function of a DELETE request', async () => {
     expect(await eventOf({ method: 'DELETE', target: `${API}/a`, body: 'x' })).toMatchObject({ body: 'x' });
   });
 
-  test('may have 10 MB', async () => {
+  test('is accepted with 10 MB', async () => {
     expect((await post('x'.repeat(MAX_BODY_BYTES))).body).toHaveLength(MAX_BODY_BYTES);
   });
 });

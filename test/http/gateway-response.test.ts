@@ -13,7 +13,7 @@ const answers: Record<string, Result> = {
   cookies: { statusCode: 200, cookies: ['a=1; HttpOnly', 'b=2'], body: '' },
 };
 
-/** Functions that fail in one way each. */
+/** Functions that fail, each in a different way. */
 const failing: Record<string, Handler> = {
   rejects: () => Promise.reject(new Error('rejected')),
   throws: () => {
@@ -43,8 +43,8 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.stop(0));
 
-describe("a function's answer", () => {
-  test('goes out with its status, its headers and the length of its body in bytes', async () => {
+describe('the response of a function', () => {
+  test('is sent with its status, its headers and the length of its body in bytes', async () => {
     const answer = await gateway.send({ target: '/text' });
     expect(answer.status).toBe(201);
     expect(answer.text).toBe('é日𝄞');
@@ -55,11 +55,11 @@ describe("a function's answer", () => {
     });
   });
 
-  test('in base64 goes out as the bytes it stands for', async () => {
+  test('in base64 is sent decoded', async () => {
     expect((await gateway.send({ target: '/base64' })).body).toEqual(Buffer.from([0, 0xff, 1]));
   });
 
-  test('of 204 has neither body nor length nor type', async () => {
+  test('with the status 204 is sent without a body, a Content-Length and a Content-Type', async () => {
     const answer = await gateway.send({ target: '/empty' });
     expect(answer.status).toBe(204);
     expect(answer.body).toHaveLength(0);
@@ -69,18 +69,18 @@ describe("a function's answer", () => {
     expect(answer.headers).not.toHaveProperty('transfer-encoding');
   });
 
-  test('without a body has the length 0', async () => {
+  test('without a body is sent with the Content-Length 0', async () => {
     expect((await gateway.send({ target: '/bare' })).headers).toHaveProperty('content-length', '0');
   });
 
-  test('sets each of its cookies by a header of its own', async () => {
+  test('with several cookies is sent with one header for each', async () => {
     expect((await gateway.send({ target: '/cookies' })).headers['set-cookie']).toEqual([
       'a=1; HttpOnly',
       'b=2',
     ]);
   });
 
-  test('to HEAD keeps the length but has no body', async () => {
+  test('to HEAD is sent with the Content-Length and without the body', async () => {
     const answer = await gateway.send({ method: 'HEAD', target: '/text' });
     expect(answer.headers).toHaveProperty('content-length', '9');
     expect(answer.body).toHaveLength(0);
@@ -96,7 +96,7 @@ describe("a function's answer", () => {
   });
 });
 
-test('a request to change the protocol is answered in this one', async () => {
+test('a request to upgrade to HTTP/2 is answered in HTTP/1.1', async () => {
   const socket = await openConnection(gateway.port);
   const headers =
     'Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n';
@@ -105,8 +105,8 @@ test('a request to change the protocol is answered in this one', async () => {
   expect(await readToEnd(socket)).toMatch(/^HTTP\/1\.1 201 Created\r\n/);
 });
 
-describe('a function that fails instead of answering', () => {
-  test.each(Object.keys(failing))("gets the caller the gateway's 500: %s", async (name) => {
+describe('a function that fails', () => {
+  test.each(Object.keys(failing))("is answered with the gateway's 500 and reported: %s", async (name) => {
     const before = gateway.faults.length;
     const answer = await gateway.send({ target: `/${name}` });
     expect(answer.status).toBe(500);
@@ -116,8 +116,8 @@ describe('a function that fails instead of answering', () => {
   });
 });
 
-describe('a client that goes away', () => {
-  test('in the middle of its body reaches no function', async () => {
+describe('a client that disconnects', () => {
+  test('before the end of its body invokes no function', async () => {
     let invoked = 0;
     const counting: Handler = async () => {
       invoked++;
@@ -126,7 +126,7 @@ describe('a client that goes away', () => {
     const counted = await startTestGateway([], { 'not-found': counting });
     const socket = await openConnection(counted.port);
     socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n');
-    // Told to go on: the request is being read.
+    // The server has sent 100 Continue: it is reading the request.
     await once(socket, 'readable');
     socket.write('half');
     socket.destroy();
@@ -137,7 +137,7 @@ describe('a client that goes away', () => {
     expect(counted.faults).toEqual([]);
   });
 
-  test('before its answer does no harm', async () => {
+  test('before the response does not affect the next request and causes no fault', async () => {
     const begun = Promise.withResolvers<void>();
     const released = Promise.withResolvers<Result>();
     const waiting: Handler = () => {
@@ -158,7 +158,7 @@ describe('a client that goes away', () => {
 });
 
 describe('a gateway that stops', () => {
-  test('lets a request under way finish, and ends its connection', async () => {
+  test('finishes a request in progress, and closes its connection', async () => {
     const begun = Promise.withResolvers<void>();
     const released = Promise.withResolvers<Result>();
     const waiting: Handler = () => {
@@ -180,7 +180,7 @@ describe('a gateway that stops', () => {
     await stopped;
   });
 
-  test('cuts a request that takes longer than the grace', async () => {
+  test('aborts a request that takes longer than the grace period', async () => {
     const begun = Promise.withResolvers<void>();
     const never: Handler = () => {
       begun.resolve();
@@ -194,7 +194,7 @@ describe('a gateway that stops', () => {
     await cut;
   });
 
-  test('closes connections on which nothing is asked', async () => {
+  test('closes idle connections', async () => {
     const idle = await startTestGateway([], {});
     const socket = await openConnection(idle.port);
     socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -204,13 +204,13 @@ describe('a gateway that stops', () => {
     expect(await ended).toMatch(/^HTTP\/1\.1 200 OK/);
   });
 
-  test('closes connections that have sent nothing without waiting for the grace to end', async ({
+  test('closes connections that have sent nothing, without waiting for the grace period', async ({
     onTestFinished,
   }) => {
     const idle = await startTestGateway([], {});
     const socket = await openConnection(idle.port);
     onTestFinished(() => void socket.destroy());
-    // Connections are accepted in order: once this request has its answer, the one before is known to the server.
+    // Connections are accepted in order: when this request is answered, the server has accepted the earlier connection.
     await idle.send({ target: '/' });
     const ended = readToEnd(socket);
     await idle.stop(120_000);

@@ -24,8 +24,8 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((service) => service.stop()));
 });
 
-describe('the started service', () => {
-  test('runs the same functions for HTTP as Lambda runs', async () => {
+describe('the local server', () => {
+  test('sets, gets and deletes an entry over HTTP, and returns its health', async () => {
     const { port } = await start();
     const headers = JSON_HEADERS;
     const set = await rawRequest(port, { method: 'POST', target: API, headers, body: SET });
@@ -45,14 +45,14 @@ describe('the started service', () => {
     ['GET', '/health/'],
     ['GET', `${API}/a%2Fb`],
     ['GET', `${API}/%3Fa`],
-  ])("answers what no route takes with the contract's 404: %s %s", async (method, target) => {
+  ])("answers a path without a route with the contract's 404: %s %s", async (method, target) => {
     const { port } = await start();
     const answer = await rawRequest(port, { method, target, headers: JSON_HEADERS });
     expect(answer.status).toBe(404);
     expect(answer.json()).toMatchObject({ success: false, error: { code: 'NOT_FOUND' } });
   });
 
-  test('prints every method and path of the table, and on which backend', async () => {
+  test('prints every route and the backend at its start', async () => {
     const service = await start({ MEMORY_MAX_BYTES: '1048576' });
     const printed = service.stdout();
     for (const { method, paths } of routes) {
@@ -62,10 +62,10 @@ describe('the started service', () => {
     expect(service.stderr()).toBe('');
   });
 
-  test('prints a curl line that a shell reads as it was meant, and that works', async () => {
+  test('prints a curl command that a shell parses correctly and that sets an entry', async () => {
     const { stdout } = await start();
     const command = /^Try: (curl .*)$/m.exec(stdout())?.[1] as string;
-    // In place of curl, which not every machine has, a function that prints what the shell made of the line.
+    // Not every machine has curl: a shell function in its place prints the arguments that the shell has parsed.
     const { stdout: printed } = await promisify(execFile)('bash', [
       '-c',
       `curl() { printf '%s\\0' "$@"; }\n${command}`,
@@ -86,10 +86,10 @@ function line(text: string): RegExp {
   return new RegExp(`^${text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`, 'm');
 }
 
-describe('a start that cannot succeed ends with code 1 and one line', () => {
+describe('a failed start exits with code 1 and prints one line', () => {
   test.each([
     ['SERVICE_HOST', ''],
-    // Of a network that is for documents, and a name that is longer than one can be.
+    // An address that is reserved for documentation, and a host name above the maximum length.
     ['SERVICE_HOST', '203.0.113.7'],
     ['SERVICE_HOST', 'x'.repeat(300)],
     ['SERVICE_PORT', 'eighty'],
@@ -104,7 +104,7 @@ describe('a start that cannot succeed ends with code 1 and one line', () => {
     ['ENABLE_NATS', 'perhaps'],
     ['DRAGONFLY_URL', 'http://localhost'],
     ['DRAGONFLY_URL', 'dragonfly://someone:secret@host:port'],
-  ])('that names the setting: %s=%s', async (name, value) => {
+  ])('that contains the name of an invalid setting: %s=%s', async (name, value) => {
     const { code, stdout, stderr } = await runService({ [name]: value });
     expect(stderr).toMatch(new RegExp(`^${name} [^\\n]+\\n$`));
     expect(stderr).not.toContain('secret');
@@ -112,7 +112,7 @@ describe('a start that cannot succeed ends with code 1 and one line', () => {
     expect(code).toBe(1);
   });
 
-  test('that names the port that is in use', async () => {
+  test('that contains the port if the port is in use', async () => {
     const { port } = await start();
     const { code, stdout, stderr } = await runService({ SERVICE_PORT: String(port) });
     expect(stderr).toBe(
@@ -123,10 +123,10 @@ describe('a start that cannot succeed ends with code 1 and one line', () => {
   });
 });
 
-describe('a service whose backend does not answer at the start', () => {
-  test('serves all the same, answers 503, and says so in one line without the password', async () => {
+describe('a service whose backend is unreachable at the start', () => {
+  test('starts, answers 503, and logs the outage once without the password', async () => {
     const port = await freePort();
-    // Time enough for a busy machine to find out why.
+    // Long enough for a busy machine to detect the refused connection.
     const service = await start({
       DRAGONFLY_URL: `dragonfly://someone:secret@127.0.0.1:${port}`,
       BACKEND_TIMEOUT_MS: '2000',
@@ -144,7 +144,7 @@ describe('a service whose backend does not answer at the start', () => {
 });
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('on %s the service', (signal) => {
-  test('ends with code 0, also while clients keep idle connections open', async () => {
+  test('exits with code 0 even if clients keep idle connections open', async () => {
     const { port, stop, stderr } = await start();
     const socket = await openConnection(port);
     socket.write('GET /health HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -155,7 +155,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('on %s the service', (signal) => {
     expect(stderr()).toBe('');
   });
 
-  test('takes no new connection, but finishes the request under way, also when told twice', async () => {
+  test('accepts no new connection and finishes the request in progress, even if the signal is sent twice', async () => {
     const { port, pid, stop } = await start();
     const sent = openRequest(port, {
       method: 'POST',
@@ -163,7 +163,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('on %s the service', (signal) => {
       headers: [...JSON_HEADERS, 'Content-Length', String(SET.length), 'Expect', '100-continue'],
     });
     sent.flushHeaders();
-    // Told to go on: the request is under way.
+    // The server has sent 100 Continue: the request is in progress.
     await once(sent, 'continue');
     const stopped = stop(signal);
     await refusesConnections(port);
@@ -176,7 +176,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('on %s the service', (signal) => {
   });
 });
 
-/** Waits until a port takes no more connections. */
+/** Waits until a port accepts no more connections. */
 async function refusesConnections(port: number): Promise<void> {
   let code: string | undefined;
   while (code !== 'ECONNREFUSED') {
@@ -185,13 +185,13 @@ async function refusesConnections(port: number): Promise<void> {
         socket.destroy();
         return undefined;
       },
-      // One that waited to be taken when the server stopped listening is reset: the next one tells.
+      // A connection that was still in the accept queue is reset. The next attempt is refused.
       (error: NodeJS.ErrnoException) => error.code,
     );
   }
 }
 
-test('a request that takes longer than the grace does not keep the service from ending', async () => {
+test('the service exits when the grace period ends, even if a request is still in progress', async () => {
   const { port, stop } = await start();
   const socket = await openConnection(port);
   socket.on('error', () => {});
@@ -202,18 +202,18 @@ test('a request that takes longer than the grace does not keep the service from 
 
 const ROOT = join(import.meta.dirname, '../..');
 
-test('npm start ends on SIGTERM to npm, also where its shell does not forward the signal', async ({
+test('npm start ends the server on SIGTERM to npm, even if the shell does not forward the signal', async ({
   onTestFinished,
 }) => {
   const npm = spawn('npm', ['start'], {
     cwd: ROOT,
     env: { ...process.env, SERVICE_PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
-    // A process group of its own, so that a failed test leaves no server behind.
+    // A separate process group, so that a failed test leaves no server running.
     detached: true,
   });
   onTestFinished(() => endGroup(npm.pid as number));
-  // The server inherits the pipe: it closes when npm, the shell and the server have all ended.
+  // The server inherits the pipe. The pipe closes when npm, the shell and the server have all exited.
   const closed = once(npm, 'close');
   await new Promise<void>((resolve) => {
     let printed = '';
@@ -230,7 +230,7 @@ function endGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (error) {
-    // No process of the group is left.
+    // The group has no processes left.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }

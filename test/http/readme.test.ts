@@ -18,12 +18,12 @@ const session = [...readme.matchAll(/^\$ curl (.*)\n((?:[^$\n`].*\n)?)/gm)].map(
   }),
 );
 
-/** The words of a shell's line in which nothing but single quotes is special. */
+/** The arguments of a shell command whose only special characters are single quotes. */
 function words(line: string): string[] {
   return [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
 }
 
-/** Does what curl does with the few options that the session uses, so that the test needs no curl. */
+/** Implements the curl options that the session uses, so that the test needs no curl. */
 async function curl(line: string, port: number): Promise<string> {
   const { values, positionals } = parseArgs({
     args: words(line),

@@ -5,32 +5,32 @@ import { PATIENT } from '../support/patience.ts';
 
 const MAIN = fileURLToPath(new URL('../../infra/server/main.ts', import.meta.url));
 
-/** What comes before the address in the service's own output. */
+/** The line in the service's output that contains its address. */
 const LISTENS = /^.* listens on (http:\/\/\S+:(\d+))$/m;
 
-/** How long a start and a stop may take before they count as failed, in milliseconds. */
+/** Timeout of a start and of a stop. */
 const PATIENCE_MS = 60_000;
 
 /**
- * Settings of the service. Nothing of this process's environment but its PATH and the authorities that it trusts is added, and a timeout
- * for a healthy backend on a busy machine.
+ * Settings of the service. The service gets them in addition to PATH and NODE_EXTRA_CA_CERTS of this process and to timeouts
+ * that are long enough for a healthy backend on a busy machine.
  */
 export type Environment = Record<string, string>;
 
-/** The service, running as a process of its own, as `npm start` runs it. */
+/** The service in a process of its own, as `npm start` runs it. */
 export interface Service {
-  /** `http://127.0.0.1:<port>`, or with the host that SERVICE_HOST names, without a slash at its end. */
+  /** `http://127.0.0.1:<port>`, or with the host of SERVICE_HOST. No slash at its end. */
   url: string;
   port: number;
   pid: number;
-  /** All that it has written so far. */
+  /** All output so far. */
   stdout: () => string;
   stderr: () => string;
-  /** Sends it a signal, SIGTERM unless said otherwise, and waits for its end. Throws unless its exit code is 0. */
+  /** Sends it a signal (default: SIGTERM) and waits until it exits. Throws unless its exit code is 0. */
   stop: (signal?: NodeJS.Signals) => Promise<void>;
 }
 
-/** How a process of the service ended. */
+/** The exit and the output of a process of the service. */
 export interface Ended {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -38,22 +38,22 @@ export interface Ended {
   stderr: string;
 }
 
-/** Starts the service on a free port. Throws with its output when it ends instead of listening. */
+/** Starts the service on a free port. Throws an error with its output if it exits before it listens. */
 export async function startService(env: Environment = {}): Promise<Service> {
   const { child, output, ended } = launch(env);
-  const listens = listening(child, output);
+  const listens = waitForAddress(child, output);
   const [url, port] = await Promise.race([
     listens,
     ended.then(({ code, signal, stderr }) => {
       throw new Error(`The service ended (${code ?? signal}) before it listened:\n${stderr}`);
     }),
-    patience(child, 'listen', output, listens),
+    killAfterTimeout(child, 'listen', output, listens),
   ]);
 
   let stopped: Promise<void> | undefined;
   const stop = async (signal: NodeJS.Signals): Promise<void> => {
     child.kill(signal);
-    const end = await Promise.race([ended, patience(child, `end after ${signal}`, output)]);
+    const end = await Promise.race([ended, killAfterTimeout(child, `end after ${signal}`, output)]);
     if (end.code !== 0) throw new Error(`The service ended with ${end.code ?? end.signal}:\n${end.stderr}`);
   };
   return {
@@ -69,10 +69,10 @@ export async function startService(env: Environment = {}): Promise<Service> {
   };
 }
 
-/** Starts the service where it should refuse to start, and waits for its end. */
+/** Starts the service with settings that it must reject, and waits until it exits. */
 export async function runService(env: Environment): Promise<Ended> {
   const { child, output, ended } = launch(env);
-  return Promise.race([ended, patience(child, 'refuse to start', output)]);
+  return Promise.race([ended, killAfterTimeout(child, 'refuse to start', output)]);
 }
 
 interface Output {
@@ -81,8 +81,8 @@ interface Output {
 }
 
 /**
- * Ends a process when its own input ends, which the system sees to however this process ends: a test runner ends its workers
- * by signals, of which no exit handler hears.
+ * A shell script that kills a process when its own stdin is closed. The system closes it however this process ends. An exit
+ * handler would not suffice: test runners kill their workers by a signal.
  */
 const WATCHDOG = 'read -r _; kill -9 "$1"';
 
@@ -90,7 +90,7 @@ function launch(env: Environment): { child: ChildProcess; output: Output; ended:
   const child = spawn(process.execPath, [MAIN], {
     env: {
       PATH: process.env.PATH,
-      // The backend that TEST_BACKEND_URL names may have a certificate of a private authority.
+      // The backend of TEST_BACKEND_URL may have a certificate of a private authority.
       NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS,
       SERVICE_PORT: '0',
       ...PATIENT,
@@ -98,7 +98,7 @@ function launch(env: Environment): { child: ChildProcess; output: Output; ended:
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  // In a group of its own, so that ctrl-C does not take it before the service.
+  // In a separate process group, so that ctrl-C does not end it before the service.
   const watchdog = spawn('sh', ['-c', WATCHDOG, 'sh', String(child.pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
@@ -111,12 +111,12 @@ function launch(env: Environment): { child: ChildProcess; output: Output; ended:
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output.stderr += text;
   });
-  // On `close`, not on `exit`: only then has all of the output come.
+  // On `close`, not on `exit`: on `exit` some of the output may not have been read yet.
   const ended = once(child, 'close').then(([code, signal]): Ended => ({ code, signal, ...output }));
   return { child, output, ended };
 }
 
-function listening(child: ChildProcess, output: Output): Promise<[url: string, port: number]> {
+function waitForAddress(child: ChildProcess, output: Output): Promise<[url: string, port: number]> {
   return new Promise((resolve) => {
     const look = (): void => {
       const [, url, port] = LISTENS.exec(output.stdout) ?? [];
@@ -129,10 +129,10 @@ function listening(child: ChildProcess, output: Output): Promise<[url: string, p
 }
 
 /**
- * Kills what takes too long, so that a test fails with what it was waiting for and leaves nothing behind. It is over once the
- * process has ended, or `done` is there.
+ * Kills the process and rejects with `what` and the output after a timeout, so that a failed test leaves no process running.
+ * The timeout is cancelled when the process exits or `done` resolves.
  */
-function patience(
+function killAfterTimeout(
   child: ChildProcess,
   what: string,
   output: Output,

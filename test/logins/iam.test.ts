@@ -29,7 +29,7 @@ describe('a login by IAM', () => {
     vi.stubEnv('AWS_SESSION_TOKEN', CREDENTIALS.sessionToken);
   });
 
-  test("is a token that AWS's own implementation signs alike", async () => {
+  test("has a token with the same signature as AWS's own implementation", async () => {
     vi.useFakeTimers({ now: Date.UTC(2026, 5, 1), toFake: ['Date'] });
     try {
       const { login } = await accessSource(readConfig(env))();
@@ -56,12 +56,12 @@ describe('a login by IAM', () => {
     }
   });
 
-  test('is renewed before ElastiCache cuts the connection after twelve hours', async () => {
+  test('is renewed before ElastiCache closes the connection after twelve hours', async () => {
     const { loginLifetimeMs } = await accessSource(readConfig(env))();
     expect(loginLifetimeMs).toBeLessThan(12 * 3_600_000);
   });
 
-  test('sends a new login on a connection whose login has become old, and only then', async () => {
+  test('is repeated on a connection only after its lifetime has passed', async () => {
     const server = await startServer({ users: { cache: 'on >secret ~* &* +@all' } });
     const { address } = await accessSource(readConfig({ DRAGONFLY_URL: server.url }))();
     let logins = 0;
@@ -103,7 +103,7 @@ describe('a login by IAM', () => {
     [{ ...env, DRAGONFLY_URL: 'valkey://cache-user@127.0.0.1:6379' }, 'TLS'],
     [{ DRAGONFLY_IAM_CACHE: 'c' }, 'user'],
     [{ ...env, DRAGONFLY_SECRET_ARN: ARN }, 'DRAGONFLY_SECRET_ARN'],
-  ])('is refused at the start with %j', (settings, reason) => {
+  ])('is rejected at the start with the settings %j', (settings, reason) => {
     expect(() => readConfig(settings)).toThrow(new RegExp(`^DRAGONFLY_IAM_CACHE .*${reason}`));
   });
 });

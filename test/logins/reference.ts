@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { Credentials } from '../../lib/aws/sigv4.ts';
 
-/** The hash that the reference implementation is given: Node's own, in the form that it asks for. */
+/** The hash of Node, with the interface that the reference implementation requires. */
 class Sha256 {
   readonly #hash;
   constructor(secret?: string | ArrayBuffer | ArrayBufferView) {

@@ -10,7 +10,7 @@ import { type Server, startServer } from '../support/engines/server.ts';
 import { IMPATIENT, PATIENT } from '../support/patience.ts';
 import { ARN, environmentFor, type SecretsManager, startSecretsManager } from './secrets-manager.ts';
 
-/** What the service logs in a test. */
+/** The log of the service in the current test. */
 let logged: string;
 const log = createLog({ logLevel: 'INFO', serviceName: 'test' }, (line) => {
   logged += line;
@@ -19,7 +19,7 @@ const log = createLog({ logLevel: 'INFO', serviceName: 'test' }, (line) => {
 const open = (env: Record<string, string>): Promise<CacheStore> =>
   openStore(readConfig({ ...PATIENT, ...env }), log);
 
-/** Expects a get to fail, and the log to say why. */
+/** Expects a get to fail, and the log to contain the reason. */
 async function expectRefused(store: CacheStore, reason: RegExp): Promise<void> {
   await expect(store.get('t', 'k')).rejects.toMatchObject({ code: 'BACKEND_UNAVAILABLE' });
   await expect.poll(() => logged).toMatch(reason);
@@ -32,7 +32,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** Does what a server's administrator does when a password is changed: the old one is void, whoever used it is thrown out. */
+/** Changes a password as a server's administrator does: the old password becomes invalid, and the user's connections are closed. */
 async function changePassword(server: Server, user: string, password: string): Promise<void> {
   await withRawClient(
     server.url,
@@ -75,14 +75,14 @@ describe('a login from a secret', () => {
   });
   const secretWith = (password: string) => JSON.stringify({ username: 'cache', password, ca: server.ca });
 
-  test('is over TLS, trusting the authority in the secret', async () => {
+  test('connects over TLS and trusts the authority in the secret', async () => {
     store = await open(address());
     await store.set('t', 'k', '1.0', 60);
     expect((await store.get('t', 'k'))?.value).toBe('1.0');
     expect(manager.requests).toBe(1);
   });
 
-  test('may be told where the backend is, too', async () => {
+  test('connects to the URL in the secret', async () => {
     const url = `rediss://cache:first@${server.host}:${server.port}`;
     manager.secret = JSON.stringify({ url, ca: server.ca });
     store = await open({ DRAGONFLY_SECRET_ARN: ARN });
@@ -90,7 +90,7 @@ describe('a login from a secret', () => {
     expect((await store.get('t', 'k'))?.value).toBe('2');
   });
 
-  test('does not trust an authority that nobody named, until somebody does', async () => {
+  test('fails without the authority in the secret, and succeeds after the authority was added to the secret', async () => {
     manager.secret = JSON.stringify({ username: 'cache', password: 'first' });
     store = await open({ ...IMPATIENT, ...address() });
     await expectRefused(store, /certificate/);
@@ -105,7 +105,7 @@ describe('a login from a secret', () => {
       .toBe(true);
   });
 
-  test('goes on when the password is changed, and no request fails', async () => {
+  test('succeeds with the new password after a change, and no request fails', async () => {
     store = await open(address());
     const tenant = newTenant();
     let running = true;
@@ -125,11 +125,11 @@ describe('a login from a secret', () => {
     }
     running = false;
     await Promise.all(requests);
-    // Asked when it was refused, and not at every attempt.
+    // The secret is read again when a login is rejected, and not at every attempt.
     expect(manager.requests).toBeLessThanOrEqual(8);
   });
 
-  test('waits for a secret that is changed later than the password', async () => {
+  test('fails until the secret contains the new password, and succeeds afterwards', async () => {
     store = await open({ ...IMPATIENT, ...address() });
     await expect.poll(() => store.set('t', 'k', '1', 60).then(() => 'set', String)).toBe('set');
     await changePassword(server, 'cache', 'second');
@@ -140,7 +140,7 @@ describe('a login from a secret', () => {
     expect(logged).toContain('backend connection restored');
   });
 
-  test('waits for a secret that cannot be read yet', async () => {
+  test('fails until the secret can be read, and succeeds afterwards', async () => {
     manager.secret = undefined;
     store = await open({ ...IMPATIENT, ...address() });
     await expectRefused(store, /ResourceNotFoundException/);
@@ -156,11 +156,11 @@ describe('a login from a secret', () => {
   });
 
   test.each([
-    ['not JSON', '{"password":"s3cr3t-text"'],
+    ['that is not JSON', '{"password":"s3cr3t-text"'],
     ['without an address', '{"password":"s3cr3t-text"}'],
-    ['with a number', '{"password":"s3cr3t-text","username":7}'],
-    ['with a URL of another kind', 'https://user:s3cr3t-text@example.com'],
-  ])('says what is wrong with a secret %s, and nothing of what is in it', async (_, secret) => {
+    ['with a number as the user name', '{"password":"s3cr3t-text","username":7}'],
+    ['with a URL of an unsupported scheme', 'https://user:s3cr3t-text@example.com'],
+  ])('fails with a secret %s, and logs the reason without the content of the secret', async (_, secret) => {
     manager.secret = secret;
     store = await open({ ...IMPATIENT, DRAGONFLY_SECRET_ARN: ARN });
     await expectRefused(store, /no access/);
@@ -196,7 +196,7 @@ describe('a login to a cluster', () => {
   const keys = Array.from({ length: 32 }, (_, i) => `k:${i}`);
   const setAll = (tenant: string) => Promise.all(keys.map((key) => store.set(tenant, key, '1', 60)));
 
-  test('uses the new password after it was changed, and no request fails', async () => {
+  test('succeeds with the new password after a change, and no request fails', async () => {
     const tenant = newTenant();
     await setAll(tenant);
     manager.secret = secretWith('second');
@@ -205,7 +205,7 @@ describe('a login to a cluster', () => {
     expect((await Promise.all(keys.map((key) => store.get(tenant, key)))).every(Boolean)).toBe(true);
   });
 
-  test('uses it for the nodes that it first meets after the change', async () => {
+  test('succeeds with the new password on nodes to which the client first connects after the change', async () => {
     const tenant = newTenant();
     expect(await store.get(tenant, 'absent')).toBeUndefined();
     manager.secret = secretWith('second');

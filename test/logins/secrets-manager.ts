@@ -7,7 +7,7 @@ import { reference } from './reference.ts';
 
 export const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:cache/backend-AbCdEf';
 
-/** Temporary credentials, as a function has them. */
+/** Temporary credentials, like those of a function. */
 export const CREDENTIALS = {
   accessKeyId: 'ASIAIOSFODNN7EXAMPLE',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
@@ -15,18 +15,18 @@ export const CREDENTIALS = {
 };
 
 export interface SecretsManager {
-  /** For AWS_ENDPOINT_URL_SECRETS_MANAGER. */
+  /** The value of AWS_ENDPOINT_URL_SECRETS_MANAGER. */
   url: string;
-  /** What the secret is now; undefined: there is none. */
+  /** The current text of the secret; undefined if it does not exist. */
   secret: string | undefined;
-  /** How often it was asked for. */
+  /** The number of requests so far. */
   requests: number;
   stop(): Promise<void>;
 }
 
 /**
- * Secrets Manager on loopback, with one secret. Like the real one it answers only to a valid signature, which AWS's own
- * implementation judges.
+ * Starts a Secrets Manager with one secret on the loopback address. Like the real one it rejects requests without a valid
+ * signature. The expected signature is computed by AWS's own implementation.
  */
 export async function startSecretsManager(secret: string): Promise<SecretsManager> {
   const server = createServer(async (request, response) => {
@@ -82,12 +82,12 @@ export async function startSecretsManager(secret: string): Promise<SecretsManage
   return manager;
 }
 
-/** `20260312T190358Z` */
+/** Parses a time like `20260312T190358Z`. */
 function parseDate(text: string): Date {
   return new Date(text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
 }
 
-/** The environment in which a function reads secrets from there. */
+/** The environment of a function that reads secrets from this Secrets Manager. */
 export function environmentFor({ url }: SecretsManager): Record<string, string> {
   return {
     AWS_ENDPOINT_URL_SECRETS_MANAGER: url,

@@ -13,8 +13,8 @@ const credentials: fc.Arbitrary<Credentials> = fc.record({
 const now = fc.date({ min: new Date('2020-01-01'), max: new Date('2100-01-01'), noInvalidDate: true });
 const REGION = 'eu-central-1';
 
-describe('a signature is the one that AWS computes', () => {
-  test('for a presigned URL', async () => {
+describe('a signature', () => {
+  test("equals that of AWS's own implementation for a presigned URL", async () => {
     const property = fc.asyncProperty(credentials, now, text, async (keys, date, user) => {
       const query = { Action: 'connect', User: user, ResourceType: 'ServerlessCache' };
       const scope = { service: 'elasticache', region: REGION, nowEpochMs: date.getTime() };
@@ -35,7 +35,7 @@ describe('a signature is the one that AWS computes', () => {
     await fc.assert(property, { numRuns: 300 });
   });
 
-  test('for a POST', async () => {
+  test("equals that of AWS's own implementation for a POST request", async () => {
     const property = fc.asyncProperty(credentials, now, text, async (keys, date, body) => {
       const headers = {
         host: 'secretsmanager.eu-central-1.amazonaws.com',
@@ -55,7 +55,7 @@ describe('a signature is the one that AWS computes', () => {
     await fc.assert(property, { numRuns: 300 });
   });
 
-  test('and a token for ElastiCache has no scheme and names the cache in lower case', () => {
+  test('for ElastiCache is in a token without a scheme and with the name of the cache in lower case', () => {
     const scope = { service: 'elasticache', region: REGION, nowEpochMs: Date.UTC(2026, 2, 12) };
     const token = presign('my-cache', { Action: 'connect' }, 900, CREDENTIALS, scope);
     expect(token).toMatch(

@@ -6,10 +6,10 @@ import { startProxy } from '../faults/proxy.ts';
 import { type NatsServer, startNats } from '../support/engines/nats.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { numbersOf, startPublisher } from './publishing.ts';
-import { startedInTests } from './resources.ts';
+import { createStopAfterTest } from './resources.ts';
 import { type Subscriber, subscribe } from './subscriber.ts';
 
-const started = startedInTests();
+const stopAfterTest = createStopAfterTest();
 
 type Publisher = ReturnType<typeof startPublisher>;
 
@@ -36,32 +36,36 @@ async function confirmed({ flush }: Publisher): Promise<void> {
     .toBeLessThan(20);
 }
 
-/** The numbers without repetitions: an event may arrive twice. */
+/** The distinct numbers: an event may arrive twice. */
 const distinct = (subscriber: Subscriber) => [...new Set(numbersOf(subscriber))];
 
-/** Waits until so many different events have arrived. */
+/** Waits until `count` distinct events have arrived. */
 async function arrived(subscriber: Subscriber, count: number): Promise<void> {
   await expect.poll(() => distinct(subscriber).length).toBeGreaterThanOrEqual(count);
 }
 
 const logged = ({ lines }: Publisher, message: string) => lines.filter((line) => line.message === message);
 
-test('events published before the first connection are sent in order once there is one', async () => {
+test('events published before the first connection are sent in order after the publisher has connected', async () => {
   const port = await freePort();
   const publisher = startPublisher({ NATS_URL: `nats://${LOOPBACK}:${port}` });
   for (let number = 0; number < 3; number++) publisher.send(number);
   await expect.poll(() => publisher.lines.length).toBeGreaterThan(0);
-  const server = await started(startNats({ port }));
-  const subscriber = await started(subscribe(server.url));
+  const server = await stopAfterTest(startNats({ port }));
+  const subscriber = await stopAfterTest(subscribe(server.url));
   for (let number = 3; number < 6; number++) publisher.send(number);
   await arrived(subscriber, 3);
   expect(numbersOf(subscriber).slice(-3)).toEqual([3, 4, 5]);
 });
 
 test('an outage logs one warning for each cause and one line at its end, without the password', async () => {
-  const server = await started(startNats({ config: 'authorization { user: "u", password: "hunter2" }' }));
+  const server = await stopAfterTest(
+    startNats({ config: 'authorization { user: "u", password: "hunter2" }' }),
+  );
   const publisher = startPublisher({ NATS_URL: server.url.replace('://', '://u:hunter2@') });
-  const subscriber = await started(subscribe(server.url, 'cache.events.>', { user: 'u', pass: 'hunter2' }));
+  const subscriber = await stopAfterTest(
+    subscribe(server.url, 'cache.events.>', { user: 'u', pass: 'hunter2' }),
+  );
   publisher.send(0);
   await arrived(subscriber, 1);
   await server.kill();
@@ -75,7 +79,7 @@ test('an outage logs one warning for each cause and one line at its end, without
 });
 
 test('a rejected login is logged with the reason of the broker, without the password', async () => {
-  const server = await started(startNats({ config: 'authorization { user: "u", password: "p" }' }));
+  const server = await stopAfterTest(startNats({ config: 'authorization { user: "u", password: "p" }' }));
   const publisher = startPublisher({ NATS_URL: server.url.replace('://', '://u:hunter2@') });
   await expect
     .poll(() => publisher.lines)
@@ -84,7 +88,7 @@ test('a rejected login is logged with the reason of the broker, without the pass
 });
 
 test('a rejected subject is logged once per connection and does not block the queue', async () => {
-  const server = await started(
+  const server = await stopAfterTest(
     startNats({
       config: 'authorization { users: [{ user: u, password: p, permissions: { publish: "elsewhere" } }] }',
     }),
@@ -99,25 +103,25 @@ test('a rejected subject is logged once per connection and does not block the qu
   await expect.poll(() => logged(publisher, 'event rejected by the broker')).toHaveLength(2);
 });
 
-test('a killed and restarted broker receives what is published afterwards', async () => {
-  const server = await started(startNats());
+test('a killed and restarted broker receives the events that are published afterwards', async () => {
+  const server = await stopAfterTest(startNats());
   const publisher = startPublisher({ NATS_URL: server.url });
-  const subscriber = await started(subscribe(server.url));
+  const subscriber = await stopAfterTest(subscribe(server.url));
   publisher.send(0);
   await arrived(subscriber, 1);
   await server.kill();
   publisher.send(1);
   await server.restart();
-  const again = await started(subscribe(server.url));
+  const again = await stopAfterTest(subscribe(server.url));
   publisher.send(2);
   await expect.poll(() => numbersOf(again)).toContain(2);
 });
 
-test('events sent into a dark connection are sent again in order over the next one', async () => {
-  const server = await started(startNats());
-  const proxy = await started(startProxy(server.port));
+test('events sent over a silently lost connection are sent again in order over the next connection', async () => {
+  const server = await stopAfterTest(startNats());
+  const proxy = await stopAfterTest(startProxy(server.port));
   const publisher = startPublisher({ NATS_URL: proxy.url.replace('redis:', 'nats:') });
-  const subscriber = await started(subscribe(server.url));
+  const subscriber = await stopAfterTest(subscribe(server.url));
   publisher.send(0);
   await arrived(subscriber, 1);
   proxy.drop();
@@ -134,11 +138,11 @@ test('events sent into a dark connection are sent again in order over the next o
   ]);
 });
 
-test('an event whose confirmation was lost arrives again', async () => {
-  const server = await started(startNats());
-  const proxy = await started(startProxy(server.port));
+test('an event whose confirmation was lost is sent again', async () => {
+  const server = await stopAfterTest(startNats());
+  const proxy = await stopAfterTest(startProxy(server.port));
   const publisher = startPublisher({ NATS_URL: proxy.url.replace('redis:', 'nats:') });
-  const subscriber = await started(subscribe(server.url));
+  const subscriber = await stopAfterTest(subscribe(server.url));
   publisher.send(0);
   await arrived(subscriber, 1);
   await confirmed(publisher);
@@ -155,10 +159,10 @@ test.each([
 ])(
   'a network of %s carries a burst of events in order, and a flush stays bounded',
   async (_, count, rate, ms) => {
-    const server = await started(startNats());
-    const proxy = await started(startProxy(server.port));
+    const server = await stopAfterTest(startNats());
+    const proxy = await stopAfterTest(startProxy(server.port));
     const publisher = startPublisher({ NATS_URL: proxy.url.replace('redis:', 'nats:') });
-    const subscriber = await started(subscribe(server.url));
+    const subscriber = await stopAfterTest(subscribe(server.url));
     publisher.send(0);
     await arrived(subscriber, 1);
     proxy.delay(ms);
@@ -178,9 +182,9 @@ test.each<[string, (server: NatsServer) => unknown, (server: NatsServer) => unkn
 ])(
   'while the broker is %s, memory is bounded: the oldest events are dropped, logged once and counted at the end',
   async (_, begin, end) => {
-    const server = await started(startNats());
+    const server = await stopAfterTest(startNats());
     const publisher = startPublisher({ NATS_URL: server.url });
-    const before = await started(subscribe(server.url));
+    const before = await stopAfterTest(subscribe(server.url));
     publisher.send(0);
     await arrived(before, 1);
     await begin(server);
@@ -192,7 +196,7 @@ test.each<[string, (server: NatsServer) => unknown, (server: NatsServer) => unkn
     expect(level).toBe('WARN');
     expect(count).toBeGreaterThan(1000);
     expect(count).toBeLessThan(3000);
-    const after = await started(subscribe(server.url));
+    const after = await stopAfterTest(subscribe(server.url));
     publisher.send(-1);
     await expect.poll(() => numbersOf(after)).toContain(-1);
     expect(logged(publisher, 'event queue full, dropping oldest')).toHaveLength(1);
@@ -208,7 +212,7 @@ test('a broker that accepts connections and never answers has at most one socket
     socket.on('error', () => {}).on('close', () => open.delete(socket));
     socket.resume();
   });
-  await started({
+  await stopAfterTest({
     stop: () => {
       for (const socket of open) socket.destroy();
       silent.close();
@@ -224,11 +228,11 @@ test('a broker that accepts connections and never answers has at most one socket
   await expectBounded(publisher);
 });
 
-test('with several servers, events go to one that is reachable', async () => {
-  const server = await started(startNats());
+test('a publisher with several servers sends events to a reachable one', async () => {
+  const server = await stopAfterTest(startNats());
   const gone = await freePort();
   const publisher = startPublisher({ NATS_URL: `nats://${LOOPBACK}:${gone},${LOOPBACK}:${server.port}` });
-  const subscriber = await started(subscribe(server.url));
+  const subscriber = await stopAfterTest(subscribe(server.url));
   publisher.send(0);
   await arrived(subscriber, 1);
 });

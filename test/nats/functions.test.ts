@@ -7,12 +7,12 @@ import { startFunction } from '../bundles/lambda.ts';
 import { startProxy } from '../faults/proxy.ts';
 import { startNats } from '../support/engines/nats.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
-import { startedInTests } from './resources.ts';
+import { createStopAfterTest } from './resources.ts';
 import { type Subscriber, subscribe } from './subscriber.ts';
 
-const started = startedInTests();
+const stopAfterTest = createStopAfterTest();
 
-/** The bound is 20 ms; the rest is for busy machines. Any other timeout takes at least as long. */
+/** The bound is 20 ms; the rest is for busy machines. All other timeouts are at least as long. */
 const BOUNDED_MS = 1000;
 
 /** A connection that has not confirmed for this long, in milliseconds, is replaced. */
@@ -20,7 +20,7 @@ const UNCONFIRMED_MS = 1200;
 
 async function sandbox(operation: Operation, natsUrl: string) {
   const tenant = `functions.${randomUUID()}`;
-  const instance = await started(
+  const instance = await stopAfterTest(
     startFunction(operation, {
       DRAGONFLY_URL: inject('singleUrl'),
       ENABLE_NATS: 'true',
@@ -63,8 +63,8 @@ describe('a function', () => {
     ],
     ['clear-tenant', {}, 204, { event_type: 'cache.cleared', count: 0 }],
   ])('sends its event before it is frozen: %s', async (operation, request, status, expected) => {
-    const nats = await started(startNats());
-    const subscriber = await started(subscribe(nats.url));
+    const nats = await stopAfterTest(startNats());
+    const subscriber = await stopAfterTest(subscribe(nats.url));
     const { invoke, tenant } = await sandbox(operation, nats.url);
     // On a busy machine, the first response may be sent before the function is connected.
     await expect
@@ -77,9 +77,9 @@ describe('a function', () => {
   });
 
   test('keeps its connection from one invocation to the next', async () => {
-    const nats = await started(startNats());
-    const proxy = await started(startProxy(nats.port));
-    const subscriber = await started(subscribe(nats.url));
+    const nats = await stopAfterTest(startNats());
+    const proxy = await stopAfterTest(startProxy(nats.port));
+    const subscriber = await stopAfterTest(subscribe(nats.url));
     const { set, keysAfter } = await sandbox('set', proxy.url.replace('redis:', 'nats:'));
     await expect.poll(() => keysAfter('k', subscriber)).toEqual(['k']);
     await proxy.refuse();
@@ -90,17 +90,17 @@ describe('a function', () => {
     await expect.poll(() => keysAfter('k', subscriber)).toHaveLength(6);
   });
 
-  test('keeps its connection if a confirmation arrived while it was frozen, however late it reads it', async () => {
-    const nats = await started(startNats());
-    const proxy = await started(startProxy(nats.port));
-    const subscriber = await started(subscribe(nats.url));
+  test('keeps its connection if it was frozen when a confirmation arrived, even if it reads the confirmation late', async () => {
+    const nats = await stopAfterTest(startNats());
+    const proxy = await stopAfterTest(startProxy(nats.port));
+    const subscriber = await stopAfterTest(subscribe(nats.url));
     const { set, keysAfter } = await sandbox('set', proxy.url.replace('redis:', 'nats:'));
     await expect.poll(() => keysAfter('0', subscriber)).toEqual(['0']);
     proxy.delay(200);
     await set('1');
     await sleep(UNCONFIRMED_MS);
     proxy.delay(0);
-    // A replaced connection could not be made again.
+    // If the function had closed its connection, it could not connect again.
     await proxy.refuse();
     await expect.poll(() => keysAfter('2', subscriber)).toEqual(['0', '1', '2']);
   });
@@ -109,9 +109,9 @@ describe('a function', () => {
     ['reset', false],
     ['silently lost', true],
   ])('sends all events although its connection was %s while it was frozen', async (_, dark) => {
-    const nats = await started(startNats());
-    const proxy = await started(startProxy(nats.port));
-    const subscriber = await started(subscribe(nats.url));
+    const nats = await stopAfterTest(startNats());
+    const proxy = await stopAfterTest(startProxy(nats.port));
+    const subscriber = await stopAfterTest(subscribe(nats.url));
     const { set, keysAfter } = await sandbox('set', proxy.url.replace('redis:', 'nats:'));
     await expect.poll(() => keysAfter('0', subscriber)).toEqual(['0']);
     if (dark) {
@@ -123,19 +123,19 @@ describe('a function', () => {
     await expect.poll(() => keysAfter('2', subscriber)).toEqual(['0', '1', '2']);
   });
 
-  test('sends events again after its broker was restarted while it was frozen', async () => {
-    const nats = await started(startNats());
-    const before = await started(subscribe(nats.url));
+  test('sends events again if its broker was restarted while it was frozen', async () => {
+    const nats = await stopAfterTest(startNats());
+    const before = await stopAfterTest(subscribe(nats.url));
     const { keysAfter } = await sandbox('set', nats.url);
     await expect.poll(() => keysAfter('0', before)).toEqual(['0']);
     await nats.restart();
-    const after = await started(subscribe(nats.url));
+    const after = await stopAfterTest(subscribe(nats.url));
     await expect.poll(() => keysAfter('1', after)).toEqual(['1']);
   });
 
   test.each(['absent', 'silent', 'paused'])('succeeds without delay while its broker is %s', async (how) => {
-    const nats = await started(startNats());
-    const proxy = await started(startProxy(nats.port));
+    const nats = await stopAfterTest(startNats());
+    const proxy = await stopAfterTest(startProxy(nats.port));
     if (how === 'silent') proxy.drop();
     const url =
       how === 'absent'

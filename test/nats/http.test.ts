@@ -3,10 +3,10 @@ import { backends, newTenant } from '../conformance/backends.ts';
 import { API, Client, dataOf } from '../http/client.ts';
 import { type Service, startService } from '../http/service.ts';
 import { type NatsServer, startNats } from '../support/engines/nats.ts';
-import { startedInTests } from './resources.ts';
+import { createStopAfterTest } from './resources.ts';
 import { type Received, type Subscriber, subscribe } from './subscriber.ts';
 
-const started = startedInTests();
+const stopAfterTest = createStopAfterTest();
 
 /** Checks the events of a tenant. @returns them without correlation ids and timestamps */
 function contents(received: Received[], tenant: string): Record<string, unknown>[] {
@@ -67,7 +67,7 @@ describe.each(backends)('events of the service ($name)', ({ url }) => {
     expect(eventsOf(client)).toEqual([
       { event_type: 'cache.set', key: 'user:1' },
       { event_type: 'cache.set', key: 'user:2' },
-      // A touch; one that finds no entry changes nothing.
+      // The touch of the existing entry. The touch of the missing entry changes nothing.
       { event_type: 'cache.set', key: 'user:2' },
       { event_type: 'cache.deleted', key: 'user:1' },
       { event_type: 'cache.invalidated', pattern: 'user:*', count: 1 },
@@ -111,8 +111,8 @@ describe.each(backends)('events of the service ($name)', ({ url }) => {
     async (name) => {
       const client = new Client(service, `${name}${newTenant()}`);
       const token = client.tenant.replaceAll('.', '%2E');
-      const own = await started(subscribe(nats.url, `cache.events.${token}`));
-      const one = await started(subscribe(nats.url, 'cache.events.*'));
+      const own = await stopAfterTest(subscribe(nats.url, `cache.events.${token}`));
+      const one = await stopAfterTest(subscribe(nats.url, 'cache.events.*'));
       await new Client(service).set('neighbour', '1');
       await client.set('k', '1');
       await expect.poll(() => own.received.length).toBe(1);
@@ -139,7 +139,7 @@ describe.each(backends)('events of the service ($name)', ({ url }) => {
 });
 
 test('the service starts, serves and stops while its broker is unreachable, and logs that once', async () => {
-  const service = await started(
+  const service = await stopAfterTest(
     startService({ ENABLE_NATS: 'true', NATS_URL: 'nats://u:hunter2@127.0.0.1:9' }),
   );
   const client = new Client(service);
@@ -151,13 +151,13 @@ test('the service starts, serves and stops while its broker is unreachable, and 
 });
 
 test('the service logs in over TLS if NODE_EXTRA_CA_CERTS contains the authority of the broker', async () => {
-  const nats = await started(
+  const nats = await stopAfterTest(
     startNats({ tls: true, config: 'authorization { users: [{ user: u, password: "p w" }] }' }),
   );
-  const subscriber = await started(
+  const subscriber = await stopAfterTest(
     subscribe(nats.url, 'cache.events.>', { user: 'u', pass: 'p w', tls: { ca: nats.ca } }),
   );
-  const service = await started(
+  const service = await stopAfterTest(
     startService({
       ENABLE_NATS: 'true',
       NATS_URL: nats.url.replace('://', '://u:p%20w@'),

@@ -12,10 +12,10 @@ import { ARN, environmentFor, startSecretsManager } from '../logins/secrets-mana
 import { type NatsServer, startNats } from '../support/engines/nats.ts';
 import { makeAccount } from './accounts.ts';
 import { numbersOf, startPublisher } from './publishing.ts';
-import { startedInTests } from './resources.ts';
+import { createStopAfterTest } from './resources.ts';
 import { subscribe } from './subscriber.ts';
 
-const started = startedInTests();
+const stopAfterTest = createStopAfterTest();
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -45,7 +45,7 @@ const withLogin = ({ url }: NatsServer, login: string) => url.replace('://', `:/
 
 describe('a login to the broker succeeds', () => {
   test('with the user and password of the URL', async () => {
-    const server = await started(
+    const server = await stopAfterTest(
       startNats({ config: 'authorization { users: [{ user: "a@b", password: "p,w:d/" }] }' }),
     );
     await logIn({ NATS_URL: withLogin(server, 'a%40b:p%2Cw%3Ad%2F') });
@@ -54,7 +54,7 @@ describe('a login to the broker succeeds', () => {
   });
 
   test('with the token of the URL', async () => {
-    const server = await started(startNats({ config: 'authorization { token: "t0ken" }' }));
+    const server = await stopAfterTest(startNats({ config: 'authorization { token: "t0ken" }' }));
     await logIn({ NATS_URL: withLogin(server, 't0ken') });
     await expect(logIn({ NATS_URL: withLogin(server, 'other') })).rejects.toThrow(/Authorization/);
   });
@@ -62,7 +62,7 @@ describe('a login to the broker succeeds', () => {
   test('with an nkey seed, given as text or as a file', async () => {
     const user = nkeys.createUser();
     const seed = Buffer.from(user.getSeed()).toString();
-    const server = await started(
+    const server = await stopAfterTest(
       startNats({ config: `authorization { users: [{ nkey: "${user.getPublicKey()}" }] }` }),
     );
     const file = await writeLogin(`${seed}\n`);
@@ -74,7 +74,7 @@ describe('a login to the broker succeeds', () => {
 
   test('with credentials that contain a JWT, given as text or as a file', async () => {
     const { config, creds } = makeAccount();
-    const server = await started(startNats({ config }));
+    const server = await stopAfterTest(startNats({ config }));
     const file = await writeLogin(creds);
     await logIn({ NATS_URL: server.url, NATS_CREDS: creds });
     await logIn({ NATS_URL: server.url, NATS_CREDS: file });
@@ -85,22 +85,22 @@ describe('a login to the broker succeeds', () => {
 
   test('with a secret that contains credentials, the URL, or both and an authority', async () => {
     const { config, creds } = makeAccount();
-    const server = await started(startNats({ config, tls: true }));
-    const manager = await started(startSecretsManager(creds));
+    const server = await stopAfterTest(startNats({ config, tls: true }));
+    const manager = await stopAfterTest(startSecretsManager(creds));
     for (const [name, value] of Object.entries(environmentFor(manager))) vi.stubEnv(name, value);
     manager.secret = JSON.stringify({ url: server.url, creds, ca: server.ca });
     await logIn({ NATS_SECRET_ARN: ARN });
     manager.secret = JSON.stringify({ creds, ca: server.ca, note: 1 });
     await logIn({ NATS_SECRET_ARN: ARN, NATS_URL: server.url });
 
-    const open = await started(startNats({ config }));
+    const open = await stopAfterTest(startNats({ config }));
     manager.secret = `\n${creds}`;
     await logIn({ NATS_SECRET_ARN: ARN, NATS_URL: open.url });
     manager.secret = `${open.url}\n`;
     await logIn({ NATS_SECRET_ARN: ARN, NATS_CREDS: creds });
 
     const user = nkeys.createUser();
-    const byKey = await started(
+    const byKey = await stopAfterTest(
       startNats({ config: `authorization { users: [{ nkey: "${user.getPublicKey()}" }] }` }),
     );
     manager.secret = Buffer.from(user.getSeed()).toString();
@@ -123,7 +123,7 @@ test('a login that cannot be read fails with a message that contains no part of 
   await expect(logIn({ NATS_URL, NATS_CREDS: 'hunter2' })).rejects.toThrow(
     /^NATS_CREDS is not the path of a readable file \(ENOENT\)$/,
   );
-  const server = await started(startNats({ config: 'authorization { token: "t" }' }));
+  const server = await stopAfterTest(startNats({ config: 'authorization { token: "t" }' }));
   const mistyped = `SU${'A'.repeat(56)}`;
   await expect(logIn({ NATS_URL: server.url, NATS_CREDS: mistyped })).rejects.toThrow(/^(?!.*AAAA)/s);
   const cut = '-----BEGIN NATS USER JWT-----\nhunter2';
@@ -134,13 +134,13 @@ test('a login that was replaced in its file is used after the broker has rejecte
   // `performance` decides when the file is read again.
   vi.useFakeTimers({ toFake: ['performance'] });
   const user = nkeys.createUser();
-  const server = await started(
+  const server = await stopAfterTest(
     startNats({
       config: `authorization { users: [{ nkey: "${user.getPublicKey()}" }, { user: u, password: p }] }`,
     }),
   );
   const file = await writeLogin(Buffer.from(nkeys.createUser().getSeed()).toString());
-  const subscriber = await started(subscribe(server.url, 'cache.events.>', { user: 'u', pass: 'p' }));
+  const subscriber = await stopAfterTest(subscribe(server.url, 'cache.events.>', { user: 'u', pass: 'p' }));
   const publisher = startPublisher({ NATS_URL: server.url, NATS_CREDS: file });
   publisher.send(1);
   await expect
@@ -153,7 +153,7 @@ test('a login that was replaced in its file is used after the broker has rejecte
 
 describe('TLS', () => {
   test('connects with tls:// if the authority is known, and fails if it is not', async () => {
-    const server = await started(startNats({ tls: true }));
+    const server = await stopAfterTest(startNats({ tls: true }));
     const access = { address: { ...addressOf(server), tls: true }, ca: server.ca, authenticator: undefined };
     for (const host of ['127.0.0.1', 'localhost']) {
       const connection = await connect(access, { host, port: server.port }, 'test');
@@ -165,14 +165,14 @@ describe('TLS', () => {
 
   test('fails if the address of the server is not in its certificate', async ({ skip }) => {
     skip(process.platform !== 'linux', 'only Linux has 127.0.0.2 on every machine');
-    const server = await started(startNats({ tls: true }));
+    const server = await stopAfterTest(startNats({ tls: true }));
     const access = { address: { ...addressOf(server), tls: true }, ca: server.ca, authenticator: undefined };
     const elsewhere = createServer((client) => {
       client
         .pipe(connectSocket(server.port, '127.0.0.1').on('error', () => {}))
         .pipe(client.on('error', () => {}));
     });
-    await started({ stop: () => elsewhere.close() });
+    await stopAfterTest({ stop: () => elsewhere.close() });
     elsewhere.listen({ port: server.port, host: '127.0.0.2', exclusive: true });
     await once(elsewhere, 'listening');
     await expect(connect(access, { host: '127.0.0.2', port: server.port }, 'test')).rejects.toThrow(
@@ -181,7 +181,7 @@ describe('TLS', () => {
   });
 
   test('fails with tls:// if the server has no TLS', async () => {
-    const server = await started(startNats());
+    const server = await stopAfterTest(startNats());
     await expect(logIn({ NATS_URL: server.url.replace('nats:', 'tls:') })).rejects.toThrow(/'tls'/);
   });
 });

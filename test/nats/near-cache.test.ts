@@ -36,7 +36,7 @@ beforeEach(async () => {
 });
 afterEach(() => broker.close());
 
-/** Whether a get is answered without a request. True only after the events of earlier changes have arrived. */
+/** Whether a get is answered without a request to the service. True only after the events of earlier changes have arrived. */
 async function isNear(key: string): Promise<boolean> {
   const before = requests.mock.calls.length;
   await near.get(key);
@@ -61,7 +61,7 @@ async function readSlowly(key: string): Promise<() => Promise<unknown>> {
   };
 }
 
-test('a value that was read is kept, a miss is not', async () => {
+test('a hit is kept in the near cache, and a miss is not', async () => {
   await client.set('k', '{"n":1}');
   await expect.poll(() => isNear('k')).toBe(true);
   expect(await near.get('k')).toEqual({ n: 1 });
@@ -74,7 +74,7 @@ test.each<[string, () => Promise<unknown>, unknown]>([
   ['deleted', () => client.delete('k'), undefined],
   ['invalidated', () => client.invalidate({ pattern: 'k*' }), undefined],
   ['cleared', () => client.clear(), undefined],
-])('a value that another client has %s is read again', async (_, change, expected) => {
+])('an entry that another client has %s is read from the service again', async (_, change, expected) => {
   await client.set('k', '1');
   await expect.poll(() => isNear('k')).toBe(true);
   await change();
@@ -83,7 +83,7 @@ test.each<[string, () => Promise<unknown>, unknown]>([
 
 test('a value that changes during the read is not kept', async () => {
   const subscriber = await subscribe(nats.url, `cache.events.${client.tenant.replaceAll('.', '%2E')}`);
-  /** An event that one connection has received reaches the others before the answer to their ping. */
+  /** After one connection has received an event, another connection has received it when its ping is answered. */
   const received = async (count: number) => {
     await expect.poll(() => subscriber.received.length).toBe(count);
     await broker.flush();
@@ -131,7 +131,7 @@ test.each<[string, () => Promise<void>, () => Promise<void>]>([
   expect(await near.get('k')).toBe('new');
 });
 
-test('nothing is kept while the connection to the broker is lost, and values are kept again afterwards', async () => {
+test('no value is kept while the connection to the broker is lost, and values are kept again afterwards', async () => {
   await client.set('k', '1');
   await expect.poll(() => isNear('k')).toBe(true);
   await proxy.refuse();

@@ -9,7 +9,7 @@ const message = (number: number, bytes = 100) => ({
 
 const numbersOf = (batch: readonly { subject: string }[]) => batch.map(({ subject }) => Number(subject));
 
-/** Confirms batch after batch. @returns the batches */
+/** Confirms all batches. @returns the batches */
 function drain(outbox: Outbox): number[][] {
   const batches: number[][] = [];
   while (!outbox.isEmpty) {
@@ -21,7 +21,7 @@ function drain(outbox: Outbox): number[][] {
 
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
 
-test('a batch that was not confirmed is returned again, with what was added since', () => {
+test('an unconfirmed batch is returned again, with the messages that were added since', () => {
   const outbox = new Outbox();
   for (const number of [1, 2, 3]) outbox.add(message(number));
   expect(numbersOf(outbox.nextBatch())).toEqual([1, 2, 3]);
@@ -29,7 +29,7 @@ test('a batch that was not confirmed is returned again, with what was added sinc
   expect(numbersOf(outbox.nextBatch())).toEqual([1, 2, 3, 4]);
 });
 
-test('a confirmation removes the batch, and not what was added since', () => {
+test('a confirmation removes the batch, and keeps the messages that were added since', () => {
   const outbox = new Outbox();
   for (const number of [1, 2, 3]) outbox.add(message(number));
   outbox.nextBatch();
@@ -55,7 +55,7 @@ test('above 1 MiB the oldest messages are dropped, except those of the batch in 
   expect(drain(outbox).flat()).toEqual([0, ...range(6, 15)]);
 });
 
-test('in any sequence of operations, each message is confirmed or dropped once, in the order of adding', () => {
+test('any sequence of operations confirms or drops each message once, in the order in which they were added', () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('add' as const), bytes: fc.integer({ min: 1, max: 400_000 }) }),
     fc.record({ kind: fc.constantFrom('nextBatch' as const, 'confirm' as const) }),

@@ -4,14 +4,14 @@ import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { startProxy } from '../faults/proxy.ts';
 import { startNats } from '../support/engines/nats.ts';
-import { startedInTests } from './resources.ts';
+import { createStopAfterTest } from './resources.ts';
 import { subscribe } from './subscriber.ts';
 
-const started = startedInTests();
+const stopAfterTest = createStopAfterTest();
 
 const SERVICE = new URL('../../lib/service.ts', import.meta.url).href;
 
-/** Runs a process that starts the service and executes the lines, and has nothing else to do. */
+/** Runs a process that starts the service, executes the lines and has nothing else to do. */
 function run(natsUrl: string, lines: string) {
   const script = `
     const { startService } = await import(${JSON.stringify(SERVICE)});
@@ -28,8 +28,8 @@ function run(natsUrl: string, lines: string) {
 }
 
 test('a process that is connected to its broker exits when it has nothing else to do', async () => {
-  const nats = await started(startNats());
-  const subscriber = await started(subscribe(nats.url));
+  const nats = await stopAfterTest(startNats());
+  const subscriber = await stopAfterTest(subscribe(nats.url));
   const [, [code]] = await run(
     nats.url,
     "publish('k'); await new Promise((done) => setTimeout(done, 1000));",
@@ -41,8 +41,8 @@ test('a process that is connected to its broker exits when it has nothing else t
 test.each(['refusing connections', 'silent'])(
   'a process whose broker is %s exits when it has nothing else to do',
   async (how) => {
-    const nats = await started(startNats());
-    const proxy = await started(startProxy(nats.port));
+    const nats = await stopAfterTest(startNats());
+    const proxy = await stopAfterTest(startProxy(nats.port));
     if (how === 'refusing connections') await proxy.refuse();
     else proxy.drop();
     const [, [code]] = await run(proxy.url.replace('redis:', 'nats:'), "publish('k');");
@@ -50,7 +50,7 @@ test.each(['refusing connections', 'silent'])(
   },
 );
 
-test('the service loads no code for events while they are off', async () => {
+test('the service loads no code for events if events are disabled', async () => {
   const { stdout } = spawn(
     process.execPath,
     [

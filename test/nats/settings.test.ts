@@ -45,13 +45,13 @@ describe('NATS_URL', () => {
   });
 });
 
-describe('events', () => {
-  test('are off unless ENABLE_NATS is true', () => {
+describe('the settings of events', () => {
+  test('disable events unless ENABLE_NATS is true', () => {
     expect(readConfig({ NATS_URL: 'nats://broker' }).nats).toBeUndefined();
     expect(readConfig({ NATS_URL: 'nats://broker', ENABLE_NATS: 'false' }).nats).toBeUndefined();
   });
 
-  test('need NATS_URL or NATS_SECRET_ARN', () => {
+  test('are rejected without NATS_URL and NATS_SECRET_ARN if ENABLE_NATS is true', () => {
     expect(() => readConfig({ ENABLE_NATS: 'true' })).toThrow(/^ENABLE_NATS [^\n]*NATS_URL[^\n]*$/);
     expect(readConfig({ ENABLE_NATS: 'true', NATS_URL: 'nats://broker' }).nats?.address?.servers).toEqual([
       at('broker'),
@@ -63,7 +63,7 @@ describe('events', () => {
     });
   });
 
-  test('reject a NATS_SECRET_ARN that is not the ARN of a secret', () => {
+  test('are rejected with a NATS_SECRET_ARN that is not the ARN of a secret', () => {
     expect(() => readConfig({ NATS_SECRET_ARN: 'hunter2' })).toThrow(/^NATS_SECRET_ARN must be the ARN/);
     expect(() => readConfig({ NATS_SECRET_ARN: 'hunter2' })).not.toThrow(/hunter2/);
   });

@@ -1,9 +1,9 @@
-/** A metric as CloudWatch would take it from a line in its embedded format. */
+/** A metric that CloudWatch would extract from a line in the embedded metric format. */
 export interface Embedded {
   namespace: string;
   name: string;
   unit: string;
-  /** By name; in the order in which the line has them. */
+  /** Values by name, in the order of the line. */
   dimensions: Record<string, string>;
   values: number[];
 }
@@ -16,21 +16,21 @@ interface Directive {
   Metrics: { Name: string; Unit: string }[];
 }
 
-/** CloudWatch's own bounds for a line. */
+/** Limits of CloudWatch for a line. */
 const MAX_METRICS = 100;
 const MAX_VALUES = 100;
 const MAX_LINE_BYTES = 1024 ** 2;
 
-/** The lines of a log, all of them JSON. */
+/** The JSON lines of a log. */
 export function linesOf(output: string): Line[] {
   const lines = output.split('\n').filter((line) => line.startsWith('{'));
   return lines.map((line) => JSON.parse(line));
 }
 
 /**
- * What CloudWatch would make of a line.
+ * The metrics that CloudWatch would extract from a line.
  *
- * @throws Error where it would drop the line or a part of it, which it does without a word
+ * @throws Error if CloudWatch would drop the line or a part of it, which CloudWatch does silently
  */
 export function metricsOf(line: Line): Embedded[] {
   if (line._aws === undefined) return [];
@@ -64,7 +64,7 @@ export function metricsOf(line: Line): Embedded[] {
   });
 }
 
-/** The values of a line's metrics by their names. */
+/** The values of the line's metrics, by metric name. */
 export function valuesOn(line: Line | undefined): Record<string, number[]> {
   return Object.fromEntries(metricsOf(line ?? {}).map(({ name, values }) => [name, values]));
 }

@@ -17,7 +17,7 @@ afterEach(async () => {
   await Promise.all(functions.splice(0).map((started) => started.stop()));
 });
 
-/** Starts a function and calls it with each of the requests. @returns what it has logged */
+/** Starts a function and invokes it with each request. @returns the lines of its log */
 async function logOf(operation: Operation, url: string, ...requests: ApiRequest[]): Promise<Line[]> {
   return logWith(operation, { DRAGONFLY_URL: url }, ...requests);
 }
@@ -36,8 +36,8 @@ async function logWith(
 const tenant = `log-${randomUUID()}`;
 const headers = { 'X-Tenant-ID': tenant, 'X-Correlation-ID': 'chain' };
 
-describe('the line of a request', () => {
-  it('tells on Lambda whether it is the first of its sandbox, and elsewhere nothing of that', async () => {
+describe('the log line of a request', () => {
+  it('contains cold_start on Lambda, true for the first request of a sandbox, and does not contain it elsewhere', async () => {
     const get = { headers, parameters: { key: 'k' } };
     const lines = await logOf('get', inject('singleUrl'), get, { headers, query: 'key=%' }, get);
     expect(lines.map(({ cold_start }) => cold_start)).toEqual([true, false, false]);
@@ -50,7 +50,7 @@ describe('the line of a request', () => {
     ]);
   });
 
-  it('tells by which id the gateway has it in its own log', async () => {
+  it('contains the request id of the API Gateway', async () => {
     const started = await startFunction('get', { DRAGONFLY_URL: inject('singleUrl') });
     functions.push(started);
     const event = eventFor('get', { headers, parameters: { key: 'k' } });
@@ -60,7 +60,7 @@ describe('the line of a request', () => {
     ]);
   });
 
-  it('tells how long the values are that it got or set, in bytes of UTF-8', async () => {
+  it('contains the length of the values that were read or set, in bytes of UTF-8', async () => {
     const url = inject('singleUrl');
     const bytesOf = async (operation: Operation, ...requests: ApiRequest[]) =>
       (await logOf(operation, url, ...requests)).map(({ bytes }) => bytes);
@@ -75,7 +75,7 @@ describe('the line of a request', () => {
     expect(await bytesOf('batch-get', keys)).toEqual([10]);
   });
 
-  it('tells the code of a failure, and of an invalidation or a clear how many entries went', async () => {
+  it('contains the code of a failure, and the number of entries that a clear removed', async () => {
     const url = inject('singleUrl');
     const [failed] = await logOf('get', url, { headers, query: 'key=a&key=b' });
     expect(failed).toMatchObject({ level: 'INFO', status: 400, code: 'VALIDATION_ERROR' });
@@ -87,19 +87,22 @@ describe('the line of a request', () => {
   });
 });
 
-describe('every line about a request', () => {
+describe('every log line about a request', () => {
   it.each([
     ['get', { headers, parameters: { key: 'k' } }, 'BACKEND_UNAVAILABLE'],
     ['health', { headers }, 'health'],
-  ] as const)('has its correlation id: %s without a backend', async (operation, request, message) => {
-    const away = { ...IMPATIENT, DRAGONFLY_URL: `redis://${LOOPBACK}:${await freePort()}` };
-    const lines = await logWith(operation, away, request);
-    const about = lines.filter((line) => line.message === message || line.message === 'request');
-    expect(about.map((line) => [line.message, line.correlation_id])).toEqual([
-      [message, 'chain'],
-      ['request', 'chain'],
-    ]);
-  });
+  ] as const)(
+    'contains its correlation id: %s with an unreachable backend',
+    async (operation, request, message) => {
+      const away = { ...IMPATIENT, DRAGONFLY_URL: `redis://${LOOPBACK}:${await freePort()}` };
+      const lines = await logWith(operation, away, request);
+      const about = lines.filter((line) => line.message === message || line.message === 'request');
+      expect(about.map((line) => [line.message, line.correlation_id])).toEqual([
+        [message, 'chain'],
+        ['request', 'chain'],
+      ]);
+    },
+  );
 });
 
 describe('the log on a terminal', () => {
@@ -109,7 +112,7 @@ describe('the log on a terminal', () => {
     written.length = 0;
   });
 
-  it('has a line for each line, of time, level, message and what else it tells', () => {
+  it('has one line for each entry, with the time, the level, the message and the other fields', () => {
     log.info('request', { operation: 'get', tenant: 'acme', found: true, ms: 1.25, nothing: undefined });
     log.warn('backend connection', { error: 'connect ECONNREFUSED 127.0.0.1:6379' });
     const [first, second, ...others] = prettyPrint(written.join('')).split('\n');
@@ -120,14 +123,14 @@ describe('the log on a terminal', () => {
     expect(others).toEqual(['']);
   });
 
-  it('puts what could be taken for something else into quotes', () => {
+  it('quotes values with white space, quotes or line breaks', () => {
     log.info('request', { user: 'a b', chain: 'x="y"', line: 'two\nlines', list: [1, 'é'], none: null });
     expect(prettyPrint(written.join(''))).toMatch(
       / INFO {2}request user="a b" chain="x=\\"y\\"" line="two\\nlines" list=\[1,"é"\] none=null\n$/,
     );
   });
 
-  it('puts the stack of an error, and of what caused it, below its line', () => {
+  it('prints the stacks of an error and of its cause below the line', () => {
     log.error('INTERNAL_SERVER_ERROR', {
       correlation_id: 'chain',
       cause: new Error('outer', { cause: new TypeError('inner') }),
@@ -139,14 +142,14 @@ describe('the log on a terminal', () => {
     for (const line of lines.slice(1)) expect(line).toMatch(/^ {4}/);
   });
 
-  it('has nothing of what is only there to make metrics of', () => {
+  it('omits the fields of the embedded metric format', () => {
     log.info('request', { operation: 'get', _aws: { Timestamp: 1, CloudWatchMetrics: [] } });
     expect(prettyPrint(written.join(''))).toMatch(/ INFO {2}request operation=get\n$/);
   });
 });
 
 it.each(LOG_LEVELS)(
-  'a log at level %s drops the lines below it, whatever level Lambda has of its own',
+  'a log at level %s drops the lines below that level, and ignores the log level of Lambda',
   (logLevel) => {
     const written: string[] = [];
     vi.stubEnv('AWS_LAMBDA_LOG_LEVEL', logLevel === 'WARN' ? 'TRACE' : 'WARN');
@@ -163,7 +166,7 @@ it.each(LOG_LEVELS)(
   },
 );
 
-it('a line for an error has its name, message, stack and cause, and none of the members that ioredis adds', () => {
+it('a line for an error contains its name, message, stack and cause, and no members that ioredis adds', () => {
   const written: string[] = [];
   const cause = Object.assign(new TypeError('inner'), { command: { name: 'set', args: ['secret'] } });
   const error = Object.assign(new Error('outer', { cause }), { args: ['secret'] });
@@ -181,7 +184,7 @@ it('a line for an error has its name, message, stack and cause, and none of the 
 it.each([
   ['an object that refers to itself', () => Object.assign({}, { self: null }) as Record<string, unknown>],
   ['a BigInt', () => 1n],
-])('a line is written although its cause is %s', (_, create) => {
+])('a line is written even if its cause is %s', (_, create) => {
   const written: string[] = [];
   const cause = create();
   if (typeof cause === 'object') cause.self = cause;
@@ -193,7 +196,7 @@ it.each([
   ['Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1', true],
   ['Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0', false],
   ['Root=1-5759e988-bd862e3fe1be46a994272793', false],
-])('a line carries the X-Ray trace id only if the trace is sampled: %s', (trace, isSampled) => {
+])('a line contains the X-Ray trace id only if the trace is sampled: %s', (trace, isSampled) => {
   const written: string[] = [];
   vi.stubEnv('_X_AMZN_TRACE_ID', trace);
   try {

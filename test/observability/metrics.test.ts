@@ -32,7 +32,7 @@ async function start(operation: Operation, settings: Record<string, string> = {}
   return started;
 }
 
-/** A caller whose functions are started when they are first called; it tells what each call has written. */
+/** A caller that starts each function at its first call. `call` returns the log lines of the call. */
 function caller(settings: Record<string, string> = {}) {
   const functions = new Map<Operation, LambdaFunction>();
   const tenant = `metrics-${randomUUID()}`;
@@ -53,7 +53,7 @@ const items = (...keys: string[]) => ({ body: { items: keys.map((key) => ({ key,
 const byKey = (key: string): ApiRequest => ({ parameters: { key } });
 
 describe('the metrics of a function', () => {
-  it('tell of each request what it did, on its one line in the log', async () => {
+  it('contain the counts of each request, on the log line of the request', async () => {
     const { tenant, call } = caller();
     const calls: [Operation, ApiRequest, Record<string, unknown>][] = [
       ['get', byKey('a'), { Misses: [1] }],
@@ -82,7 +82,7 @@ describe('the metrics of a function', () => {
     }
   });
 
-  it('are of the list, in the namespace of the settings, and never by tenant', async () => {
+  it('have the names, units and dimensions of METRICS, the configured namespace and no tenant dimension', async () => {
     const { tenant, call } = caller({ SERVICE_NAME: 'another' });
     const lines = [
       await call('set', set('a', 'lorem ipsum '.repeat(1000))),
@@ -110,7 +110,7 @@ describe('the metrics of a function', () => {
     }
   });
 
-  it('count a failure by its code, whoever is at fault for it', async () => {
+  it('count a failure with a 4xx or 503 status, on a line with its code', async () => {
     const { call } = caller({
       ...IMPATIENT,
       DRAGONFLY_URL: `redis://${LOOPBACK}:${await freePort()}`,
@@ -125,7 +125,7 @@ describe('the metrics of a function', () => {
     ]);
   });
 
-  it('tell what compression saves, and that of values which it does not make smaller nothing', async () => {
+  it('contain the bytes saved by compression only for values that are compressed', async () => {
     const { call } = caller();
     const [long] = await call('set', set('long', 'x'.repeat(10_000)));
     expect(valuesOn(long).CompressionSaved?.[0]).toBeGreaterThan(9000);
@@ -134,7 +134,7 @@ describe('the metrics of a function', () => {
     expect(valuesOn(short)).not.toHaveProperty('CompressionSaved');
   });
 
-  it('have at most so many values of one metric on a line as CloudWatch takes', async () => {
+  it('have at most 100 values of one metric on a line, the limit of CloudWatch', async () => {
     const { call } = caller({ CACHE_SHARDS: '200' });
     const [line] = await call('invalidate', { body: { pattern: 'a*' } });
     expect(valuesOn(line).BackendTime).toHaveLength(100);
@@ -142,7 +142,7 @@ describe('the metrics of a function', () => {
     expect(valuesOn(next).BackendTime).toHaveLength(1);
   });
 
-  it.each(['WARN', 'ERROR'])('stand alone on a line where the level is %s', async (level) => {
+  it.each(['WARN', 'ERROR'])('are on a line without log fields if the level is %s', async (level) => {
     const { tenant, call } = caller({ LOG_LEVEL: level });
     const [miss, ...others] = await call('get', byKey('secret-key'));
     expect(others).toEqual([]);
@@ -158,7 +158,7 @@ describe('the metrics of a function', () => {
     expect(JSON.stringify([miss, failed])).not.toMatch(new RegExp(`${tenant}|secret|level|correlation_id`));
   });
 
-  it('are not written where no namespace is set', async () => {
+  it('are not written without a namespace', async () => {
     const { call } = caller({ METRICS_NAMESPACE: '' });
     const [line] = await call('get', byKey('a'));
     expect(line).toMatchObject({ message: 'request', found: false });
@@ -166,22 +166,22 @@ describe('the metrics of a function', () => {
     expect(line).not.toHaveProperty('Latency');
   });
 
-  describe('whose backend hangs up', () => {
+  describe('after the backend has closed the connection', () => {
     let server: Server;
 
-    it('count the connection that takes the place of the lost one', async () => {
+    it('count the new connection as one reconnect', async () => {
       server = await startServer();
       running.push(server);
       const { call } = caller({ DRAGONFLY_URL: server.url });
       const reconnects = async () => {
-        // It may have logged the lost connection before.
+        // The first line may be about the lost connection.
         const line = (await call('get', byKey('a'))).find(({ message }) => message === 'request');
         return valuesOn(line).Reconnects?.[0] ?? 0;
       };
       expect(await reconnects()).toBe(0);
       expect(await reconnects()).toBe(0);
       await server.restart();
-      // The function is frozen until it is called, and the call waits for the new connection.
+      // The function is frozen until it is invoked. The invocation waits for the new connection.
       expect(await reconnects()).toBe(1);
       expect(await reconnects()).toBe(0);
     });
@@ -189,7 +189,7 @@ describe('the metrics of a function', () => {
 });
 
 describe('the local server', () => {
-  it('writes metrics only where a namespace is set, of many requests at once as well', async () => {
+  it('writes metrics of concurrent requests only if a namespace is set', async () => {
     for (const namespace of ['', NAMESPACE]) {
       const service = await startService({
         METRICS_NAMESPACE: namespace,
@@ -206,13 +206,13 @@ describe('the local server', () => {
         namespace ? { hits: 50, sets: 1 } : { hits: 0, sets: 0 },
       );
       const calls = found.filter(({ name }) => name === 'BackendTime').map(({ values }) => values.length);
-      // One for each request. The calls with which the server connects at its start belong to none.
+      // One for each request. The commands that the server sends when it connects belong to no request.
       expect(calls).toEqual(namespace ? Array(51).fill(1) : []);
     }
   });
 });
 
-it('a compressed set beside other requests carries its saved bytes on its own line', async () => {
+it('the saved bytes of a compressed set are on its own log line, even with concurrent requests', async () => {
   const service = await startService({ METRICS_NAMESPACE: NAMESPACE, DRAGONFLY_URL: inject('singleUrl') });
   const client = new Client(service);
   const long = JSON.stringify('x'.repeat(10_000));
@@ -226,14 +226,20 @@ it('a compressed set beside other requests carries its saved bytes on its own li
   for (const { operation } of saving) expect(operation).toBe('set');
 });
 
-describe('the namespace', () => {
-  it.each(['AWS/Lambda', 'with space', 'x'.repeat(256), 'ü'])('cannot be %j', (METRICS_NAMESPACE) => {
-    expect(() => readConfig({ METRICS_NAMESPACE })).toThrow(/^METRICS_NAMESPACE must be /);
-  });
+describe('METRICS_NAMESPACE', () => {
+  it.each(['AWS/Lambda', 'with space', 'x'.repeat(256), 'ü'])(
+    'is rejected if it is %j',
+    (METRICS_NAMESPACE) => {
+      expect(() => readConfig({ METRICS_NAMESPACE })).toThrow(/^METRICS_NAMESPACE must be /);
+    },
+  );
 
-  it.each(['CacheService/prod', 'a.b-c_d#e:f', 'x'.repeat(255)])('can be %j', (METRICS_NAMESPACE) => {
-    expect(readConfig({ METRICS_NAMESPACE }).metricsNamespace).toBe(METRICS_NAMESPACE);
-  });
+  it.each(['CacheService/prod', 'a.b-c_d#e:f', 'x'.repeat(255)])(
+    'is accepted if it is %j',
+    (METRICS_NAMESPACE) => {
+      expect(readConfig({ METRICS_NAMESPACE }).metricsNamespace).toBe(METRICS_NAMESPACE);
+    },
+  );
 });
 
 test('docs/observability.md lists every metric, with its unit and dimensions', () => {

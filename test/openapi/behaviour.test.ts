@@ -30,7 +30,7 @@ import { tooLarge } from './too-large.ts';
 
 const operations = operationsOf(document);
 
-/** The document's examples of answers that no service has given yet. */
+/** The response examples of the document that no service has returned yet. */
 const unseen = new Set(
   operations.flatMap(({ id, answers }) =>
     [...answers].flatMap(([status, { content }]) =>
@@ -39,7 +39,7 @@ const unseen = new Set(
   ),
 );
 
-/** Strikes out the examples of an operation that an answer is alike to. */
+/** Removes the examples that match a response from `unseen`. */
 function strikeOut({ id, answers }: Described, { status, text }: RawResponse): void {
   if (text === '') return;
   const examples = answers.get(status)?.content?.['application/json']?.examples ?? {};
@@ -64,8 +64,9 @@ async function check(example: EndpointExample, { port, tenant }: Client): Promis
 }
 
 describeOnEveryBackend("the document's examples", {}, (connect) => {
-  test.each(examples)('$endpoint, $name: the request gets the response', (example) =>
-    check(example, connect()),
+  test.each(examples)(
+    '$endpoint, $name: the request of the example is answered with the response of the example',
+    (example) => check(example, connect()),
   );
 });
 
@@ -73,12 +74,12 @@ describeOnEveryBackend("the document's examples", {}, (connect) => {
 const SHORT = { MAX_TTL_SECONDS: '40', DEFAULT_TTL_SECONDS: '30', SERVICE_NAME: 'my cache' };
 
 describeOnEveryBackend("the document's examples with short TTLs", SHORT, (connect) => {
-  test('their requests get their responses', async () => {
+  test('every request is answered with the response of its example', async () => {
     for (const example of examplesWith(readConfig(SHORT))) await check(example, connect());
   });
 });
 
-/** Every status that the document has, and every code that it may come with. */
+/** All statuses of the document, with the error codes of each. */
 const documented = operations.flatMap((operation) =>
   [...operation.answers].flatMap(([status, { content }]) =>
     codesIn(content?.['application/json']?.schema).map((code) => ({
@@ -90,7 +91,7 @@ const documented = operations.flatMap((operation) =>
   ),
 );
 
-/** The codes of the failures that a schema takes; `none` where it takes something else. */
+/** The error codes in a schema, or `none` if it is not the schema of a failure. */
 function codesIn(schema: Schema = {}): string[] {
   const resolved =
     '$ref' in schema ? document.components.schemas[String(schema.$ref).replace(/.*\//, '')] : schema;
@@ -99,7 +100,7 @@ function codesIn(schema: Schema = {}): string[] {
   return codes.length > 0 ? codes : ['none'];
 }
 
-describe('every status of the document', () => {
+describe('the statuses of the document', () => {
   const started: Record<string, StartedService> = {};
 
   beforeAll(async () => {
@@ -118,7 +119,7 @@ describe('every status of the document', () => {
   const sendTo = (name: string, sent: Sent) => describedRequest((started[name] as StartedService).port, sent);
   const valid = (operation: Described) => acceptedRequests(operation)[0];
 
-  /** How each code is come by; where there is none, each status. */
+  /** Requests that provoke each error code, and each status without an error code. */
   const ways: Record<string, (operation: Described) => Promise<RawResponse>> = {
     '200': (operation) => sendTo('well', valid(operation)),
     '201': (operation) => sendTo('well', valid(operation)),
@@ -140,25 +141,28 @@ describe('every status of the document', () => {
     INVALIDATION_INCOMPLETE: (operation) => sendTo('outOfTime', valid(operation)),
   };
 
-  test.each(documented)('can be provoked: $id, $status, $code', async ({ operation, status, code }) => {
-    const way = ways[code === 'none' ? status : code];
-    if (!way) throw new Error('Nothing is known that leads to it');
-    const answer = await way(operation);
-    expect(answer.status, answer.text.slice(0, 1000)).toBe(status);
-    if (code !== 'none') expect(answer.json()).toMatchObject({ error: { code } });
-    strikeOut(operation, answer);
-  });
+  test.each(documented)(
+    'are returned by the service: $id, $status, $code',
+    async ({ operation, status, code }) => {
+      const way = ways[code === 'none' ? status : code];
+      if (!way) throw new Error('Nothing is known that leads to it');
+      const answer = await way(operation);
+      expect(answer.status, answer.text.slice(0, 1000)).toBe(status);
+      if (code !== 'none') expect(answer.json()).toMatchObject({ error: { code } });
+      strikeOut(operation, answer);
+    },
+  );
 
-  test('has been looked for, of every operation', () => {
+  test('are more than four per operation', () => {
     expect(documented.length).toBeGreaterThan(operations.length * 4);
   });
 });
 
-test('every example of an answer has been given by a service', () => {
+test('a service has returned every response example', () => {
   expect([...unseen]).toEqual([]);
 });
 
-describe('where callers bring tokens', () => {
+describe('a service with TENANT_CLAIM', () => {
   const described = openApiDocument(readConfig({ TENANT_CLAIM: 'tenant_id' }));
   const forbidding = operationsOf(described).filter(({ answers }) => answers.has(403));
   let service: StartedService;
@@ -168,7 +172,7 @@ describe('where callers bring tokens', () => {
   });
   afterAll(() => service.stop());
 
-  test('every operation of a tenant refuses another one', async () => {
+  test('rejects the X-Tenant-ID of another tenant with 403, for every operation of a tenant', async () => {
     expect(forbidding.length).toBe(operations.filter(({ answers }) => answers.has(401)).length);
     for (const operation of forbidding) {
       const [sent] = acceptedRequests(operation);
@@ -177,7 +181,7 @@ describe('where callers bring tokens', () => {
     }
   });
 
-  test('no header is needed, as the document says', async () => {
+  test('requires no X-Tenant-ID, which the document does not mark as required', async () => {
     expect(described.components.parameters.Tenant).not.toHaveProperty('required');
     for (const operation of forbidding) {
       const [sent] = acceptedRequests(operation);

@@ -11,52 +11,52 @@ import { openApiDocument } from '../../lib/openapi/document.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const COMMAND = join(ROOT, 'infra/build/openapi.ts');
 
-/** `npm run openapi -- …`, but for npm. */
+/** Runs `npm run openapi -- …` without npm. */
 const run = (args: string[], env: Record<string, string> = {}) =>
   promisify(execFile)(process.execPath, [COMMAND, ...args], { env: { PATH: process.env.PATH, ...env } });
 
-/** As it is written for people. */
+/** The document with these settings, indented. */
 const expected = (env: Record<string, string> = {}) =>
   `${JSON.stringify(openApiDocument(readConfig(env)), undefined, 2)}\n`;
 
-describe('the command that writes the document', () => {
+describe('the openapi command', () => {
   let directory: string;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'cache-openapi-'));
   });
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
-  test('writes it to a file, and says where', async () => {
+  test('writes the document to a file and prints the path', async () => {
     const file = join(directory, 'new', 'document.json');
     const { stdout } = await run([file]);
     expect(stdout).toContain('document.json');
     expect(await readFile(file, 'utf8')).toBe(expected());
   });
 
-  test('prints it, and nothing else, with the settings of the environment', async () => {
+  test('prints only the document, with the settings of the environment', async () => {
     const env = { MAX_TTL_SECONDS: '99', SERVICE_NAME: 'other' };
     expect((await run(['-'], env)).stdout).toBe(expected(env));
   });
 
-  test('writes nothing but the document to a file that npm run has begun with its banner', async () => {
-    expect(await written('w', ['run', 'openapi', '--', '-'])).toBe(expected());
+  test('replaces the banner of npm run if its output is redirected to a file', async () => {
+    expect(await npmOutput('w', ['run', 'openapi', '--', '-'])).toBe(expected());
   });
 
-  test('leaves what a file contained before npm run was told to append to it', async () => {
-    const banner = await written('w', ['run', 'openapi', '--', '--yaml']);
+  test('keeps the existing content of a file if the output of npm run is appended to it', async () => {
+    const banner = await npmOutput('w', ['run', 'openapi', '--', '--yaml']);
     expect(banner).toMatch(/^\n> cache-service@\S+ openapi\n> node infra\/build\/openapi\.ts --yaml\n\n$/);
-    const text = await written('a', ['run', 'openapi', '--', '-']);
+    const text = await npmOutput('a', ['run', 'openapi', '--', '-']);
     expect(text.startsWith(banner)).toBe(true);
     expect(text.endsWith(expected())).toBe(true);
   });
 
-  test('writes nothing but the document to a pipe of npm run -s', async () => {
+  test('prints only the document to a pipe of npm run -s', async () => {
     const { stdout } = await promisify(execFile)('npm', ['run', '-s', 'openapi', '--', '-'], { cwd: ROOT });
     expect(stdout).toBe(expected());
   });
 
-  /** What the file contains once npm has ended, with the file as its stdout. */
-  async function written(flags: 'w' | 'a', args: string[]): Promise<string> {
+  /** Runs npm with a file as its stdout. @returns the content of the file afterwards */
+  async function npmOutput(flags: 'w' | 'a', args: string[]): Promise<string> {
     const file = join(directory, 'stdout');
     const stdout = await open(file, flags);
     const npm = spawn('npm', args, { cwd: ROOT, stdio: ['ignore', stdout.fd, 'ignore'] });
@@ -66,11 +66,11 @@ describe('the command that writes the document', () => {
   }
 
   test.each<[string, string[], Record<string, string>, RegExp]>([
-    ['an option that there is not', ['--yaml'], {}, /npm run openapi/],
+    ['an unknown option', ['--yaml'], {}, /npm run openapi/],
     ['two files', ['a', 'b'], {}, /npm run openapi/],
-    ['a setting that does not parse', ['-'], { MAX_TTL_SECONDS: 'long' }, /^MAX_TTL_SECONDS .*\n$/],
+    ['an invalid setting', ['-'], { MAX_TTL_SECONDS: 'long' }, /^MAX_TTL_SECONDS .*\n$/],
     ['a file that cannot be written', ['/dev/null/x.json'], {}, /^Cannot write \/dev\/null\/x\.json: .*\n$/],
-  ])('ends with one line when it is given %s', async (_, args, env, line) => {
+  ])('exits with code 1 and one line of stderr with %s', async (_, args, env, line) => {
     await expect(run(args, env)).rejects.toMatchObject({
       code: 1,
       stdout: '',

@@ -35,8 +35,8 @@ function answer(status: number, body: unknown, headers: Record<string, string> =
 
 const request = { method: 'POST', target: '/api/v1/cache/batch/delete' };
 
-describe('the check of answers', () => {
-  test('lets pass what is described', () => {
+describe('the conformity check', () => {
+  test('accepts responses that conform to the document', () => {
     requireDescribed(request, answer(200, DELETED));
     requireDescribed(request, answer(503, failure('BACKEND_UNAVAILABLE'), AGAIN));
     requireDescribed({ target: '/api/v1/cache/a%2Fb' }, answer(404, failure('NOT_FOUND')));
@@ -47,26 +47,29 @@ describe('the check of answers', () => {
   });
 
   test.each<[string, RawResponse]>([
-    ['another status', answer(201, DELETED)],
-    ['a status that only other operations have', answer(403, failure('TENANT_MISMATCH'))],
-    ['a failure that only other operations have', answer(503, failure('INVALIDATION_INCOMPLETE'), AGAIN)],
-    ['another member', answer(200, { ...DELETED, more: 1 })],
-    ['another member inside of the data', answer(200, { ...DELETED, data: { count: 1, more: 1 } })],
-    ['a member of another type', answer(200, { ...DELETED, data: { count: '1' } })],
-    ['a member less', answer(200, { ...DELETED, timestamp: undefined })],
-    ['a time that is none', answer(200, { ...DELETED, timestamp: 'now' })],
+    ['a status that is not described', answer(201, DELETED)],
+    ['a status that is described for other operations only', answer(403, failure('TENANT_MISMATCH'))],
+    [
+      'an error code that is described for other operations only',
+      answer(503, failure('INVALIDATION_INCOMPLETE'), AGAIN),
+    ],
+    ['an additional member', answer(200, { ...DELETED, more: 1 })],
+    ['an additional member inside the data', answer(200, { ...DELETED, data: { count: 1, more: 1 } })],
+    ['a member of the wrong type', answer(200, { ...DELETED, data: { count: '1' } })],
+    ['a missing member', answer(200, { ...DELETED, timestamp: undefined })],
+    ['a malformed timestamp', answer(200, { ...DELETED, timestamp: 'now' })],
     ['no body', answer(200, undefined)],
-    ['another type', answer(200, DELETED, { 'content-type': 'text/plain' })],
-    ['a header less', answer(200, DELETED, { 'x-request-id': '' })],
-    ['a header more', answer(200, DELETED, { 'x-powered-by': 'us' })],
-    ['a header with another value', answer(200, DELETED, { 'cache-control': 'public' })],
-    ['a failure of another status', answer(400, failure('MISSING_TENANT_ID'))],
-    ['a failure without what its headers have to be', answer(503, failure('BACKEND_UNAVAILABLE'))],
-  ])('refuses %s', (_, given) => {
+    ['the wrong Content-Type', answer(200, DELETED, { 'content-type': 'text/plain' })],
+    ['a missing header', answer(200, DELETED, { 'x-request-id': '' })],
+    ['an additional header', answer(200, DELETED, { 'x-powered-by': 'us' })],
+    ['a header with the wrong value', answer(200, DELETED, { 'cache-control': 'public' })],
+    ['an error code of another status', answer(400, failure('MISSING_TENANT_ID'))],
+    ['a 503 without its Retry-After header', answer(503, failure('BACKEND_UNAVAILABLE'))],
+  ])('rejects a response with %s', (_, given) => {
     expect(() => requireDescribed(request, given)).toThrow(/deleteBatch|Unexpected end/);
   });
 
-  test('refuses a body where none is described', () => {
+  test('rejects a response with a body if none is described', () => {
     const deleted = { method: 'DELETE', target: '/api/v1/cache?key=k' };
     expect(() => requireDescribed(deleted, answer(204, {}))).toThrow('without a body');
   });

@@ -4,7 +4,7 @@ import type { Schema } from '../../lib/openapi/json-schema.ts';
 import type { RawRequest, RawResponse } from '../http/gateway-raw.ts';
 import { complete, operationFor } from './described.ts';
 
-/** Headers that are about the connection, the length of the body and its coding: of HTTP, and of no operation. */
+/** Headers of HTTP itself, about the connection and the body. The document does not describe them. */
 const TRANSPORT = [
   'connection',
   'content-encoding',
@@ -16,17 +16,17 @@ const TRANSPORT = [
   'vary',
 ];
 
-/** What a server in front of the service answers by itself, whatever is asked for; the document tells of it in prose. */
+/** Statuses that the HTTP server sends for any request before a route is chosen. The document describes them in its text. */
 const IN_FRONT = [408, 413, 431];
 
 const ajv = new Ajv2020({ strict: false, validateSchema: false });
 formats.default(ajv);
-ajv.addSchema(closed(complete) as AnySchemaObject, 'document');
+ajv.addSchema(forbidUnknownMembers(complete) as AnySchemaObject, 'document');
 
-/** Each is compiled when it is first needed, since a file of tests meets few of them. */
+/** Validators by JSON pointer. A validator is compiled when it is first used, because a test file needs few of them. */
 const compiled = new Map<string, ValidateFunction>();
 
-/** The validator of the schema at a JSON pointer into the document, by which objects have no members but those described. */
+/** The validator of the schema at a JSON pointer into the document. It rejects members that are not described. */
 export function validatorAt(pointer: string): ValidateFunction {
   let validate = compiled.get(pointer);
   if (!validate) {
@@ -37,9 +37,9 @@ export function validatorAt(pointer: string): ValidateFunction {
 }
 
 /**
- * Checks an answer against what the document says of the request's operation: its status, its headers and its body.
+ * Checks the status, the headers and the body of a response against the document.
  *
- * @throws Error that tells what is not as described
+ * @throws Error with the first difference
  */
 export function requireDescribed({ method = 'GET', target }: RawRequest, answer: RawResponse): void {
   const operation = operationFor(method, target);
@@ -73,7 +73,7 @@ function checkHeaders(what: string, names: string[], headers: RawResponse['heade
     const value = headers[name.toLowerCase()];
     if (value === undefined) throw new Error(`${what} has no ${name}`);
     const validate = validatorAt(`/components/headers/${name}/schema`);
-    // A header is text; the number in one is meant.
+    // The schema of a numeric header describes the number, and the header is text.
     if (!validate(/^\d+$/.test(value) ? Number(value) : value) && !validate(value)) {
       throw new Error(`${what} has a ${name} that is not as described: ${value}`);
     }
@@ -81,13 +81,13 @@ function checkHeaders(what: string, names: string[], headers: RawResponse['heade
 }
 
 /**
- * The same schemas, with objects that have no other members than those described: callers have to put up with more. A
- * schema that says what other members are stays as it is.
+ * Adds `additionalProperties: false` to every object schema that does not set it. The document allows further members,
+ * because callers must ignore unknown ones.
  */
-function closed(given: unknown): unknown {
-  if (Array.isArray(given)) return given.map(closed);
+function forbidUnknownMembers(given: unknown): unknown {
+  if (Array.isArray(given)) return given.map(forbidUnknownMembers);
   if (typeof given !== 'object' || given === null) return given;
-  const members = Object.entries(given).map(([name, member]) => [name, closed(member)]);
+  const members = Object.entries(given).map(([name, member]) => [name, forbidUnknownMembers(member)]);
   const copy: Schema = Object.fromEntries(members);
   return copy.type === 'object' && 'properties' in copy ? { additionalProperties: false, ...copy } : copy;
 }

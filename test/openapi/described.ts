@@ -6,35 +6,35 @@ import { failureSchemas, type OpenApiDocument, openApiDocument } from '../../lib
 import { namedResponses, type ResponseObject } from '../../lib/openapi/operation.ts';
 import { fallback, routes } from '../../lib/routes.ts';
 
-/** An operation of the document, and what it can be answered with, written out. */
+/** An operation of the document, with its responses resolved. */
 export interface Described {
   id: string;
   method: string;
-  /** As the document has it, with `{key}` for the key. */
+  /** The path of the document, with `{key}` for the key. */
   path: string;
-  /** By their statuses. Each has the place in the document that its schema stands at, as a JSON pointer. */
+  /** Responses by status. `at` is the JSON pointer to the response in the document. */
   answers: Map<number, ResponseObject & { at: string }>;
 }
 
-/** The document of a service on which nothing is set. What it says of answers depends on no setting but the claim. */
+/** The document of a service with default settings. Only TENANT_CLAIM affects the described responses. */
 export const document: OpenApiDocument = openApiDocument(readConfig({}));
 
-/** The document of the stack with IAM, where callers sign their requests. */
+/** The document of the stack with IAM: callers sign their requests. */
 export const signed: OpenApiDocument = openApiDocument(readConfig({ AWS_LAMBDA_FUNCTION_NAME: 'f' }));
 
-/** The document of the stack with a JWT authorizer, where callers send a token. */
+/** The document of the stack with a JWT authorizer: callers send a token. */
 export const token: OpenApiDocument = openApiDocument(
   readConfig({ AWS_LAMBDA_FUNCTION_NAME: 'f', TENANT_CLAIM: 'tenant_id' }),
 );
 
-/** The variants of the document, by what each is for. */
+/** The variants of the document, with their audience. */
 export const variants: [string, OpenApiDocument][] = [
   ['a local server', document],
   ['callers with signatures', signed],
   ['callers with tokens', token],
 ];
 
-/** Every operation of a document. */
+/** All operations of a document. */
 export function operationsOf({ paths, components }: OpenApiDocument): Described[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { operationId, responses }]) => {
@@ -52,7 +52,7 @@ export function operationsOf({ paths, components }: OpenApiDocument): Described[
 
 const config = readConfig({});
 
-/** The document with every failure, also those that no operation answers: 405 is the answer where there is no operation. */
+/** The document with all failures, including 405, which belongs to no operation. */
 export const complete: OpenApiDocument = {
   ...document,
   components: {
@@ -63,7 +63,7 @@ export const complete: OpenApiDocument = {
   },
 };
 
-/** What is answered to requests that no route takes. */
+/** The responses to requests without a route. */
 const unrouted: Described = {
   id: fallback.name,
   method: 'ANY',
@@ -77,10 +77,10 @@ const unrouted: Described = {
 const byRouteKey = new Map(operationsOf(document).map((one) => [`${one.method} ${one.path}`, one]));
 const route = createRouter(routes, fallback);
 
-/** The operation that a request is for; undefined for one whose path cannot be read. */
+/** The operation of a request; undefined if the path cannot be decoded. */
 export function operationFor(method: string, target: string): Described | undefined {
   const read = readTarget(target);
-  // The document describes GET, which HEAD is answered as.
+  // HEAD is answered like GET. The document describes only GET.
   const described = method === 'HEAD' ? 'GET' : method;
   return read && (byRouteKey.get(route(described, read.path).routeKey) ?? unrouted);
 }

@@ -11,23 +11,23 @@ import { describedRequest } from '../http/client.ts';
 import { type Service, startService } from '../http/service.ts';
 import { document, operationsOf, signed, token, variants } from './described.ts';
 
-/** What the independent validator has against a document. */
+/** The errors that an independent validator reports for a document. */
 async function problemsOf(given: object): Promise<unknown> {
   const { valid, errors: problems } = await new Validator().validate({ ...structuredClone(given) });
   return valid ? [] : problems;
 }
 
-/** All members of a kind in a document, wherever they stand. */
-function found<T>(given: unknown, pick: (name: string, member: unknown) => T | undefined): T[] {
+/** What `pick` returns for the members of a document at any depth. */
+function collect<T>(given: unknown, pick: (name: string, member: unknown) => T | undefined): T[] {
   if (typeof given !== 'object' || given === null) return [];
   return Object.entries(given).flatMap(([name, member]) => {
     const picked = pick(name, member);
-    return [...(picked === undefined ? [] : [picked]), ...found(member, pick)];
+    return [...(picked === undefined ? [] : [picked]), ...collect(member, pick)];
   });
 }
 
 const refsOf = (given: unknown) =>
-  found(given, (name, member) => (name === '$ref' ? String(member) : undefined));
+  collect(given, (name, member) => (name === '$ref' ? String(member) : undefined));
 
 describe.each(variants)('the document for %s', (_, described) => {
   test('is valid OpenAPI 3.1', async () => {
@@ -35,7 +35,7 @@ describe.each(variants)('the document for %s', (_, described) => {
     expect(await problemsOf(described)).toEqual([]);
   });
 
-  test('refers to nothing that it does not have, and has nothing that it does not refer to', () => {
+  test('has no reference to a missing component, and no component without a reference', () => {
     const had = Object.entries(described.components)
       .filter(([kind]) => kind !== 'securitySchemes')
       .flatMap(([kind, members]) => Object.keys(members).map((name) => `#/components/${kind}/${name}`));
@@ -47,7 +47,7 @@ describe.each(variants)('the document for %s', (_, described) => {
     expect([...unused]).toEqual([]);
   });
 
-  test('has every path of every route, and no other', () => {
+  test('contains exactly the paths of the routes', () => {
     const table = routes.flatMap(({ method, paths }) => paths.map((path) => `${method} ${path}`));
     expect(
       operationsOf(described)
@@ -56,7 +56,7 @@ describe.each(variants)('the document for %s', (_, described) => {
     ).toEqual(table.sort());
   });
 
-  test('has a name of its own, a summary and a description for every operation', () => {
+  test('contains a unique operationId, a summary and a description for every operation', () => {
     const all = Object.values(described.paths).flatMap((methods) => Object.values(methods));
     expect(new Set(all.map(({ operationId }) => operationId)).size).toBe(all.length);
     const headings = described.tags.map(({ name }) => name);
@@ -67,29 +67,29 @@ describe.each(variants)('the document for %s', (_, described) => {
     }
   });
 
-  test('has every class of failure that an operation can answer, with its code, and the other one in its text', () => {
+  test('contains the code of every failure of an operation, and METHOD_NOT_ALLOWED in its text', () => {
     const classes = Object.keys(errors).filter(
       (name) => !['MethodNotAllowedError', 'ServiceError'].includes(name),
     );
     expect(described.info.description).toContain('METHOD_NOT_ALLOWED');
-    const codes = found(described, (name, member) =>
+    const codes = collect(described, (name, member) =>
       name === 'code' ? (member as { const: string }).const : undefined,
     );
     expect(new Set(codes).size).toBe(classes.length);
   });
 });
 
-test('the validator sees what is wrong with a document', async () => {
+test('the validator reports an error for an invalid document', async () => {
   expect(await problemsOf({ ...document, paths: { '/health': { get: { responses: [] } } } })).not.toEqual([]);
 });
 
-describe('what the document says of callers', () => {
-  test('is nothing on a local server, which asks nobody who they are', () => {
+describe('the security of the document', () => {
+  test('is empty for a local server, which does not authenticate callers', () => {
     expect(document.security).toEqual([]);
     expect(document.components).not.toHaveProperty('securitySchemes');
   });
 
-  test('is a signature on Lambda, and a token where its claim names the tenant', () => {
+  test('is a signature on Lambda, and a token with TENANT_CLAIM', () => {
     expect(signed).toMatchObject({ security: [{ signature: [] }] });
     expect(signed.components.securitySchemes).toMatchObject({
       signature: { type: 'apiKey', in: 'header', name: 'Authorization' },
@@ -98,7 +98,7 @@ describe('what the document says of callers', () => {
     expect(token.components.securitySchemes).toMatchObject({ token: { type: 'http', scheme: 'bearer' } });
   });
 
-  test('does not hold for what serves no tenant', () => {
+  test('does not apply to operations without a tenant', () => {
     for (const described of [signed, token]) {
       for (const { name, method, paths, tenant } of routes) {
         const operation = described.paths[paths[0]]?.[method.toLowerCase()];
@@ -108,8 +108,8 @@ describe('what the document says of callers', () => {
   });
 });
 
-describe('the document that is served', () => {
-  /** Settings that callers notice. */
+describe('the served document', () => {
+  /** Settings that are visible to callers. */
   const settings = {
     SERVICE_NAME: 'my cache',
     DEFAULT_TTL_SECONDS: '77',
@@ -141,14 +141,14 @@ describe('the document that is served', () => {
     expect(await problemsOf(served)).toEqual([]);
   });
 
-  test('is made from the settings, alike by both but for how callers prove who they are', async () => {
+  test('is generated from the settings, and differs between local server and function only in the security', async () => {
     const plain = (given: object): unknown => JSON.parse(JSON.stringify(given));
     expect(await fromService()).toEqual(plain(openApiDocument(readConfig(settings))));
     const onLambda = readConfig({ ...settings, AWS_LAMBDA_FUNCTION_NAME: 'f' });
     expect(await fromFunction()).toEqual(plain(openApiDocument(onLambda)));
   });
 
-  test('tells the name, the version and the limits of the service', async () => {
+  test('contains the name, the version and the limits of the service', async () => {
     const { info, components } = await fromService();
     expect(info).toMatchObject({ title: 'my cache', version: manifest.version });
     expect(info.description).toContain('7777 seconds, 77 unless');
@@ -162,7 +162,7 @@ describe('the document that is served', () => {
       `${ttl}.description`,
       expect.stringMatching(/ 77 where .* absent/),
     );
-    // Generators of types take a member that has one for one that is always there.
+    // Type generators treat a member with a default as required.
     expect(components.schemas).not.toHaveProperty(`${ttl}.default`);
     expect(components.schemas.BatchKeysRequest).toMatchObject({
       properties: { keys: { minItems: 1, maxItems: 100 } },

@@ -16,27 +16,27 @@ import { document } from './described.ts';
 const ajv = new Ajv2020({ strict: false, validateSchema: false });
 ajv.addSchema({ ...document } as AnySchemaObject, 'document');
 
-/** Whether the document takes an input for one of its schemas. */
+/** Whether an input conforms to a schema of the document. */
 function describes(name: string, input: unknown): boolean {
   return ajv.validate({ $ref: `document#/components/schemas/${name}` }, input) as boolean;
 }
 
-/** Whether the service takes it: in place of the texts of values, which it lifts out beforehand, with numbers. */
+/** Whether the service accepts an input. The service extracts the JSON texts of values before it validates: here they are numbers. */
 function accepts(schema: Parameters<typeof validate>[0], input: unknown): boolean {
   try {
-    validate(schema, lifted(input), 'body');
+    validate(schema, replaceValues(input), 'body');
     return true;
   } catch {
     return false;
   }
 }
 
-function lifted(input: unknown): unknown {
-  if (Array.isArray(input)) return input.map(lifted);
+function replaceValues(input: unknown): unknown {
+  if (Array.isArray(input)) return input.map(replaceValues);
   if (typeof input !== 'object' || input === null) return input;
   const members = Object.entries(input).map(([name, member]) => [
     name,
-    name === 'value' ? 0 : lifted(member),
+    name === 'value' ? 0 : replaceValues(member),
   ]);
   return Object.fromEntries(members);
 }
@@ -69,7 +69,7 @@ const ttl = fc.oneof(
   wrong,
 );
 const optional = { requiredKeys: [] };
-/** What is wrong somewhere is far more often drawn than what is right everywhere. */
+/** Valid inputs, because the other generators rarely produce one. */
 const good = {
   key: fc.string({ minLength: 1, maxLength: 20 }),
   set: fc.record(
@@ -104,7 +104,7 @@ const tenant = fc.oneof(
   wrong,
 );
 
-describe('the document takes for a valid input what the service takes for one', () => {
+describe('the schemas of the document', () => {
   test.each<[string, Parameters<typeof validate>[0], fc.Arbitrary<unknown>]>([
     ['Key', keySchema, key],
     ['TenantId', tenantSchema, tenant],
@@ -128,7 +128,7 @@ describe('the document takes for a valid input what the service takes for one', 
         wrong,
       ),
     ],
-  ])('%s', (name, schema, inputs) => {
+  ])('accept the same inputs as the service: %s', (name, schema, inputs) => {
     const taken = { yes: 0, no: 0 };
     fc.assert(
       fc.property(inputs, (input) => {
@@ -141,14 +141,14 @@ describe('the document takes for a valid input what the service takes for one', 
     expect(Math.min(taken.yes, taken.no)).toBeGreaterThan(0);
   });
 
-  test('but for misspelled members, which JSON Schema cannot express', () => {
+  test('accept misspelled members, which the service rejects and JSON Schema cannot express', () => {
     const input = { key: 'k', value: 1, TTL: 5 };
     expect([describes('SetRequest', input), accepts(setSchema(limits), input)]).toEqual([true, false]);
     const { description } = document.components.schemas.SetRequest as { description?: string };
     expect(description).toContain('misspellings');
   });
 
-  test('but for keys that have too many bytes and not too many characters', () => {
+  test('accept keys that exceed the limit in bytes and not in characters, which the service rejects', () => {
     const input = 'é'.repeat(513);
     expect([describes('Key', input), accepts(keySchema, input)]).toEqual([true, false]);
   });

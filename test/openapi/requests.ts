@@ -7,12 +7,12 @@ import { type Route, routes } from '../../lib/routes.ts';
 import type { RawRequest } from '../http/gateway-raw.ts';
 import type { Described } from './described.ts';
 
-/** An example, and the endpoint that it is for. */
+/** An example and its endpoint. */
 export interface EndpointExample extends Example {
   endpoint: EndpointName;
 }
 
-/** Every example of the document with these settings. */
+/** All examples of the document with these settings. */
 export function examplesWith(limits: Limits): EndpointExample[] {
   const all = endpointDocumentation(limits);
   return (Object.keys(all) as EndpointName[]).flatMap((endpoint) =>
@@ -20,10 +20,10 @@ export function examplesWith(limits: Limits): EndpointExample[] {
   );
 }
 
-/** Every example of the document with the default settings. */
+/** All examples of the document with the default settings. */
 export const examples: readonly EndpointExample[] = examplesWith(readConfig({}));
 
-/** A request as it goes over the wire, in the name of the examples' tenant. */
+/** A request of the examples' tenant, as it is sent. */
 export interface Sent extends RawRequest {
   headers: string[];
 }
@@ -43,7 +43,7 @@ export function preparationsOf({ given = [] }: EndpointExample): Sent[] {
   return given.map((entry) => request(method, paths[0] ?? '', entry));
 }
 
-/** The requests of an operation's examples that are accepted. Without examples: the only request that is possible. */
+/** The requests of an operation's successful examples, or the only possible request if the operation has no examples. */
 export function acceptedRequests(operation: Described): [Sent, ...Sent[]] {
   const [first, ...more] = examplesOf(operation).filter(({ response }) => response.status < 400);
   if (!first) return [request(operation.method, operation.path, undefined)];
@@ -60,7 +60,7 @@ export function examplesOf({ method, path }: Described): EndpointExample[] {
   });
 }
 
-/** The same request with a header in place of another one, or without it. */
+/** A copy of the request with a header replaced, or removed if no value is given. */
 export function withHeader(sent: Sent, name: string, value?: string): Sent {
   const kept = sent.headers.filter((_, i) => sent.headers[i - (i % 2)]?.toLowerCase() !== name.toLowerCase());
   return { ...sent, headers: value === undefined ? kept : [...kept, name, value] };

@@ -15,13 +15,13 @@ import { startProcess } from '../support/engines/process.ts';
 import { startServer } from '../support/engines/server.ts';
 import { IMPATIENT } from '../support/patience.ts';
 
-/** A service in some state, and what ends it with all that it needs. */
+/** A service in a given state. `stop` also stops its backend. */
 export interface StartedService {
   port: number;
   stop: () => Promise<unknown>;
 }
 
-/** A service whose backend is gone. */
+/** A service with an unreachable backend. */
 export async function startWithBackendAway(): Promise<StartedService> {
   const server = await startServer();
   await server.kill();
@@ -33,10 +33,10 @@ export async function startWithBackendAway(): Promise<StartedService> {
   return { port: service.port, stop };
 }
 
-/** Of each operation, the first command that it sends. */
+/** The first command of each operation. */
 const FORBIDDEN = ['PING', 'MGET', 'GET', 'EVAL', 'EVALSHA', 'STRLEN', 'ZCARD'];
 
-/** A service whose backend says that it knows no such command, which nobody foresaw. */
+/** A service with a backend that does not know the commands of the service, which is an unexpected error. */
 export async function startWithForeignBackend(): Promise<StartedService> {
   const engine = await findClusterEngine();
   const directory = await mkdtemp(join(tmpdir(), 'cache-foreign-'));
@@ -59,14 +59,14 @@ interface InProcess extends StartedService {
   store: CacheStore;
 }
 
-/** How an event and its context are changed on their way to a function. */
+/** Changes an event and its context before a function is invoked with them. */
 type Change = (...given: Parameters<Handler>) => Parameters<Handler>;
 
-/** The functions themselves in this process, in memory, invoked as no gateway here would. */
+/** The functions in this process, with the memory store, behind a gateway that changes events and contexts. */
 export async function startInProcess(env: Record<string, string>, change: Change): Promise<InProcess> {
   vi.resetModules();
   for (const [name, value] of Object.entries({ DRAGONFLY_URL: '', ...env })) vi.stubEnv(name, value);
-  // Their log would go to the output of the tests.
+  // The log would clutter the output of the tests.
   const silent = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
   const service = await import('../../lib/service.ts');
   const { store, stop: stopService } = await service.startService();
@@ -85,10 +85,10 @@ export async function startInProcess(env: Record<string, string>, change: Change
   return { port: gateway.port, store, stop };
 }
 
-/** More than are removed before the first look at the time. */
+/** More entries than an invalidation removes before it checks the time. */
 const MANY = 15_000;
 
-/** In which an invalidation has no time, and a tenant has many entries whose keys begin with `prefix`. */
+/** A service in which invalidations run out of time, with a tenant that has many entries with the prefix. */
 export async function startOutOfTime(tenant: string, prefix: string): Promise<StartedService> {
   const started = await startInProcess({}, (event, context) => [
     event,
@@ -98,7 +98,7 @@ export async function startOutOfTime(tenant: string, prefix: string): Promise<St
   return started;
 }
 
-/** Whose callers bring a token of a tenant. */
+/** A service whose callers send a token of the tenant. */
 export function startWithTokens(tenant: string): Promise<StartedService> {
   const authorizer = { jwt: { claims: { tenant_id: tenant }, scopes: [] } };
   return startInProcess({ TENANT_CLAIM: 'tenant_id' }, (event, context) => [

@@ -1,10 +1,10 @@
-/** What is another one every time, or depends on the backend: an example has it right if it is of the same type. */
+/** Members whose value varies between runs or backends: only their types are compared. */
 const VARYING = ['correlation_id', 'request_id', 'timestamp', 'latency_ms', 'estimated', 'backend'];
 
-/** What only some backends tell. */
+/** Members that only some backends return. */
 const OPTIONAL = ['memory'];
 
-/** An answer with an example's own values in place of those that need not be the same, for the two to be compared. */
+/** The response with the example's values in place of values that may differ, for a comparison with the example. */
 export function settle(answer: unknown, example: unknown): unknown {
   if (Array.isArray(answer) && Array.isArray(example)) {
     return answer.map((item, index) => settle(item, example[index]));
@@ -18,7 +18,7 @@ export function settle(answer: unknown, example: unknown): unknown {
 
 function settleMember(name: string, member: unknown, expected: unknown): unknown {
   if (VARYING.includes(name) && typeof member === typeof expected) return expected;
-  // Time passes between a set and a get.
+  // The remaining TTL decreases between a set and a get.
   if (name === 'ttl' && Number(member) > 0 && Number(member) <= Number(expected)) return expected;
   return settle(member, expected);
 }

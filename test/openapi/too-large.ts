@@ -6,14 +6,14 @@ import type { Sent } from './requests.ts';
 
 type Send = (sent: Sent) => Promise<RawResponse>;
 
-/** JSON of so many bytes. */
+/** A JSON string of `bytes` bytes. */
 const text = (bytes: number) => JSON.stringify('x'.repeat(bytes - 2));
 
-/** Two of which one fits into a batch and both do not. */
+/** A value that fits into a batch once, but not twice. */
 const MORE_THAN_HALF = text(Math.ceil(MAX_BATCH_BYTES * 0.6));
 const items = ['large:1', 'large:2'].map((key) => `{"key":"${key}","value":${MORE_THAN_HALF}}`);
 
-/** By operations: sends what is too large for it, and answers with what came of that. */
+/** By operation id: sends a request that is too large, and returns the response. */
 const requests: Record<string, (sent: Sent, send: Send) => Promise<RawResponse>> = {
   setEntry: (sent, send) => send({ ...sent, body: `{"key":"k","value":${text(MAX_BATCH_BYTES + 1)}}` }),
   touchEntry: (sent, send) => send({ ...sent, body: `{"key":${text(64 * 1024)}}` }),
@@ -26,7 +26,7 @@ const requests: Record<string, (sent: Sent, send: Send) => Promise<RawResponse>>
   },
 };
 
-/** Provokes a 413 of an operation, of which `sent` is a request that is accepted. */
+/** Provokes a 413 of an operation. `sent` is an accepted request. */
 export function tooLarge({ id }: Described, sent: Sent, send: Send): Promise<RawResponse> {
   const request = requests[id];
   if (!request) throw new Error(`Nothing is known that is too large for ${id}`);

@@ -54,7 +54,7 @@ describe.each(backends)('batch operations that run at the same time as others, $
       const during = valuesOf(store, tenant);
       await set;
       for (const value of await valuesOf(store, tenant)) expect([undefined, newer]).toContain(value);
-      // This one was asked for before either had been answered.
+      // This read was sent before the set and the invalidation were answered.
       for (const value of await during) expect([undefined, newer, older]).toContain(value);
       await invalidated;
       for (const value of await valuesOf(store, tenant)) expect([undefined, newer]).toContain(value);
@@ -86,7 +86,7 @@ describe('a batch set on a server', () => {
     const proxy = await startProxy(server.port);
     const behind = await open(proxy.url, {});
     const tenant = newTenant();
-    // It is connected, and knows the server's time.
+    // After this set the store is connected and knows the server's time.
     await expect
       .poll(() => behind.setMany(tenant, itemsOf('"before"')).then(() => 'set', String))
       .toBe('set');
@@ -105,7 +105,7 @@ describe('a batch set on a server', () => {
     const { now } = Date;
     try {
       Date.now = () => now() - 3_600_000;
-      // Of the SETs, sixteen make a shard's generation.
+      // 100 SETs for the entries and 16 for the generations of the shards.
       const sent = await commandsDuring(server.url, () => store.setMany(tenant, itemsOf('1')));
       expect(sent).toMatchObject({ evalsha: 32, set: 100 + 16 });
       const again = await commandsDuring(server.url, () => store.setMany(tenant, itemsOf('2')));

@@ -4,7 +4,7 @@ import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, newTenant, soon } from '../conformance/backends.ts';
 import { openObserved } from './observed.ts';
 
-// More than the pages in which either store gives memory back.
+// More than a page of memory reclamation, in either store.
 const keys = Array.from({ length: 25_000 }, (_, i) => `k:${i}`);
 const fresh = keys.filter((_, i) => i % 100 === 99);
 
@@ -24,7 +24,7 @@ describe('a set while the memory of a cleared tenant is reclaimed remains', () =
     let clearing = false;
     let trips = 0;
     const store = await openObserved(url, { shards: 1 }, async () => {
-      // The first trip has made everything unreadable, the second has read the first page of what is to go.
+      // The first round trip has made all entries unreadable. The second has read the first page of entries to reclaim.
       if (clearing && ++trips === 2) await setAll(store, tenant, fresh, '"new"');
     });
     const tenant = newTenant();

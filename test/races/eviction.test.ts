@@ -7,15 +7,16 @@ import { inBatches, leftOf, newTenant, soon } from '../conformance/backends.ts';
 import { infoFields, masters, rawClient } from '../support/engines/inspect.ts';
 import { openObserved } from './observed.ts';
 
-/** How long a key has not been used when nothing touches it, in seconds. */
+/** Idle time of a key that no operation has used. */
 const IDLE_S = 3600;
 
 const META_KEYS = ['generation', 'expiryIndex', 'nameIndex'] as const;
 type MetaKey = (typeof META_KEYS)[number];
 
 /**
- * An engine that is short of memory evicts whatever key it likes, also those that make a shard work. Here a hand does it. What
- * may never happen, whichever key goes and whenever: that something set earlier is served after an invalidation of it.
+ * An engine that is short of memory may evict any key, including the meta keys of a shard. These tests delete meta keys to
+ * simulate that. Invariant: whichever key is evicted at whatever time, an entry is never a hit after an invalidation that
+ * followed its set.
  */
 describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) => {
   let engine: Redis | Cluster;
@@ -37,7 +38,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     afterRoundTrip = async () => {};
   });
 
-  /** Makes the engine believe that nobody has used a key for an hour. */
+  /** Sets the idle time of a key to an hour. */
   const makeIdle = async (key: string) => {
     const [dump, ttlMs] = [await engine.dumpBuffer(key), await engine.pttl(key)];
     await engine.restore(key, ttlMs, dump as Buffer, 'REPLACE', 'IDLETIME', IDLE_S);
@@ -62,7 +63,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
   };
   // Three pages of names.
   const keys = Array.from({ length: 2100 }, (_, i) => `k:${i}`);
-  /** With one more that no invalidation here matches, so that the meta keys stay until they are evicted. */
+  /** Sets also an entry that no invalidation here matches, so that the meta keys exist until they are evicted. */
   const setAll = () => inBatches([...keys, 'z'], (key) => store.set(tenant, key, '"old"', 100));
 
   test.each(META_KEYS)('%s, then an invalidation: older entries are misses', async (metaKey) => {
@@ -157,7 +158,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
       };
       expect((await glob('k:*')).complete).toBe(true);
       afterRoundTrip = async () => {};
-      // The new one came during the invalidation and may be either.
+      // The new entry was set during the invalidation and may be a hit or a miss.
       expect(await readable(keys)).toEqual([]);
       await glob('*new');
       await store.set(tenant, 'x', '"new"', 100);
@@ -213,7 +214,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     expect(await glob('k:*')).toEqual({ count: 1, complete: true });
   });
 
-  /** Enough that the indexes are touched, which one read in eight does: all miss them once in 10^11 runs. */
+  /** One read in eight touches the indexes. With 200 reads, no read touches them in one of 10^11 runs. */
   const manyTimes = async (read: () => Promise<unknown>) => {
     for (let i = 0; i < 200; i++) await read();
   };

@@ -29,7 +29,7 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
     shard = shardsOf(tenant, 1)[0] as Shard;
   });
 
-  /** Makes an entry look as it does that long after its time, since a test cannot wait for minutes. */
+  /** Makes an entry look as if it had expired `pastExpiryMs` ago, because a test cannot wait for minutes. */
   async function age(key: string, pastExpiryMs: number): Promise<void> {
     await engine.del(shard.entryKey(key) as string);
     await engine.zadd(shard.expiryIndex, Date.now() - pastExpiryMs, key);
@@ -54,7 +54,7 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
   test('the indexes contain a name that has just expired, since the clock of a replica may be behind', async () => {
     await store.set(tenant, 'k', '1', 1);
     await age('k', REAP_GRACE_MS - 20_000);
-    // Not by the same store, which was told the name and would find that its entry is gone.
+    // By another store: the same store received the name as a probe, and would find that its entry is missing.
     const other = await openObserved(url, { shards: 1 });
     await other.set(tenant, 'other', '1', 100);
     await other.close();
@@ -66,7 +66,7 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
     for (const key of keys) {
       await store.set(tenant, key, '1', 100);
       const index = Number(key.slice(2));
-      // Never more than a hundred entries are there at a time.
+      // At most a hundred entries exist at a time.
       if (index >= 100) await engine.del(shard.entryKey(`k:${index - 100}`) as string);
     }
     const { names, expiring } = await indexed();
@@ -114,7 +114,7 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
       const expiry = Number(await engine.zscore(expiryIndex, 'k'));
       expect(leftMs).toBeLessThanOrEqual(seconds * 1000);
       expect(leftMs).toBeGreaterThan((seconds - 50) * 1000);
-      // The engine's clock and ours differ by the time that the commands take.
+      // The tolerance covers the duration of the commands.
       expect(Math.abs(expiry - Date.now() - leftMs)).toBeLessThan(20_000);
     };
     await expectTtl(100);

@@ -9,7 +9,7 @@ import { PATIENT } from '../support/patience.ts';
 
 type Settings = { shards?: number; compressMinBytes?: number };
 
-/** A store on a server that calls `afterRoundTrip` after every round trip, and waits for it. */
+/** A store on a server that calls and awaits `afterRoundTrip` after every round trip. */
 export async function openObserved(
   url: string,
   settings: Settings,
@@ -19,7 +19,7 @@ export async function openObserved(
   class Observed extends Connection {
     override async run<T>(commands: (client: Client) => Promise<T>): Promise<T> {
       const result = await super.run(commands);
-      // What the listener does with the store itself is not told.
+      // Round trips of the listener itself are not reported.
       if (!heard) return result;
       heard = false;
       await afterRoundTrip().finally(() => {

@@ -21,7 +21,7 @@ const endMany = (count: number) => {
 const flush = () => telemetry.flush();
 const arrived = () => receiver.spans.map(({ name }) => name);
 const posts = () => receiver.received.length;
-/** A flush ends after 50 ms even if a busy machine has not sent the spans by then. */
+/** Waits until the spans have arrived. On a busy machine a flush may end, after 50 ms, before they are sent. */
 async function untilArrived(...names: string[]): Promise<void> {
   await expect.poll(arrived).toEqual(names);
   // The receiver responds in the turn in which it accepts spans. The exporter reads the response in one of the next turns.
@@ -36,7 +36,7 @@ async function create(onLambda: boolean, endpoint = receiver.url): Promise<void>
   tracer = telemetry.tracers.getTracer('test');
 }
 
-/** A clock that stands still, and can be moved as by a freeze: timers do not notice. */
+/** Stops the clock. `advance` moves it without running timers, like a freeze. */
 function stopClock(): { advance(seconds: number): void } {
   const startEpochMs = Date.now();
   vi.useFakeTimers({ now: startEpochMs, toFake: ['Date'] });
@@ -51,7 +51,7 @@ afterEach(async () => {
   vi.useRealTimers();
   receiver.release();
   receiver.answerWith(200);
-  // Nothing may be left for the receiver of another test, which may get the same port.
+  // Stops before the receiver: the receiver of another test may get the same port, and must not receive these spans.
   await telemetry.stop();
   await proxy?.stop();
   proxy = undefined;
@@ -64,7 +64,7 @@ describe('a flush', () => {
     expect(receiver.connections).toBe(0);
   });
 
-  it('of 1,100 spans sends three batches, in order, over one connection', async () => {
+  it('of 1,100 spans sends three batches in order over one connection', async () => {
     endMany(1100);
     await flush();
     await untilArrived(...Array.from({ length: 1100 }, (_, index) => `span-${index}`));
@@ -86,7 +86,7 @@ describe('a flush', () => {
     expect(lines).toEqual([]);
   });
 
-  it('during an export leaves the spans in the queue: they are one batch afterwards', async () => {
+  it('during an export leaves the spans in the queue, and they are sent as one batch afterwards', async () => {
     const clock = stopClock();
     receiver.hold();
     for (const name of ['first', 'second', 'third']) {
@@ -96,7 +96,7 @@ describe('a flush', () => {
     receiver.release();
     receiver.hold();
     await expect.poll(posts).toBe(2);
-    // After three late flushes there is a pause.
+    // After three flushes without a response in time, flushes do not wait for five seconds.
     clock.advance(5);
     for (const name of ['fourth', 'fifth']) {
       end(name);
@@ -107,7 +107,7 @@ describe('a flush', () => {
     expect(posts()).toBe(3);
   });
 
-  it('does not wait after three that the collector did not answer in time, for five seconds', async () => {
+  it('does not wait for five seconds after three flushes without a response in time', async () => {
     const clock = stopClock();
     receiver.hold();
     for (let time = 0; time < 3; time++) {
@@ -117,7 +117,7 @@ describe('a flush', () => {
     expect(lines).toEqual([
       expect.objectContaining({ level: 'WARN', error: 'no response within 50 ms, 3 times' }),
     ]);
-    // Nobody moves these timers: a flush that waits would not end.
+    // No test code advances these timers, so that a flush that waits would not end.
     vi.useFakeTimers({ now: Date.now(), toFake: ['Date', 'setTimeout', 'clearTimeout'] });
     for (let time = 0; time < 3; time++) await flush();
     vi.useFakeTimers({ now: Date.now(), toFake: ['Date'] });
@@ -129,13 +129,13 @@ describe('a flush', () => {
     clock.advance(5);
     await flush();
     await untilArrived('span-0', 'span-1', 'span-2', 'span-3');
-    // The flush a millisecond earlier would have sent a batch without the last span.
+    // If the flush at 4.999 s had exported, the last span would be in a separate batch.
     expect([posts(), lines.length]).toEqual([2, 1]);
   });
 });
 
 describe('a connection to the collector', () => {
-  it('that the collector closed while it was idle is replaced, and no span is lost', async () => {
+  it('that the collector closed while idle is replaced, and no span is lost', async () => {
     end('before');
     await flush();
     await untilArrived('before');
@@ -151,7 +151,7 @@ describe('a connection to the collector', () => {
     [29, 1],
     [31, 2],
   ])(
-    'that was idle for %d seconds, as in a freeze: the next flush makes %d connections in all',
+    'that was idle for %d s, as in a freeze, leads to %d connections in total after the next flush',
     async (seconds, connections) => {
       const clock = stopClock();
       end('before');
@@ -165,7 +165,7 @@ describe('a connection to the collector', () => {
     },
   );
 
-  it('that dies without notice before the response, as in a freeze, is replaced, and its spans are sent again', async () => {
+  it('that is lost silently before the response, as in a freeze, is replaced, and its spans are sent again', async () => {
     proxy = await startProxy(receiver.port);
     await create(true, `http://${LOOPBACK}:${proxy.port}`);
     const clock = stopClock();
@@ -179,14 +179,14 @@ describe('a connection to the collector', () => {
     expect(lines).toEqual([]);
   });
 
-  it('is kept when the response arrived during a freeze', async () => {
+  it('is kept if the response arrived during a freeze', async () => {
     const clock = stopClock();
     receiver.hold();
     end('before');
     await flush();
     await expect.poll(posts).toBe(1);
     clock.advance(31);
-    // From here until flush looks at the connection, nothing reads what the receiver writes now.
+    // The response is not read before the next flush checks the connection.
     receiver.release();
     end('after');
     await flush();
@@ -196,7 +196,7 @@ describe('a connection to the collector', () => {
 });
 
 describe('a collector', () => {
-  it('that is away for a moment gets all spans when it is back, and nothing is logged', async () => {
+  it('that is unreachable for a short time receives all spans afterwards, and no dropped span is logged', async () => {
     await receiver.down();
     end('first');
     await flush();
@@ -213,7 +213,7 @@ describe('a collector', () => {
     [500, {}, 'status 500'],
     [503, { 'retry-after': '3600' }, 'Export failed with retryable status'],
   ])(
-    'that rejects with %i %j loses the spans: two log lines, with the reason, the count and no header',
+    'that rejects spans with %i %j causes two log lines, with the reason and the number of dropped spans and without headers',
     async (status, headers, error) => {
       receiver.answerWith(status, headers);
       for (const name of ['rejected', 'rejected as well']) {
@@ -234,19 +234,19 @@ describe('a collector', () => {
     },
   );
 
-  it('that rejects what a server exports in the background: one log line, without the response', async () => {
+  it('that rejects the background export of a server causes one log line without the response', async () => {
     await create(false);
     receiver.answerWith(401);
     for (let time = 1; time <= 2; time++) {
       end('rejected');
       await expect.poll(posts).toBe(time);
     }
-    // The SDK has reported the first rejection as well by now.
+    // The SDK has reported the first rejection by now.
     expect(lines).toEqual([expect.objectContaining({ level: 'WARN', error: 'status 401', dropped: 1 })]);
     expect(JSON.stringify(lines)).not.toContain('hunter2');
   });
 
-  it('that is slower than the spans come: 2,048 wait, and dropped ones are logged once', async () => {
+  it('that is too slow causes a queue of 2,048 spans, and further spans are dropped and logged once', async () => {
     await create(false);
     for (let time = 1; time <= 2; time++) {
       receiver.spans.length = 0;
@@ -257,7 +257,7 @@ describe('a collector', () => {
       endMany(2048 + 31);
       receiver.release();
       await expect.poll(() => arrived().length).toBe(512 + 2048);
-      // The SDK reports what it dropped when there is room again.
+      // The SDK reports dropped spans when the queue has room again.
       end('after');
       await expect.poll(() => arrived().at(-1)).toBe('after');
     }
@@ -266,12 +266,12 @@ describe('a collector', () => {
     ]);
   });
 
-  it('that does not respond does not keep a process from ending', async () => {
+  it('that does not respond does not prevent telemetry from stopping', async () => {
     await create(false);
     receiver.hold();
     end('last');
     await telemetry.stop();
-    // The SDK gives the export up after ten seconds, and reports it.
+    // The SDK would abort the export after ten seconds and report it: the stop did not wait for that.
     expect(lines).toEqual([]);
     expect(posts()).toBe(1);
   });

@@ -41,7 +41,7 @@ const getEvent = (correlationId: string) =>
 const serverSpan = (correlationId: string): DecodedSpan | undefined =>
   receiver.spans.find(({ attributes }) => attributes['cache.correlation_id'] === correlationId);
 
-/** Invokes until a condition holds: spans that a busy machine did not send within 50 ms are sent with a later request. */
+/** Invokes until a condition holds. Spans that a busy machine does not send within 50 ms are sent by a later invocation. */
 async function invokeUntil(get: LambdaFunction, holds: () => unknown): Promise<void> {
   await expect
     .poll(async () => {
@@ -52,7 +52,7 @@ async function invokeUntil(get: LambdaFunction, holds: () => unknown): Promise<v
 }
 
 describe('a function with OpenTelemetry enabled', () => {
-  it('sends spans with its name, the invocation, and whether it was a cold start', async () => {
+  it('sends spans with its name, the invocation id and the cold start flag', async () => {
     const get = await sandbox('get');
     for (const name of ['first', 'second']) {
       expect(await get.invoke(getEvent(name))).toMatchObject({ statusCode: 200 });
@@ -86,21 +86,21 @@ describe('a function with OpenTelemetry enabled', () => {
     expect(receiver.received.some(({ body }) => body.includes('secret-key'))).toBe(false);
   });
 
-  it('sends the spans of most requests before it is frozen, all over one connection', async () => {
+  it('sends the spans of most requests before it is frozen, over one connection', async () => {
     const get = await sandbox('get');
     await get.invoke(getEvent('warm'));
     await invokeUntil(get, () => serverSpan('warm'));
     let there = 0;
     for (let index = 0; index < 20; index++) {
       await get.invoke(getEvent(`there-${index}`));
-      // The sandbox is frozen by now.
+      // The sandbox is frozen now.
       if (serverSpan(`there-${index}`)) there++;
     }
     expect(there).toBeGreaterThan(10);
     expect(receiver.connections).toBe(1);
   });
 
-  it('that is frozen while it waits for the collector reads the response later, and loses no span', async () => {
+  it('reads the response of the collector after a freeze and loses no span', async () => {
     const get = await sandbox('get');
     receiver.hold();
     for (const name of ['first', 'second']) {
@@ -127,7 +127,7 @@ describe('a function with OpenTelemetry enabled', () => {
     expect(span).toMatchObject({ traceId: trace, parentSpanId: '00f067aa0ba902b7' });
     const children = receiver.spans.filter(({ parentSpanId }) => parentSpanId === span.spanId);
     expect(children).toEqual([expect.objectContaining({ traceId: trace, status: { code: 0 } })]);
-    // Connecting to the backend, before the request, belongs to no trace.
+    // The commands that connect to the backend before the request belong to no trace.
     const roots = receiver.spans.filter(({ parentSpanId }) => parentSpanId === undefined);
     expect(roots.every(({ kind }) => kind === SERVER)).toBe(true);
   });
@@ -174,7 +174,7 @@ describe('the metrics of a function', () => {
   it.each([
     ['cumulative', false],
     ['delta', true],
-  ])('are %s if that is configured, and have no tenant', async (preference, delta) => {
+  ])('have %s temporality if it is configured, and no tenant attribute', async (preference, delta) => {
     const get = await sandbox('get', {
       ...telemetry(),
       OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: preference,

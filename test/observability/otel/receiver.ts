@@ -5,27 +5,27 @@ import { text } from 'node:stream/consumers';
 import { LOOPBACK, onFreePort } from '../../support/engines/ports.ts';
 import { type DecodedMetric, type DecodedSpan, decodeMetrics, decodeTraces } from './otlp.ts';
 
-/** A collector that accepts OTLP over HTTP as JSON, and keeps it. It rejects what does not conform to the specification. */
+/** A collector that accepts OTLP over HTTP in JSON and records it. It rejects requests that do not conform to the specification. */
 export interface Receiver {
-  /** For `OTEL_EXPORTER_OTLP_ENDPOINT`. */
+  /** The value of `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   readonly url: string;
   readonly port: number;
-  /** All that was accepted, in order of arrival. */
+  /** The accepted spans and metrics, in order of arrival. */
   readonly spans: DecodedSpan[];
   readonly metrics: DecodedMetric[];
   /** Every request with its body, accepted or not. */
   readonly received: { path: string; headers: IncomingHttpHeaders; body: string }[];
-  /** Why requests were no OTLP. */
+  /** The reasons why requests were not valid OTLP. */
   readonly problems: string[];
   /** The number of connections that have been made to it. */
   readonly connections: number;
-  /** From now on, responses are delayed by `ms` milliseconds. */
+  /** Delays responses by `ms` milliseconds from now on. */
   slow(ms: number): void;
-  /** From now on, requests are read and not processed, until `release()`. */
+  /** Reads requests without processing them until `release()`. */
   hold(): void;
-  /** Processes and answers what was held, in this turn of the event loop. */
+  /** Processes and answers the held requests in this turn of the event loop. */
   release(): void;
-  /** From now on, responses have this status. Nothing is accepted unless it is 200. */
+  /** Answers with this status from now on. Accepts spans and metrics only if it is 200. */
   answerWith(status: number, headers?: Record<string, string>): void;
   /** Ends all connections and stops listening. */
   down(): Promise<void>;
@@ -65,7 +65,7 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
       const answer = () => {
         const { delayMs, headers } = behaviour;
         const status = behaviour.status === 200 ? accept(path, body) : behaviour.status;
-        // Some proxies return the request's headers in the page of an error.
+        // Some proxies return the request's headers in the body of an error.
         const content = status === 200 ? '{}' : JSON.stringify(request.headers);
         const end = () =>
           response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(content);
@@ -76,7 +76,7 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
       else answer();
     };
     const next = tls ? createTlsServer(tls, serve) : createServer(serve);
-    // Node would close a connection after five idle seconds, which a busy machine may need between two requests.
+    // By default Node closes a connection that is idle for five seconds. A busy machine may need more between two requests.
     next.keepAliveTimeout = 60_000;
     next.on('connection', (socket: Socket) => {
       behaviour.connections++;

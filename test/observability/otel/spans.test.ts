@@ -16,7 +16,7 @@ const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const PARENT = 'b7ad6b7169203331';
 const traceparent = (flags: '00' | '01', trace = TRACE) => ['traceparent', `00-${trace}-${PARENT}-${flags}`];
 
-/** Parts of keys, values and paths that occur nowhere else. */
+/** Parts of the keys, values and paths in the requests. They must not occur in an export. */
 const SECRETS = ['secret-key', 'secret-value', 'no-such-path', 'coffee'];
 
 let receiver: Receiver;
@@ -183,7 +183,7 @@ describe.each(backends)('the local server with OpenTelemetry enabled ($name)', (
     expect(receiver.spans.some(({ traceId }) => traceId === untraced)).toBe(false);
   });
 
-  it('sets no error status on the span of a 4xx, and no route if none matches', async () => {
+  it('sets no error status on the span of a 4xx response, and no route if none matches', async () => {
     await client.post('{"key":"","value":1}', correlation(id('wrong')));
     await client.send({
       method: 'PATCH',
@@ -213,8 +213,8 @@ describe.each(backends)('the local server with OpenTelemetry enabled ($name)', (
   });
 });
 
-describe('with OpenTelemetry enabled, an unreachable backend', () => {
-  it('is an error of the span of the operation and of the request, without a message', async () => {
+describe('an unreachable backend with OpenTelemetry enabled', () => {
+  it('sets the error status without a message on the spans of the operation and of the request', async () => {
     const port = await freePort();
     const url = `redis://user:hunter2@${LOOPBACK}:${port}`;
     const service = await startService({ ...telemetry(), ...IMPATIENT, DRAGONFLY_URL: url });
@@ -238,8 +238,8 @@ describe('with OpenTelemetry enabled, an unreachable backend', () => {
   });
 });
 
-describe('with OpenTelemetry enabled, a collector with TLS', () => {
-  it('gets spans if its authority is trusted', async () => {
+describe('a collector with TLS', () => {
+  it('receives spans if its authority is trusted', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'cache-collector-'));
     const { caFile, certFile, keyFile } = await writeCertificates(directory);
     const [key, cert] = await Promise.all([keyFile, certFile].map((file) => readFile(file, 'utf8')));
@@ -258,12 +258,12 @@ describe('with OpenTelemetry enabled, a collector with TLS', () => {
   });
 });
 
-describe('everything that was sent', () => {
-  it('conforms to OTLP and contains no key, value, path or password', async () => {
+describe('the exports of all tests', () => {
+  it('conform to OTLP and contain no key, value, path or password', async () => {
     expect(receiver.received.length).toBeGreaterThan(0);
     expect(receiver.problems).toEqual([]);
     const all = receiver.received.map(({ body }) => body).join('\n');
-    // `toContain` would print everything.
+    // A failed `toContain` would print all exports.
     for (const secret of [...SECRETS, 'hunter2']) expect(all.includes(secret), secret).toBe(false);
   });
 });

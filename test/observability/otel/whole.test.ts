@@ -34,7 +34,7 @@ const settings = ({ url }: Receiver) => ({
 });
 
 describe('a local server that is stopped', () => {
-  it('sends the spans and metrics that are queued', async () => {
+  it('sends the queued spans and metrics', async () => {
     const receiver = await collector();
     const service = await startService(settings(receiver));
     const client = new Client(service);
@@ -52,9 +52,9 @@ describe('a local server that is stopped', () => {
   });
 
   it.each([
-    ['is away', (receiver: Receiver) => receiver.down()],
+    ['is unreachable', (receiver: Receiver) => receiver.down()],
     ['does not respond', (receiver: Receiver) => receiver.hold()],
-  ])('ends although its collector %s', async (_, fail) => {
+  ])('exits even if its collector %s', async (_, fail) => {
     const receiver = await collector();
     const service = await startService(settings(receiver));
     await fail(receiver);
@@ -111,7 +111,7 @@ describe('hits and misses', () => {
     expect(spans.map(({ attributes }) => attributes['cache.hit'])).toEqual([true, true, false]);
   });
 
-  it('are counted in functions as well', async () => {
+  it('are counted in functions too', async () => {
     const receiver = await collector();
     const get = await startFunction('get', { ...settings(receiver), LOG_LEVEL: 'WARN' });
     running.push(get);
