@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject } from 'vitest';
 import { backends, newTenant } from '../conformance/backends.ts';
 import { requireDescribed } from '../openapi/conformity.ts';
 import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
@@ -91,8 +91,8 @@ export function byQuery(key: string): string {
 }
 
 /**
- * Declares a suite once for every backend. Its tests share a service, which runs as a process of its own; `connect` gives a
- * client of it with a tenant that nobody else has.
+ * Declares a suite once for every backend. Its tests call a service that runs as a process of its own: without settings the one
+ * that all test files share, otherwise the suite's own. `connect` returns a client of it with a tenant that no other test has.
  */
 export function describeOnEveryBackend(
   name: string,
@@ -100,11 +100,17 @@ export function describeOnEveryBackend(
   suite: (connect: (tenant?: string) => Client) => void,
 ): void {
   describe.each(backends)(`${name} ($name)`, ({ url }) => {
-    let service: Service;
+    let service: Pick<Service, 'port'>;
+    let own: Service | undefined;
     beforeAll(async () => {
-      service = await startService(url === undefined ? env : { ...env, DRAGONFLY_URL: url });
+      const shared = inject('services').find((each) => each.backendUrl === url);
+      own =
+        shared && Object.keys(env).length === 0
+          ? undefined
+          : await startService(url === undefined ? env : { ...env, DRAGONFLY_URL: url });
+      service = own ?? (shared as Pick<Service, 'port'>);
     });
-    afterAll(() => service.stop());
+    afterAll(() => own?.stop());
     suite((tenant) => new Client(service, tenant));
   });
 }

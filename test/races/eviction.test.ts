@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 
 import { compileGlob } from '../../lib/store/glob.ts';
 import { shardsOf } from '../../lib/store/redis/keyspace.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { inBatches, leftOf, newTenant, soon } from '../conformance/backends.ts';
+import { getPresent, leftOf, newTenant, setMany, soon } from '../conformance/backends.ts';
 import { infoFields, masters, rawClient } from '../support/engines/inspect.ts';
 import { openObserved } from './observed.ts';
 
@@ -48,13 +48,7 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
     for (const shard of shardsOf(tenant, 1)) expect(await engine.del(shard[helper])).toBe(1);
   };
   const glob = (pattern: string) => store.invalidate(tenant, compileGlob(pattern), soon());
-  const readable = async (keys: string[]) => {
-    const found: string[] = [];
-    await inBatches(keys, async (key) => {
-      if (await store.get(tenant, key)) found.push(key);
-    });
-    return found;
-  };
+  const readable = async (keys: string[]) => [...(await getPresent(store, tenant, keys)).keys()];
   const leftOver = async () => {
     const [shard] = shardsOf(tenant, 1);
     if (!shard) throw new Error('No shard');
@@ -63,7 +57,7 @@ describe.each(inject('targets'))('a helper key that is evicted, $name', ({ url }
   // Three pages of names.
   const keys = Array.from({ length: 2100 }, (_, i) => `k:${i}`);
   /** With one more that no invalidation here matches, so that the helper keys stay until they are evicted. */
-  const setAll = () => inBatches([...keys, 'z'], (key) => store.set(tenant, key, '"old"', 100));
+  const setAll = () => setMany(store, tenant, [...keys, 'z'], '"old"');
 
   test.each(HELPERS)('%s, then an invalidation: nothing old is served', async (helper) => {
     await store.set(tenant, 'k:1', '"old"', 100);
