@@ -1,20 +1,28 @@
 import { defineConfig } from 'vitest/config';
+import { SlowFirst } from './test/support/slow-first.ts';
 
-export default defineConfig({
-  // The package's own name leads to its sources, as for the compiler, so that examples need no build.
+/** `npm run test:all`. Any other mode leaves out the long tests. */
+const ALL = 'all';
+
+export default defineConfig(({ mode }) => ({
+  // Resolves the package's own name to its sources, as the compiler does, so that examples need no build.
   resolve: { tsconfigPaths: true },
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: mode === ALL ? [] : ['test/**/*.long.test.ts'],
+    provide: { longRun: mode === ALL },
     globalSetup: ['test/support/engines/skipped.ts', 'test/support/engines/global-setup.ts'],
+    reporters: ['default', './test/support/progress.ts'],
     pool: 'forks',
-    // Engines and services run beside the tests, on few processors; but what breaks on purpose is mostly waited for.
-    maxWorkers: 3,
+    sequence: { sequencer: SlowFirst },
+    // More than the two processors of a small machine, because much of the time is spent waiting.
+    maxWorkers: 4,
     // Only a test that hangs takes so long, however busy the machine is.
     testTimeout: 120_000,
-    // What a test waits for comes when the machine gets to it; a second, which is the default, is little on a busy one.
+    // The default of one second is little on a busy machine.
     expect: { poll: { timeout: 60_000, interval: 20 } },
     // Hooks start servers.
     hookTimeout: 300_000,
     teardownTimeout: 10_000,
   },
-});
+}));

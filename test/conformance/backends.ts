@@ -67,6 +67,36 @@ export async function inBatches<T>(items: T[], action: (item: T) => Promise<unkn
   for (let at = 0; at < items.length; at += 250) await Promise.all(items.slice(at, at + 250).map(action));
 }
 
+/** Entries of one `setMany` or `getMany` here, as many as callers may have in a batch. */
+const BATCH = 100;
+
+/** Sets the same value for many keys, which takes a fraction of the time of single sets. */
+export async function setMany(
+  store: CacheStore,
+  tenant: string,
+  keys: string[],
+  value: string,
+  ttlSeconds = 100,
+): Promise<void> {
+  const items = keys.map((key) => ({ key, value, ttlSeconds }));
+  for (let at = 0; at < items.length; at += BATCH) await store.setMany(tenant, items.slice(at, at + BATCH));
+}
+
+/** The keys that are present, with their values, in the order of `keys`. */
+export async function getPresent(
+  store: CacheStore,
+  tenant: string,
+  keys: string[],
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (let at = 0; at < keys.length; at += BATCH) {
+    const batch = keys.slice(at, at + BATCH);
+    const hits = await store.getMany(tenant, batch, Number.MAX_SAFE_INTEGER);
+    for (const [index, hit] of hits.entries()) if (hit) found.set(batch[index] as string, hit.value);
+  }
+  return found;
+}
+
 /** Matches the remaining seconds of a TTL of at least ten seconds that was just set, with a tolerance for busy machines. */
 export const leftOf = (ttl: number) =>
   expect.toSatisfy(

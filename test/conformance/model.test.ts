@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, test } from 'vitest';
+import { LONG_RUN, numRuns } from '../support/long-run.ts';
 import { type Backend, newTenant } from './backends.ts';
 import { ModelledStore } from './model.ts';
 import { everywhere } from './over-the-wire.ts';
@@ -129,8 +130,8 @@ interface Effort {
 /** A sequence on a server waits in real time. The embedded store has a clock that the test sets, which is exact. */
 function effort({ url }: Backend): Effort {
   return url
-    ? { lanes: 16, runs: 6, longestPassMs: 800 }
-    : { lanes: 1, runs: 400, longestPassMs: 5000, slackMs: 25 };
+    ? { lanes: 16, runs: LONG_RUN ? 6 : 2, longestPassMs: 800 }
+    : { lanes: 1, runs: numRuns(400), longestPassMs: 5000, slackMs: 25 };
 }
 
 describe.each(everywhere)('a store, $name', (backend) => {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startService } from '../http/service.ts';
+import { LONG_RUN } from '../support/long-run.ts';
 import { type Backend, backends } from './backends.ts';
 import { clientStore } from './client-store.ts';
 
@@ -21,5 +22,5 @@ function overTheWire({ name, url }: Backend): Backend {
   };
 }
 
-/** All stores, and each of them again through the service and the client. */
-export const everywhere: Backend[] = [...backends, ...backends.map(overTheWire)];
+/** Every store; in a long run also each of them through the service and the client. */
+export const everywhere: Backend[] = LONG_RUN ? [...backends, ...backends.map(overTheWire)] : backends;

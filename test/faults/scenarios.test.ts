@@ -1,4 +1,5 @@
+import { LONG_RUN } from '../support/long-run.ts';
 import { testScenarios } from './harness/short.ts';
-import { everyRun } from './scenarios.ts';
+import { tested, testedInShort } from './scenarios.ts';
 
-testScenarios(everyRun);
+testScenarios(LONG_RUN ? tested : testedInShort);

@@ -39,34 +39,35 @@ export const faults: readonly Scenario[] = [
   ...brokenCollector,
 ];
 
-/** What `npm test` runs: one scenario of each kind of fault. */
-const EVERY_RUN: readonly string[] = [
-  'server-killed',
-  'node-stopped',
-  'connection-dark',
-  'connection-half-open',
-  'frozen',
-  'server-read-only',
-  'password-rotated',
-  'evicting-allkeys-lru',
-  'deadline',
-  'embedded-full',
-  'events-broker',
-  'collector',
-];
-
 /** What no test runs: of the comparisons of hit rates, the tests run a policy that spares what is in use and one that does not. */
-const BY_COMMAND: readonly string[] = [
+const UNTESTED = [
   'hit-rate-volatile-lru-1000',
   'hit-rate-allkeys-lru-100',
   'hit-rate-volatile-lru-100',
   'hit-rate-allkeys-random-100',
 ];
 
-export const everyRun = faults.filter(({ name }) => EVERY_RUN.includes(name));
+/** One scenario of each kind of fault. */
+const SHORT = [
+  'server-killed',
+  'connection-dark',
+  'connection-late',
+  'frozen',
+  'server-read-only',
+  'password-rotated',
+  'node-stopped',
+  'evicting-allkeys-lru',
+  'deadline',
+  'embedded-full',
+  'events-broker',
+  'collector-functions',
+];
 
-/** What `npm run test:all` runs besides. */
-export const longRun = faults.filter(({ name }) => ![...EVERY_RUN, ...BY_COMMAND].includes(name));
+/** What `npm run test:all` runs. */
+export const tested = faults.filter(({ name }) => !UNTESTED.includes(name));
+
+/** What `npm test` runs. */
+export const testedInShort = faults.filter(({ name }) => SHORT.includes(name));
 
 /** Every scenario of `npm run faults`. The tests of hostile input are in their own folder. */
 export const scenarios: readonly Scenario[] = [...faults, ...hostileInput];

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject } from 'vitest';
 import { backends, newTenant } from '../conformance/backends.ts';
 import { requireDescribed } from '../openapi/conformity.ts';
 import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
@@ -92,8 +92,8 @@ export function byQuery(key: string): string {
 }
 
 /**
- * Declares a suite for every backend. Its tests share a service, which runs in a process of its own. `connect` returns a
- * client of the service with a new tenant.
+ * Declares a suite for every backend. Its tests call a service that runs in a process of its own: without settings the one that
+ * all test files share, otherwise one for the suite. `connect` returns a client of the service with a new tenant.
  */
 export function describeOnEveryBackend(
   name: string,
@@ -101,11 +101,17 @@ export function describeOnEveryBackend(
   suite: (connect: (tenant?: string) => Client) => void,
 ): void {
   describe.each(backends)(`${name} ($name)`, ({ url }) => {
-    let service: Service;
+    let service: Pick<Service, 'port'>;
+    let own: Service | undefined;
     beforeAll(async () => {
-      service = await startService(url === undefined ? env : { ...env, DRAGONFLY_URL: url });
+      const shared = inject('services').find((each) => each.backendUrl === url);
+      own =
+        shared && Object.keys(env).length === 0
+          ? undefined
+          : await startService(url === undefined ? env : { ...env, DRAGONFLY_URL: url });
+      service = own ?? (shared as Pick<Service, 'port'>);
     });
-    afterAll(() => service.stop());
+    afterAll(() => own?.stop());
     suite((tenant) => new Client(service, tenant));
   });
 }

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server as NetServer, type Socket }
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
+import { LONG_RUN } from '../support/long-run.ts';
 import { rawRequest } from './gateway-raw.ts';
 import { startService } from './service.ts';
 
@@ -111,7 +112,7 @@ const greetingServer = (greet: (socket: Socket) => void) => () => createServer(g
 const replyingServer = (reply: (socket: Socket) => void) => () =>
   createServer((socket) => socket.once('data', () => reply(socket)));
 
-describe.concurrent.each(['', '?cluster=true'])(
+describe.concurrent.each(LONG_RUN ? ['', '?cluster=true'] : [''])(
   'a service whose backend is not a Redis server (%s)',
   (query) => {
     test.for<[string, () => NetServer, string]>([

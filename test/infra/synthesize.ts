@@ -51,7 +51,12 @@ export interface Synthesized {
 
 /** Synthesizes the stack in this process, in a directory that is gone after the test file. */
 export function synthesize(context: Context = {}): Synthesized {
-  const app = new App({ outdir: mkdtempSync(join(workspace, 'out-')), context: { ...flags, ...context } });
+  const app = new App({
+    outdir: mkdtempSync(join(workspace, 'out-')),
+    context: { ...flags, ...context },
+    // It takes seconds; stack.test.ts has it for every backend.
+    builtinCloudFormationValidation: false,
+  });
   const settings = readSettings(app.node.getAllContext());
   const stack = new CacheStack(app, stackId(settings), { bundles, settings });
   // Synthesizes all of it, so that what is decided only then is there as well.

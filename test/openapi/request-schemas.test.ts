@@ -11,6 +11,7 @@ import {
   tenantSchema,
   validate,
 } from '../../lib/http/schemas.ts';
+import { numRuns } from '../support/long-run.ts';
 import { document } from './described.ts';
 
 const ajv = new Ajv2020({ strict: false, validateSchema: false });
@@ -136,7 +137,7 @@ describe('the schemas of the document', () => {
         taken[accepted ? 'yes' : 'no']++;
         expect(describes(name, input), JSON.stringify(input)).toBe(accepted);
       }),
-      { numRuns: 500 },
+      { numRuns: numRuns(500) },
     );
     expect(Math.min(taken.yes, taken.no)).toBeGreaterThan(0);
   });

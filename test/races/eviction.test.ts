@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 
 import { compileGlob } from '../../lib/store/glob.ts';
 import { shardsOf } from '../../lib/store/redis/keyspace.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { inBatches, leftOf, newTenant, soon } from '../conformance/backends.ts';
+import { getPresent, leftOf, newTenant, setMany, soon } from '../conformance/backends.ts';
 import { infoFields, masters, rawClient } from '../support/engines/inspect.ts';
 import { openObserved } from './observed.ts';
 
@@ -49,13 +49,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     for (const shard of shardsOf(tenant, 1)) expect(await engine.del(shard[metaKey])).toBe(1);
   };
   const glob = (pattern: string) => store.invalidate(tenant, compileGlob(pattern), soon());
-  const readable = async (keys: string[]) => {
-    const found: string[] = [];
-    await inBatches(keys, async (key) => {
-      if (await store.get(tenant, key)) found.push(key);
-    });
-    return found;
-  };
+  const readable = async (keys: string[]) => [...(await getPresent(store, tenant, keys)).keys()];
   const leftOver = async () => {
     const [shard] = shardsOf(tenant, 1);
     if (!shard) throw new Error('No shard');
@@ -64,7 +58,7 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
   // Three pages of names.
   const keys = Array.from({ length: 2100 }, (_, i) => `k:${i}`);
   /** Sets also an entry that no invalidation here matches, so that the meta keys exist until they are evicted. */
-  const setAll = () => inBatches([...keys, 'z'], (key) => store.set(tenant, key, '"old"', 100));
+  const setAll = () => setMany(store, tenant, [...keys, 'z'], '"old"');
 
   test.each(META_KEYS)('%s, then an invalidation: older entries are misses', async (metaKey) => {
     await store.set(tenant, 'k:1', '"old"', 100);

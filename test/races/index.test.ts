@@ -6,7 +6,7 @@ import { encodeEntry, GENERATION_BYTES } from '../../lib/store/redis/entry.ts';
 import { type Shard, shardsOf } from '../../lib/store/redis/keyspace.ts';
 import { REAP_GRACE_MS, REAPED_PER_SET, set } from '../../lib/store/redis/scripts.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { inBatches, newTenant, soon } from '../conformance/backends.ts';
+import { inBatches, newTenant, setMany, soon } from '../conformance/backends.ts';
 import { rawClient } from '../support/engines/inspect.ts';
 import { openObserved } from './observed.ts';
 
@@ -151,7 +151,7 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
 
   test('no entry is left in memory after a clear of more entries than fit in a page', async () => {
     const keys = Array.from({ length: 2500 }, (_, i) => `k:${i}`);
-    await inBatches(keys, (key) => store.set(tenant, key, '1', 100));
+    await setMany(store, tenant, keys, '1');
     await store.clear(tenant, soon());
     const left = await Promise.all(keys.map((key) => engine.exists(shard.entryKey(key) as string)));
     expect(left.filter(Boolean)).toEqual([]);

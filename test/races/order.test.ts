@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { backends, inBatches, leftOf, newTenant, soon } from '../conformance/backends.ts';
+import { backends, inBatches, leftOf, newTenant, setMany, soon } from '../conformance/backends.ts';
 
 describe.each(backends)('operations that run at the same time, $name', ({ open }) => {
   let store: CacheStore;
   let tenant: string;
   const glob = (pattern: string) => store.invalidate(tenant, compileGlob(pattern), soon());
   const keys = Array.from({ length: 2000 }, (_, i) => `k:${i}`);
-  const setAll = (value: string) => inBatches(keys, (key) => store.set(tenant, key, value, 100));
+  const setAll = (value: string) => setMany(store, tenant, keys, value);
 
   beforeAll(async () => {
     ({ store } = await open());

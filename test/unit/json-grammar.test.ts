@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isJson } from '../../lib/json/validate.ts';
+import { numRuns } from '../support/long-run.ts';
 import { parses } from './parses.ts';
 
 /** Valid JSON into which something was put, or from which something was taken: most of it is not valid any more. */
@@ -36,7 +37,7 @@ describe('the JSON validator', () => {
           expect(isJson(text)).toBe(parses(text));
         },
       ),
-      { numRuns: 20_000 },
+      { numRuns: numRuns(20_000) },
     );
   });
 

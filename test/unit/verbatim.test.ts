@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { extractRaw } from '../../lib/json/extract.ts';
+import { numRuns } from '../support/long-run.ts';
 import { parses } from './parses.ts';
 
 const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 2 });
@@ -154,7 +155,7 @@ describe('the extraction of a member', () => {
         const numbered = write((name, text) => (name === 'value' ? String(pieces++) : text));
         expect(JSON.parse(skeleton)).toEqual(JSON.parse(numbered));
       }),
-      { numRuns: 2000 },
+      { numRuns: numRuns(2000) },
     );
   });
 
@@ -163,7 +164,7 @@ describe('the extraction of a member', () => {
       fc.property(batch, ({ whole, texts }) => {
         expect(textsIn(whole, 'items[].value')).toEqual(texts);
       }),
-      { numRuns: 1000 },
+      { numRuns: numRuns(1000) },
     );
   });
 
@@ -177,7 +178,7 @@ describe('the extraction of a member', () => {
       fc.property(whole, fc.constantFrom(...PATHS), (json, path) => {
         expect(parsedInParts(json, path)).toEqual(JSON.parse(json));
       }),
-      { numRuns: 2000 },
+      { numRuns: numRuns(2000) },
     );
   });
 
@@ -201,7 +202,7 @@ describe('the extraction of a member', () => {
         const damaged = whole.slice(0, from) + put + whole.slice(from + removed);
         for (const path of PATHS) expect(parsesInParts(damaged, path)).toBe(parses(damaged));
       }),
-      { numRuns: 20_000 },
+      { numRuns: numRuns(20_000) },
     );
   });
 
@@ -230,7 +231,7 @@ describe('the extraction of a member', () => {
           expect(parsesInParts(json, 'items[].value')).toBe(parses(json));
         }
       }),
-      { numRuns: 5000 },
+      { numRuns: numRuns(5000) },
     );
   });
 

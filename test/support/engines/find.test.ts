@@ -113,7 +113,7 @@ esac`;
 
   test('a test run installs before its tests what they use, and leaves no other file behind', async () => {
     await present('redis-server');
-    await installFor(['test/examples/languages.test.ts', 'test/infra/api.test.ts'], directory);
+    await installFor(['test/examples/languages.long.test.ts', 'test/infra/api.test.ts'], directory);
     expect(await asked()).toMatch(/^.*update\n.*install python3\n.*install curl\n$/);
     expect(await find('curl', directory)).toEqual({ name: 'curl', path: join(directory, 'curl') });
     await expect(find('python', directory)).rejects.toThrow(

@@ -15,8 +15,8 @@ import { onPath } from './path.ts';
 export const usedBy = {
   cache: ['test/'],
   cluster: ['test/'],
-  broker: ['test/nats/', 'test/faults/scenarios', 'test/support/engines/nats.test.ts', 'test/bench/'],
-  browser: ['test/docs/', 'test/client/browser.test.ts'],
+  broker: ['test/nats/', 'test/faults/scenarios.test.ts', 'test/support/engines/nats.test.ts', 'test/bench/'],
+  browser: ['test/docs/', 'test/client/browser.long.test.ts'],
   webdis: ['test/bench/'],
   python: ['test/examples/'],
   curl: ['test/examples/'],

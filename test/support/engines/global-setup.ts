@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { TestProject } from 'vitest/node';
 import { parseBackendUrl } from '../../../lib/config/backend-url.ts';
+import { type Environment, startService } from '../../http/service.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
 import { findClusterEngine, findEngine, installFor, type Program, versionOf } from './find.ts';
 import { infoFields, masters, withRawClient } from './inspect.ts';
@@ -16,6 +17,19 @@ export interface Target {
   cluster: boolean;
 }
 
+/** A local server that test files share, also at the same time: tests use tenants of their own. */
+export interface SharedService {
+  /** Undefined for the store in memory. */
+  backendUrl: string | undefined;
+  port: number;
+}
+
+/** The tests that use the shared services: prefixes of paths from the project's root. */
+const USE_SERVICES = ['test/http/', 'test/openapi/', 'test/examples/', 'test/client/'];
+
+/** Enough for the entries of all test files, none of which may be evicted. */
+const MEMORY_MAX_BYTES = String(1024 ** 3);
+
 declare module 'vitest' {
   interface ProvidedContext {
     /**
@@ -27,6 +41,8 @@ declare module 'vitest' {
     clusterUrl: string | undefined;
     /** The two above, without those that are not there, and each once. */
     targets: Target[];
+    /** Services with default settings, one for each target and one that stores in memory. Empty if no file of the run uses them. */
+    services: SharedService[];
   }
 }
 
@@ -40,10 +56,46 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // In watch mode a later run may have more files.
   project.onTestsRerun((specifications) => install(specifications.map(({ moduleId }) => moduleId)));
   const given = process.env.TEST_BACKEND_URL?.trim();
-  return given ? useGiven(project, given) : startOwn(project);
+  const { targets, stop } = given ? await useGiven(given) : await startOwn();
+  try {
+    provide(project, targets);
+    const stopServices = await startServices(project, targets);
+    return async () => {
+      await stopServices();
+      await stop();
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
-async function useGiven(project: TestProject, url: string): Promise<() => Promise<void>> {
+interface Backends {
+  targets: [Target, ...Target[]];
+  stop(): Promise<void>;
+}
+
+async function startServices(project: TestProject, targets: Target[]): Promise<() => Promise<void>> {
+  const files = project.vitest.state.getPaths().map((file) => relative(project.config.root, file));
+  const areUsed = files.some((file) => USE_SERVICES.some((prefix) => file.startsWith(prefix)));
+  const urls = areUsed ? [undefined, ...targets.map(({ url }) => url)] : [];
+  const services = await Promise.all(
+    urls.map(async (backendUrl) => {
+      const env: Environment =
+        backendUrl === undefined ? { MEMORY_MAX_BYTES } : { DRAGONFLY_URL: backendUrl };
+      return { backendUrl, service: await startService(env) };
+    }),
+  );
+  project.provide(
+    'services',
+    services.map(({ backendUrl, service: { port } }) => ({ backendUrl, port })),
+  );
+  return async () => {
+    await Promise.all(services.map(({ service }) => service.stop()));
+  };
+}
+
+async function useGiven(url: string): Promise<Backends> {
   const { hosts, cluster } = parse(url);
   const where = hosts.map(({ host, port }) => `${host}:${port}`).join(', ');
   const description = await withRawClient(url, async (client) => {
@@ -56,11 +108,13 @@ async function useGiven(project: TestProject, url: string): Promise<() => Promis
   if (!cluster) {
     say('It is not a cluster, so nothing is tested on a cluster. Add ?cluster=true to the URL if it is one.');
   }
-  provide(project, [{ name: cluster ? 'the given cluster' : 'the given server', url, cluster }]);
-  return async () => {};
+  return {
+    targets: [{ name: cluster ? 'the given cluster' : 'the given server', url, cluster }],
+    stop: async () => {},
+  };
 }
 
-async function startOwn(project: TestProject): Promise<() => Promise<void>> {
+async function startOwn(): Promise<Backends> {
   const describe = async (engine: Program) => `${engine.name} ${await versionOf(engine)}`;
   const [engine, clusterEngine] = [
     await describe(await findEngine()),
@@ -71,12 +125,14 @@ async function startOwn(project: TestProject): Promise<() => Promise<void>> {
     `Testing on ${engine}: a single server on port ${single.port}, and on ` +
       `${clusterEngine}: a cluster on ports ${cluster.nodes.map(({ port }) => port).join(', ')}`,
   );
-  provide(project, [
-    { name: 'single server', url: single.url, cluster: false },
-    { name: 'three-node cluster', url: cluster.url, cluster: true },
-  ]);
-  return async () => {
-    await Promise.all([single.stop(), cluster.stop()]);
+  return {
+    targets: [
+      { name: 'single server', url: single.url, cluster: false },
+      { name: 'three-node cluster', url: cluster.url, cluster: true },
+    ],
+    stop: async () => {
+      await Promise.all([single.stop(), cluster.stop()]);
+    },
   };
 }
 

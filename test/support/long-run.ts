@@ -1,0 +1,14 @@
+import { inject } from 'vitest';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Whether this is a run of `npm run test:all`; vitest.config.ts sets it. */
+    longRun: boolean;
+  }
+}
+
+/** Whether suites run their long form: all cases of a matrix. `npm test` runs the short form. */
+export const LONG_RUN = inject('longRun');
+
+/** The number of generated cases for a property: a tenth of that in `npm test`. */
+export const numRuns = (long: number): number => (LONG_RUN ? long : Math.ceil(long / 10));
