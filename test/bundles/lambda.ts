@@ -33,7 +33,7 @@ const MAX_PAYLOAD_BYTES = 6_291_556;
 const TIMEOUT_MS = 29_000;
 
 /** How long a function may take before it asks for its first event. Lambda gives 10 s, on a machine that is not shared. */
-const INIT_TIMEOUT_MS = 30_000;
+const INIT_TIMEOUT_MS = 60_000;
 
 /** Holds the bundles and what the functions write. */
 const workspace = mkdtempSync(join(tmpdir(), 'cache-functions-'));
