@@ -33,7 +33,7 @@ const MAX_PAYLOAD_BYTES = 6_291_556;
 const TIMEOUT_MS = 29_000;
 
 /** Time until a function must request its first event. Lambda allows 10 s, on a machine that is less busy. */
-const INIT_TIMEOUT_MS = 30_000;
+const INIT_TIMEOUT_MS = 60_000;
 
 /** The directory of the bundles and of the functions' logs. */
 const workspace = mkdtempSync(join(tmpdir(), 'cache-functions-'));

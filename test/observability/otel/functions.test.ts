@@ -106,13 +106,14 @@ describe('a function with OpenTelemetry enabled', () => {
     for (const name of ['first', 'second']) {
       expect(await get.invoke(getEvent(name))).toMatchObject({ statusCode: 200 });
     }
+    // Three slow exports are logged. On a busy machine, those after the release may be slow, too.
+    expect(get.output()).not.toContain('the collector');
     // The sandbox is frozen.
     receiver.release();
     await invokeUntil(get, () => serverSpan('first') && serverSpan('second'));
     const names = receiver.spans.map(({ attributes }) => attributes['cache.correlation_id']);
     expect(names.filter((name) => name === 'first')).toHaveLength(1);
     expect([receiver.connections, receiver.problems]).toEqual([1, []]);
-    expect(get.output()).not.toContain('the collector');
   });
 
   it('continues the trace of its caller, with a child span per backend operation', async () => {

@@ -9,7 +9,7 @@ export interface RawOptions {
   ca?: string;
 }
 
-const CONNECT_TIMEOUT_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * A connection of ioredis with nothing of the service around it, which looks at an engine from outside. It is connected when it

@@ -39,8 +39,8 @@ export interface NatsServer {
   stop(): Promise<void>;
 }
 
-const START_TIMEOUT_MS = 30_000;
-const GREETING_TIMEOUT_MS = 1_000;
+const START_TIMEOUT_MS = 60_000;
+const GREETING_TIMEOUT_MS = 5_000;
 const POLL_MS = 20;
 
 /** Starts a NATS server and waits until it takes connections. @throws Error with its own words when it does not come up */

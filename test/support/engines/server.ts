@@ -48,7 +48,7 @@ export interface Server {
 }
 
 /** How long an engine may take to answer its first PING. A loaded machine needs some of this, a sound one 0.1 s. */
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
 
 /**

@@ -6,8 +6,8 @@ import type { Server } from './server.ts';
 
 /** Keys that one command moves; few, so that others get their turn and a slot stays half moved for a while. */
 const KEYS_A_MOVE = 5;
-const MOVE_TIMEOUT_MS = 5_000;
-const PATIENCE_MS = 20_000;
+const MOVE_TIMEOUT_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const POLL_MS = 20;
 
 /** One command on one node, by a connection that is made for it: what a person would do with `redis-cli -p`. */
