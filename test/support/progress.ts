@@ -54,7 +54,7 @@ export default class Progress implements Reporter {
       const [first, ...others] = tests;
       const waitsFor = first
         ? `"${first.fullName}"${others.length > 0 ? ` and ${others.length} more` : ''}`
-        : 'a hook';
+        : 'a hook, or a test that blocks its process';
       return `\n  ${relative(root, moduleId)}, ${secondsSince(since)} s: ${waitsFor}`;
     });
     process.stderr.write(
