@@ -35,6 +35,10 @@ export async function findAccessibilityFaults(page: Page, selector = 'html'): Pr
   const { violations, incomplete } = await page.evaluate<AxeResults>(`
     // The arrow of a select is an image beside its text. Behind an image, axe computes no contrast.
     for (const select of document.querySelectorAll('select')) select.style.backgroundImage = 'none';
+    // In the middle of a transition, which takes long on a busy machine, colours have less contrast than at its end.
+    for (const animation of document.getAnimations()) {
+      if (Number.isFinite(animation.effect.getComputedTiming().endTime)) animation.finish();
+    }
     axe.run(${JSON.stringify(selector)}, {
       runOnly: ${JSON.stringify(RULES)},
       resultTypes: ['violations', 'incomplete'],
