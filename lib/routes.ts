@@ -105,7 +105,7 @@ export function parametersOf(path: string): string[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
 }
 
-/** Matches the decoded paths of a route's path. Captures the parameters, each of which is one non-empty segment. */
+/** Matches the decoded paths that a route's path describes. Captures the parameters. Each is one non-empty segment. */
 export function pathShape(path: string): RegExp {
   return new RegExp(`^${path.replace(/[.$]/g, '\\$&').replace(/\{\w+\}/g, '([^/]+)')}$`);
 }

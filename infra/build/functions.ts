@@ -22,7 +22,7 @@ export interface Bundle {
   name: FunctionName;
   /** The function's file and its static imports. */
   ownBytes: number;
-  /** `ownBytes` and the larger of the two stores, of which the function imports one. */
+  /** `ownBytes` and the size of the larger store. A function loads one of the two stores when it starts. */
   startBytes: number;
 }
 

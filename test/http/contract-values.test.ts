@@ -4,7 +4,7 @@ import { type Client, dataOf, describeOnEveryBackend, expectInvalid, valueText }
 
 const nested = (open: string, close: string, levels: number) => open.repeat(levels) + close.repeat(levels);
 
-/** JSON texts, most of which JSON.parse and JSON.stringify would change. */
+/** JSON texts. JSON.parse and JSON.stringify would change most of them. */
 const values: [name: string, text: string][] = [
   ...[
     '1.0',

@@ -151,7 +151,7 @@ test('a client that waits for 100 Continue receives it if its body is not too la
 });
 
 describe('a request line with headers', () => {
-  /** A request line and headers of `bytes` bytes, most of which are in `where`. */
+  /** A request line and headers of `bytes` bytes. `where` contains most of them. */
   function headOf(bytes: number, where: 'target' | 'one header' | 'many headers'): string {
     const head = (target: string, headers: string) => `GET /${target} HTTP/1.1\r\nHost: a\r\n${headers}`;
     const rest = bytes - head('', '').length;

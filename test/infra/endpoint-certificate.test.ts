@@ -76,7 +76,7 @@ describe('storeCertificate', () => {
         kept[arn] = secret;
       },
     };
-    const told = await storeCertificate(secrets, {
+    const response = await storeCertificate(secrets, {
       hostName: HOST,
       serverSecret: 'server',
       clientSecret: 'client',
@@ -86,7 +86,7 @@ describe('storeCertificate', () => {
     expect(await handshake({ certificate, key }, { ca: kept.client?.ca, servername: HOST })).toBe(
       'connected',
     );
-    expect(Object.keys(told)).toEqual(['Fingerprint']);
+    expect(Object.keys(response)).toEqual(['Fingerprint']);
   });
 });
 

@@ -132,7 +132,7 @@ export class DragonflyService extends Construct {
 
   #image(given: string | undefined): ContainerImage {
     if (given === undefined) {
-      // The CDK copies the image into the account, with Docker: the task has no route to a public registry.
+      // The task has no route to a public registry, so the CDK copies the image into the account. This requires Docker.
       const image = new DockerImageAsset(this, 'Image', {
         directory: join(import.meta.dirname, 'dragonfly-image'),
         platform: Platform.LINUX_ARM64,

@@ -16,7 +16,7 @@ export function batchDelete(): EndpointDocumentation {
     examples: [
       {
         name: 'two',
-        summary: 'Two keys, one of which has an entry',
+        summary: 'Two keys, and an entry for one of them',
         given: [{ key: 'doc:1', value: EMBEDDING }],
         body: { keys: ['doc:1', 'doc:3'] },
         response: ok({ count: 1 }),

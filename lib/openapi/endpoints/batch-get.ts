@@ -55,7 +55,7 @@ export function resultsOf(schema: string, description: string): Schema {
   });
 }
 
-/** Values that are too large together, of which the first one fits. */
+/** The documentation of a batch whose values are too large together. In the example, only the first value fits. */
 export function largeBatch(limits: Limits): EndpointDocumentation['tooLarge'] {
   return {
     'large-batch': {

@@ -31,9 +31,9 @@ export interface Verdict {
 }
 
 /**
- * A set or a touch that was answered with a failure, or not at all, may still take effect until so many milliseconds after it began, but
- * not after it was answered if that was later. One that succeeded took effect before its answer. The store gives them 850 ms
- * from their call; the rest is for the way from a caller to there and for clocks that round.
+ * How long after its begin a set or a touch that failed or was not answered may still take effect, in milliseconds; or until its
+ * answer, if that came later. A successful one took effect before its answer. The store gives them 850 ms from their call. The rest
+ * is for the way from the caller to the store, and for clocks that round.
  */
 const SET_WINDOW_MS = 1000;
 
@@ -47,7 +47,7 @@ export function check(history: readonly HistoryEvent[]): Verdict {
   const sets = new Map<number, SetEvent>();
   for (const event of history) if (event.kind === 'set') sets.set(event.version, event);
 
-  /** When the life of a set's entry can have ended at the latest, of which a touch that began after the read knows nothing. */
+  /** The latest time at which an entry can have expired. Touches that began after the read do not count. */
   const latestEnd = (set: SetEvent, touches: TouchEvent[], read: ReadEvent) =>
     Math.max(
       ...[set, ...touches.filter(({ began }) => began <= read.ended)].map(

@@ -27,7 +27,7 @@ export interface SharedService {
 /** The tests that use the shared services: prefixes of paths from the project's root. */
 const USE_SERVICES = ['test/http/', 'test/openapi/', 'test/examples/', 'test/client/'];
 
-/** Enough for the entries of all test files, none of which may be evicted. */
+/** Enough for the entries of all test files, so that none is evicted. */
 const MEMORY_MAX_BYTES = String(1024 ** 3);
 
 declare module 'vitest' {
