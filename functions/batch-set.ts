@@ -5,7 +5,7 @@ import { config, endpoint, startService } from '../lib/service.ts';
 
 const { store, events } = await startService();
 
-/** POST /api/v1/cache/batch/set: all items are checked before any is written. */
+/** POST /api/v1/cache/batch/set: all items are checked before any is written. Those whose leases have ended are not. */
 export const handler = endpoint(
   'batch-set',
   {
@@ -13,15 +13,19 @@ export const handler = endpoint(
     input: readBatchSet(config),
   },
   async (request, items) => {
-    await store.setMany(request.tenant, items);
-    for (const key of new Set(items.map((item) => item.key))) events.publish(request, { type: 'set', key });
-    const results = items.map(({ key, ttlSeconds }) => ({ key, status: 'set', ttl: ttlSeconds }));
+    const wasSet = await store.setMany(request.tenant, items);
+    const set = items.filter((_, index) => wasSet[index]);
+    for (const key of new Set(set.map((item) => item.key))) events.publish(request, { type: 'set', key });
+    const results = items.map(({ key, ttlSeconds }, index) =>
+      wasSet[index] ? { key, status: 'set', ttl: ttlSeconds } : { key, status: 'lease_lost' },
+    );
+    const lost = items.length - set.length;
     const bytes = items.reduce((sum, item) => sum + item.bytes, 0);
     return {
       status: 201,
       data: { items: results },
-      logFields: { keys: items.length, bytes },
-      counters: { sets: items.length },
+      logFields: { keys: items.length, bytes, ...(lost > 0 && { fills_rejected: lost }) },
+      counters: { sets: set.length, fillsRejected: lost },
     };
   },
 );

@@ -1,3 +1,4 @@
+import { LeaseLostError } from '../lib/errors.ts';
 import { jsonBody } from '../lib/http/body.ts';
 import { readSet } from '../lib/http/input.ts';
 import { config, endpoint, startService } from '../lib/service.ts';
@@ -8,8 +9,8 @@ const { store, events } = await startService();
 export const handler = endpoint(
   'set',
   { body: jsonBody({ rawPath: 'value' }), input: readSet(config) },
-  async (request, { key, value, bytes, ttlSeconds }) => {
-    await store.set(request.tenant, key, value, ttlSeconds);
+  async (request, { key, value, bytes, ttlSeconds, ...options }) => {
+    if (!(await store.set(request.tenant, key, value, ttlSeconds, options))) throw new LeaseLostError();
     events.publish(request, { type: 'set', key });
     return {
       status: 201,

@@ -86,6 +86,16 @@ export class MethodNotAllowedError extends ServiceError {
   }
 }
 
+/** 409: the lease of a set has ended, so nothing was written. */
+export class LeaseLostError extends ServiceError {
+  readonly status = 409;
+  readonly code = 'LEASE_LOST';
+
+  constructor() {
+    super('The lease has ended: it ran out, or its key was set, deleted, invalidated or evicted meanwhile');
+  }
+}
+
 /** 413: the body or a value is larger than the limit. */
 export class PayloadTooLargeError extends ServiceError {
   readonly status = 413;

@@ -36,13 +36,21 @@ export interface RequestContext {
 export interface LogFields {
   /** Failures: the error code. */
   code?: string;
-  /** Get, touch: whether it was a hit. */
+  /** Get, touch, lease: whether the response has a value. */
   found?: boolean;
   /** Invalidation, clear, batch delete: the live entries that were removed. */
   count?: number;
   /** Batch get. */
   hits?: number;
   misses?: number;
+  /** Lease requests: keys on which the caller got a lease. */
+  leases_granted?: number;
+  /** Lease requests: keys without a value on which another caller has the lease. */
+  lease_waits?: number;
+  /** Lease requests: stale values in the response. */
+  stale_reads?: number;
+  /** Batch set: items whose leases had ended. */
+  fills_rejected?: number;
   /** Batch set, batch delete: the number of keys in the request. */
   keys?: number;
   /** Gets and sets: the length of the values' JSON texts together, in bytes of UTF-8. */
@@ -55,6 +63,10 @@ export interface Counters {
   misses?: number;
   sets?: number;
   deletes?: number;
+  leasesGranted?: number;
+  leaseWaits?: number;
+  staleReads?: number;
+  fillsRejected?: number;
 }
 
 const storage = new AsyncLocalStorage<RequestContext>();

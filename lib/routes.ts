@@ -30,6 +30,15 @@ export const routes = [
   { name: 'get', method: 'GET', paths: [`${API}/{key}`, API], kind: 'read', values: true, tenant: true },
   { name: 'delete', method: 'DELETE', paths: [`${API}/{key}`, API], kind: 'write', tenant: true },
   { name: 'touch', method: 'POST', paths: [`${API}/touch`], kind: 'write', tenant: true },
+  {
+    name: 'lease',
+    method: 'POST',
+    paths: [`${API}/lease`],
+    kind: 'write',
+    values: true,
+    tenant: true,
+  },
+  { name: 'lease-release', method: 'POST', paths: [`${API}/lease/release`], kind: 'write', tenant: true },
   { name: 'invalidate', method: 'POST', paths: [`${API}/invalidate`], kind: 'sweep', tenant: true },
   {
     name: 'batch-get',

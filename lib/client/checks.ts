@@ -3,7 +3,7 @@
  *
  * Each check throws a TypeError that names the argument. The service checks values, such as the length of a key.
  */
-import type { ClientOptions, Entry, GetOrSetOptions, SetOptions } from './types.ts';
+import type { ClientOptions, Entry, EntryOptions, GetOrSetOptions, SetOptions } from './types.ts';
 
 export function check(valid: boolean, message: string): void {
   if (!valid) throw new TypeError(message);
@@ -32,20 +32,25 @@ export function checkEntries(entries: readonly Entry[]): void {
     const name = `entries[${index}]`;
     check(isObject(entry), `${name} must be an object`);
     checkString(`${name}.key`, entry.key);
-    if (entry.ttl !== undefined) checkTtl(`${name}.ttl`, entry.ttl);
+    checkEntryOptions(entry, `${name}.`);
   }
+}
+
+function checkEntryOptions({ ttl, grace }: EntryOptions, path = ''): void {
+  if (ttl !== undefined) checkTtl(`${path}ttl`, ttl);
+  if (grace !== undefined) checkTtl(`${path}grace`, grace);
 }
 
 /** Checks the options of any call. @param example shown in the error message */
 export function checkOptions(options: SetOptions & GetOrSetOptions, example = 'timeoutMs: 1000'): void {
   check(isObject(options), `options must be an object, e.g. { ${example} }`);
-  const { signal, ttl, correlationId, headers } = options;
+  const { signal, correlationId, headers } = options;
   checkTimeouts(options);
   check(
     signal === undefined || typeof signal?.addEventListener === 'function',
     'signal must be an AbortSignal',
   );
-  if (ttl !== undefined) checkTtl('ttl', ttl);
+  checkEntryOptions(options);
   if (correlationId !== undefined) checkString('correlationId', correlationId);
   check(headers === undefined || isObject(headers), 'headers must be an object');
 }

@@ -24,6 +24,8 @@ import type {
   Entry,
   GetOrSetOptions,
   Health,
+  LeaseLookup,
+  LeaseOptions,
   Lookup,
   SetOptions,
   Usage,
@@ -68,11 +70,27 @@ export class CacheClient {
     return (await this.#send(requests.getOne(key), options)) as Lookup<T>;
   }
 
-  /** Caches a value. @throws TypeError for a value that JSON cannot represent */
+  /** Caches a value. @throws TypeError for a value that JSON cannot represent, LeaseLostError if the lease in `options` has ended */
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<WasSet> {
     checkString('key', key);
     checkOptions(options, 'ttl: 60');
     return this.#setText(key, valueText(value, this.#settings.stringify), options);
+  }
+
+  /**
+   * Looks up a key, and gets the lease to produce its value if there is no fresh one and no other caller has the lease. `set` with the
+   * token then sets the value, unless it was invalidated meanwhile. `getOrSet` does all of this.
+   */
+  async lease<T = unknown>(key: string, { lease, ...options }: LeaseOptions = {}): Promise<LeaseLookup<T>> {
+    checkString('key', key);
+    return (await this.#send(requests.leaseOne(key, lease), options)) as LeaseLookup<T>;
+  }
+
+  /** Gives a lease back, so that another caller gets it at once. Does nothing if it has ended. */
+  async release(key: string, token: string, options: CallOptions = {}): Promise<void> {
+    checkString('key', key);
+    checkString('token', token);
+    return this.#send(requests.release(key, token), options);
   }
 
   /** Changes the TTL of an entry to `ttl` whole seconds from now, without sending its value. @returns false for a miss */
@@ -134,16 +152,16 @@ export class CacheClient {
     // Batches arrive in any order, so each key is sent once.
     const texts = new Map<string, string>();
     const indexes = new Map<string, number>();
-    for (const [index, { key, value, ttl }] of entries.entries()) {
+    for (const [index, { key, value, ...entryOptions }] of entries.entries()) {
       const text = valueText(value, this.#settings.stringify, `entries[${index}].value`);
-      texts.set(key, entryText(key, text, ttl));
+      texts.set(key, entryText(key, text, entryOptions));
       indexes.set(key, index);
     }
     const batches = batchesOf([...texts.values()], escapedBytes);
     const sent = [...indexes.values()];
     const set = await this.#sendAll(batches, requests.setBatch, options, (index) => sent[index] ?? index);
-    const ttls = new Map(set.flat().map(({ key, ttl }) => [key, ttl]));
-    return entries.map(({ key }) => ({ key, ttl: ttls.get(key) ?? 0 }));
+    const results = new Map(set.flat().map((result) => [result.key, result]));
+    return entries.map(({ key }) => results.get(key) ?? { key, ttl: 0 });
   }
 
   /** Removes any number of entries. @returns number of live entries removed, with the reservation of `invalidate` */
@@ -235,8 +253,8 @@ export class CacheClient {
     report().catch(() => {});
   }
 
-  async #setText(key: string, value: string, { ttl, ...options }: SetOptions): Promise<WasSet> {
-    return this.#send(requests.setOne(entryText(key, value, ttl)), options);
+  async #setText(key: string, value: string, { ttl, grace, lease, ...options }: SetOptions): Promise<WasSet> {
+    return this.#send(requests.setOne(entryText(key, value, { ttl, grace, lease }), lease), options);
   }
 
   async #send<T>(

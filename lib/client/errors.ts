@@ -84,6 +84,12 @@ export class MethodNotAllowedError extends CacheError {
   override readonly code = 'METHOD_NOT_ALLOWED' as const;
 }
 
+/** 409: the lease of a set has ended. Nothing was set, since the value may have been produced before an invalidation. */
+export class LeaseLostError extends CacheError {
+  override readonly name = 'LeaseLostError';
+  override readonly code = 'LEASE_LOST' as const;
+}
+
 /** 413: a value or a batch is larger than the service accepts. */
 export class PayloadTooLargeError extends CacheError {
   override readonly name = 'PayloadTooLargeError';
@@ -166,6 +172,7 @@ const classes = {
   TenantMismatchError,
   NotFoundError,
   MethodNotAllowedError,
+  LeaseLostError,
   PayloadTooLargeError,
   UnsupportedMediaTypeError,
   InternalError,

@@ -1,3 +1,5 @@
+import type { EntryOptions } from './types.ts';
+
 /** Writes a value as JSON text. */
 export type Stringify = (value: unknown) => string | undefined;
 
@@ -22,6 +24,8 @@ export function parsedValue(text: string, parse: (text: string) => unknown): unk
 }
 
 /** An entry of a request's body. @param value JSON text */
-export function entryText(key: string, value: string, ttl: number | undefined): string {
-  return `{"key":${JSON.stringify(key)},"value":${value}${ttl === undefined ? '' : `,"ttl":${ttl}`}}`;
+export function entryText(key: string, value: string, { ttl, grace, lease }: EntryOptions): string {
+  // The members after the value; JSON.stringify leaves out undefined ones.
+  const options = JSON.stringify({ ttl, grace, lease }).slice(1);
+  return `{"key":${JSON.stringify(key)},"value":${value}${options === '}' ? '' : ','}${options}`;
 }

@@ -1,7 +1,7 @@
 import { ValidationError } from './errors.ts';
 import { readData, readHealth, readNothing, type ServiceResponse } from './response.ts';
 import type { Request } from './transport.ts';
-import type { Health, Lookup, Usage, WasSet } from './types.ts';
+import type { Health, LeaseLookup, Lookup, Usage, WasSet } from './types.ts';
 
 /** The request of each operation, and how its response is read. */
 
@@ -26,13 +26,40 @@ export function getBatch(keys: readonly string[]): Request<Lookup<unknown>[]> {
   };
 }
 
-/** @param entry JSON text */
-export function setOne(entry: string): Request<WasSet> {
+/** Not retried if it may have been received: the service would wait for the lease that a lost response granted. */
+export function leaseOne(key: string, lease: number | undefined): Request<LeaseLookup<unknown>> {
+  return {
+    method: 'POST',
+    target: `${API}/lease`,
+    body: JSON.stringify({ key, lease }),
+    retry: 'if-not-received',
+    read: (response) => leaseLookupOf(readData(response)),
+  };
+}
+
+/** As `leaseOne`, for several keys. */
+export function leaseBatch(keys: readonly string[], lease: number): Request<LeaseLookup<unknown>[]> {
+  return {
+    method: 'POST',
+    target: `${API}/batch/get`,
+    body: JSON.stringify({ keys, lease }),
+    retry: 'if-not-received',
+    read: (response) => itemsOf(response).map(leaseLookupOf),
+  };
+}
+
+export function release(key: string, token: string): Request<void> {
+  const body = JSON.stringify({ key, lease: token });
+  return { method: 'POST', target: `${API}/lease/release`, body, retry: 'always', read: readNothing };
+}
+
+/** @param entry JSON text @param lease its token. A set with a lease cannot undo an invalidation, however late it arrives */
+export function setOne(entry: string, lease: string | undefined): Request<WasSet> {
   return {
     method: 'POST',
     target: API,
     body: entry,
-    retry: 'if-not-received',
+    retry: lease === undefined ? 'if-not-received' : 'always',
     read: (response) => wasSet(readData(response)),
   };
 }
@@ -128,7 +155,19 @@ function lookupOf({ key, found, value, ttl }: Members): Lookup<unknown> {
   return found ? { found: true, key: name, value, ttl: Number(ttl) } : { found: false, key: name };
 }
 
-function wasSet({ key, ttl }: Members): WasSet {
+function leaseLookupOf(data: Members): LeaseLookup<unknown> {
+  const { lease, retry_after_ms: retryAfterMs, stale } = data;
+  const { token, ttl } = (lease ?? {}) as Members;
+  return {
+    ...lookupOf(data),
+    ...(data.found === true && { stale }),
+    ...(lease !== undefined && { lease: { token, ttl: Number(ttl) } }),
+    ...(retryAfterMs !== undefined && { retryAfterMs: Number(retryAfterMs) }),
+  } as LeaseLookup<unknown>;
+}
+
+function wasSet({ key, ttl, status }: Members): WasSet {
+  if (status === 'lease_lost') return { key: key as string, ttl: 0, leaseLost: true };
   return { key: key as string, ttl: Number(ttl) };
 }
 

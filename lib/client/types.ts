@@ -52,9 +52,21 @@ export interface CallOptions {
   headers?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-export interface SetOptions extends CallOptions {
+/** How long an entry is stored, and on which condition. */
+export interface EntryOptions {
   /** Whole seconds. Default: the service's (300). */
   ttl?: number | undefined;
+  /** Whole seconds after the TTL in which lease requests still get the value, as stale. Default: 0. */
+  grace?: number | undefined;
+  /** The token of a lease on the key: the value is set only if the lease has not ended. */
+  lease?: string | undefined;
+}
+
+export interface SetOptions extends CallOptions, EntryOptions {}
+
+export interface LeaseOptions extends CallOptions {
+  /** Whole seconds, 1 to 300, that the caller may take to produce a missing value. Default: 30. */
+  lease?: number | undefined;
 }
 
 export interface GetOrSetOptions extends CallOptions {
@@ -69,19 +81,40 @@ export type Lookup<T> =
   /** `ttl`: remaining whole seconds, at least 1. */
   { found: true; key: string; value: T; ttl: number } | { found: false; key: string };
 
+/** The right to produce a missing or stale value. */
+export interface Lease {
+  token: string;
+  /** Whole seconds until it ends. */
+  ttl: number;
+}
+
+/** A hit, a stale value or a miss, and the lease if this caller got it. */
+export type LeaseLookup<T> = {
+  key: string /** For this caller, which shall produce the value. */;
+  lease?: Lease;
+} & (
+  | {
+      found: true;
+      value: T /** Remaining whole seconds; 0 for a stale value. */;
+      ttl: number;
+      stale: boolean;
+    }
+  | { found: false /** When to ask again: another caller has the lease. */; retryAfterMs?: number }
+);
+
 /** An entry to set. */
-export interface Entry {
+export interface Entry extends EntryOptions {
   key: string;
   /** Any value that JSON can represent. */
   value: unknown;
-  /** Whole seconds. Default: the service's (300). */
-  ttl?: number | undefined;
 }
 
 /** Result of a set. `ttl`: seconds. */
 export interface WasSet {
   key: string;
   ttl: number;
+  /** Only in results of `setMany`: the entry was not set, because its lease had ended. `ttl` is 0. */
+  leaseLost?: true;
 }
 
 /** A tenant's number of entries and their size. */

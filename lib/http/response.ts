@@ -2,6 +2,7 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { ServiceError } from '../errors.ts';
 import { JsonText, toJson } from '../json/raw.ts';
 import type { Counters, LogFields, RequestContext } from '../request-context.ts';
+import type { LeaseResult } from '../store/lease.ts';
 import type { Hit } from '../store/store.ts';
 import { isoNow } from '../time.ts';
 
@@ -75,4 +76,41 @@ export function entryData(key: string, hit: Hit | undefined): JsonText {
       ? `{"key":${name},"value":${hit.value},"found":true,"ttl":${hit.ttl}}`
       : `{"key":${name},"found":false}`,
   );
+}
+
+/** The data of a lease request for one key, alone or in a batch. */
+export function leaseData(key: string, { hit, lease, retryAfterMs }: LeaseResult): JsonText {
+  const data = entryData(key, hit).text.slice(0, -1);
+  const stale = hit ? `,"stale":${hit.ttl === 0}` : '';
+  const granted = lease ? `,"lease":{"token":"${lease.token}","ttl":${lease.ttlSeconds}}` : '';
+  const retry = retryAfterMs === undefined ? '' : `,"retry_after_ms":${retryAfterMs}`;
+  return new JsonText(`${data}${stale}${granted}${retry}}`);
+}
+
+/**
+ * The log fields and counters of lease requests. A key is a hit if it has a fresh value; a stale read; a wait, if another caller has the
+ * lease on a key without a value; or else a miss.
+ */
+export function leaseCounts(results: readonly LeaseResult[]): { logFields: LogFields; counters: Counters } {
+  const count = (matches: (result: LeaseResult) => unknown) => results.filter(matches).length;
+  const hits = count(({ hit }) => hit && hit.ttl > 0);
+  const staleReads = count(({ hit }) => hit && hit.ttl === 0);
+  const leaseWaits = count(({ retryAfterMs }) => retryAfterMs !== undefined);
+  const leasesGranted = count(({ lease }) => lease);
+  const bytes = results.reduce((sum, { hit }) => sum + (hit?.bytes ?? 0), 0);
+  return {
+    logFields: {
+      ...(hits + staleReads > 0 && { bytes }),
+      ...(leasesGranted > 0 && { leases_granted: leasesGranted }),
+      ...(leaseWaits > 0 && { lease_waits: leaseWaits }),
+      ...(staleReads > 0 && { stale_reads: staleReads }),
+    },
+    counters: {
+      hits,
+      misses: results.length - hits - staleReads - leaseWaits,
+      leasesGranted,
+      leaseWaits,
+      staleReads,
+    },
+  };
 }

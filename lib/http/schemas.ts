@@ -65,15 +65,9 @@ const patternSchema = v.pipe(
   shortEnough,
 );
 
-/** Whole seconds, 1 to `maxTtlSeconds`. */
-function ttlSchema({ maxTtlSeconds }: { maxTtlSeconds: number }) {
-  const problem = `must be a whole number of seconds from 1 to ${maxTtlSeconds}`;
-  return v.pipe(
-    v.number(problem),
-    v.integer(problem),
-    v.minValue(1, problem),
-    v.maxValue(maxTtlSeconds, problem),
-  );
+function wholeSeconds(min: number, max: number) {
+  const problem = `must be a whole number of seconds from ${min} to ${max}`;
+  return v.pipe(v.number(problem), v.integer(problem), v.minValue(min, problem), v.maxValue(max, problem));
 }
 
 /** Valibot accepts an array as an object without members, which would be an invalidation of everything. */
@@ -105,14 +99,40 @@ function noMisspelling(known: readonly string[]) {
 /** In the skeleton of a body, the index in `rawValues` that replaces a raw value. */
 const rawValueIndex = v.number('is required');
 
+const leaseTokenSchema = v.pipe(
+  v.string('must be a string'),
+  v.regex(/^[A-Za-z0-9_-]{11}$/, "must be a lease's token"),
+);
+
+/** Limit of the time of a lease, in seconds. */
+export const MAX_LEASE_SECONDS = 300;
+
+/** The time of a lease that a request does not state, in seconds. */
+export const DEFAULT_LEASE_SECONDS = 30;
+
+/** How long the caller may take to produce a value. */
+const leaseTimeSchema = wholeSeconds(1, MAX_LEASE_SECONDS);
+
 /** The skeleton of a set's body: the value is the index of its raw text. A TTL that is absent or null is the default. */
-export function setSchema(limits: { maxTtlSeconds: number }) {
-  return objectOf({ key: keySchema, value: rawValueIndex, ttl: v.nullish(ttlSchema(limits)) });
+export function setSchema({ maxTtlSeconds }: { maxTtlSeconds: number }) {
+  return objectOf({
+    key: keySchema,
+    value: rawValueIndex,
+    ttl: v.nullish(wholeSeconds(1, maxTtlSeconds)),
+    grace: v.nullish(wholeSeconds(0, maxTtlSeconds)),
+    lease: v.nullish(leaseTokenSchema),
+  });
 }
 
+/** The body of a lease request. */
+export const leaseSchema = objectOf({ key: keySchema, lease: v.nullish(leaseTimeSchema) });
+
+/** The body of a release. */
+export const releaseSchema = objectOf({ key: keySchema, lease: leaseTokenSchema });
+
 /** The body of a touch. */
-export function touchSchema(limits: { maxTtlSeconds: number }) {
-  return objectOf({ key: keySchema, ttl: ttlSchema(limits) });
+export function touchSchema({ maxTtlSeconds }: { maxTtlSeconds: number }) {
+  return objectOf({ key: keySchema, ttl: wholeSeconds(1, maxTtlSeconds) });
 }
 
 const list = v.custom<unknown[]>((given) => Array.isArray(given), 'must be an array');
@@ -127,8 +147,11 @@ function batchOf<const S extends v.GenericSchema>(item: S) {
   );
 }
 
-/** The body of a batch of gets or deletes. */
+/** The body of a batch of deletes. */
 export const batchKeysSchema = objectOf({ keys: batchOf(keySchema) });
+
+/** The body of a batch of gets. With `lease` they are lease requests. */
+export const batchGetSchema = objectOf({ keys: batchOf(keySchema), lease: v.nullish(leaseTimeSchema) });
 
 /** The body of a batch of sets. Each item is like the body of a set. */
 export function batchSetSchema(limits: { maxTtlSeconds: number }) {

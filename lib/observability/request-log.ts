@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { Log } from '../log/log.ts';
 import type { Sink } from '../log/sink.ts';
-import type { RequestContext } from '../request-context.ts';
+import type { Counters, RequestContext } from '../request-context.ts';
 import { routeNamed } from '../routes.ts';
 import { emfMembers, type MetricValues } from './emf.ts';
 
@@ -71,6 +71,15 @@ export class RequestLog {
   }
 }
 
+const COUNTED_IF_ABOVE_0 = [
+  'hits',
+  'misses',
+  'leasesGranted',
+  'leaseWaits',
+  'staleReads',
+  'fillsRejected',
+] as const satisfies (keyof Counters)[];
+
 /** The metrics of an answered request. */
 function metricValues(request: RequestContext, latencyMs: number): MetricValues {
   const { operation, logFields, counters, backendTimesMs, compressionSavedBytes } = request;
@@ -78,10 +87,11 @@ function metricValues(request: RequestContext, latencyMs: number): MetricValues 
   const isSweep = routeNamed(operation).kind === 'sweep';
   const values: MetricValues = { latency: latencyMs };
   if (bytes !== undefined) values.valueBytes = bytes;
-  for (const name of ['hits', 'misses'] as const) {
+  for (const name of COUNTED_IF_ABOVE_0) {
     const count = counters[name];
     if (count) values[name] = count;
   }
+  if (code === 'LEASE_LOST') values.fillsRejected = 1;
   // Also if the invalidation ran out of time: the entries were removed.
   if (isSweep && count !== undefined) values.entriesInvalidated = count;
   if (code !== undefined) values.failures = 1;

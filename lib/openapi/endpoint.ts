@@ -67,6 +67,7 @@ interface GivenEntry {
   key: string;
   value: unknown;
   ttl?: number;
+  grace?: number;
 }
 
 interface ExampleResponse {
@@ -101,6 +102,9 @@ export const largeBody = (maxBytes: number): EndpointDocumentation['tooLarge'] =
 /** Values in examples: an object and an embedding. */
 export const PROFILE = { name: 'Ada', languages: ['en', 'fr'] };
 export const EMBEDDING = [0.25, -0.5, 0.125];
+
+/** A lease's token in examples. */
+export const LEASE = '8Q2nTzV5bYd';
 
 /** A key that a path cannot carry. */
 export const PATHLESS_KEY = 'docs/readme?page=1';

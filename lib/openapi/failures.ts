@@ -3,6 +3,7 @@ import {
   BackendUnavailableError,
   InternalError,
   InvalidationIncompleteError,
+  LeaseLostError,
   MethodNotAllowedError,
   MissingTenantError,
   NotFoundError,
@@ -136,6 +137,10 @@ export function failures({ maxValueBytes, tenantClaim }: Limits): Record<Failure
         },
         { optional: ['fitting'] },
       ),
+    },
+    LeaseLostError: {
+      when: 'The lease has ended: it ran out, or its key was set, deleted, invalidated, cleared or evicted meanwhile. Nothing is written. Do not send the value again without the lease: it may be stale.',
+      sample: new LeaseLostError(),
     },
     UnsupportedMediaTypeError: {
       when: 'The `Content-Type` is neither `application/json` nor a type that ends in `+json`, its charset is not UTF-8, or the body has a `Content-Encoding`.',

@@ -1,12 +1,15 @@
 import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Glob } from './glob.ts';
+import { newId } from './id.ts';
+import { type HeldLease, type LeaseResult, retryAfterMs } from './lease.ts';
 import {
   type CacheStore,
   type Hit,
   type Invalidation,
   type Item,
   type ServerState,
+  type SetOptions,
   takeWithinBytes,
   type Usage,
 } from './store.ts';
@@ -28,7 +31,16 @@ interface Partition {
 interface Entry {
   partition: Partition;
   key: string;
+  /** When the value becomes stale. The LRU removes it when its grace has passed too. 0 for a placeholder, which has no value. */
+  expiryEpochMs: number;
+  graceMs: number;
+  /** The token of the last lease, also if a set with it has ended it. */
+  token?: string | undefined;
+  lease?: HeldLease | undefined;
 }
+
+/** The content of a placeholder: a lease on a key without a value. */
+const PLACEHOLDER = Buffer.alloc(0);
 
 /**
  * Memory of an entry beyond its key and value: map slots, the LRU's arrays, and the headers of objects and buffer. On Node 24, the
@@ -76,16 +88,34 @@ export class MemoryStore implements CacheStore {
     return this.#get(tenant, key);
   }
 
-  async set(tenant: string, key: string, value: string, ttlSeconds: number): Promise<void> {
-    this.#set(tenant, { key, value, ttlSeconds });
+  async set(
+    tenant: string,
+    key: string,
+    value: string,
+    ttlSeconds: number,
+    options?: SetOptions,
+  ): Promise<boolean> {
+    return this.#set(tenant, { key, value, ttlSeconds, ...options });
   }
 
   async touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean> {
-    const entry = this.#partitions.get(tenant)?.entries.get(key);
-    const value = entry && this.#lru.get(entry);
-    if (!value) return false;
-    this.#lru.set(entry, value, { ttl: ttlSeconds * 1000 });
+    const entry = this.#find(tenant, key);
+    if (!entry || this.#isStale(entry)) return false;
+    const value = this.#lru.get(entry) as Buffer;
+    entry.expiryEpochMs = this.#nowEpochMs() + ttlSeconds * 1000;
+    this.#lru.set(entry, value, { ttl: ttlSeconds * 1000 + entry.graceMs });
     return true;
+  }
+
+  async lease(tenant: string, key: string, leaseSeconds: number): Promise<LeaseResult> {
+    return this.#lease(tenant, key, leaseSeconds);
+  }
+
+  async release(tenant: string, key: string, token: string): Promise<void> {
+    const entry = this.#find(tenant, key);
+    if (!entry?.lease || entry.token !== token) return;
+    if (isPlaceholder(entry)) this.#lru.delete(entry);
+    else Object.assign(entry, { token: undefined, lease: undefined });
   }
 
   async delete(tenant: string, key: string): Promise<boolean> {
@@ -93,11 +123,26 @@ export class MemoryStore implements CacheStore {
   }
 
   async getMany(tenant: string, keys: readonly string[], maxBytes: number): Promise<(Hit | undefined)[]> {
-    return takeWithinBytes(maxBytes, keys, (key) => this.#get(tenant, key));
+    return this.#getMany(tenant, keys, maxBytes, (entry) => !this.#isStale(entry));
   }
 
-  async setMany(tenant: string, items: readonly Item[]): Promise<void> {
-    for (const item of items) this.#set(tenant, item);
+  async setMany(tenant: string, items: readonly Item[]): Promise<boolean[]> {
+    return items.map((item) => this.#set(tenant, item));
+  }
+
+  async leaseMany(
+    tenant: string,
+    keys: readonly string[],
+    leaseSeconds: number,
+    maxBytes: number,
+    check: (hits: (Hit | undefined)[]) => void = () => {},
+  ): Promise<LeaseResult[]> {
+    const hits = this.#getMany(tenant, keys, maxBytes, (entry) => !isPlaceholder(entry));
+    check(hits);
+    if (hits.length < keys.length) return hits.map((hit) => ({ hit }));
+    const results = new Map<string, LeaseResult>();
+    for (const key of keys) if (!results.has(key)) results.set(key, this.#lease(tenant, key, leaseSeconds));
+    return keys.map((key) => results.get(key) as LeaseResult);
   }
 
   async deleteMany(tenant: string, keys: readonly string[]): Promise<number> {
@@ -140,7 +185,7 @@ export class MemoryStore implements CacheStore {
     for await (const page of pages(this.#partitions.get(tenant))) {
       for (const entry of page) {
         const value = this.#lru.peek(entry);
-        if (!value) continue;
+        if (!value || isPlaceholder(entry)) continue;
         usage.entries++;
         usage.bytes += value.length;
       }
@@ -162,31 +207,106 @@ export class MemoryStore implements CacheStore {
     this.#lru.clear();
   }
 
-  #get(tenant: string, key: string): Hit | undefined {
+  /** The entry that the LRU still has. */
+  #find(tenant: string, key: string): Entry | undefined {
     const entry = this.#partitions.get(tenant)?.entries.get(key);
-    const value = entry && this.#lru.get(entry);
-    if (!value) return undefined;
-    return {
-      value: value.toString(),
-      bytes: value.length,
-      ttl: Math.max(1, Math.ceil(this.#lru.getRemainingTTL(entry) / 1000)),
-    };
+    return entry && this.#lru.has(entry) ? entry : undefined;
   }
 
-  #set(tenant: string, { key, value, ttlSeconds }: Item): void {
+  #isStale(entry: Entry): boolean {
+    return entry.expiryEpochMs <= this.#nowEpochMs();
+  }
+
+  #get(tenant: string, key: string): Hit | undefined {
+    const entry = this.#find(tenant, key);
+    return entry && !this.#isStale(entry) ? this.#read(entry) : undefined;
+  }
+
+  #getMany(
+    tenant: string,
+    keys: readonly string[],
+    maxBytes: number,
+    isReadable: (entry: Entry) => boolean,
+  ): (Hit | undefined)[] {
+    const read = (key: string) => {
+      const entry = this.#find(tenant, key);
+      return entry && isReadable(entry) ? this.#read(entry) : undefined;
+    };
+    return takeWithinBytes(maxBytes, keys, read, (hit) => hit);
+  }
+
+  /** Reads an entry that has a value. */
+  #read(entry: Entry): Hit {
+    const value = this.#lru.get(entry) as Buffer;
+    const leftMs = entry.expiryEpochMs - this.#nowEpochMs();
+    return { value: value.toString(), bytes: value.length, ttl: Math.max(0, Math.ceil(leftMs / 1000)) };
+  }
+
+  #lease(tenant: string, key: string, leaseSeconds: number): LeaseResult {
+    const nowEpochMs = this.#nowEpochMs();
+    const entry = this.#find(tenant, key);
+    const hit = entry && !isPlaceholder(entry) ? this.#read(entry) : undefined;
+    if (hit && hit.ttl > 0) return { hit };
+    if (entry?.lease && entry.lease.expiryEpochMs > nowEpochMs) {
+      return hit ? { hit } : { retryAfterMs: retryAfterMs(entry.lease, nowEpochMs) };
+    }
+    const token = newId();
+    const graceSeconds = hit ? Math.floor(this.#lru.getRemainingTTL(entry as Entry) / 1000) : 0;
+    // In the last second of the grace there is no time for a lease on the stale value.
+    if (entry && graceSeconds > 0) {
+      const seconds = Math.min(leaseSeconds, graceSeconds);
+      Object.assign(entry, { token, lease: { expiryEpochMs: nowEpochMs + seconds * 1000, seconds } });
+      return { hit, lease: { token, ttlSeconds: seconds } };
+    }
+    const lease = { expiryEpochMs: nowEpochMs + leaseSeconds * 1000, seconds: leaseSeconds };
+    const stored = this.#store(
+      tenant,
+      key,
+      PLACEHOLDER,
+      { expiryEpochMs: 0, graceMs: 0, token, lease },
+      leaseSeconds * 1000,
+    );
+    return stored ? { lease: { token, ttlSeconds: leaseSeconds } } : {};
+  }
+
+  /** @returns false if the item's lease has ended */
+  #set(tenant: string, { key, value, ttlSeconds, graceSeconds = 0, lease: token }: Item): boolean {
+    if (token !== undefined) {
+      const entry = this.#find(tenant, key);
+      if (entry?.token !== token) return false;
+      // Set already: the set was sent again.
+      if (!entry.lease) return true;
+      if (entry.lease.expiryEpochMs <= this.#nowEpochMs()) return false;
+    }
+    // Not from Buffer's pool: a small value would keep a whole slab alive.
+    const content = Buffer.allocUnsafeSlow(Buffer.byteLength(value));
+    content.write(value);
+    const ttlMs = ttlSeconds * 1000;
+    const graceMs = graceSeconds * 1000;
+    const expiryEpochMs = this.#nowEpochMs() + ttlMs;
+    this.#store(tenant, key, content, { expiryEpochMs, graceMs, token }, ttlMs + graceMs);
+    return true;
+  }
+
+  /** Replaces the entry of a key. @returns false if the LRU rejected it, because it is larger than the limit */
+  #store(
+    tenant: string,
+    key: string,
+    content: Buffer,
+    state: Omit<Entry, 'partition' | 'key'>,
+    lifeMs: number,
+  ): boolean {
     this.#purge();
     const partition = this.#partitions.get(tenant) ?? { tenant, entries: new Map() };
     const previous = partition.entries.get(key);
-    const entry = { partition, key };
+    const entry = { partition, key, ...state };
     partition.entries.set(key, entry);
     this.#partitions.set(tenant, partition);
     if (previous) this.#lru.delete(previous);
-    // Not from Buffer's pool: a small value would keep a whole slab alive.
-    const stored = Buffer.allocUnsafeSlow(Buffer.byteLength(value));
-    stored.write(value);
-    this.#lru.set(entry, stored, { ttl: ttlSeconds * 1000 });
-    // The LRU rejects a value that is larger than its limit.
-    if (!this.#lru.has(entry)) this.#forget(entry);
+    this.#lru.set(entry, content, { ttl: lifeMs });
+    const isStored = this.#lru.has(entry);
+    if (!isStored) this.#forget(entry);
+    return isStored;
   }
 
   #delete(tenant: string, key: string): boolean {
@@ -194,9 +314,9 @@ export class MemoryStore implements CacheStore {
     return entry !== undefined && this.#remove(entry);
   }
 
-  /** @returns true if the entry was live */
+  /** @returns true if the entry was live, or stale in its grace */
   #remove(entry: Entry): boolean {
-    const live = this.#lru.has(entry);
+    const live = this.#lru.has(entry) && !isPlaceholder(entry);
     this.#lru.delete(entry);
     return live;
   }
@@ -215,6 +335,10 @@ export class MemoryStore implements CacheStore {
     this.#lastPurgeEpochMs = nowEpochMs;
     this.#lru.purgeStale();
   }
+}
+
+function isPlaceholder({ expiryEpochMs }: Entry): boolean {
+  return expiryEpochMs === 0;
 }
 
 /** The partition's entries at the time of the call, in pages. */

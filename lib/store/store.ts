@@ -1,4 +1,5 @@
 import type { Glob } from './glob.ts';
+import type { LeaseResult } from './lease.ts';
 
 /** A live entry that was found. */
 export interface Hit {
@@ -6,12 +7,19 @@ export interface Hit {
   value: string;
   /** The length of the value in bytes of UTF-8. */
   bytes: number;
-  /** Remaining TTL in whole seconds, rounded up: 1 or more. */
+  /** Remaining TTL in whole seconds, rounded up: 1 or more, and 0 for a stale value, which only lease requests return. */
   ttl: number;
 }
 
+export interface SetOptions {
+  /** Whole seconds after the TTL in which lease requests can still read the value as stale. Default: 0. */
+  graceSeconds?: number | undefined;
+  /** The token of a lease on the key. The value is set only if the lease has not ended. */
+  lease?: string | undefined;
+}
+
 /** An entry to write. */
-export interface Item {
+export interface Item extends SetOptions {
   key: string;
   /** JSON text. */
   value: string;
@@ -21,7 +29,7 @@ export interface Item {
 
 /** The result of an invalidation. */
 export interface Invalidation {
-  /** Live entries that were removed. */
+  /** Live entries that were removed, and stale ones in their grace. */
   count: number;
   /** False if the deadline passed first. The same call then removes more. */
   complete: boolean;
@@ -29,7 +37,7 @@ export interface Invalidation {
 
 /** What a tenant stores. */
 export interface Usage {
-  /** Live entries. On a server they are counted by the index, which contains evicted entries until they expire or a set probes them. */
+  /** Live entries, and stale ones in their grace. On a server they are counted by the index, which contains evicted entries until they expire or a set probes them. */
   entries: number;
   /** Bytes of the entries as stored, which may be compressed, without keys and indexes. Projected from a sample. */
   bytes: number;
@@ -82,15 +90,31 @@ export interface CacheStore {
   /**
    * Writes or replaces an entry.
    *
+   * A set with a lease may be sent again after any failure: once it has been applied, it succeeds and changes nothing.
+   *
    * @param value JSON text
    * @param ttlSeconds whole seconds, 1 or more
+   * @returns false if the lease in `options` has ended: nothing was written
    */
-  set(tenant: string, key: string, value: string, ttlSeconds: number): Promise<void>;
+  set(tenant: string, key: string, value: string, ttlSeconds: number, options?: SetOptions): Promise<boolean>;
 
   /** Changes the TTL of a live entry to `ttlSeconds` from now and leaves its value as it is. False: a miss. */
   touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean>;
 
-  /** Removes an entry. @returns true if it was live */
+  /**
+   * Reads a key, and grants a lease on it if it has no fresh value and nobody else has one. `leaseSeconds` later at the latest, and at the
+   * end of a stale value's grace, the lease ends.
+   *
+   * Leases are not granted by a backend that refuses writes.
+   *
+   * @param leaseSeconds whole seconds, 1 to 300
+   */
+  lease(tenant: string, key: string, leaseSeconds: number): Promise<LeaseResult>;
+
+  /** Ends a lease without a value. A stale value remains. Does nothing if the lease has ended. */
+  release(tenant: string, key: string, token: string): Promise<void>;
+
+  /** Removes an entry. @returns true if it was live, or stale in its grace */
   delete(tenant: string, key: string): Promise<boolean>;
 
   /**
@@ -104,8 +128,24 @@ export interface CacheStore {
   /**
    * Sets several entries at the same time, not atomically: readers may see some of them before the others, and some may be set even if
    * this throws. If a key occurs twice, the last item is kept.
+   *
+   * @returns what `set` returns for each item, in order
    */
-  setMany(tenant: string, items: readonly Item[]): Promise<void>;
+  setMany(tenant: string, items: readonly Item[]): Promise<boolean[]>;
+
+  /**
+   * Requests leases on several keys at the same time. Returns the result of `lease` for each key, in order.
+   *
+   * @param maxBytes as in `getMany`. If the result is shorter than `keys`, no lease has been granted.
+   * @param check is called with the hits before leases are granted. If it throws, none is, and the call rejects with its error.
+   */
+  leaseMany(
+    tenant: string,
+    keys: readonly string[],
+    leaseSeconds: number,
+    maxBytes: number,
+    check?: (hits: (Hit | undefined)[]) => void,
+  ): Promise<LeaseResult[]>;
 
   /** Removes several entries at the same time. @returns the number of live ones */
   deleteMany(tenant: string, keys: readonly string[]): Promise<number>;
@@ -140,22 +180,23 @@ export interface CacheStore {
 }
 
 /**
- * Reads hits in order until the values would exceed `maxBytes` together. The result always contains the first value. At most one value
+ * Reads keys in order until the values would exceed `maxBytes` together. The result always contains the first value. At most one value
  * that does not fit is decoded.
  */
-export function takeWithinBytes<Key>(
+export function takeWithinBytes<Key, Result>(
   maxBytes: number,
   keys: readonly Key[],
-  read: (key: Key) => Hit | undefined,
-): (Hit | undefined)[] {
-  const hits: (Hit | undefined)[] = [];
+  read: (key: Key) => Result,
+  hitOf: (result: Result) => Hit | undefined,
+): Result[] {
+  const results: Result[] = [];
   let totalBytes = 0;
   for (const key of keys) {
-    const hit = read(key);
-    const bytes = hit?.bytes ?? 0;
+    const result = read(key);
+    const bytes = hitOf(result)?.bytes ?? 0;
     if (totalBytes > 0 && totalBytes + bytes > maxBytes) break;
     totalBytes += bytes;
-    hits.push(hit);
+    results.push(result);
   }
-  return hits;
+  return results;
 }

@@ -32,7 +32,7 @@ export function oneOfEachShard(tenant: string, count: number): string[] {
  * @throws Error unless the store finds them
  */
 export async function loadTenant({ store, raw }: Backend, tenant: string, count: number): Promise<void> {
-  const { head, body } = encodeEntry(VALUE, TTL_SECONDS, 0);
+  const { head, body } = encodeEntry({ value: VALUE, ttlSeconds: TTL_SECONDS }, 0);
   for (const { shard, items } of namesByShard(tenant, count)) {
     const [first = '', ...others] = items;
     await store.set(tenant, first, VALUE, TTL_SECONDS);

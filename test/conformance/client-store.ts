@@ -2,11 +2,14 @@ import {
   CacheClient,
   type Entry,
   InvalidationIncompleteError,
+  type LeaseLookup,
+  LeaseLostError,
   type Lookup,
   type WasSet,
 } from '../../lib/client/index.ts';
 import { extractRaw } from '../../lib/json/extract.ts';
 import { JsonText } from '../../lib/json/raw.ts';
+import type { LeaseResult } from '../../lib/store/lease.ts';
 import type { CacheStore, Hit } from '../../lib/store/store.ts';
 
 /** A store that calls a running service through the client. Values are JSON texts, which are sent and returned verbatim. */
@@ -24,22 +27,39 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
     (tenant, keys) => of(tenant).getMany(keys),
   );
   const set = together<Entry, WasSet>(
-    (tenant, { key, value, ...options }) => of(tenant).set(key, value, options),
+    (tenant, { key, value, ...options }) =>
+      of(tenant)
+        .set(key, value, options)
+        .catch((error: unknown) => {
+          if (error instanceof LeaseLostError) return { key, ttl: 0, leaseLost: true } as const;
+          throw error;
+        }),
     (tenant, entries) => of(tenant).setMany(entries),
   );
   return {
     kind,
     get: async (tenant, key) => hitOf(await get(tenant, key)),
-    set: async (tenant, key, value, ttl) => {
-      await set(tenant, { key, value, ttl });
+    set: async (tenant, key, value, ttl, { graceSeconds: grace, lease } = {}) => {
+      const { leaseLost } = await set(tenant, { key, value, ttl, grace, lease });
+      return !leaseLost;
     },
+    lease: async (tenant, key, lease) => leaseResultOf(await of(tenant).lease<JsonText>(key, { lease })),
+    leaseMany: (tenant, keys, lease) =>
+      Promise.all(keys.map(async (key) => leaseResultOf(await of(tenant).lease<JsonText>(key, { lease })))),
+    release: (tenant, key, token) => of(tenant).release(key, token),
     touch: (tenant, key, ttl) => of(tenant).touch(key, ttl),
     // A single delete does not return whether the entry existed.
     delete: async (tenant, key) => (await of(tenant).deleteMany([key])) === 1,
     // A caller of the service cannot set the maximum size of a batch.
     getMany: async (tenant, keys) => (await of(tenant).getMany<JsonText>(keys)).map(hitOf),
     setMany: async (tenant, items) => {
-      await of(tenant).setMany(items.map(({ ttlSeconds, ...item }) => ({ ...item, ttl: ttlSeconds })));
+      const entries = items.map(({ ttlSeconds: ttl, graceSeconds: grace, ...item }) => ({
+        ...item,
+        ttl,
+        grace,
+      }));
+      const results = await of(tenant).setMany(entries);
+      return results.map(({ leaseLost }) => !leaseLost);
     },
     deleteMany: (tenant, keys) => of(tenant).deleteMany(keys),
     // A caller of the service cannot set a deadline.
@@ -86,6 +106,15 @@ function together<I, R>(
     gathering.set(tenant, batch);
     const index = batch.items.push(item) - 1;
     return (await batch.results)[index] as R;
+  };
+}
+
+function leaseResultOf(lookup: LeaseLookup<JsonText>): LeaseResult {
+  const { lease } = lookup;
+  return {
+    hit: hitOf(lookup),
+    ...(lease && { lease: { token: lease.token, ttlSeconds: lease.ttl } }),
+    ...(!lookup.found && { retryAfterMs: lookup.retryAfterMs }),
   };
 }
 

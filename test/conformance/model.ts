@@ -91,7 +91,7 @@ export class ModelledStore {
     }
   }
 
-  async #write(tenant: string, writes: Write[], write: () => Promise<void>): Promise<void> {
+  async #write(tenant: string, writes: Write[], write: () => Promise<unknown>): Promise<void> {
     const [, span] = await this.#timed(write);
     this.#model.write(tenant, writes, span);
   }

@@ -79,11 +79,12 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
     for (const key of ['kept', 'expired', 'evicted']) await store.set(tenant, key, '1', 100);
     await age('expired', REAP_GRACE_MS - 20_000);
     await engine.del(shard.entryKey('evicted') as string);
-    const { head, body } = encodeEntry('1', 200, 0);
+    const { head, body } = encodeEntry({ value: '1', ttlSeconds: 200 }, 0);
     const looked = ['expired', 'evicted'];
     const keys = [...shard.metaKeys, ...shard.entryKeys(['new', ...looked])];
-    const args = [Date.now() + 1000, 'generation.', 1, 16, 0, 200_000, 'new', head, body, ...looked];
-    const [gone, ...further] = (await evaluate(engine, set, keys, args)) as [number, ...Buffer[]];
+    const args = [Date.now() + 1000, 'generation.', 1, 16, 0, 200_000, 0, 'new', head, '', body, ...looked];
+    const [gone, lost, ...further] = (await evaluate(engine, set, keys, args)) as [number, [], ...Buffer[]];
+    expect(lost).toEqual([]);
     expect(gone).toBe(1);
     expect(further.map(String)).toEqual(['kept', 'new']);
   });

@@ -32,6 +32,6 @@ export async function openObserved(
   const config = readConfig({ ...PATIENT, DRAGONFLY_URL: url });
   const connection = new Observed(accessSource(config), profileFor(config), log);
   const store = new RedisStore({ shards: 16, compressMinBytes: 0, ...settings }, connection);
-  await store.learnClock();
+  await store.readClock();
   return store;
 }

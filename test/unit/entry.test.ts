@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeEntry, encodeEntry, GENERATION_BYTES, newGeneration } from '../../lib/store/redis/entry.ts';
+import { newId } from '../../lib/store/id.ts';
+import { decodeEntry, encodeEntry, GENERATION_BYTES } from '../../lib/store/redis/entry.ts';
 
 const NOW = 1_800_000_000_000;
 const MAX_TTL = 315_360_000;
-const generation = Buffer.from(newGeneration());
+const generation = Buffer.from(newId());
 
 const FLAGS_AT = GENERATION_BYTES;
 /** Where the value begins. */
@@ -12,7 +13,7 @@ const BODY_AT = 31;
 
 /** An entry as the server writes it: the generation, then the head, when it expires, and the body. */
 function written(value: string, ttl: number, compressMinBytes = 0): Buffer {
-  const { head, body } = encodeEntry(value, ttl, compressMinBytes);
+  const { head, body } = encodeEntry({ value, ttlSeconds: ttl }, compressMinBytes);
   const expiry = String(NOW + ttl * 1000).padStart(13, '0');
   return Buffer.concat([generation, Buffer.from(head), Buffer.from(expiry), Buffer.from(body)]);
 }
@@ -32,7 +33,7 @@ describe('an entry', () => {
       fc.property(texts, ttls, fc.constantFrom(0, 1, 100, 2048), (value, ttl, compressMinBytes) => {
         const bytes = Buffer.byteLength(value);
         const decoded = decodeEntry(written(value, ttl, compressMinBytes), generation, NOW);
-        expect(decoded).toEqual({ value, bytes, ttl });
+        expect(decoded).toEqual({ hit: { value, bytes, ttl }, lease: undefined });
       }),
       { numRuns: 500 },
     );
@@ -41,7 +42,7 @@ describe('an entry', () => {
   test('is compressed from the given length on, if that makes it smaller', () => {
     const value = 'x'.repeat(1000);
     const lengthOf = (text: string, compressMinBytes: number) =>
-      Buffer.byteLength(encodeEntry(text, 1, compressMinBytes).body);
+      Buffer.byteLength(encodeEntry({ value: text, ttlSeconds: 1 }, compressMinBytes).body);
     expect(lengthOf(value, 1001)).toBe(1000);
     expect(lengthOf(value, 1000)).toBeLessThan(100);
     expect(lengthOf('é'.repeat(500), 1000)).toBeLessThan(100);
@@ -50,14 +51,14 @@ describe('an entry', () => {
   });
 
   test('decodes to the remaining seconds, rounded up', () => {
-    const left = (ms: number) => decodeEntry(written('1', 10), generation, NOW + ms)?.ttl;
+    const left = (ms: number) => decodeEntry(written('1', 10), generation, NOW + ms)?.hit?.ttl;
     expect([0, 1, 999, 1000, 1001, 8999, 9000, 9001, 9999].map(left)).toEqual([10, 10, 10, 9, 9, 2, 1, 1, 1]);
   });
 
   test("decodes to a TTL from 1 to the original, however wrong the reader's clock is", () => {
     fc.assert(
       fc.property(ttls, fc.integer({ min: -(10 ** 12), max: 10 ** 12 }), (ttl, error) => {
-        const told = decodeEntry(written('1', ttl), generation, NOW + error)?.ttl;
+        const told = decodeEntry(written('1', ttl), generation, NOW + error)?.hit?.ttl;
         expect(told).toSatisfy(Number.isInteger);
         expect(told).toBeGreaterThanOrEqual(1);
         expect(told).toBeLessThanOrEqual(ttl);
@@ -117,8 +118,8 @@ describe('decoding returns a miss', () => {
   });
 });
 
-test('a generation is ASCII, has its length, and is unique', () => {
-  const made = Array.from({ length: 10_000 }, newGeneration);
-  for (const generation of made) expect(generation).toMatch(/^[\w-]{11}$/);
+test('an id is ASCII, has its length, and is unique', () => {
+  const made = Array.from({ length: 10_000 }, newId);
+  for (const id of made) expect(id).toMatch(/^[\w-]{11}$/);
   expect(new Set(made).size).toBe(made.length);
 });

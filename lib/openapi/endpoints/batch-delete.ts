@@ -1,6 +1,6 @@
 import { batchKeysSchema, MAX_BATCH, MAX_BATCH_REST_BYTES } from '../../http/schemas.ts';
 import { EMBEDDING, type EndpointDocumentation, largeBody, ok, rejected } from '../endpoint.ts';
-import { count, object } from '../json-schema.ts';
+import { convert, count, object } from '../json-schema.ts';
 
 export function batchDelete(): EndpointDocumentation {
   const invalid = { keys: ['doc:1', 2] };
@@ -9,7 +9,10 @@ export function batchDelete(): EndpointDocumentation {
     tag: 'Batches',
     summary: 'Delete several entries',
     description: `1 to ${MAX_BATCH} keys. After a 503 some entries may be deleted.`,
-    schemas: { Deleted: object({ count: count('Live entries that were deleted.') }) },
+    schemas: {
+      BatchKeysRequest: convert(batchKeysSchema),
+      Deleted: object({ count: count('Live entries that were deleted.') }),
+    },
     requestBody: 'BatchKeysRequest',
     successes: [{ status: 200, description: 'None of the entries exists any more.', data: 'Deleted' }],
     tooLarge: largeBody(MAX_BATCH_REST_BYTES),

@@ -1,7 +1,7 @@
 import { PayloadTooLargeError } from '../../errors.ts';
-import { batchKeysSchema, MAX_BATCH, maxBatchBytesOf } from '../../http/schemas.ts';
+import { batchGetSchema, MAX_BATCH, maxBatchBytesOf } from '../../http/schemas.ts';
 import type { Limits } from '../components.ts';
-import { EMBEDDING, type EndpointDocumentation, ok, PROFILE, rejected } from '../endpoint.ts';
+import { EMBEDDING, type EndpointDocumentation, LEASE, ok, PROFILE, rejected } from '../endpoint.ts';
 import { convert, object, type Schema, schemaRef, withMembers } from '../json-schema.ts';
 
 export function batchGet(limits: Limits): EndpointDocumentation {
@@ -11,14 +11,20 @@ export function batchGet(limits: Limits): EndpointDocumentation {
     operationIds: ['getBatch'],
     tag: 'Batches',
     summary: 'Get several values',
-    description: `1 to ${MAX_BATCH} keys. The values that are found may have ${maxBatchBytesOf(limits)} bytes together. If they have more, \`details.fitting\` of the 413 is the number of keys to send in a smaller batch.`,
+    description: `1 to ${MAX_BATCH} keys. With \`lease\`, each result is that of a lease request; without it, stale values are misses. The values that are found may have ${maxBatchBytesOf(limits)} bytes together. If they have more, \`details.fitting\` of the 413 is the number of keys to send in a smaller batch.`,
     schemas: {
-      BatchKeysRequest: withMembers(convert(batchKeysSchema), {
+      BatchGetRequest: withMembers(convert(batchGetSchema), {
         keys: { description: 'A repeated key gets a result for each time.' },
+        lease: { description: 'Whole seconds that the caller may take to produce missing values.' },
       }),
-      Entries: resultsOf('Entry', 'One result for each key, in the order of the request.'),
+      Entries: {
+        anyOf: [
+          resultsOf('Entry', 'One result for each key, in the order of the request.'),
+          resultsOf('LeasedEntry', 'With `lease`: one result for each key, in the order of the request.'),
+        ],
+      },
     },
-    requestBody: 'BatchKeysRequest',
+    requestBody: 'BatchGetRequest',
     successes: [{ status: 200, description: 'The result of a get for each key.', data: 'Entries' }],
     tooLarge: largeBatch(limits),
     examples: [
@@ -39,10 +45,22 @@ export function batchGet(limits: Limits): EndpointDocumentation {
         }),
       },
       {
+        name: 'leases',
+        summary: 'A hit, and a lease on a missing key',
+        given: [{ key: 'doc:1', value: EMBEDDING }],
+        body: { keys: ['doc:1', 'doc:2'], lease: 60 },
+        response: ok({
+          items: [
+            { key: 'doc:1', value: EMBEDDING, found: true, ttl, stale: false },
+            { key: 'doc:2', found: false, lease: { token: LEASE, ttl: 60 } },
+          ],
+        }),
+      },
+      {
         name: 'bad-key',
         summary: 'A key that is not a string',
         body: invalid,
-        response: rejected(batchKeysSchema, invalid, 'body'),
+        response: rejected(batchGetSchema, invalid, 'body'),
       },
     ],
   };

@@ -1,7 +1,7 @@
 import { batchSetSchema, MAX_BATCH, MAX_BATCH_REST_BYTES, maxBatchBytesOf } from '../../http/schemas.ts';
 import type { Limits } from '../components.ts';
-import { created, EMBEDDING, type EndpointDocumentation, PROFILE, rejected } from '../endpoint.ts';
-import { convert, type Schema, withMembers } from '../json-schema.ts';
+import { created, EMBEDDING, type EndpointDocumentation, LEASE, PROFILE, rejected } from '../endpoint.ts';
+import { convert, object, type Schema, schemaRef, withMembers } from '../json-schema.ts';
 import { largeBatch, resultsOf } from './batch-get.ts';
 import { itemMembers } from './set.ts';
 
@@ -20,10 +20,19 @@ export function batchSet(limits: Limits): EndpointDocumentation {
     description: `1 to ${MAX_BATCH} items, each like the body of a set. All items are checked before one is written. Each value may have ${maxValueBytes} bytes, all of them together ${maxBatchBytesOf(limits)}, and the rest of the body ${MAX_BATCH_REST_BYTES}. After a 503 some items may be written.`,
     schemas: {
       BatchSetRequest: batchSetRequest(limits),
-      SetResults: resultsOf('SetResult', 'One result for each item, in the order of the request.'),
+      BatchSetResult: {
+        oneOf: [schemaRef('SetResult'), object({ key: schemaRef('Key'), status: { const: 'lease_lost' } })],
+      },
+      SetResults: resultsOf('BatchSetResult', 'One result for each item, in the order of the request.'),
     },
     requestBody: 'BatchSetRequest',
-    successes: [{ status: 201, description: 'All entries are set.', data: 'SetResults' }],
+    successes: [
+      {
+        status: 201,
+        description: 'All entries are set, except those whose leases have ended.',
+        data: 'SetResults',
+      },
+    ],
     tooLarge: largeBatch(limits),
     examples: [
       {
@@ -34,6 +43,17 @@ export function batchSet(limits: Limits): EndpointDocumentation {
           items: [
             { key: 'doc:1', status: 'set', ttl: defaultTtlSeconds },
             { key: 'doc:2', status: 'set', ttl: minute },
+          ],
+        }),
+      },
+      {
+        name: 'lost-lease',
+        summary: 'An entry, and one whose lease has ended',
+        body: { items: [items[0], { key: 'doc:3', value: PROFILE, lease: LEASE }] },
+        response: created({
+          items: [
+            { key: 'doc:1', status: 'set', ttl: defaultTtlSeconds },
+            { key: 'doc:3', status: 'lease_lost' },
           ],
         }),
       },

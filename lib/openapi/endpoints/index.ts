@@ -8,6 +8,8 @@ import { deleteEntry } from './delete.ts';
 import { get } from './get.ts';
 import { health } from './health.ts';
 import { invalidate } from './invalidate.ts';
+import { lease } from './lease.ts';
+import { leaseRelease } from './lease-release.ts';
 import { openapi } from './openapi.ts';
 import { set } from './set.ts';
 import { touch } from './touch.ts';
@@ -20,6 +22,8 @@ export function endpointDocumentation(limits: Limits): Record<EndpointName, Endp
     set: set(limits),
     delete: deleteEntry(),
     touch: touch(limits),
+    lease: lease(),
+    'lease-release': leaseRelease(),
     invalidate: invalidate(),
     'batch-get': batchGet(limits),
     'batch-set': batchSet(limits),

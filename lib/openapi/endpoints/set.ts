@@ -1,14 +1,16 @@
-import { PayloadTooLargeError } from '../../errors.ts';
+import { LeaseLostError, PayloadTooLargeError } from '../../errors.ts';
 import { MAX_REST_BYTES, setSchema } from '../../http/schemas.ts';
 import type { Limits } from '../components.ts';
 import {
   created,
   EMBEDDING,
   type EndpointDocumentation,
+  LEASE,
   PATHLESS_KEY,
   PROFILE,
   rejected,
 } from '../endpoint.ts';
+import { failureExample } from '../failures.ts';
 import { convert, object, type Schema, schemaRef, withMembers } from '../json-schema.ts';
 
 export function set(limits: Limits): EndpointDocumentation {
@@ -20,13 +22,15 @@ export function set(limits: Limits): EndpointDocumentation {
     operationIds: ['setEntry'],
     tag: 'Entries',
     summary: 'Set a value',
-    description: `Replaces an existing entry. The value may have ${maxValueBytes} bytes of JSON, and the rest of the body ${MAX_REST_BYTES}.`,
+    description: `Replaces an existing entry. With \`lease\`, the token of a lease, the value is set only if the lease has not ended. A request with a lease is safe to send again after any failure. The value may have ${maxValueBytes} bytes of JSON, and the rest of the body ${MAX_REST_BYTES}.`,
     schemas: {
       SetRequest: withMembers(convert(setSchema(limits)), itemMembers(limits)),
+      LeaseToken: { type: 'string', pattern: '^[A-Za-z0-9_-]{11}$' },
       SetResult: object({ key: schemaRef('Key'), status: { const: 'set' }, ttl: schemaRef('Ttl') }),
     },
     requestBody: 'SetRequest',
     successes: [{ status: 201, description: 'The entry is set.', data: 'SetResult' }],
+    failures: ['LeaseLostError'],
     tooLarge: {
       'large-value': {
         summary: 'A value that is too large',
@@ -47,6 +51,12 @@ export function set(limits: Limits): EndpointDocumentation {
         response: created({ key: PATHLESS_KEY, status: 'set', ttl: defaultTtlSeconds }),
       },
       {
+        name: 'lost-lease',
+        summary: 'A lease that has ended',
+        body: { key, value: PROFILE, lease: LEASE },
+        response: { status: 409, body: failureExample(new LeaseLostError()) },
+      },
+      {
         name: 'empty-key',
         summary: 'An empty key and a TTL of zero',
         body: invalid,
@@ -57,10 +67,14 @@ export function set(limits: Limits): EndpointDocumentation {
 }
 
 /** The documentation of the members of a set's body, and of an item of a batch. */
-export function itemMembers({ defaultTtlSeconds }: Limits): Record<string, Schema> {
+export function itemMembers({ defaultTtlSeconds, maxTtlSeconds }: Limits): Record<string, Schema> {
   return {
     value: schemaRef('Value'),
     // Not the schema's `default`: generators of types make a member with a default a required one.
     ttl: { description: `Time to live in whole seconds: ${defaultTtlSeconds} where it is absent or null.` },
+    grace: {
+      description: `Whole seconds after the TTL in which lease requests still get the value, as stale. Together with the TTL at most ${maxTtlSeconds}.`,
+    },
+    lease: { description: 'The token of a lease on the key.' },
   };
 }

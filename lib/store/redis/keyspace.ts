@@ -51,6 +51,11 @@ export function shardsOf(tenant: string, count: number): Shard[] {
   return Array.from({ length: count }, (_, index) => new Shard(tenant, index));
 }
 
+/** The shard of a key. */
+export function shardOf(tenant: string, key: string, count: number): Shard {
+  return new Shard(tenant, crc16(key) % count);
+}
+
 /** Items of one shard, and their indexes among the items of all shards. */
 export interface ShardItems<Item> {
   shard: Shard;

@@ -1,5 +1,17 @@
 import { createHash } from 'node:crypto';
-import { FLAGS, GENERATION_BYTES, TTL_AT } from './entry.ts';
+import {
+  EXPIRY_AT,
+  GENERATION_BYTES,
+  GRACE_FLAGS,
+  LEASE_AT,
+  LEASE_EXPIRY_AT,
+  LEASE_FLAGS,
+  LEASED_BODY_AT,
+  NO_LEASE,
+  PLACEHOLDER,
+  TTL_AT,
+  VALUE_FLAGS,
+} from './entry.ts';
 
 /**
  * All changes that must be atomic on the server, as Lua scripts for Dragonfly, Valkey and Redis.
@@ -98,18 +110,61 @@ if generation then
 end
 `;
 
-/** Deletes the meta keys of a shard that has no live entry. */
+/**
+ * Deletes the meta keys of a shard that has no live name. In the expiry index, the score of an entry is its expiry, and that of a
+ * placeholder is its expiry with a minus sign. So placeholders are not counted with entries, and cost nothing when there are none.
+ */
 const DELETE_IF_EMPTY = `
-if redis.call('ZCOUNT', KEYS[2], now, '+inf') == 0 then
+if redis.call('ZCOUNT', KEYS[2], now, '+inf') == 0 and redis.call('ZCOUNT', KEYS[2], '-inf', -now) == 0 then
   redis.call('DEL', KEYS[1])
   redis.call('UNLINK', KEYS[2], KEYS[3])
 end
 `;
 
-/** Returns the server's time if the deadline, ARGV[1], has passed or is too far ahead. Needs NOW. */
+/** Returns the server's time if the deadline, ARGV[1], has passed or is too far ahead. Without one it is empty. Needs NOW. */
 const REJECT_LATE = `
-local ahead = tonumber(ARGV[1]) - now
+local ahead = (tonumber(ARGV[1]) or now) - now
 if ahead < 0 or ahead > ${DEADLINE_AHEAD_MS} then return now end
+`;
+
+/** Gives the shard the generation in ARGV[2] if it has none. Needs EXTEND_META_KEYS. */
+const CREATE_GENERATION = `
+if not generation then
+  generation = ARGV[2]
+  redis.call('SET', KEYS[1], generation, 'PX', metaTtl)
+  for i = 2, 3 do
+    redis.call('UNLINK', KEYS[i])
+    redis.call('ZADD', KEYS[i], 0, '\\0' .. generation)
+    redis.call('PEXPIRE', KEYS[i], metaTtl)
+  end
+end
+`;
+
+/** Removes up to `reaped` names of entries and placeholders that have expired. The sentinel's score is among theirs. */
+const REAP = `
+local function unindex(name)
+  redis.call('ZREM', KEYS[3], name)
+  redis.call('ZREM', KEYS[2], name)
+end
+local expiredFor = now - ${REAP_GRACE_MS}
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], -expiredFor, expiredFor, 'LIMIT', 0, reaped + 1)) do
+  if string.byte(name) ~= 0 then unindex(name) end
+end
+`;
+
+/** Functions that read the header of an entry. Lua counts from 1. */
+const HEADER = `
+local function header(key)
+  local text = redis.call('GETRANGE', key, 0, ${LEASED_BODY_AT - 1})
+  if not generation or string.sub(text, 1, ${GENERATION_BYTES}) ~= generation then return {flags = ''} end
+  return {
+    flags = string.sub(text, ${GENERATION_BYTES + 1}, ${GENERATION_BYTES + 1}),
+    expiry = tonumber(string.sub(text, ${EXPIRY_AT + 1}, ${LEASE_AT})) or 0,
+    token = string.sub(text, ${LEASE_AT + 1}, ${LEASE_EXPIRY_AT}),
+    leaseExpiry = tonumber(string.sub(text, ${LEASE_EXPIRY_AT + 1}, ${LEASE_EXPIRY_AT + 13})) or 0
+  }
+end
+local function isOneOf(flags, set) return flags ~= '' and string.find(set, flags, 1, true) end
 `;
 
 /** Extends the lives of the meta keys to those of entries that live for `ttl` milliseconds. */
@@ -121,51 +176,65 @@ end
 `;
 
 /**
- * Writes entries, removes expired names, and probes for evicted entries.
+ * Writes entries, removes expired names, and probes for evicted entries. An entry with a token is written only if the key holds a lease
+ * with this token.
  *
  * KEYS from the 4th: the entries to write, then the entries to probe.
  *
  * ARGV:
- * 1. the deadline in epoch milliseconds, by the server's clock
+ * 1. the deadline in epoch milliseconds, by the server's clock; empty if every entry has a token
  * 2. a new generation, used if the shard has none
  * 3. the number of entries to write
  * 4. the number of names to return for the next probe
  * 5. where that sample starts among the names that have not expired, from 0 to 1
- * 6. for each entry to write: TTL in milliseconds, name, head and body. The generation and the expiry are inserted.
+ * 6. for each entry to write: TTL and grace in milliseconds, name, head, lease fields and body. The generation and the expiry are
+ *    inserted.
  * 7. the names of the entries to probe
  *
- * Returns the number of probed entries that were evicted, then the sample. If the deadline has passed or is too far ahead, it writes
- * nothing and returns the server's time.
+ * Returns the number of probed entries that were evicted, the numbers of the entries whose lease has ended, then the sample. If the
+ * deadline has passed or is too far ahead, it writes nothing and returns the server's time.
+ *
+ * An entry keeps the token that it was written with, so that a repetition succeeds. It writes nothing: the entry may have been touched.
  */
-export const set = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}
+export const set = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}
 local last = 3 + tonumber(ARGV[3])
 local ttl = 0
-for i = 4, last do ttl = math.max(ttl, tonumber(ARGV[4 * i - 10])) end
-${EXTEND_META_KEYS}
-if not generation then
-  generation = ARGV[2]
-  redis.call('SET', KEYS[1], generation, 'PX', metaTtl)
-  for i = 2, 3 do
-    redis.call('UNLINK', KEYS[i])
-    redis.call('ZADD', KEYS[i], 0, '\\0' .. generation)
-    redis.call('PEXPIRE', KEYS[i], metaTtl)
-  end
+local isFill = true
+local function tokenOf(at)
+  local token = string.sub(ARGV[at + 4], 1, ${LEASE_EXPIRY_AT - LEASE_AT})
+  return token ~= '${NO_LEASE.slice(0, LEASE_EXPIRY_AT - LEASE_AT)}' and token ~= '' and token
 end
 for i = 4, last do
-  local at = 4 * i - 10
-  local expiry = string.format('%013.0f', now + tonumber(ARGV[at]))
-  redis.call('ZADD', KEYS[2], expiry, ARGV[at + 1])
-  redis.call('ZADD', KEYS[3], 0, ARGV[at + 1])
-  redis.call('SET', KEYS[i], generation .. ARGV[at + 2] .. expiry .. ARGV[at + 3], 'PX', ARGV[at])
+  local at = 6 * i - 18
+  ttl = math.max(ttl, ARGV[at] + ARGV[at + 1])
+  isFill = isFill and tokenOf(at)
 end
-local function unindex(name)
-  redis.call('ZREM', KEYS[3], name)
-  redis.call('ZREM', KEYS[2], name)
+${EXTEND_META_KEYS}
+if not isFill then
+${CREATE_GENERATION}
+end
+local lost = {}
+for i = 4, last do
+  local at = 6 * i - 18
+  local token = tokenOf(at)
+  local writes = true
+  if token then
+    local entry = header(KEYS[i])
+    local isOurs = isOneOf(entry.flags, '${LEASE_FLAGS}') and entry.token == token
+    writes = isOurs and entry.leaseExpiry > now
+    if not writes and not (isOurs and entry.leaseExpiry == 0) then lost[#lost + 1] = i - 3 end
+  end
+  if writes then
+    local name = ARGV[at + 2]
+    local expiry = string.format('%013.0f', now + ARGV[at])
+    local life = ARGV[at] + ARGV[at + 1]
+    redis.call('ZADD', KEYS[2], string.format('%.0f', now + life), name)
+    redis.call('ZADD', KEYS[3], 0, name)
+    redis.call('SET', KEYS[i], generation .. ARGV[at + 3] .. expiry .. ARGV[at + 4] .. ARGV[at + 5], 'PX', string.format('%.0f', life))
+  end
 end
 local reaped = ${REAPED_PER_SET} * (last - 3)
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(0', now - ${REAP_GRACE_MS}, 'LIMIT', 0, reaped)) do
-  unindex(name)
-end
+${REAP}
 local evicted = 0
 for i = last + 1, #KEYS do
   local name = ARGV[#ARGV - #KEYS + i]
@@ -176,31 +245,103 @@ for i = last + 1, #KEYS do
   end
 end
 local sampleCount = tonumber(ARGV[4])
-if sampleCount == 0 then return {evicted} end
+if sampleCount == 0 then return {evicted, lost} end
 local expired = redis.call('ZCOUNT', KEYS[2], '-inf', now)
 local start = expired + math.floor((redis.call('ZCARD', KEYS[2]) - expired) * tonumber(ARGV[5]))
-return {evicted, unpack(redis.call('ZRANGE', KEYS[2], start, start + sampleCount - 1))}
+return {evicted, lost, unpack(redis.call('ZRANGE', KEYS[2], start, start + sampleCount - 1))}
+`);
+
+/**
+ * Grants leases on entries that have no fresh value.
+ *
+ * KEYS from the 4th: the entries. ARGV: the deadline and a new generation as in `set`, the lease time in seconds, then for each entry the
+ * token and the name.
+ *
+ * Returns the generation, then for each entry 1 if the lease was granted, else 0, and the entry. A lease that was granted with the same
+ * token is granted again. If the deadline has passed or is too far ahead, it changes nothing and returns the server's time: a late lease
+ * could bring back a token, and so the right to set a value that has been invalidated meanwhile.
+ *
+ * The lease on a stale value ends with its grace at the latest, since the entry then expires.
+ */
+export const lease = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}
+local seconds = tonumber(ARGV[3])
+local ttl = seconds * 1000
+${EXTEND_META_KEYS}
+${CREATE_GENERATION}
+local function leaseFields(token, seconds)
+  return token .. string.format('%013.0f', now + seconds * 1000) .. string.format('%03.0f', seconds)
+end
+local reply = {generation}
+for i = 4, #KEYS do
+  local token, name = ARGV[2 * i - 4], ARGV[2 * i - 3]
+  local entry = header(KEYS[i])
+  local isPlaceholder = entry.flags == '${PLACEHOLDER}'
+  local isStale = isOneOf(entry.flags, '${GRACE_FLAGS}') and entry.expiry <= now
+  local isFresh = isOneOf(entry.flags, '${VALUE_FLAGS}') and not isStale
+  local isHeld = (isPlaceholder or isStale) and entry.leaseExpiry > now
+  local granted = isHeld and entry.token == token
+  if not isFresh and not isHeld then
+    granted = true
+    local left = isStale and math.floor(redis.call('PTTL', KEYS[i]) / 1000) or 0
+    if left > 0 then
+      redis.call('SETRANGE', KEYS[i], ${LEASE_AT}, leaseFields(token, math.min(seconds, left)))
+    else
+      redis.call('ZADD', KEYS[2], string.format('-%.0f', now + ttl), name)
+      redis.call('ZADD', KEYS[3], 0, name)
+      local placeholder = generation .. '${PLACEHOLDER}' .. string.rep('0', ${LEASE_AT - TTL_AT}) .. leaseFields(token, seconds)
+      redis.call('SET', KEYS[i], placeholder, 'PX', string.format('%.0f', ttl))
+    end
+  end
+  reply[#reply + 1] = granted and 1 or 0
+  reply[#reply + 1] = redis.call('GET', KEYS[i])
+end
+local reaped = ${REAPED_PER_SET} * (#KEYS - 3)
+${REAP}
+return reply
+`);
+
+/**
+ * Ends a lease. KEYS[4]: the entry. ARGV: the token, the name. A placeholder is removed. A stale value remains, so that another lease can
+ * be granted on it.
+ */
+export const release = script(`${NOW}${UNPACK}${REPAIR_INDEXES}${HEADER}
+local entry = header(KEYS[4])
+if not isOneOf(entry.flags, '${LEASE_FLAGS}') or entry.token ~= ARGV[1] or entry.leaseExpiry == 0 then return 0 end
+if entry.flags ~= '${PLACEHOLDER}' then
+  redis.call('SETRANGE', KEYS[4], ${LEASE_AT}, '${NO_LEASE}')
+  return 1
+end
+redis.call('UNLINK', KEYS[4])
+redis.call('ZREM', KEYS[3], ARGV[2])
+redis.call('ZREM', KEYS[2], ARGV[2])
+${DELETE_IF_EMPTY}
+return 1
 `);
 
 /**
  * Changes the TTL of a live entry. KEYS[4]: the entry. ARGV: the deadline as in `set`, the TTL in milliseconds, the encoded TTL, the
- * name.
+ * name. The grace stays as long as it was.
  *
  * Returns {1}, or {0} if there is no live entry. If the deadline has passed or is too far ahead, it changes nothing and returns the
  * server's time. An entry must never outlive its name in the expiry index, so a longer TTL is indexed first and a shorter one last.
  */
-export const touch = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}
-if not generation then return {0} end
-local head = redis.call('GETRANGE', KEYS[4], 0, ${GENERATION_BYTES})
-if ${FLAGS.map((flags) => `head ~= generation .. '${flags}'`).join(' and ')} then return {0} end
+export const touch = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}
+local entry = header(KEYS[4])
+if not isOneOf(entry.flags, '${VALUE_FLAGS}') then return {0} end
 local ttl = tonumber(ARGV[2])
-${EXTEND_META_KEYS}
 local expiry = string.format('%013.0f', now + ttl)
+if isOneOf(entry.flags, '${GRACE_FLAGS}') then
+  if entry.expiry <= now then return {0} end
+  -- Whole seconds were set. The two clocks of the server may differ by a millisecond.
+  ttl = ttl + 1000 * math.floor((redis.call('PTTL', KEYS[4]) + now - entry.expiry) / 1000 + 0.5)
+end
+${EXTEND_META_KEYS}
+local score = string.format('%.0f', now + ttl)
 local shorter = (tonumber(redis.call('ZSCORE', KEYS[2], ARGV[4])) or 0) > now + ttl
-if not shorter then redis.call('ZADD', KEYS[2], expiry, ARGV[4]) end
+if not shorter then redis.call('ZADD', KEYS[2], score, ARGV[4]) end
 redis.call('SETRANGE', KEYS[4], ${TTL_AT}, ARGV[3] .. expiry)
-redis.call('PEXPIRE', KEYS[4], ARGV[2])
-if shorter then redis.call('ZADD', KEYS[2], expiry, ARGV[4]) end
+redis.call('PEXPIRE', KEYS[4], string.format('%.0f', ttl))
+if shorter then redis.call('ZADD', KEYS[2], score, ARGV[4]) end
 return {1}
 `);
 
@@ -215,21 +356,33 @@ ${DELETE_IF_EMPTY}
 return live
 `);
 
-/**
- * Removes entries. KEYS from the 4th: the entries; ARGV: their names, in the same order. Returns the number of live ones. Entries of an
- * earlier generation are not live, but are removed too.
- */
-export const remove = removalScript(`
+/** Sets `live` to the number of live entries, and removes the entries. */
+const UNLINK_COUNTED = `
 for i = 4, #KEYS do
-  if generation and redis.call('GETRANGE', KEYS[i], 0, ${GENERATION_BYTES - 1}) == generation then live = live + 1 end
+  local head = redis.call('GETRANGE', KEYS[i], 0, ${GENERATION_BYTES})
+  local isLive = string.sub(head, 1, ${GENERATION_BYTES}) == generation and string.sub(head, -1) ~= '${PLACEHOLDER}'
+  if isLive then live = live + 1 end
 end
 redis.call('UNLINK', unpack(KEYS, 4))
-`);
+`;
 
-/** As `remove`, for names from an index: all of them are of the current generation, which need not be checked for each. */
+/**
+ * Removes entries. KEYS from the 4th: the entries; ARGV: their names, in the same order. Returns the number of live ones. Placeholders and
+ * entries of an earlier generation are not live, but are removed too.
+ */
+export const remove = removalScript(UNLINK_COUNTED);
+
+/**
+ * As `remove`, for names from an index: all of them are of the current generation, which need not be checked for each. If the shard has
+ * placeholders, the entries are checked.
+ */
 export const removeIndexed = removalScript(`
-local removed = redis.call('UNLINK', unpack(KEYS, 4))
-if generation then live = removed end
+if generation and redis.call('ZCOUNT', KEYS[2], '-inf', -now) > 0 then
+  ${UNLINK_COUNTED}
+else
+  local removed = redis.call('UNLINK', unpack(KEYS, 4))
+  if generation then live = removed end
+end
 `);
 
 /**

@@ -3,6 +3,8 @@ import type { Config } from '../../config/config.ts';
 import { BackendUnavailableError } from '../../errors.ts';
 import type { Log } from '../../log/log.ts';
 import type { Glob } from '../glob.ts';
+import { newId } from '../id.ts';
+import { type LeaseResult, MIN_RETRY_MS, retryAfterMs } from '../lease.ts';
 import {
   type CacheStore,
   type Hit,
@@ -10,6 +12,7 @@ import {
   type Item,
   noObserver,
   type ServerState,
+  type SetOptions,
   type StoreObserver,
   takeWithinBytes,
   type Usage,
@@ -17,16 +20,18 @@ import {
 import { clearShard } from './clear.ts';
 import { Connection } from './connection/connection.ts';
 import { accessSource } from './connection/credentials.ts';
+import { refusesWrites } from './connection/errors.ts';
 import { type ConnectionProfile, profileFor } from './connection/profiles.ts';
 import { awaitAll, sendTogether } from './connection/send.ts';
-import { decodeEntry } from './entry.ts';
+import { decodeEntry, type StoredEntry } from './entry.ts';
 import { invalidateShard } from './invalidate.ts';
 import { byShard, type Shard, shardsOf } from './keyspace.ts';
 import { remove } from './scripts.ts';
+import { ServerClock } from './server-clock.ts';
 import { readServerStates } from './server-state.ts';
 import { usageOf } from './usage.ts';
 import { createRemovalExecutor, type RemovalExecutor, requireWait } from './wait-replicas.ts';
-import { type StoreSettings, Writer } from './writer.ts';
+import { type GrantReply, type StoreSettings, Writer } from './writer.ts';
 
 /**
  * The share of reads that also read the shard's indexes. A server that evicts the least recently used keys would otherwise evict the
@@ -52,7 +57,7 @@ export async function openRedisStore(
   const ownConnection = waitReplicas > 0 && !config.onLambda;
   const removals = createRemovalExecutor(ownConnection ? connect() : connection, waitReplicas);
   const store = new RedisStore(config, connection, removals, observer);
-  const starting = [store.learnClock(), waitReplicas > 0 ? requireWait(connection) : undefined];
+  const starting = [store.readClock(), waitReplicas > 0 ? requireWait(connection) : undefined];
   await Promise.all(starting).catch(async (error: unknown) => {
     // The connection has logged the reason.
     if (error instanceof BackendUnavailableError) return;
@@ -68,6 +73,7 @@ export class RedisStore implements CacheStore {
   readonly #settings: StoreSettings;
   readonly #connection: Connection;
   readonly #removals: RemovalExecutor;
+  readonly #clock: ServerClock;
   readonly #writer: Writer;
 
   constructor(
@@ -79,7 +85,8 @@ export class RedisStore implements CacheStore {
     this.#settings = settings;
     this.#connection = connection;
     this.#removals = removals;
-    this.#writer = new Writer(settings, connection, observer);
+    this.#clock = new ServerClock(connection);
+    this.#writer = new Writer(settings, connection, this.#clock, observer);
   }
 
   async get(tenant: string, key: string): Promise<Hit | undefined> {
@@ -88,12 +95,28 @@ export class RedisStore implements CacheStore {
     return hit;
   }
 
-  set(tenant: string, key: string, value: string, ttlSeconds: number): Promise<void> {
-    return this.setMany(tenant, [{ key, value, ttlSeconds }]);
+  async set(
+    tenant: string,
+    key: string,
+    value: string,
+    ttlSeconds: number,
+    options: SetOptions = {},
+  ): Promise<boolean> {
+    const [wasSet] = await this.setMany(tenant, [{ key, value, ttlSeconds, ...options }]);
+    return wasSet === true;
   }
 
   touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean> {
     return this.#writer.touch(tenant, key, ttlSeconds);
+  }
+
+  async lease(tenant: string, key: string, leaseSeconds: number): Promise<LeaseResult> {
+    const [result] = await this.leaseMany(tenant, [key], leaseSeconds, Number.POSITIVE_INFINITY);
+    return result as LeaseResult;
+  }
+
+  release(tenant: string, key: string, token: string): Promise<void> {
+    return this.#writer.release(tenant, key, token);
   }
 
   async delete(tenant: string, key: string): Promise<boolean> {
@@ -101,32 +124,45 @@ export class RedisStore implements CacheStore {
   }
 
   async getMany(tenant: string, keys: readonly string[], maxBytes: number): Promise<(Hit | undefined)[]> {
-    const groups = byShard(tenant, keys, (key) => key, this.#settings.shards);
-    const reads = groups.map(({ shard, items }) => {
-      const read = [shard.generation, ...shard.entryKeys(items)];
-      if (Math.random() < INDEX_TOUCH_RATIO) read.push(shard.expiryIndex, shard.nameIndex);
-      return read;
-    });
-    const replies = await this.#connection.run(
-      (client) =>
-        sendTogether(
-          client,
-          reads.map((read) => () => client.mgetBuffer(read)),
-        ),
-      { command: 'MGET' },
-    );
-    const found: [entry: Buffer | null, generation: Buffer | null][] = new Array(keys.length);
-    for (const [i, { indexes }] of groups.entries()) {
-      const [generation = null, ...entries] = replies[i] ?? [];
-      for (const [j, index] of indexes.entries()) found[index] = [entries[j] ?? null, generation];
-    }
-    const nowEpochMs = Date.now();
-    return takeWithinBytes(maxBytes, found, ([entry, generation]) =>
-      decodeEntry(entry, generation, nowEpochMs),
-    );
+    const hitOf = (entry: StoredEntry | undefined) => (entry?.hit?.ttl ? entry.hit : undefined);
+    const entries = await this.#read(tenant, keys, maxBytes);
+    return entries.map(hitOf);
   }
 
-  setMany(tenant: string, items: readonly Item[]): Promise<void> {
+  async leaseMany(
+    tenant: string,
+    keys: readonly string[],
+    leaseSeconds: number,
+    maxBytes: number,
+    check: (hits: (Hit | undefined)[]) => void = () => {},
+  ): Promise<LeaseResult[]> {
+    const entries = await this.#read(tenant, keys, maxBytes);
+    check(entries.map((entry) => entry?.hit));
+    const nowEpochMs = this.#clock.nowEpochMs;
+    const isOpen = (entry: StoredEntry | undefined) =>
+      !entry || (entry.lease && entry.lease.expiryEpochMs <= nowEpochMs);
+    const openKeys = entries.length < keys.length ? [] : keys.filter((_, index) => isOpen(entries[index]));
+    const tokens = new Map(openKeys.map((key) => [key, newId()]));
+    const grants = tokens.size > 0 ? await this.#grant(tenant, tokens, leaseSeconds) : undefined;
+    let leftBytes = entries.reduce((left, entry) => left - (entry?.hit?.bytes ?? 0), maxBytes);
+    return entries.map((entry, index) => {
+      const key = keys[index] as string;
+      const token = tokens.get(key);
+      if (token === undefined) return answerOf(entry, nowEpochMs);
+      const grant = grants?.get(key);
+      // Without a reply, no lease can be stored: the caller shall produce the value.
+      if (!grant) return { hit: entry?.hit };
+      const current = decodeEntry(grant.entry, grant.generation, nowEpochMs);
+      if (grant.granted)
+        return { hit: current?.hit, lease: { token, ttlSeconds: current?.lease?.seconds ?? 0 } };
+      // Another caller set the value between the two round trips. `check` has not seen it, and escaping at most doubles its length.
+      leftBytes -= current?.hit?.bytes ?? 0;
+      if (keys.length > 1 && current?.hit && leftBytes < maxBytes / 2) return { retryAfterMs: MIN_RETRY_MS };
+      return answerOf(current, nowEpochMs);
+    });
+  }
+
+  setMany(tenant: string, items: readonly Item[]): Promise<boolean[]> {
     return this.#writer.write(tenant, items);
   }
 
@@ -186,13 +222,65 @@ export class RedisStore implements CacheStore {
     await Promise.all([this.#connection.close(), this.#removals.connection.close()]);
   }
 
-  /** See `Writer`. */
-  learnClock(): Promise<void> {
-    return this.#writer.learnClock();
+  /** See `ServerClock`. */
+  readClock(): Promise<void> {
+    return this.#clock.read();
+  }
+
+  /** Reads entries in one round trip. See `takeWithinBytes` for the length of the result. */
+  async #read(
+    tenant: string,
+    keys: readonly string[],
+    maxBytes: number,
+  ): Promise<(StoredEntry | undefined)[]> {
+    const groups = byShard(tenant, keys, (key) => key, this.#settings.shards);
+    const reads = groups.map(({ shard, items }) => {
+      const read = [shard.generation, ...shard.entryKeys(items)];
+      if (Math.random() < INDEX_TOUCH_RATIO) read.push(shard.expiryIndex, shard.nameIndex);
+      return read;
+    });
+    const replies = await this.#connection.run(
+      (client) =>
+        sendTogether(
+          client,
+          reads.map((read) => () => client.mgetBuffer(read)),
+        ),
+      { command: 'MGET' },
+    );
+    const found: [entry: Buffer | null, generation: Buffer | null][] = new Array(keys.length);
+    for (const [i, { indexes }] of groups.entries()) {
+      const [generation = null, ...entries] = replies[i] ?? [];
+      for (const [j, index] of indexes.entries()) found[index] = [entries[j] ?? null, generation];
+    }
+    const { nowEpochMs } = this.#clock;
+    return takeWithinBytes(
+      maxBytes,
+      found,
+      ([entry, generation]) => decodeEntry(entry, generation, nowEpochMs),
+      (entry) => entry?.hit,
+    );
+  }
+
+  /** @returns undefined if the backend refuses writes */
+  #grant(
+    tenant: string,
+    tokens: ReadonlyMap<string, string>,
+    leaseSeconds: number,
+  ): Promise<Map<string, GrantReply> | undefined> {
+    return this.#writer.lease(tenant, tokens, leaseSeconds).catch((error: unknown) => {
+      if (refusesWrites(error)) return undefined;
+      throw error;
+    });
   }
 
   /** Runs work for all shards at the same time. All are awaited even if one fails: an abandoned command would harm the connection later. */
   #onEveryShard<T>(tenant: string, work: (shard: Shard) => Promise<T>): Promise<T[]> {
     return awaitAll(shardsOf(tenant, this.#settings.shards).map(work));
   }
+}
+
+/** The answer to a lease request that gets no lease: a fresh value, or one on which another caller has the lease. */
+function answerOf(entry: StoredEntry | undefined, nowEpochMs: number): LeaseResult {
+  if (entry?.hit || !entry?.lease) return { hit: entry?.hit };
+  return { retryAfterMs: retryAfterMs(entry.lease, nowEpochMs) };
 }

@@ -1,66 +1,138 @@
 import type { Config } from '../../config/config.ts';
 import { BackendUnavailableError } from '../../errors.ts';
-import { type Item, noObserver, type StoreObserver } from '../store.ts';
+import { newId } from '../id.ts';
+import type { Item, StoreObserver } from '../store.ts';
 import type { Connection } from './connection/connection.ts';
 import { type Argument, evaluate, sendTogether } from './connection/send.ts';
 import { WriteDeadline } from './deadlines.ts';
-import { encodeEntry, encodeTtl, newGeneration } from './entry.ts';
+import { encodeEntry, encodeTtl } from './entry.ts';
 import { EvictionProbe, type Probe } from './eviction-probe.ts';
-import { byShard, type Shard, type ShardItems } from './keyspace.ts';
-import { set, touch } from './scripts.ts';
+import { byShard, type Shard, type ShardItems, shardOf } from './keyspace.ts';
+import { lease, release, set, touch } from './scripts.ts';
+import type { ServerClock } from './server-clock.ts';
 
 export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'>;
-
-/** After this time without a reply, a server or a proxy may have closed the connection as idle. */
-const MAX_SILENCE_MS = 30_000;
 
 /** The encoded entries of one shard. */
 interface Write {
   shard: Shard;
   keys: (string | Buffer)[];
-  /** Four arguments for each entry: TTL in milliseconds, name, head, body. */
+  /** Six arguments for each entry: TTL and grace in milliseconds, name, head, lease fields, body. */
   args: Argument[];
+  /** The entries' indexes among the items of all shards. */
+  indexes: number[];
   /** By how many bytes compression made the values smaller. */
   savedBytes: number;
 }
 
+/** The reply to a lease request for one key. */
+export interface GrantReply {
+  granted: boolean;
+  generation: Buffer;
+  entry: Buffer | null;
+}
+
 /**
- * Writes entries and changes their TTLs.
+ * Writes entries, changes their TTLs, and grants leases.
  *
- * Late writes are rejected. Each set and touch carries a deadline, which the script checks against the server's clock. A set that timed
- * out or was retried therefore cannot apply after a later invalidation, nor a touch after a later set.
+ * Late writes are rejected. Each set, touch and lease carries a deadline, which the script checks against the server's clock. A set that
+ * timed out or was retried therefore cannot apply after a later invalidation, nor a touch after a later set.
+ *
+ * Sets with a lease need no deadline: whatever they must not apply after ends the lease.
  */
 export class Writer {
   readonly #settings: StoreSettings;
   readonly #connection: Connection;
+  readonly #clock: ServerClock;
   readonly #observer: StoreObserver;
   readonly #evictionProbe = new EvictionProbe();
-  /** The server's clock minus ours, in milliseconds; undefined until it is known. */
-  #clockOffsetMs: number | undefined;
 
-  constructor(settings: StoreSettings, connection: Connection, observer = noObserver) {
-    this.#observer = observer;
+  constructor(settings: StoreSettings, connection: Connection, clock: ServerClock, observer: StoreObserver) {
     this.#settings = settings;
     this.#connection = connection;
+    this.#clock = clock;
+    this.#observer = observer;
   }
 
-  /** @throws BackendUnavailableError */
-  async write(tenant: string, items: readonly Item[]): Promise<void> {
+  /** @returns for each item whether it was set: false if its lease has ended @throws BackendUnavailableError */
+  async write(tenant: string, items: readonly Item[]): Promise<boolean[]> {
     const { shards, compressMinBytes } = this.#settings;
     let writes = byShard(tenant, items, ({ key }) => key, shards).map((group) =>
       encodeWrite(group, compressMinBytes),
     );
     for (const { savedBytes } of writes) if (savedBytes > 0) this.#observer.compressed(savedBytes);
+    const wasSet = items.map(() => true);
+    if (items.every(({ lease }) => lease !== undefined)) {
+      await this.#send(writes, undefined, wasSet);
+    } else {
+      await this.#beforeDeadline(async (deadline) => {
+        const { rejected, serverEpochMs } = await this.#send(writes, deadline, wasSet);
+        writes = rejected;
+        return serverEpochMs;
+      });
+    }
+    return wasSet;
+  }
+
+  /**
+   * Requests leases on keys that have no fresh value.
+   *
+   * @param tokens of the leases, by key. A retry must not find its own lease held by another token.
+   * @returns the reply for each key
+   * @throws BackendUnavailableError
+   */
+  async lease(
+    tenant: string,
+    tokens: ReadonlyMap<string, string>,
+    leaseSeconds: number,
+  ): Promise<Map<string, GrantReply>> {
+    const granted = new Map<string, GrantReply>();
+    let groups = byShard(tenant, [...tokens], ([key]) => key, this.#settings.shards);
     await this.#beforeDeadline(async (deadline) => {
-      const { rejected, serverEpochMs } = await this.#send(writes, deadline);
-      writes = rejected;
+      const replies = await this.#connection.run(
+        (client) => {
+          const common = [this.#serverDeadline(deadline), newId(), leaseSeconds];
+          return sendTogether(
+            client,
+            groups.map(({ shard, items }) => () => {
+              const keys = [...shard.metaKeys, ...shard.entryKeys(items.map(([key]) => key))];
+              const args = items.flatMap(([key, token]) => [token, key]);
+              return evaluate(client, lease, keys, [...common, ...args]);
+            }),
+          );
+        },
+        { deadlineMonotonicMs: deadline.monotonicMs },
+      );
+      let serverEpochMs: number | undefined;
+      groups = groups.filter(({ items }, i) => {
+        const reply = replies[i];
+        if (!Array.isArray(reply)) {
+          serverEpochMs = Math.max(serverEpochMs ?? 0, Number(reply));
+          return true;
+        }
+        const [generation, ...grants] = reply as [Buffer, ...(number | Buffer | null)[]];
+        for (const [j, [key]] of items.entries()) {
+          const entry = grants[2 * j + 1] as Buffer | null;
+          granted.set(key, { granted: grants[2 * j] === 1, generation, entry });
+        }
+        return false;
+      });
       return serverEpochMs;
     });
+    return granted;
+  }
+
+  /** @throws BackendUnavailableError */
+  async release(tenant: string, key: string, token: string): Promise<void> {
+    const shard = shardOf(tenant, key, this.#settings.shards);
+    await this.#connection.run((client) =>
+      evaluate(client, release, [...shard.metaKeys, shard.entryKey(key)], [token, key]),
+    );
   }
 
   /** @returns false if there is no live entry @throws BackendUnavailableError */
   async touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean> {
-    const [{ shard }] = byShard(tenant, [key], (key) => key, this.#settings.shards) as [ShardItems<string>];
+    const shard = shardOf(tenant, key, this.#settings.shards);
     let found = false;
     await this.#beforeDeadline(async (deadline) => {
       const reply = await this.#connection.run(
@@ -84,16 +156,11 @@ export class Writer {
    */
   async #beforeDeadline(send: (deadline: WriteDeadline) => Promise<number | undefined>): Promise<void> {
     const deadline = new WriteDeadline(this.#connection.profile);
-    // While the offset is unknown, a server whose clock is behind would accept late sets. After a pause, TIME also checks the connection:
-    // a write that hits a dead connection must wait for the deadline of its abandoned attempt.
-    const silentMs = Date.now() - this.#connection.lastReplyEpochMs;
-    if (this.#clockOffsetMs === undefined || silentMs > MAX_SILENCE_MS) {
-      await this.learnClock(deadline.monotonicMs);
-    }
+    await this.#clock.beAccurate(deadline.monotonicMs);
     let rejectedAtEpochMs = await send(deadline);
     if (rejectedAtEpochMs !== undefined && Date.now() < deadline.epochMs) {
       // Not late by our clock: the offset has changed.
-      this.#clockOffsetMs = rejectedAtEpochMs - Date.now();
+      this.#clock.set(rejectedAtEpochMs);
       rejectedAtEpochMs = await send(deadline);
     }
     if (rejectedAtEpochMs !== undefined) {
@@ -102,34 +169,26 @@ export class Writer {
     await deadline.waitForAbandonedAttempts(this.#connection.lastLossMonotonicMs);
   }
 
-  /**
-   * Reads the server's time, which the deadlines of sets are relative to.
-   *
-   * @param deadlineMonotonicMs by `performance.now()`. Default: the operation timeout from now.
-   */
-  async learnClock(deadlineMonotonicMs?: number): Promise<void> {
-    const [seconds, microseconds] = await this.#connection.run((client) => client.time(), {
-      deadlineMonotonicMs,
-      command: 'TIME',
-    });
-    this.#clockOffsetMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - Date.now();
-  }
-
   /** The deadline of an attempt that is sent now, in epoch milliseconds by the server's clock. */
   #serverDeadline(deadline: WriteDeadline): number {
-    return deadline.startAttempt() + (this.#clockOffsetMs ?? 0);
+    return this.#clock.toServer(deadline.startAttempt());
   }
 
-  /** @returns the writes that the server rejected as late; if there are any, also its time in epoch milliseconds */
+  /**
+   * @param deadline undefined if every item has a lease
+   * @param wasSet is set to false for the items whose leases have ended
+   * @returns the writes that the server rejected as late; if there are any, also its time in epoch milliseconds
+   */
   async #send(
     writes: Write[],
-    deadline: WriteDeadline,
+    deadline: WriteDeadline | undefined,
+    wasSet: boolean[],
   ): Promise<{ rejected: Write[]; serverEpochMs: number | undefined }> {
-    const generation = newGeneration();
+    const generation = newId();
     const probes = writes.map(({ shard }) => this.#evictionProbe.next(shard.generation));
     const replies = await this.#connection.run(
       (client) => {
-        const serverDeadline = this.#serverDeadline(deadline);
+        const serverDeadline = deadline ? this.#serverDeadline(deadline) : '';
         return sendTogether(
           client,
           writes.map(({ shard, keys, args }, i) => () => {
@@ -143,14 +202,15 @@ export class Writer {
           }),
         );
       },
-      { deadlineMonotonicMs: deadline.monotonicMs },
+      { deadlineMonotonicMs: deadline?.monotonicMs },
     );
     const rejected: Write[] = [];
     let serverEpochMs: number | undefined;
     for (const [i, write] of writes.entries()) {
       const reply = replies[i];
       if (Array.isArray(reply)) {
-        const [evictedCount, ...sample] = reply as [number, ...Buffer[]];
+        const [evictedCount, lost, ...sample] = reply as [number, number[], ...Buffer[]];
+        for (const number of lost) wasSet[write.indexes[number - 1] as number] = false;
         this.#evictionProbe.record(write.shard.generation, probes[i] as Probe, evictedCount, sample);
       } else {
         rejected.push(write);
@@ -161,12 +221,13 @@ export class Writer {
   }
 }
 
-function encodeWrite({ shard, items }: ShardItems<Item>, compressMinBytes: number): Write {
-  const write: Write = { shard, keys: [], args: [], savedBytes: 0 };
-  for (const { key, value, ttlSeconds } of items) {
-    const { head, body, savedBytes } = encodeEntry(value, ttlSeconds, compressMinBytes);
+function encodeWrite({ shard, items, indexes }: ShardItems<Item>, compressMinBytes: number): Write {
+  const write: Write = { shard, keys: [], args: [], indexes, savedBytes: 0 };
+  for (const item of items) {
+    const { head, leaseFields, body, savedBytes } = encodeEntry(item, compressMinBytes);
+    const { key, ttlSeconds, graceSeconds = 0 } = item;
     write.keys.push(shard.entryKey(key));
-    write.args.push(ttlSeconds * 1000, key, head, body);
+    write.args.push(ttlSeconds * 1000, graceSeconds * 1000, key, head, leaseFields, body);
     write.savedBytes += savedBytes;
   }
   return write;

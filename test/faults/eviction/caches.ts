@@ -41,7 +41,9 @@ export async function serviceCache(policy: Policy, maxMemoryBytes: number): Prom
   return {
     ...small,
     get: async ({ tenant, key }) => (await store.get(tenant, key))?.value,
-    set: ({ tenant, key }, value) => store.set(tenant, key, value, TTL_SECONDS),
+    set: async ({ tenant, key }, value) => {
+      await store.set(tenant, key, value, TTL_SECONDS);
+    },
     async stop() {
       await store.close();
       await small.stop();

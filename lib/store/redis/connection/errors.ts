@@ -12,15 +12,11 @@ const TRANSIENT_REPLIES = [
   'BUSY',
 ];
 
+/** The replies of a server that can be read but not written. */
+const REFUSED_WRITES = ['OOM', 'Out of memory', 'MISCONF', 'NOREPLICAS'];
+
 /** Errors that last until an operator intervenes. */
-const LASTING_REPLIES = [
-  'OOM',
-  'NOPERM',
-  'MISCONF',
-  'Out of memory',
-  'NOREPLICAS',
-  'ERR max number of clients',
-];
+const LASTING_REPLIES = [...REFUSED_WRITES, 'NOPERM', 'ERR max number of clients'];
 
 /** Messages of ioredis for a command that had no connection, or lost it. These errors have no code. */
 const DISCONNECTED = [
@@ -124,6 +120,16 @@ export function describeError(error: Error, where: string): string {
   // If all addresses of a host refuse the connection, Node's error has no message, but an error for each address.
   const { errors = [] } = error as Partial<AggregateError>;
   return error.message || errors.map((each) => each.message).join(', ') || error.name;
+}
+
+/** True if an operation failed because the server refuses writes: it is full, or its configuration forbids them now. */
+export function refusesWrites(error: unknown): boolean {
+  const { cause } = error as { cause?: unknown };
+  return (
+    error instanceof BackendUnavailableError &&
+    cause instanceof Error &&
+    startsWithOneOf(cause.message, REFUSED_WRITES)
+  );
 }
 
 /** Returns `BackendUnavailableError` for an error of the backend or the connection to it, and other errors unchanged. */
