@@ -52,9 +52,14 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
     { weight: 4, arbitrary: fc.constantFrom(...KEYS) },
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 5 }),
   );
+  // Few, so that leases, fills and removals meet.
+  const leasedKey = fc.constantFrom('k', 'kk', 'k:1', '*', ':e:k');
   const value = fc.json();
   // Half of the entries live long, the others expire while the test runs.
   const ttl = fc.constantFrom(1, 1, 2, 1000, 1000, 1000);
+  const grace = fc.constantFrom(0, 0, 2, 1000);
+  const leaseSeconds = fc.constantFrom(1, 2, 300, 300);
+  const age = fc.constantFrom(0, 0, 0, 1);
   const keys = fc.array(key, { minLength: 1, maxLength: 12 });
   const items = fc.array(fc.tuple(key, value, ttl), { minLength: 1, maxLength: 12 });
   const pattern = fc.oneof(
@@ -64,7 +69,9 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
   return fc.oneof(
     {
       weight: 5,
-      arbitrary: fc.tuple(tenant, key, value, ttl).map(named('set', (model, ...args) => model.set(...args))),
+      arbitrary: fc
+        .tuple(tenant, key, value, ttl, grace)
+        .map(named('set', (model, ...args) => model.set(...args))),
     },
     { weight: 5, arbitrary: fc.tuple(tenant, key).map(named('get', (model, ...args) => model.get(...args))) },
     {
@@ -74,6 +81,34 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
     {
       weight: 3,
       arbitrary: fc.tuple(tenant, key, ttl).map(named('touch', (model, ...args) => model.touch(...args))),
+    },
+    {
+      weight: 6,
+      arbitrary: fc
+        .tuple(tenant, leasedKey, leaseSeconds)
+        .map(named('lease', (model, ...args) => model.lease(...args))),
+    },
+    {
+      weight: 5,
+      arbitrary: fc
+        .tuple(tenant, leasedKey, value, ttl, grace, age)
+        .map(named('fill', (model, ...args) => model.fill(...args))),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(tenant, keys, leaseSeconds)
+        .map(named('leaseMany', (model, ...args) => model.leaseMany(...args))),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(tenant, items).map(named('fillMany', (model, ...args) => model.fillMany(...args))),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(tenant, leasedKey, age)
+        .map(named('release', (model, ...args) => model.release(...args))),
     },
     {
       weight: 3,
