@@ -136,6 +136,40 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
   );
 };
 
+/** Steps on two keys of one tenant, so that leases, stale values, fills and removals of one key meet. */
+const leaseStep = (longestPassMs: number): fc.Arbitrary<Step> => {
+  const tenant = fc.constant('a');
+  const key = fc.constantFrom('k', 'k', 'k', 'kk');
+  const value = fc.nat().map(String);
+  const ttl = fc.constantFrom(1, 1, 1000);
+  const grace = fc.constantFrom(0, 2, 1000, 1000);
+  const leaseSeconds = fc.constantFrom(1, 1, 300);
+  const age = fc.constantFrom(0, 0, 0, 1);
+  const pass = fc.integer({ min: 1, max: longestPassMs }).map(passing);
+  const lease = fc
+    .tuple(tenant, key, leaseSeconds)
+    .map(named('lease', (model, ...args) => model.lease(...args)));
+  const fill = fc
+    .tuple(tenant, key, value, ttl, grace, age)
+    .map(named('fill', (model, ...args) => model.fill(...args)));
+  return fc.oneof(
+    { weight: 5, arbitrary: pass },
+    { weight: 6, arbitrary: lease },
+    { weight: 6, arbitrary: fill },
+    ...[
+      fc.tuple(tenant, key, value, ttl, grace).map(named('set', (model, ...args) => model.set(...args))),
+      fc.tuple(tenant, key, ttl).map(named('touch', (model, ...args) => model.touch(...args))),
+      fc.tuple(tenant, key).map(named('get', (model, ...args) => model.get(...args))),
+      fc.tuple(tenant, key).map(named('delete', (model, ...args) => model.delete(...args))),
+      fc.tuple(tenant, key, age).map(named('release', (model, ...args) => model.release(...args))),
+      fc
+        .tuple(tenant, fc.constantFrom('*', 'k*', 'kk*'))
+        .map(named('invalidate', (model, ...args) => model.invalidate(...args))),
+      fc.tuple(tenant).map(named('usage', (model, ...args) => model.usage(...args))),
+    ].map((arbitrary) => ({ weight: 1, arbitrary })),
+  );
+};
+
 /** A step that says what it is when a counterexample is printed. */
 function named<A extends [string, ...unknown[]]>(
   name: string,
@@ -170,23 +204,32 @@ function effort({ url }: Backend): Effort {
 }
 
 describe.each(everywhere)('a store, $name', (backend) => {
-  test('returns what a model of it allows, for any sequence of operations of any tenants', async () => {
-    const { lanes, runs, longestPassMs, slackMs } = effort(backend);
-    const opened = await backend.open();
-    const property = fc.asyncProperty(
-      fc.array(step(longestPassMs), { minLength: 5, maxLength: 60 }),
-      async (steps) => {
-        const model = new ModelledStore(opened, slackMs);
-        const run = newTenant();
-        for (const each of steps) await each(model, (name) => `${run}.${name}`);
-      },
-    );
-    try {
-      await Promise.all(
-        Array.from({ length: lanes }, () => fc.assert(property, { numRuns: runs, endOnFailure: lanes > 1 })),
+  test.each([
+    ['any sequence of operations of any tenants', step],
+    ['any sequence of leases, fills and removals of the same keys', leaseStep],
+  ])(
+    'returns what a model of it allows, for %s',
+    async (_, stepOf) => {
+      const { lanes, runs, longestPassMs, slackMs } = effort(backend);
+      const opened = await backend.open();
+      const property = fc.asyncProperty(
+        fc.array(stepOf(longestPassMs), { minLength: 5, maxLength: 60 }),
+        async (steps) => {
+          const model = new ModelledStore(opened, slackMs);
+          const run = newTenant();
+          for (const each of steps) await each(model, (name) => `${run}.${name}`);
+        },
       );
-    } finally {
-      await opened.store.close();
-    }
-  }, 600_000);
+      try {
+        await Promise.all(
+          Array.from({ length: lanes }, () =>
+            fc.assert(property, { numRuns: runs, endOnFailure: lanes > 1 }),
+          ),
+        );
+      } finally {
+        await opened.store.close();
+      }
+    },
+    600_000,
+  );
 });
