@@ -40,10 +40,10 @@ async function onNodes(url: string, command: [string, ...string[]]): Promise<voi
   });
 }
 
-const OPERATIONS = ['get', 'set', 'delete', 'invalidate'] as const;
+const OPERATIONS = ['get', 'set', 'lease', 'delete', 'invalidate'] as const;
 const KEYS = 8;
 
-/** Freezes four functions time and again, cuts what they are connected by, and invokes each. */
+/** Freezes five functions time and again, cuts what they are connected by, and invokes each. */
 async function freezeAndCut(backend: ProxiedBackend, order: Cut[]): Promise<Figures> {
   const functions: Partial<Record<(typeof OPERATIONS)[number], LambdaFunction>> = {};
   try {
@@ -65,6 +65,8 @@ async function freezeAndCut(backend: ProxiedBackend, order: Cut[]): Promise<Figu
       await Promise.all([
         load.ask(load.mix.set(tenant, key(0), 300)),
         load.ask({ operation: 'get', tenant, key: key(1) }),
+        load.ask(load.mix.lease(tenant, key(3))),
+        load.ask(load.mix.fill() ?? load.mix.lease(tenant, key(4))),
         load.ask({ operation: 'delete', tenant, key: key(5) }),
         load.ask({ operation: 'invalidate', tenant, pattern: `?:${(round + 2) % KEYS}` }),
       ]);
@@ -86,7 +88,7 @@ function orderOf(rounds: number, idle: number): Cut[] {
   return [...order, ...Array.from({ length: idle }, (): Cut => 'idle')];
 }
 
-/** Rounds in the short form and in the long one: of four functions each, so that the long ones have a thousand cycles together. */
+/** Rounds in the short form and in the long one: of five functions each, so that the long ones have a thousand cycles together. */
 const backends = [
   { name: 'frozen', what: 'its connection', start: proxiedServer, rounds: [9, 215] },
   {

@@ -9,6 +9,16 @@ export type Call = { tenant: string } & (
   | { operation: 'get' | 'delete'; key: string }
   | { operation: 'touch'; key: string; ttlSeconds: number }
   | { operation: 'set'; key: string; value: string; ttlSeconds: number }
+  | { operation: 'lease'; key: string; leaseSeconds: number }
+  | {
+      /** A set with a lease. */
+      operation: 'fill';
+      key: string;
+      value: string;
+      ttlSeconds: number;
+      graceSeconds: number;
+      token: string;
+    }
   | { operation: 'invalidate'; pattern: string }
   | { operation: 'clear' }
 );
@@ -68,6 +78,10 @@ function httpRequestOf(call: Call): { method: string; target: string; body?: str
       return { method: 'DELETE', target: `${API}?key=${encodeURIComponent(call.key)}` };
     case 'set':
       return { method: 'POST', target: API, body: bodyOfSet(call) };
+    case 'fill':
+      return { method: 'POST', target: API, body: bodyOfFill(call) };
+    case 'lease':
+      return { method: 'POST', target: `${API}/lease`, body: bodyOfLease(call) };
     case 'touch':
       return { method: 'POST', target: `${API}/touch`, body: bodyOfTouch(call) };
     case 'invalidate':
@@ -79,6 +93,12 @@ function httpRequestOf(call: Call): { method: string; target: string; body?: str
 
 const bodyOfSet = ({ key, value, ttlSeconds }: { key: string; value: string; ttlSeconds: number }) =>
   `{"key":${JSON.stringify(key)},"value":${value},"ttl":${ttlSeconds}}`;
+
+const bodyOfFill = (call: Call & { operation: 'fill' }) =>
+  bodyOfSet(call).replace(/}$/, `,"grace":${call.graceSeconds},"lease":"${call.token}"}`);
+
+const bodyOfLease = ({ key, leaseSeconds }: { key: string; leaseSeconds: number }) =>
+  JSON.stringify({ key, lease: leaseSeconds });
 
 const bodyOfTouch = ({ key, ttlSeconds }: { key: string; ttlSeconds: number }) =>
   JSON.stringify({ key, ttl: ttlSeconds });
@@ -124,6 +144,10 @@ export function eventOf(call: Call): [Operation, APIGatewayProxyEventV2] {
       return event(call.operation, { query: `key=${encodeURIComponent(call.key)}` });
     case 'set':
       return event('set', { body: bodyOfSet(call) });
+    case 'fill':
+      return event('set', { body: bodyOfFill(call) });
+    case 'lease':
+      return event('lease', { body: bodyOfLease(call) });
     case 'touch':
       return event('touch', { body: bodyOfTouch(call) });
     case 'invalidate':

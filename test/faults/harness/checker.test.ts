@@ -103,6 +103,18 @@ describe('what a read may return', () => {
       'what a touch that failed may have given more time',
       [set(1, [0, 1], { ttlSeconds: 1 }), touch(9, [2, 3], failed), read(1, [9000, 9001])],
     ],
+    [
+      'what was filled after an invalidation that began before its lease was answered',
+      [removal([0, 3]), set(1, [4, 5], { leasedAt: 2 }), read(1, [6, 7])],
+    ],
+    [
+      'what was filled by a set that failed, long after it began',
+      [set(1, [0, 1], { ...failed, leasedAt: 0, ttlSeconds: 1 }), read(1, [9000, 9001])],
+    ],
+    [
+      'a stale value, for a lease request',
+      [set(1, [0, 1], { ttlSeconds: 1 }), { ...read(1, [9000, 9001]), stale: true }],
+    ],
     ['what has a second left of grace', [set(1, [0, 1], { ttlSeconds: 1 }), read(1, [1999, 2000])]],
   ])('%s', (_, history) => {
     expect(check(history)).toMatchObject({ findings: [] });
@@ -123,6 +135,21 @@ describe('what a read may not return', () => {
       'what was invalidated by a short call within a long one',
       'stale',
       [set(1, [0, 1]), removal([0.5, 5]), removal([2, 3]), read(1, [6, 7])],
+    ],
+    [
+      'what was filled with a lease from before an invalidation',
+      'stale',
+      [removal([2, 3]), set(1, [4, 5], { leasedAt: 1 }), read(1, [6, 7])],
+    ],
+    [
+      'what was filled, by a set that failed, with a lease from before an invalidation',
+      'stale',
+      [removal([2, 3]), set(1, [4, 5], { ...failed, leasedAt: 1 }), read(1, [6, 7])],
+    ],
+    [
+      'what was filled with a lease from before another set',
+      'older',
+      [set(2, [2, 3]), set(1, [4, 5], { leasedAt: 1 }), read(1, [6, 7])],
     ],
     ['what was replaced before', 'older', [set(1, [0, 1]), set(2, [2, 3]), read(1, [4, 5])]],
     [

@@ -42,8 +42,15 @@ const TTL_SLACK_MS = 1000;
 
 /** Holds every read of a history against all that the caller had been told by then. */
 export function check(history: readonly HistoryEvent[]): Verdict {
-  const lastEffect = ({ began, ended, done }: SetEvent | TouchEvent) =>
-    done ? ended : Math.max(began + SET_WINDOW_MS, finite(ended));
+  const lastEffect = (event: SetEvent | TouchEvent) => {
+    const { began, ended, done } = event;
+    if (done) return ended;
+    // A set with a lease has no deadline.
+    if ('leasedAt' in event) return Number.POSITIVE_INFINITY;
+    return Math.max(began + SET_WINDOW_MS, finite(ended));
+  };
+  // Nothing can have replaced an entry between a lease and the set with it.
+  const earliestEffect = ({ began, leasedAt }: SetEvent) => leasedAt ?? began;
   const sets = new Map<number, SetEvent>();
   for (const event of history) if (event.kind === 'set') sets.set(event.version, event);
 
@@ -65,7 +72,7 @@ export function check(history: readonly HistoryEvent[]): Verdict {
     const seen: { read: ReadEvent; set: SetEvent }[] = [];
     for (const event of ofKey) {
       if (event.kind === 'removal' && event.done) removed.add(event.began, event.ended, event);
-      if (event.kind === 'set' && event.done) replaced.add(event.began, event.ended, event);
+      if (event.kind === 'set' && event.done) replaced.add(earliestEffect(event), event.ended, event);
       if (event.kind === 'touch') touches.push(event);
       if (event.kind !== 'read') continue;
       reads++;
@@ -80,16 +87,16 @@ export function check(history: readonly HistoryEvent[]): Verdict {
       } else {
         seen.push({ read: event, set });
         // Whatever was answered to the set: from here on it is known to have taken.
-        replaced.add(set.began, event.ended, event);
+        replaced.add(earliestEffect(set), event.ended, event);
       }
     }
     for (const { read, set } of seen) {
-      const last = lastEffect(set);
+      const last = set.leasedAt ?? lastEffect(set);
       const removal = removed.after(last, read.began);
       const replacement = replaced.after(last, read.began);
       if (removal) findings.push({ violation: 'stale', read, set, since: removal });
       else if (replacement) findings.push({ violation: 'older', read, set, since: replacement });
-      else if (read.began > latestEnd(set, touches, read) + TTL_SLACK_MS)
+      else if (!read.stale && read.began > latestEnd(set, touches, read) + TTL_SLACK_MS)
         findings.push({ violation: 'outlived', read, set });
     }
   }

@@ -13,6 +13,11 @@ export interface SetEvent extends Span {
   version: number;
   ttlSeconds: number;
   done: boolean;
+  /**
+   * For a set with a lease, when the lease was answered. It may be sent at any time and more than once, but it must not take effect after
+   * anything that removed or replaced the entry since then.
+   */
+  leasedAt?: number;
 }
 
 /** A touch. One that failed, or was not answered, may or may not have changed the TTL. */
@@ -35,13 +40,15 @@ export interface RemovalEvent extends Span {
   done: boolean;
 }
 
-/** A get that was answered with success. */
+/** A get or a lease request that was answered with success. */
 export interface ReadEvent extends Span {
   kind: 'read';
   tenant: string;
   key: string;
   /** The value's text; undefined: a miss. */
   value: string | undefined;
+  /** A lease request may return a value whose TTL has passed. */
+  stale?: boolean;
 }
 
 export type HistoryEvent = SetEvent | TouchEvent | RemovalEvent | ReadEvent;

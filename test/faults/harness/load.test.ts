@@ -9,10 +9,13 @@ import { judgeLimit } from './report.ts';
 /** A cache in this process with one fault, that a load on it must find. */
 class Cache implements Caller {
   readonly entries = new Map<string, string>();
+  /** The tokens of leases. */
+  readonly leases = new Map<string, string>();
   /** Whether it answers. */
   up = true;
   failure = unavailable();
   asked = 0;
+  granted = 0;
   /** How long its answers take, in milliseconds. */
   lateBy = 1;
 
@@ -22,17 +25,27 @@ class Cache implements Caller {
     if (!this.up) return this.failure;
     const of = (key: string) => `${call.tenant}/${key}`;
     switch (call.operation) {
-      case 'get': {
+      case 'get':
+      case 'lease': {
         const value = this.read(of(call.key));
-        const data = value === undefined ? '{"found":false}' : `{"found":true,"value":${value}}`;
+        const token = call.operation === 'lease' ? String(++this.granted) : undefined;
+        if (value === undefined && token) this.leases.set(of(call.key), token);
+        const miss = token ? `{"found":false,"lease":{"token":"${token}"}}` : '{"found":false}';
+        const data = value === undefined ? miss : `{"found":true,"value":${value}}`;
         return { status: 200, text: `{"success":true,"data":${data}}` };
       }
+      case 'fill':
+        if (!this.mayFill(of(call.key), call.token)) return { status: 409, text: '' };
+        this.entries.set(of(call.key), call.value);
+        return { status: 201, text: '' };
       case 'set':
+        this.leases.delete(of(call.key));
         this.entries.set(of(call.key), call.value);
         return { status: 201, text: '' };
       case 'touch':
         return { status: 200, text: '' };
       case 'delete':
+        this.leases.delete(of(call.key));
         this.entries.delete(of(call.key));
         return { status: 204, text: '' };
       default:
@@ -45,7 +58,13 @@ class Cache implements Caller {
 
   /** More than was asked for, which a cache may. */
   removeAll(tenant: string): void {
-    for (const key of this.entries.keys()) if (key.startsWith(`${tenant}/`)) this.entries.delete(key);
+    for (const names of [this.entries, this.leases]) {
+      for (const name of names.keys()) if (name.startsWith(`${tenant}/`)) names.delete(name);
+    }
+  }
+
+  mayFill(name: string, token: string): boolean {
+    return this.leases.get(name) === token;
   }
 
   read(name: string): string | undefined {

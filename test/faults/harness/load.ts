@@ -137,7 +137,8 @@ export class Load {
   async ask(call: Call): Promise<Answer | undefined> {
     const began = now();
     const events = this.#mix.begin(call, began);
-    this.#history.push(...events);
+    // A fill that is sent again is in the history already.
+    this.#history.push(...events.filter((event) => event.began === began));
     let answer: Answer | undefined;
     let what: string | undefined;
     try {
@@ -148,17 +149,20 @@ export class Load {
     const ended = now();
     this.#figures.requests++;
     this.#figures.slowestMs = Math.max(this.#figures.slowestMs, ended - began);
-    if (answer && answer.status < 300) {
+    // A lease may end at any time, and then the fill has changed nothing.
+    const isRejected = call.operation === 'fill' && answer?.status === 409;
+    if (isRejected) for (const event of events) event.ended = Math.min(event.ended, ended);
+    if (answer && (answer.status < 300 || isRejected)) {
       if (QUICK.includes(call.operation))
         this.#figures.slowestSuccessMs = Math.max(this.#figures.slowestSuccessMs, ended - began);
-      this.#history.push(...this.#mix.succeed(call, events, answer, began, ended));
+      if (!isRejected) this.#history.push(...this.#mix.succeed(call, events, answer, began, ended));
       for (const { to, recovered } of this.#faults) {
         if (began >= to && !recovered.has(call.operation)) recovered.set(call.operation, ended - to);
       }
       return answer;
     }
     if (answer) {
-      for (const event of events) event.ended = ended;
+      for (const event of events) if (event.kind === 'read' || !event.done) event.ended = ended;
       const judged = judgeFailure(answer);
       what = judged.name;
       if (judged.leak !== undefined) {
