@@ -107,6 +107,12 @@ describe('a load finds', () => {
     expect(judgeLimit(figures, 'it is known')).toEqual([]);
   });
 
+  test('a cache that accepts sets whose leases have ended', async () => {
+    const cache = new Cache();
+    cache.mayFill = () => true;
+    expect((await loadOn(cache)).stale).toBeGreaterThan(0);
+  });
+
   test('a cache that returns what was set first', async () => {
     const cache = new Cache();
     const first = new Map<string, string>();
