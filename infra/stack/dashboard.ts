@@ -87,6 +87,13 @@ function graph(title: string, unit: string, left: IMetric[], options: GraphWidge
   });
 }
 
+/** A metric of Lambda for each operation's function, labelled with the operation. */
+function byOperation(functions: CacheFunctions, name: string, statistic: string, suffix = ''): IMetric[] {
+  return operations.map((operation) =>
+    functions.of(operation).metric(name, { label: `${operation}${suffix}`, statistic, period: MINUTE }),
+  );
+}
+
 function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
   const hits = serviceMetric(settings, 'hits');
   const misses = serviceMetric(settings, 'misses');
@@ -97,14 +104,9 @@ function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
     period: MINUTE,
   });
   return [
-    graph(
-      'Requests by operation, a minute',
-      'requests',
-      operations.map((operation) =>
-        functions.of(operation).metricInvocations({ label: operation, statistic: 'Sum', period: MINUTE }),
-      ),
-      { stacked: true },
-    ),
+    graph('Requests by operation, a minute', 'requests', byOperation(functions, 'Invocations', 'Sum'), {
+      stacked: true,
+    }),
     graph('Hit rate, a minute', '%', [hitRate], { leftYAxis: PERCENT }),
     graph('Latency of all responses, as callers see it', 'ms', [
       api.stage.metricLatency({ label: 'p50', statistic: 'p50', period: MINUTE }),
@@ -142,11 +144,7 @@ function changes({ functions, settings }: CacheDashboardProps): IWidget[] {
   const sizes = routes
     .filter((route: Route) => route.values)
     .map(({ name }) => serviceMetric(settings, 'valueBytes', { label: name, by: { operation: name } }));
-  const concurrent = operations.map((operation) =>
-    functions
-      .of(operation)
-      .metric('ConcurrentExecutions', { label: operation, statistic: 'Maximum', period: MINUTE }),
-  );
+  const concurrent = byOperation(functions, 'ConcurrentExecutions', 'Maximum');
   return [
     graph('Keys changed, a minute', 'keys', keys.map(count)),
     graph('Bytes of values read, set, and saved by compression, a minute', 'bytes', [
@@ -168,18 +166,12 @@ function errors({ functions, settings }: CacheDashboardProps): IWidget[] {
   const faults = FAULT_CODES.map((code) =>
     serviceMetric(settings, 'failures', { label: code, by: { code } }),
   );
-  const lambda = (metricName: 'Errors' | 'Throttles', what: string) =>
-    operations.map((operation) =>
-      functions
-        .of(operation)
-        .metric(metricName, { label: `${operation} ${what}`, statistic: 'Sum', period: MINUTE }),
-    );
   return [
     graph('Responses of 400 and above by status, a minute', 'responses', [byStatus], { stacked: true }),
     graph('Responses of 500 and above by code, a minute', 'responses', faults, { stacked: true }),
     graph('Invocations without a response, a minute', 'invocations', [
-      ...lambda('Errors', 'failed'),
-      ...lambda('Throttles', 'throttled'),
+      ...byOperation(functions, 'Errors', 'Sum', ' failed'),
+      ...byOperation(functions, 'Throttles', 'Sum', ' throttled'),
     ]),
   ];
 }
