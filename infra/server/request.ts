@@ -93,10 +93,11 @@ const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
  * @returns undefined if the path is not percent-encoded UTF-8
  */
 export function readTarget(target: string): Target | undefined {
-  const [, rawPath = '', rawQuery = ''] = /^([^?]*)\??(.*)$/s.exec(target.replace(ORIGIN, '')) ?? [];
+  const relative = target.replace(ORIGIN, '');
+  const mark = relative.indexOf('?');
   try {
-    const [path] = decodeURIComponent(rawPath).split('?', 1);
-    return { path: path || '/', rawQuery };
+    const path = decodeURIComponent(mark < 0 ? relative : relative.slice(0, mark)).replace(/\?.*/s, '');
+    return { path: path || '/', rawQuery: mark < 0 ? '' : relative.slice(mark + 1) };
   } catch {
     return undefined;
   }
@@ -109,13 +110,14 @@ export function readTarget(target: string): Target | undefined {
  * @returns undefined if there are no parameters
  */
 export function readQuery(rawQuery: string): Record<string, string> | undefined {
+  // `URLSearchParams` would drop a question mark at the start, which is a part of the first name.
+  const query = new URLSearchParams(`&${rawQuery}`);
+  if (query.size === 0) return undefined;
   const parameters = emptyRecord();
-  // `URLSearchParams` drops a question mark at the start, but `?` is a part of the first name.
-  const pairs = [...new URLSearchParams(`&${rawQuery}`)];
-  for (const [name, value] of pairs) {
+  for (const [name, value] of query) {
     parameters[name] = name in parameters ? `${parameters[name]},${value}` : value;
   }
-  return pairs.length > 0 ? parameters : undefined;
+  return parameters;
 }
 
 /** Callbacks instead of a promise, which would never settle if the client disconnects. */
