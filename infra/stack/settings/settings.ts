@@ -147,7 +147,10 @@ function rejectUnused(given: Environment, choices: string[]): void {
   }
 }
 
-/** Maximum number of availability zones of the backend's network. ElastiCache Serverless accepts three. */
+/**
+ * Maximum number of availability zones of the backend's network. ElastiCache Serverless accepts three. Dragonfly's task runs in one
+ * zone: the second is for a failure of the first, and further ones would only cost.
+ */
 export const MAX_ZONES: Record<BackendSettings['kind'], number> = {
   elasticache: 3,
   dragonfly: 2,
