@@ -8,7 +8,7 @@ import { authorizationEnvironment, CacheApi } from './api.ts';
 import { createEndpoint } from './backend/create.ts';
 import type { CacheEndpoint } from './backend/index.ts';
 import { CacheDashboard } from './dashboard.ts';
-import { CacheEvents } from './events.ts';
+import { eventBroker } from './events.ts';
 import { CacheFunctions } from './functions.ts';
 import { countFailures, MINUTE, namespaceOf } from './metrics.ts';
 import type { DeploymentSettings } from './settings/types.ts';
@@ -32,7 +32,7 @@ export class CacheStack extends Stack {
     this.functions = new CacheFunctions(this, 'Functions', {
       bundles,
       endpoint: this.endpoint,
-      events: settings.events && new CacheEvents(this, 'Events', settings.events),
+      events: settings.events && eventBroker(new Construct(this, 'Events'), settings.events),
       settings,
       environment: {
         ...authorizationEnvironment(settings),
