@@ -55,7 +55,8 @@ export class CacheDashboard extends Construct {
     );
     const rows = [traffic(props), latency(props), changes(props), errors(props), cache(props), cost(props)];
     for (const row of rows) {
-      if (row.length > 0) dashboard.addWidgets(...row);
+      const widgets = row.filter((widget) => widget !== undefined);
+      if (widgets.length > 0) dashboard.addWidgets(...widgets);
     }
   }
 }
@@ -76,15 +77,25 @@ function dashboardText({ stage, backend, throttle, sweepThrottle }: DeploymentSe
   ].join('\n');
 }
 
-/** A graph of a third of the width, whose axis starts at 0. `unit`: label of the axis. */
-function graph(title: string, unit: string, left: IMetric[], options: GraphWidgetProps = {}): IWidget {
-  return new GraphWidget({
-    title,
-    left,
-    leftYAxis: { label: unit, min: 0, showUnits: false },
-    ...THIRD,
-    ...options,
-  });
+/** Widgets beside each other. Undefined: nothing to show. */
+type Row = (IWidget | undefined)[];
+
+/**
+ * A graph of a third of the width, whose axis starts at 0.
+ *
+ * @param unit label of the axis
+ * @returns undefined if none of the metrics exists
+ */
+function graph(
+  title: string,
+  unit: string,
+  metrics: (IMetric | undefined)[],
+  options: GraphWidgetProps = {},
+): IWidget | undefined {
+  const left = metrics.filter((metric) => metric !== undefined);
+  if (left.length === 0) return undefined;
+  const leftYAxis = { label: unit, min: 0, showUnits: false };
+  return new GraphWidget({ title, left, leftYAxis, ...THIRD, ...options });
 }
 
 /** A metric of Lambda for each operation's function, labelled with the operation. */
@@ -94,7 +105,7 @@ function byOperation(functions: CacheFunctions, name: string, statistic: string,
   );
 }
 
-function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
+function traffic({ api, functions, settings }: CacheDashboardProps): Row {
   const hits = serviceMetric(settings, 'hits');
   const misses = serviceMetric(settings, 'misses');
   const hitRate = new MathExpression({
@@ -115,7 +126,7 @@ function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
   ];
 }
 
-function latency({ settings }: CacheDashboardProps): IWidget[] {
+function latency({ settings }: CacheDashboardProps): Row {
   const duration = (statistic: string) =>
     routesWithMetrics.map(({ name: operation }) =>
       serviceMetric(settings, 'latency', { label: operation, statistic, by: { operation } }),
@@ -134,7 +145,7 @@ function latency({ settings }: CacheDashboardProps): IWidget[] {
 }
 
 /** Changed keys, sizes of values, and concurrency. */
-function changes({ functions, settings }: CacheDashboardProps): IWidget[] {
+function changes({ functions, settings }: CacheDashboardProps): Row {
   const count = ([key, label]: [MetricKey, string]) => serviceMetric(settings, key, { label });
   const keys: [MetricKey, string][] = [
     ['sets', 'set'],
@@ -155,7 +166,7 @@ function changes({ functions, settings }: CacheDashboardProps): IWidget[] {
   ];
 }
 
-function errors({ functions, settings }: CacheDashboardProps): IWidget[] {
+function errors({ functions, settings }: CacheDashboardProps): Row {
   // Finds all statuses that occurred.
   const byStatus = new SearchExpression({
     expression: `SEARCH('{"${namespaceOf(settings.stage)}",status} MetricName="${METRICS.errors.name}"', 'Sum', 60)`,
@@ -176,19 +187,19 @@ function errors({ functions, settings }: CacheDashboardProps): IWidget[] {
   ];
 }
 
-function cache({ endpoint }: CacheDashboardProps): IWidget[] {
+function cache({ endpoint }: CacheDashboardProps): Row {
   const { memoryUsagePercent, cpuPercent, evictions, connections, throttles } = endpoint.metrics;
   return [
-    ...optionalGraph('Cache: memory and CPU used', '%', [memoryUsagePercent, cpuPercent], {
+    graph('Cache: memory and CPU used', '%', [memoryUsagePercent, cpuPercent], {
       leftYAxis: PERCENT,
     }),
-    ...optionalGraph('Cache: evictions and throttled commands, a minute', 'count', [evictions, throttles]),
-    ...optionalGraph('Cache: connections', 'connections', [connections]),
+    graph('Cache: evictions and throttled commands, a minute', 'count', [evictions, throttles]),
+    graph('Cache: connections', 'connections', [connections]),
   ];
 }
 
 /** Quantities that are billed. */
-function cost({ api, functions, endpoint }: CacheDashboardProps): IWidget[] {
+function cost({ api, functions, endpoint }: CacheDashboardProps): Row {
   const { processingUnits, bytesStored } = endpoint.metrics;
   const bytes = api.stage.metricDataProcessed({ label: 'bytes processed', statistic: 'Sum', period: HOUR });
   return [
@@ -199,8 +210,8 @@ function cost({ api, functions, endpoint }: CacheDashboardProps): IWidget[] {
       { right: [bytes], rightYAxis: { label: 'bytes', min: 0, showUnits: false } },
     ),
     graph('Cost: duration of functions, an hour', 'GB-seconds', [gbSeconds(functions)]),
-    ...optionalGraph('Cost: processing units of the cache, a minute', 'ECPU', [processingUnits], {
-      right: present(bytesStored),
+    graph('Cost: processing units of the cache, a minute', 'ECPU', [processingUnits], {
+      right: bytesStored && [bytesStored],
       rightYAxis: { label: 'bytes', min: 0, showUnits: false },
     }),
   ];
@@ -224,19 +235,4 @@ function gbSeconds(functions: CacheFunctions): IMetric {
     usingMetrics: Object.fromEntries(parts),
     period: HOUR,
   });
-}
-
-/** A graph of the metrics that exist; no graph if none exists. */
-function optionalGraph(
-  title: string,
-  unit: string,
-  metrics: (IMetric | undefined)[],
-  options: GraphWidgetProps = {},
-): IWidget[] {
-  const left = present(...metrics);
-  return left.length > 0 ? [graph(title, unit, left, options)] : [];
-}
-
-function present(...metrics: (IMetric | undefined)[]): IMetric[] {
-  return metrics.filter((metric) => metric !== undefined);
 }
