@@ -6,14 +6,13 @@ export function prettyPrint(lines: string): string {
     .join('\n');
 }
 
-/** The same in every line, and for machines only. */
-const HIDDEN = ['service', '_aws'];
-
 function prettyLine(line: string): string {
   const { level, message, timestamp, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  // The same in every line, and for machines only.
+  delete fields.service;
+  delete fields._aws;
   const stacks: string[] = [];
-  const shown = Object.entries(fields).filter(([name]) => !HIDDEN.includes(name));
-  const words = shown.map(([name, value]) => {
+  const words = Object.entries(fields).map(([name, value]) => {
     if (typeof value !== 'object' || value === null) return `${name}=${quoteIfNeeded(value)}`;
     const error = value as ErrorFields;
     if (typeof error.stack !== 'string') return `${name}=${JSON.stringify(value)}`;
