@@ -34,47 +34,41 @@ const onlyUsedCommands: Plugin = {
   },
 };
 
+/** A plugin that replaces a CommonJS module. */
+function replacing(name: string, filter: RegExp, contents: string): Plugin {
+  return { name, setup: ({ onLoad }) => onLoad({ filter }, () => ({ contents })) };
+}
+
 /** ioredis imports a package for debug output on a terminal. */
-const noDebugging: Plugin = {
-  name: 'no-debugging',
-  setup({ onResolve, onLoad }) {
-    const namespace = 'no-debugging';
-    onResolve({ filter: /^debug$/ }, ({ path, importer }) =>
-      importer.includes(join('node_modules', 'ioredis')) ? { path, namespace } : undefined,
-    );
-    onLoad({ filter: /./, namespace }, () => ({
-      contents: 'exports.default = () => Object.assign(() => {}, { enabled: false });',
-    }));
-  },
-};
+const noDebugging = replacing(
+  'no-debugging',
+  /node_modules[\\/]debug[\\/]src[\\/]index\.js$/,
+  'exports.default = () => Object.assign(() => {}, { enabled: false });',
+);
 
 /** ioredis contains old certificates of Redis Cloud and a client of Redis Sentinel. The service uses neither. */
-const noOtherServices: Plugin = {
-  name: 'no-other-services',
-  setup({ onLoad }) {
-    const unused =
-      /ioredis[\\/]built[\\/](constants[\\/]TLSProfiles|connectors[\\/]SentinelConnector[\\/]index)\.js$/;
-    onLoad({ filter: unused }, () => ({ contents: 'exports.default = {};' }));
-  },
-};
+const noOtherServices = replacing(
+  'no-other-services',
+  /ioredis[\\/]built[\\/](constants[\\/]TLSProfiles|connectors[\\/]SentinelConnector[\\/]index)\.js$/,
+  'exports.default = {};',
+);
+
+const himportFunctions = [
+  ...['cloneHimportFieldsets', 'bindHimportCoordinator', 'unbindHimportCoordinator', 'getHimportBinding'],
+  ...['interceptHimportCommand', 'interceptHimportPipeline', 'interceptHimportControlCommand'],
+  ...['setHimportRole', 'isInternalHimportCommand', 'isHimportControlCommand'],
+];
 
 /** ioredis coordinates connections for HIMPORT, which the service does not use. */
-const noImports: Plugin = {
-  name: 'no-imports',
-  setup({ onLoad }) {
-    const functions = [
-      ...['cloneHimportFieldsets', 'bindHimportCoordinator', 'unbindHimportCoordinator', 'getHimportBinding'],
-      ...['interceptHimportCommand', 'interceptHimportPipeline', 'interceptHimportControlCommand'],
-      ...['setHimportRole', 'isInternalHimportCommand', 'isHimportControlCommand'],
-    ];
-    const contents = [
-      'exports.default = class {};',
-      "exports.hasHimportCoordinator = Symbol('none');",
-      ...functions.map((name) => `exports.${name} = () => undefined;`),
-    ].join('\n');
-    onLoad({ filter: /ioredis[\\/]built[\\/]himport[\\/]HimportCoordinator\.js$/ }, () => ({ contents }));
-  },
-};
+const noImports = replacing(
+  'no-imports',
+  /ioredis[\\/]built[\\/]himport[\\/]HimportCoordinator\.js$/,
+  [
+    'exports.default = class {};',
+    "exports.hasHimportCoordinator = Symbol('none');",
+    ...himportFunctions.map((name) => `exports.${name} = () => undefined;`),
+  ].join('\n'),
+);
 
 /** The OpenAPI document imports package.json for the version only. */
 const onlyVersion: Plugin = {

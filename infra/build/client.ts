@@ -3,9 +3,8 @@
  * package.json derived from the repository's. `npm pack` and `npm publish` accept its folder.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, relative, resolve } from 'node:path';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
 const SOURCES = join(ROOT, 'lib', 'client');
@@ -54,16 +53,11 @@ function build(format: string, type: 'module' | 'commonjs', options: string[]): 
   const outDir = join(out, format);
   // The package contains all files of this folder: remove those of earlier builds.
   rmSync(outDir, { recursive: true, force: true });
-  const compiler = join(
-    dirname(createRequire(import.meta.url).resolve('typescript/package.json')),
-    'bin',
-    'tsc',
-  );
+  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [compiler, '-p', SOURCES, '--outDir', outDir, ...options], {
     stdio: 'inherit',
   });
   if (status !== 0) process.exit(status ?? 1);
-  mkdirSync(outDir, { recursive: true });
   writeJson(join(outDir, 'package.json'), { type });
 }
 

@@ -5,8 +5,7 @@ import { parseArgs } from 'node:util';
 import { operations, scheduled } from './functions.ts';
 import { layOut } from './invoke/json-layout.ts';
 import { applyOverrides, parseOverrides } from './invoke/overrides.ts';
-import { InvocationError, runOnce } from './invoke/run.ts';
-import { findTemplate, readFunction, UsageError } from './invoke/template.ts';
+import { findTemplate, readFunction, type TemplateFunction, UsageError } from './invoke/template.ts';
 import { print } from './stdout.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -86,6 +85,47 @@ function warnIfOutdated(template: string): void {
   }
 }
 
+/** Lambda's limit for the init phase. */
+const START_TIMEOUT_MS = 10_000;
+
+/**
+ * Runs a function once in a child process, with only the function's environment variables. Its output goes to the stderr of this
+ * process.
+ *
+ * @param event JSON text
+ * @returns the function's result as JSON text; empty if it failed, which its output explains
+ */
+function invoke(
+  { name, root, handler, environment, timeoutSeconds, memoryMb }: TemplateFunction,
+  event: string,
+) {
+  const [module = '', exportName = ''] = handler.split('.');
+  const program = join(import.meta.dirname, 'invoke/call-handler.ts');
+  const { status, signal, output } = spawnSync(
+    process.execPath,
+    [program, join(root, `${module}.mjs`), exportName, String(timeoutSeconds)],
+    {
+      env: {
+        ...environment,
+        // The service detects Lambda by these. AWS credentials are not inherited: pass them with `--env-vars`.
+        AWS_LAMBDA_FUNCTION_NAME: name,
+        AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),
+        AWS_REGION: environment.AWS_REGION ?? 'us-east-1',
+      },
+      input: event,
+      stdio: ['pipe', 2, 2, 'pipe'],
+      encoding: 'utf8',
+      maxBuffer: Number.POSITIVE_INFINITY,
+      timeout: START_TIMEOUT_MS + timeoutSeconds * 1000,
+      killSignal: 'SIGKILL',
+    },
+  );
+  const result = output[3] ?? '';
+  if (result === '')
+    console.error(`The function ended with ${signal ?? `code ${status}`} and without a response`);
+  return result;
+}
+
 /** Formats a function's response for people. A JSON body is shown as JSON. The scheduled function returns null. */
 function format(response: string): string {
   const parsed = JSON.parse(response);
@@ -106,7 +146,7 @@ function isJson(body: unknown): body is string {
   }
 }
 
-async function main(): Promise<void> {
+function main(): void {
   const options = readArguments(process.argv.slice(2));
   const event = readFile(options.event);
   if (!isJson(event)) throw new UsageError(`${options.event} is not JSON`);
@@ -119,13 +159,15 @@ async function main(): Promise<void> {
   if (undeclared.length > 0) {
     console.error(`Ignored, because the template does not declare these variables: ${undeclared.join(', ')}`);
   }
-  print(`${format(await runOnce({ ...description, environment }, event))}\n`);
+  const response = invoke({ ...description, environment }, event);
+  if (response === '') process.exitCode = 1;
+  else print(`${format(response)}\n`);
 }
 
 try {
-  await main();
+  main();
 } catch (error) {
-  if (!(error instanceof UsageError || error instanceof InvocationError)) throw error;
-  console.error(error instanceof UsageError ? error.message : `${error.name}: ${error.message}`);
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
   process.exitCode = 1;
 }

@@ -1,4 +1,4 @@
-import type { BackendAddress } from '../../lib/config/backend-url.ts';
+import { hostAndPort } from '../../lib/config/backend-url.ts';
 import type { Config } from '../../lib/config/config.ts';
 import type { NatsSettings } from '../../lib/config/nats.ts';
 import type { OtelSettings } from '../../lib/config/otel.ts';
@@ -61,10 +61,6 @@ function describeCollector({ endpoint }: OtelSettings): string {
 function size(bytes: number): string {
   const mebibytes = bytes / 1024 ** 2;
   return Number.isInteger(mebibytes) ? `${mebibytes} MiB` : `${bytes} bytes`;
-}
-
-function hostAndPort({ host, port }: BackendAddress['hosts'][number]): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** A shell command. Single quotes protect the JSON. */

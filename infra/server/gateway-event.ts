@@ -19,7 +19,7 @@ export function createEvent(request: IncomingRequest, match: Match): APIGatewayP
       accountId: '000000000000',
       apiId: 'local',
       domainName,
-      domainPrefix: firstLabel(domainName),
+      domainPrefix: domainName.replace(/\..*/, ''),
       http: {
         method,
         path,
@@ -54,13 +54,6 @@ function hostName(host: string): string {
   return colon > host.lastIndexOf(']') ? host.slice(0, colon) : host;
 }
 
-function firstLabel(domainName: string): string {
-  const dot = domainName.indexOf('.');
-  return dot < 0 ? domainName : domainName.slice(0, dot);
-}
-
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-
 // All requests of a second share its text: formatting it costs more than the rest of an event.
 let lastSecond = Number.NaN;
 let lastTime = '';
@@ -69,10 +62,9 @@ let lastTime = '';
 function logTime(epochMs: number): string {
   const second = Math.floor(epochMs / 1000);
   if (second !== lastSecond) {
-    const iso = new Date(second * 1000).toISOString();
-    const month = MONTHS[Number(iso.slice(5, 7)) - 1];
-    lastTime = `${iso.slice(8, 10)}/${month}/${iso.slice(0, 4)}:${iso.slice(11, 19)} +0000`;
     lastSecond = second;
+    const [, day, month, year, time] = new Date(epochMs).toUTCString().split(' ');
+    lastTime = `${day}/${month}/${year}:${time} +0000`;
   }
   return lastTime;
 }

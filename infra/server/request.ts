@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { unescape as decodeLeniently } from 'node:querystring';
 import { HEAD_TOO_LARGE, MAX_HEAD_BYTES, NO_HOST, type Problem, UNREADABLE_PATH } from './problems.ts';
 
 /** A complete HTTP request. */
@@ -50,15 +49,11 @@ export function readRequest(req: IncomingMessage): IncomingRequest | Problem {
     target,
     head,
     body: undefined,
-    sourceIp: plainAddress(req.socket.remoteAddress ?? ''),
+    // A socket for IPv6 and IPv4 reports an IPv4 address as `::ffff:…`; API Gateway reports the IPv4 address.
+    sourceIp: (req.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
     receivedEpochMs: Date.now(),
     requestId: randomUUID(),
   };
-}
-
-/** A socket for IPv6 and IPv4 reports an IPv4 address as `::ffff:…`; API Gateway reports the IPv4 address. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }
 
 /** An object without inherited names, so that a header may be called `constructor`. */
@@ -88,6 +83,9 @@ export function readHead(rawHeaders: readonly string[]): Head {
   return head;
 }
 
+/** The part of an absolute target, `http://host/path`, before the path. */
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
+
 /**
  * Parses a request target as API Gateway does: the path is decoded first, so that `%2F` separates segments like `/`, and
  * everything after an encoded `?` is dropped.
@@ -95,11 +93,14 @@ export function readHead(rawHeaders: readonly string[]): Head {
  * @returns undefined if the path is not percent-encoded UTF-8
  */
 export function readTarget(target: string): Target | undefined {
-  const start = target.startsWith('/') ? 0 : pathStart(target);
-  const mark = target.indexOf('?', start);
-  const path = decodePath(target.slice(start, mark < 0 ? undefined : mark));
-  if (path === undefined) return undefined;
-  return { path: path || '/', rawQuery: mark < 0 ? '' : target.slice(mark + 1) };
+  const relative = target.replace(ORIGIN, '');
+  const mark = relative.indexOf('?');
+  try {
+    const path = decodeURIComponent(mark < 0 ? relative : relative.slice(0, mark)).replace(/\?.*/s, '');
+    return { path: path || '/', rawQuery: mark < 0 ? '' : relative.slice(mark + 1) };
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -109,40 +110,14 @@ export function readTarget(target: string): Target | undefined {
  * @returns undefined if there are no parameters
  */
 export function readQuery(rawQuery: string): Record<string, string> | undefined {
+  // `URLSearchParams` would drop a question mark at the start, which is a part of the first name.
+  const query = new URLSearchParams(`&${rawQuery}`);
+  if (query.size === 0) return undefined;
   const parameters = emptyRecord();
-  let any = false;
-  for (const pair of rawQuery.split('&')) {
-    if (pair === '') continue;
-    const equals = pair.indexOf('=');
-    const name = decodeQueryPart(equals < 0 ? pair : pair.slice(0, equals));
-    const value = equals < 0 ? '' : decodeQueryPart(pair.slice(equals + 1));
-    const earlier = parameters[name];
-    parameters[name] = earlier === undefined ? value : `${earlier},${value}`;
-    any = true;
+  for (const [name, value] of query) {
+    parameters[name] = name in parameters ? `${parameters[name]},${value}` : value;
   }
-  return any ? parameters : undefined;
-}
-
-function decodeQueryPart(text: string): string {
-  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
-  return spaced.includes('%') ? decodeLeniently(spaced) : spaced;
-}
-
-function decodePath(rawPath: string): string | undefined {
-  if (!rawPath.includes('%')) return rawPath;
-  try {
-    const path = decodeURIComponent(rawPath);
-    const mark = path.indexOf('?');
-    return mark < 0 ? path : path.slice(0, mark);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Start of the path in an absolute target, `http://host/path`; 0 in any other (`*`). */
-function pathStart(target: string): number {
-  const authority = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i.exec(target);
-  return authority ? authority[0].length : 0;
+  return parameters;
 }
 
 /** Callbacks instead of a promise, which would never settle if the client disconnects. */

@@ -10,7 +10,7 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { BackendUnavailableError, InternalError } from '../../lib/errors.ts';
-import { AlarmTopic } from './alarm-topic.ts';
+import { createAlarmTopic } from './alarm-topic.ts';
 import type { CacheApi } from './api.ts';
 import type { CacheEndpoint } from './backend/index.ts';
 import type { CacheFunctions } from './functions.ts';
@@ -50,7 +50,7 @@ export class CacheAlarms extends Construct {
 
   constructor(scope: Construct, id: string, props: CacheAlarmsProps) {
     super(scope, id);
-    this.topic = new AlarmTopic(this, 'Notifications', { email: props.settings.alarmEmail }).topic;
+    this.topic = createAlarmTopic(new Construct(this, 'Notifications'), props.settings.alarmEmail);
     this.alarms = [...serviceAlarms(props), ...cacheAlarms(props)].map((spec) => this.#create(spec));
   }
 

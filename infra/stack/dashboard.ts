@@ -55,7 +55,8 @@ export class CacheDashboard extends Construct {
     );
     const rows = [traffic(props), latency(props), changes(props), errors(props), cache(props), cost(props)];
     for (const row of rows) {
-      if (row.length > 0) dashboard.addWidgets(...row);
+      const widgets = row.filter((widget) => widget !== undefined);
+      if (widgets.length > 0) dashboard.addWidgets(...widgets);
     }
   }
 }
@@ -76,18 +77,35 @@ function dashboardText({ stage, backend, throttle, sweepThrottle }: DeploymentSe
   ].join('\n');
 }
 
-/** A graph of a third of the width, whose axis starts at 0. `unit`: label of the axis. */
-function graph(title: string, unit: string, left: IMetric[], options: GraphWidgetProps = {}): IWidget {
-  return new GraphWidget({
-    title,
-    left,
-    leftYAxis: { label: unit, min: 0, showUnits: false },
-    ...THIRD,
-    ...options,
-  });
+/** Widgets beside each other. Undefined: nothing to show. */
+type Row = (IWidget | undefined)[];
+
+/**
+ * A graph of a third of the width, whose axis starts at 0.
+ *
+ * @param unit label of the axis
+ * @returns undefined if none of the metrics exists
+ */
+function graph(
+  title: string,
+  unit: string,
+  metrics: (IMetric | undefined)[],
+  options: GraphWidgetProps = {},
+): IWidget | undefined {
+  const left = metrics.filter((metric) => metric !== undefined);
+  if (left.length === 0) return undefined;
+  const leftYAxis = { label: unit, min: 0, showUnits: false };
+  return new GraphWidget({ title, left, leftYAxis, ...THIRD, ...options });
 }
 
-function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
+/** A metric of Lambda for each operation's function, labelled with the operation. */
+function byOperation(functions: CacheFunctions, name: string, statistic: string, suffix = ''): IMetric[] {
+  return operations.map((operation) =>
+    functions.of(operation).metric(name, { label: `${operation}${suffix}`, statistic, period: MINUTE }),
+  );
+}
+
+function traffic({ api, functions, settings }: CacheDashboardProps): Row {
   const hits = serviceMetric(settings, 'hits');
   const misses = serviceMetric(settings, 'misses');
   const hitRate = new MathExpression({
@@ -97,14 +115,9 @@ function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
     period: MINUTE,
   });
   return [
-    graph(
-      'Requests by operation, a minute',
-      'requests',
-      operations.map((operation) =>
-        functions.of(operation).metricInvocations({ label: operation, statistic: 'Sum', period: MINUTE }),
-      ),
-      { stacked: true },
-    ),
+    graph('Requests by operation, a minute', 'requests', byOperation(functions, 'Invocations', 'Sum'), {
+      stacked: true,
+    }),
     graph('Hit rate, a minute', '%', [hitRate], { leftYAxis: PERCENT }),
     graph('Latency of all responses, as callers see it', 'ms', [
       api.stage.metricLatency({ label: 'p50', statistic: 'p50', period: MINUTE }),
@@ -113,7 +126,7 @@ function traffic({ api, functions, settings }: CacheDashboardProps): IWidget[] {
   ];
 }
 
-function latency({ settings }: CacheDashboardProps): IWidget[] {
+function latency({ settings }: CacheDashboardProps): Row {
   const duration = (statistic: string) =>
     routesWithMetrics.map(({ name: operation }) =>
       serviceMetric(settings, 'latency', { label: operation, statistic, by: { operation } }),
@@ -132,7 +145,7 @@ function latency({ settings }: CacheDashboardProps): IWidget[] {
 }
 
 /** Changed keys, sizes of values, and concurrency. */
-function changes({ functions, settings }: CacheDashboardProps): IWidget[] {
+function changes({ functions, settings }: CacheDashboardProps): Row {
   const count = ([key, label]: [MetricKey, string]) => serviceMetric(settings, key, { label });
   const keys: [MetricKey, string][] = [
     ['sets', 'set'],
@@ -142,11 +155,7 @@ function changes({ functions, settings }: CacheDashboardProps): IWidget[] {
   const sizes = routes
     .filter((route: Route) => route.values)
     .map(({ name }) => serviceMetric(settings, 'valueBytes', { label: name, by: { operation: name } }));
-  const concurrent = operations.map((operation) =>
-    functions
-      .of(operation)
-      .metric('ConcurrentExecutions', { label: operation, statistic: 'Maximum', period: MINUTE }),
-  );
+  const concurrent = byOperation(functions, 'ConcurrentExecutions', 'Maximum');
   return [
     graph('Keys changed, a minute', 'keys', keys.map(count)),
     graph('Bytes of values read, set, and saved by compression, a minute', 'bytes', [
@@ -157,7 +166,7 @@ function changes({ functions, settings }: CacheDashboardProps): IWidget[] {
   ];
 }
 
-function errors({ functions, settings }: CacheDashboardProps): IWidget[] {
+function errors({ functions, settings }: CacheDashboardProps): Row {
   // Finds all statuses that occurred.
   const byStatus = new SearchExpression({
     expression: `SEARCH('{"${namespaceOf(settings.stage)}",status} MetricName="${METRICS.errors.name}"', 'Sum', 60)`,
@@ -168,35 +177,29 @@ function errors({ functions, settings }: CacheDashboardProps): IWidget[] {
   const faults = FAULT_CODES.map((code) =>
     serviceMetric(settings, 'failures', { label: code, by: { code } }),
   );
-  const lambda = (metricName: 'Errors' | 'Throttles', what: string) =>
-    operations.map((operation) =>
-      functions
-        .of(operation)
-        .metric(metricName, { label: `${operation} ${what}`, statistic: 'Sum', period: MINUTE }),
-    );
   return [
     graph('Responses of 400 and above by status, a minute', 'responses', [byStatus], { stacked: true }),
     graph('Responses of 500 and above by code, a minute', 'responses', faults, { stacked: true }),
     graph('Invocations without a response, a minute', 'invocations', [
-      ...lambda('Errors', 'failed'),
-      ...lambda('Throttles', 'throttled'),
+      ...byOperation(functions, 'Errors', 'Sum', ' failed'),
+      ...byOperation(functions, 'Throttles', 'Sum', ' throttled'),
     ]),
   ];
 }
 
-function cache({ endpoint }: CacheDashboardProps): IWidget[] {
+function cache({ endpoint }: CacheDashboardProps): Row {
   const { memoryUsagePercent, cpuPercent, evictions, connections, throttles } = endpoint.metrics;
   return [
-    ...optionalGraph('Cache: memory and CPU used', '%', [memoryUsagePercent, cpuPercent], {
+    graph('Cache: memory and CPU used', '%', [memoryUsagePercent, cpuPercent], {
       leftYAxis: PERCENT,
     }),
-    ...optionalGraph('Cache: evictions and throttled commands, a minute', 'count', [evictions, throttles]),
-    ...optionalGraph('Cache: connections', 'connections', [connections]),
+    graph('Cache: evictions and throttled commands, a minute', 'count', [evictions, throttles]),
+    graph('Cache: connections', 'connections', [connections]),
   ];
 }
 
 /** Quantities that are billed. */
-function cost({ api, functions, endpoint }: CacheDashboardProps): IWidget[] {
+function cost({ api, functions, endpoint }: CacheDashboardProps): Row {
   const { processingUnits, bytesStored } = endpoint.metrics;
   const bytes = api.stage.metricDataProcessed({ label: 'bytes processed', statistic: 'Sum', period: HOUR });
   return [
@@ -207,8 +210,8 @@ function cost({ api, functions, endpoint }: CacheDashboardProps): IWidget[] {
       { right: [bytes], rightYAxis: { label: 'bytes', min: 0, showUnits: false } },
     ),
     graph('Cost: duration of functions, an hour', 'GB-seconds', [gbSeconds(functions)]),
-    ...optionalGraph('Cost: processing units of the cache, a minute', 'ECPU', [processingUnits], {
-      right: present(bytesStored),
+    graph('Cost: processing units of the cache, a minute', 'ECPU', [processingUnits], {
+      right: bytesStored && [bytesStored],
       rightYAxis: { label: 'bytes', min: 0, showUnits: false },
     }),
   ];
@@ -232,19 +235,4 @@ function gbSeconds(functions: CacheFunctions): IMetric {
     usingMetrics: Object.fromEntries(parts),
     period: HOUR,
   });
-}
-
-/** A graph of the metrics that exist; no graph if none exists. */
-function optionalGraph(
-  title: string,
-  unit: string,
-  metrics: (IMetric | undefined)[],
-  options: GraphWidgetProps = {},
-): IWidget[] {
-  const left = present(...metrics);
-  return left.length > 0 ? [graph(title, unit, left, options)] : [];
-}
-
-function present(...metrics: (IMetric | undefined)[]): IMetric[] {
-  return metrics.filter((metric) => metric !== undefined);
 }

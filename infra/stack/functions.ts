@@ -16,7 +16,7 @@ import { routeNamed } from '../../lib/routes.ts';
 import { type FunctionName, operations, scheduled } from '../build/functions.ts';
 import type { CacheEndpoint } from './backend/index.ts';
 import { functionEnvironment } from './environment.ts';
-import type { CacheEvents } from './events.ts';
+import type { EventBroker } from './events.ts';
 import type { DeploymentSettings } from './settings/types.ts';
 
 export interface CacheFunctionsProps {
@@ -24,7 +24,7 @@ export interface CacheFunctionsProps {
   bundles: string;
   endpoint: CacheEndpoint;
   /** Undefined: no events are published. */
-  events: CacheEvents | undefined;
+  events: EventBroker | undefined;
   settings: Pick<DeploymentSettings, 'logRetentionDays' | 'reservedConcurrency' | 'service' | 'tracing'>;
   /** Further variables of every function. */
   environment: Record<string, string>;
@@ -66,8 +66,11 @@ export class CacheFunctions extends Construct {
   #create(name: FunctionName, code: Code, props: CacheFunctionsProps): LambdaFunction {
     const { settings } = props;
     const id = functionId(name);
-    const operation = operations.find((known) => known === name);
-    const endpoint = needsCache(name) ? props.endpoint : undefined;
+    // Scheduled functions have no route, and need the cache.
+    const route = routeNamed(name);
+    const endpoint = route?.backend === false ? undefined : props.endpoint;
+    // Functions that only read publish no events and do not connect to the broker.
+    const events = route && route.kind !== 'read' ? props.events : undefined;
     const logGroup = new LogGroup(this, `${id}Logs`, {
       retention: settings.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
@@ -78,14 +81,14 @@ export class CacheFunctions extends Construct {
       architecture: Architecture.ARM_64,
       code,
       handler: `${name}.handler`,
-      timeout: routeNamed(name)?.kind === 'sweep' ? SWEEP_TIMEOUT : TIMEOUT,
+      timeout: route?.kind === 'sweep' ? SWEEP_TIMEOUT : TIMEOUT,
       memorySize: MEMORY_MB,
       // A scheduled function never runs concurrently.
-      reservedConcurrentExecutions: operation && settings.reservedConcurrency,
+      reservedConcurrentExecutions: route && settings.reservedConcurrency,
       environment: {
         ...functionEnvironment((setting) => settings.service[setting] ?? props.environment[setting]),
         ...endpoint?.environment,
-        ...(operation && props.events?.environmentOf(operation)),
+        ...events?.environment,
       },
       role: this.#role(`${id}Role`, logGroup, { inVpc: endpoint?.network !== undefined, ...settings }),
       ...endpoint?.network,
@@ -98,7 +101,7 @@ export class CacheFunctions extends Construct {
     // A name to type: `sam local invoke GetFunction`. It also keeps the function when constructs are moved.
     (created.node.defaultChild as CfnFunction).overrideLogicalId(id);
     endpoint?.grantTo(created);
-    if (operation) props.events?.grantTo(created, operation);
+    events?.grantTo(created);
     return created;
   }
 
@@ -127,11 +130,6 @@ const NETWORK_INTERFACES = [
   'ec2:AssignPrivateIpAddresses',
   'ec2:UnassignPrivateIpAddresses',
 ];
-
-/** As in the route table. Scheduled functions need the cache. */
-function needsCache(name: FunctionName): boolean {
-  return routeNamed(name)?.backend !== false;
-}
 
 /** `clear-tenant` becomes `ClearTenantFunction`. */
 function functionId(name: FunctionName): string {

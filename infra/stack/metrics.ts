@@ -1,5 +1,7 @@
 import { Duration } from 'aws-cdk-lib';
 import { Metric, type MetricOptions, Unit } from 'aws-cdk-lib/aws-cloudwatch';
+import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
 import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError, InternalError, InvalidationIncompleteError } from '../../lib/errors.ts';
 import { METRICS, type MetricKey, type Unit as MetricUnit } from '../../lib/observability/metric-names.ts';
@@ -62,5 +64,23 @@ export function serviceMetric(
     period: MINUTE,
     unit: UNITS[unit],
     ...options,
+  });
+}
+
+/** Counts failures in the access log, which includes those that API Gateway answers itself. */
+export function countFailures(scope: Construct, accessLog: ILogGroup, stage: string): void {
+  const { name, dimensions } = METRICS.errors;
+  new MetricFilter(scope, 'Errors', {
+    logGroup: accessLog,
+    // API Gateway writes every field as text.
+    filterPattern: FilterPattern.any(
+      FilterPattern.stringValue('$.status', '=', '4*'),
+      FilterPattern.stringValue('$.status', '=', '5*'),
+    ),
+    metricNamespace: namespaceOf(stage),
+    metricName: name,
+    metricValue: '1',
+    unit: Unit.COUNT,
+    dimensions: Object.fromEntries(dimensions.map((dimension) => [dimension, `$.${dimension}`])),
   });
 }

@@ -1,15 +1,16 @@
 import { Stack, type StackProps } from 'aws-cdk-lib';
-import type { Construct } from 'constructs';
+import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction as Target } from 'aws-cdk-lib/aws-events-targets';
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
+import { Construct } from 'constructs';
 import { CacheAlarms } from './alarms.ts';
 import { authorizationEnvironment, CacheApi } from './api.ts';
 import { createEndpoint } from './backend/create.ts';
 import type { CacheEndpoint } from './backend/index.ts';
 import { CacheDashboard } from './dashboard.ts';
-import { CacheEvents } from './events.ts';
+import { eventBroker } from './events.ts';
 import { CacheFunctions } from './functions.ts';
-import { LogMetrics } from './log-metrics.ts';
-import { Measurement } from './measurement.ts';
-import { namespaceOf } from './metrics.ts';
+import { countFailures, MINUTE, namespaceOf } from './metrics.ts';
 import type { DeploymentSettings } from './settings/types.ts';
 
 export interface CacheStackProps extends StackProps {
@@ -31,7 +32,7 @@ export class CacheStack extends Stack {
     this.functions = new CacheFunctions(this, 'Functions', {
       bundles,
       endpoint: this.endpoint,
-      events: settings.events && new CacheEvents(this, 'Events', settings.events),
+      events: settings.events && eventBroker(new Construct(this, 'Events'), settings.events),
       settings,
       environment: {
         ...authorizationEnvironment(settings),
@@ -41,13 +42,24 @@ export class CacheStack extends Stack {
     this.api = new CacheApi(this, 'Api', { functions: this.functions, settings });
 
     if (this.endpoint.needsMeasurement) {
-      new Measurement(this, 'Measurement', { measureBackend: this.functions.of('measure-backend') });
+      measureEveryMinute(new Construct(this, 'Measurement'), this.functions.of('measure-backend'));
     }
     const observed = { api: this.api, functions: this.functions, endpoint: this.endpoint, settings };
-    new LogMetrics(this, 'LogMetrics', observed);
+    countFailures(new Construct(this, 'LogMetrics'), this.api.accessLog, settings.stage);
     const { alarms } = new CacheAlarms(this, 'Alarms', observed);
     new CacheDashboard(this, 'Dashboard', { ...observed, alarms });
   }
+}
+
+/** A failed invocation is not retried, because the next one replaces it. */
+function measureEveryMinute(scope: Construct, measureBackend: LambdaFunction): void {
+  const once = { retryAttempts: 0, maxEventAge: MINUTE };
+  measureBackend.configureAsyncInvoke(once);
+  new Rule(scope, 'EveryMinute', {
+    description: 'cache-service: measures the backend',
+    schedule: Schedule.rate(MINUTE),
+    targets: [new Target(measureBackend, once)],
+  });
 }
 
 /** Name of a stage's stack. The default stage has the short name. */

@@ -165,6 +165,20 @@ export class DeadlineError extends CacheError {
   override readonly code = 'DEADLINE_EXCEEDED' as const;
 }
 
+/** The classes of the failures that the service returns, by the codes of its contract. */
+export const classesByCode = new Map<string, new (failure: Failure) => CacheError>([
+  ['VALIDATION_ERROR', ValidationError],
+  ['MISSING_TENANT_ID', MissingTenantError],
+  ['TENANT_MISMATCH', TenantMismatchError],
+  ['NOT_FOUND', NotFoundError],
+  ['METHOD_NOT_ALLOWED', MethodNotAllowedError],
+  ['PAYLOAD_TOO_LARGE', PayloadTooLargeError],
+  ['UNSUPPORTED_MEDIA_TYPE', UnsupportedMediaTypeError],
+  ['INTERNAL_SERVER_ERROR', InternalError],
+  ['BACKEND_UNAVAILABLE', BackendUnavailableError],
+  ['INVALIDATION_INCOMPLETE', InvalidationIncompleteError],
+]);
+
 const classes = {
   CacheError,
   ValidationError,

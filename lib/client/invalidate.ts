@@ -29,15 +29,6 @@ export async function invalidateAll(
 }
 
 function incomplete(cause: InvalidationIncompleteError | DeadlineError, count: number): Error {
-  const { status, correlationId, requestId, retryAfterMs } = cause;
   const message = 'Time ran out before the invalidation was complete; repeat the call to remove the rest';
-  const ids = { correlationId, requestId };
-  return new InvalidationIncompleteError({
-    ...ids,
-    message,
-    status,
-    retryAfterMs,
-    details: { count },
-    cause,
-  });
+  return new InvalidationIncompleteError({ ...cause, message, details: { count }, cause });
 }

@@ -1,18 +1,4 @@
-import {
-  BackendUnavailableError,
-  CacheError,
-  type Failure,
-  GatewayError,
-  InternalError,
-  InvalidationIncompleteError,
-  MethodNotAllowedError,
-  MissingTenantError,
-  NotFoundError,
-  PayloadTooLargeError,
-  TenantMismatchError,
-  UnsupportedMediaTypeError,
-  ValidationError,
-} from './errors.ts';
+import { CacheError, classesByCode, type Failure, GatewayError, NotFoundError } from './errors.ts';
 
 /** A complete response. */
 export interface ServiceResponse {
@@ -49,19 +35,6 @@ export function readHealth(response: ServiceResponse): Members {
   throw errorOf(response, body, cause);
 }
 
-const classes = new Map<string, new (failure: Failure) => CacheError>([
-  ['VALIDATION_ERROR', ValidationError],
-  ['MISSING_TENANT_ID', MissingTenantError],
-  ['TENANT_MISMATCH', TenantMismatchError],
-  ['NOT_FOUND', NotFoundError],
-  ['METHOD_NOT_ALLOWED', MethodNotAllowedError],
-  ['PAYLOAD_TOO_LARGE', PayloadTooLargeError],
-  ['UNSUPPORTED_MEDIA_TYPE', UnsupportedMediaTypeError],
-  ['INTERNAL_SERVER_ERROR', InternalError],
-  ['BACKEND_UNAVAILABLE', BackendUnavailableError],
-  ['INVALIDATION_INCOMPLETE', InvalidationIncompleteError],
-]);
-
 /** The error that a response describes: by its envelope, or by its status if it has none. */
 function errorOf(
   { request, status, header }: ServiceResponse,
@@ -82,7 +55,7 @@ function errorOf(
     return new GatewayError({ ...known, code: `HTTP_${status}`, message, cause });
   }
   const details = isMembers(error.details) ? error.details : {};
-  const Class = classes.get(code) ?? CacheError;
+  const Class = classesByCode.get(code) ?? CacheError;
   const text = textOf(error.message) ?? code;
   const message = Class === NotFoundError ? `${text}: ${request}` : text;
   return new Class({ ...known, code, message, details });

@@ -15,14 +15,49 @@ export function text(env: Environment, name: string): string | undefined {
 }
 
 /** @throws ConfigError unless it is a whole number from `min` to `max` */
-export function integer(env: Environment, name: string, fallback: number, min: number, max: number): number {
+export function integer<Fallback extends number | undefined>(
+  env: Environment,
+  name: string,
+  fallback: Fallback,
+  min: number,
+  max: number,
+): number | Fallback {
   const given = text(env, name);
   if (given === undefined) return fallback;
   const value = /^\d{1,16}$/.test(given) ? Number(given) : Number.NaN;
   if (!(value >= min && value <= max)) {
-    throw new ConfigError(name, `must be a whole number from ${min} to ${max}, not ${JSON.stringify(given)}`);
+    throw new ConfigError(name, `must be a whole number from ${min} to ${max}, not ${shown(given)}`);
   }
   return value;
+}
+
+/** @throws ConfigError unless it is one of the choices */
+export function oneOf<const Choice extends string>(
+  env: Environment,
+  name: string,
+  choices: readonly Choice[],
+  fallback: Choice,
+): Choice {
+  const given = text(env, name) ?? fallback;
+  const found = choices.find((choice) => choice === given);
+  if (found !== undefined) return found;
+  throw new ConfigError(name, `must be one of ${choices.join(', ')}, not ${shown(given)}`);
+}
+
+/**
+ * @param shape that the whole value must match
+ * @param description of the shape, for the message
+ * @throws ConfigError
+ */
+export function shaped(
+  env: Environment,
+  name: string,
+  shape: RegExp,
+  description: string,
+): string | undefined {
+  const given = text(env, name);
+  if (given === undefined || shape.test(given)) return given;
+  throw new ConfigError(name, `must be ${description}, not ${shown(given)}`);
 }
 
 /** @throws ConfigError unless it is `true`, `false`, `1` or `0`; absent means false */

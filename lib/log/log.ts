@@ -1,5 +1,4 @@
-import type { LogLevel } from '../config/config.ts';
-import { LOG_LEVELS } from '../config/config.ts';
+import { LOG_LEVELS, type LogLevel } from '../config/config.ts';
 import { isoNow } from '../time.ts';
 import type { Sink } from './sink.ts';
 

@@ -7,21 +7,17 @@ export function prettyPrint(lines: string): string {
 }
 
 function prettyLine(line: string): string {
-  const {
-    level,
-    message,
-    timestamp,
-    service: _,
-    _aws: __,
-    ...fields
-  } = JSON.parse(line) as Record<string, unknown>;
+  const { level, message, timestamp, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  // The same in every line, and for machines only.
+  delete fields.service;
+  delete fields._aws;
   const stacks: string[] = [];
   const words = Object.entries(fields).map(([name, value]) => {
     if (typeof value !== 'object' || value === null) return `${name}=${quoteIfNeeded(value)}`;
-    const { stack, ...rest } = value as { stack?: unknown };
-    if (typeof stack !== 'string') return `${name}=${JSON.stringify(value)}`;
-    stacks.push(...stacksOf(value as ErrorFields));
-    return `${name}=${quoteIfNeeded((rest as ErrorFields).message)}`;
+    const error = value as ErrorFields;
+    if (typeof error.stack !== 'string') return `${name}=${JSON.stringify(value)}`;
+    stacks.push(...stacksOf(error));
+    return `${name}=${quoteIfNeeded(error.message)}`;
   });
   const time = String(timestamp).slice('2026-11-22T'.length, -1);
   return [[time, String(level).padEnd(5), message, ...words].join(' '), ...stacks].join('\n');

@@ -1,13 +1,22 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FunctionDescription } from './run.ts';
 
 /** A mistake that the user of the command can correct. Only its message is printed. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export interface TemplateFunction extends FunctionDescription {
+/** A function in the synthesized template. */
+export interface TemplateFunction {
+  /** Logical id. */
+  name: string;
+  /** Directory of the code. */
+  root: string;
+  /** `<module>.<export>` */
+  handler: string;
+  timeoutSeconds: number;
+  memoryMb: number;
+  environment: Record<string, string>;
   /** Names of variables whose values CloudFormation knows only after a deployment. */
   unknown: string[];
 }

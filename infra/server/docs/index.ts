@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { Handler } from '../invoke.ts';
 import type { Result } from '../response.ts';
-import type { Match, Router } from '../router.ts';
+import type { Router } from '../router.ts';
 
 /** The name of the page's handler among the functions. */
 const NAME = 'docs';
@@ -48,11 +48,9 @@ export function findDocs(): Docs | undefined {
   return {
     name: NAME,
     handler: (event, context) => (event.rawPath === ROOT ? Promise.resolve(REDIRECT) : serve(event, context)),
-    before: (router) => {
-      const matches = new Map<string, Match>();
-      for (const path of [ROOT, ...files.keys()]) matches.set(path, { name: NAME, routeKey: `GET ${path}` });
-      return (method, path) =>
-        ((method === 'GET' || method === 'HEAD') && matches.get(path)) || router(method, path);
+    before: (router) => (method, path) => {
+      const isPage = (method === 'GET' || method === 'HEAD') && (path === ROOT || files.has(path));
+      return isPage ? { name: NAME, routeKey: `GET ${path}` } : router(method, path);
     },
   };
 }

@@ -1,44 +1,37 @@
-import type { Construct } from 'constructs';
+import { Construct } from 'constructs';
 import { CacheNetwork } from '../network.ts';
 import { MAX_ZONES } from '../settings/settings.ts';
 import type { DeploymentSettings } from '../settings/types.ts';
-import { DragonflyEndpoint } from './dragonfly.ts';
-import { ElastiCacheEndpoint } from './elasticache.ts';
-import { ExternalEndpoint } from './external.ts';
+import { dragonflyEndpoint } from './dragonfly.ts';
+import { elastiCacheEndpoint } from './elasticache.ts';
+import { externalEndpoint } from './external.ts';
 import type { CacheEndpoint } from './index.ts';
-import { MemoryEndpoint } from './memory.ts';
+import { memoryEndpoint } from './memory.ts';
 
 /** Creates the chosen backend, and its network if it needs one. */
 export function createEndpoint(
-  scope: Construct,
+  stack: Construct,
   {
     backend,
-    stage,
     availabilityZones: zones,
-    logRetentionDays,
-    service,
+    ...deployment
   }: Pick<DeploymentSettings, 'availabilityZones' | 'backend' | 'logRetentionDays' | 'service' | 'stage'>,
 ): CacheEndpoint {
-  const maxZones = MAX_ZONES[backend.kind];
+  const createNetwork = () =>
+    new CacheNetwork(stack, 'Network', { maxZones: MAX_ZONES[backend.kind], zones });
   switch (backend.kind) {
     case 'elasticache': {
-      const network = new CacheNetwork(scope, 'Network', { maxZones, zones });
-      return new ElastiCacheEndpoint(scope, 'Cache', { network, settings: backend, stage });
+      const network = createNetwork();
+      const { stage } = deployment;
+      return elastiCacheEndpoint(new Construct(stack, 'Cache'), { network, settings: backend, stage });
     }
     case 'dragonfly': {
-      // The task runs in one zone. The second is for a failure of the first; further ones would only cost.
-      const network = new CacheNetwork(scope, 'Network', { maxZones, zones });
-      return new DragonflyEndpoint(scope, 'Cache', {
-        network,
-        settings: backend,
-        stage,
-        service,
-        logRetentionDays,
-      });
+      const network = createNetwork();
+      return dragonflyEndpoint(new Construct(stack, 'Cache'), { ...deployment, network, settings: backend });
     }
     case 'external':
-      return new ExternalEndpoint(scope, 'Cache', { settings: backend, stage, service });
+      return externalEndpoint(new Construct(stack, 'Cache'), backend, deployment);
     case 'memory':
-      return new MemoryEndpoint(scope, 'Cache');
+      return memoryEndpoint(new Construct(stack, 'Cache'));
   }
 }

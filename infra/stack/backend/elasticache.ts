@@ -1,12 +1,12 @@
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { CfnServerlessCache, CfnUser, CfnUserGroup } from 'aws-cdk-lib/aws-elasticache';
-import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
-import { Construct } from 'constructs';
+import { Grant } from 'aws-cdk-lib/aws-iam';
+import type { Construct } from 'constructs';
 import type { CacheNetwork } from '../network.ts';
 import type { ElastiCacheSettings } from '../settings/types.ts';
 import { ACCESS_STRING } from './access-string.ts';
-import type { CacheEndpoint, EndpointMetrics, EndpointNetwork } from './index.ts';
+import type { CacheEndpoint, EndpointMetrics } from './index.ts';
 
 export interface ElastiCacheEndpointProps {
   network: CacheNetwork;
@@ -24,58 +24,54 @@ const ENGINE = 'valkey';
  *
  * Functions log in with their IAM roles, so there is no password. Their user may use only the service's keys and commands.
  */
-export class ElastiCacheEndpoint extends Construct implements CacheEndpoint {
-  readonly environment: Record<string, string>;
-  readonly network: EndpointNetwork;
-  readonly metrics: EndpointMetrics;
-  readonly needsMeasurement = false;
-  readonly #arns: string[];
+export function elastiCacheEndpoint(
+  scope: Construct,
+  { network, settings, stage }: ElastiCacheEndpointProps,
+): CacheEndpoint {
+  // Lower case, because ElastiCache converts the name to lower case and a login signs it.
+  const name = `cache-service-${stage}`;
+  const user = new CfnUser(scope, 'User', {
+    engine: ENGINE,
+    // IAM login requires the same value for both.
+    userId: name,
+    userName: name,
+    authenticationMode: { Type: 'iam' },
+    accessString: ACCESS_STRING,
+  });
+  // Without the user `default`, which only groups of the engine redis require: nobody else can log in.
+  const users = new CfnUserGroup(scope, 'Users', { engine: ENGINE, userGroupId: name, userIds: [user.ref] });
 
-  constructor(scope: Construct, id: string, { network, settings, stage }: ElastiCacheEndpointProps) {
-    super(scope, id);
-    // Lower case, because ElastiCache converts the name to lower case and a login signs it.
-    const name = `cache-service-${stage}`;
-    const user = new CfnUser(this, 'User', {
-      engine: ENGINE,
-      // IAM login requires the same value for both.
-      userId: name,
-      userName: name,
-      authenticationMode: { Type: 'iam' },
-      accessString: ACCESS_STRING,
-    });
-    // Without the user `default`, which only groups of the engine redis require: nobody else can log in.
-    const users = new CfnUserGroup(this, 'Users', { engine: ENGINE, userGroupId: name, userIds: [user.ref] });
+  const group = network.createGroup('Cache', 'The cache of cache-service');
+  network.allowTo(group, ...PORTS);
+  const cache = new CfnServerlessCache(scope, 'Cache', {
+    serverlessCacheName: name,
+    description: 'cache-service',
+    engine: ENGINE,
+    majorEngineVersion: '8',
+    userGroupId: users.ref,
+    subnetIds: network.vpc.isolatedSubnets.map(({ subnetId }) => subnetId),
+    securityGroupIds: [group.securityGroupId],
+    cacheUsageLimits: {
+      dataStorage: { maximum: settings.maxGiB, unit: 'GB' },
+      ecpuPerSecond: { maximum: settings.maxEcpuPerSecond },
+    },
+    // A restored snapshot would bring back invalidated entries.
+    snapshotRetentionLimit: 0,
+  });
 
-    const group = network.createGroup('Cache', 'The cache of cache-service');
-    network.allowTo(group, ...PORTS);
-    const cache = new CfnServerlessCache(this, 'Cache', {
-      serverlessCacheName: name,
-      description: 'cache-service',
-      engine: ENGINE,
-      majorEngineVersion: '8',
-      userGroupId: users.ref,
-      subnetIds: network.vpc.isolatedSubnets.map(({ subnetId }) => subnetId),
-      securityGroupIds: [group.securityGroupId],
-      cacheUsageLimits: {
-        dataStorage: { maximum: settings.maxGiB, unit: 'GB' },
-        ecpuPerSecond: { maximum: settings.maxEcpuPerSecond },
-      },
-      // A restored snapshot would bring back invalidated entries.
-      snapshotRetentionLimit: 0,
-    });
-
-    this.environment = {
+  return {
+    environment: {
       DRAGONFLY_URL: `valkeys://${name}@${cache.attrEndpointAddress}:${cache.attrEndpointPort}?cluster=true`,
       DRAGONFLY_IAM_CACHE: name,
-    };
-    this.network = network.endpointNetwork;
-    this.metrics = metricsOf(name, settings);
-    this.#arns = [cache.attrArn, user.attrArn];
-  }
-
-  grantTo(grantee: IGrantable): void {
-    Grant.addToPrincipal({ grantee, actions: ['elasticache:Connect'], resourceArns: this.#arns });
-  }
+    },
+    network: network.endpointNetwork,
+    metrics: metricsOf(name, settings),
+    needsMeasurement: false,
+    grantTo(grantee) {
+      const resourceArns = [cache.attrArn, user.attrArn];
+      Grant.addToPrincipal({ grantee, actions: ['elasticache:Connect'], resourceArns });
+    },
+  };
 }
 
 function metricsOf(name: string, { maxGiB }: ElastiCacheSettings): EndpointMetrics {

@@ -3,7 +3,7 @@ import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 
-/** The interface between a backend and the rest of the stack. Each backend is one construct that implements it. */
+/** The interface between a backend and the rest of the stack. Each backend is a function that creates its resources. */
 export interface CacheEndpoint {
   /** The functions' variables with the cache's address and login method; never a password. */
   readonly environment: Record<string, string>;

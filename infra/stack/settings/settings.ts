@@ -1,8 +1,7 @@
 import { ORIGINS, readConfig } from '../../../lib/config/config.ts';
-import { ConfigError } from '../../../lib/config/parse.ts';
+import { ConfigError, type Environment, integer, list, oneOf, shaped } from '../../../lib/config/parse.ts';
 import { functionEnvironment, SERVICE_SETTINGS } from '../environment.ts';
 import { readAuthorization, readBackend, readEvents } from './choices.ts';
-import { SettingsReader } from './reader.ts';
 import type { BackendSettings, DeploymentSettings, Throttle } from './types.ts';
 
 /** The stage is part of resource names, which allow single hyphens between other characters only. */
@@ -88,39 +87,50 @@ const REJECTED: Record<string, string> = {
  * @throws ConfigError for the first setting that is unknown, malformed, missing, or without effect together with the others
  */
 export function readSettings(context: Record<string, unknown>): DeploymentSettings {
-  const read = new SettingsReader(context);
-  rejectUnknown(context, read);
-  const backend = readBackend(read);
-  const authorization = readAuthorization(read);
-  rejectUnused(read, [`backend=${backend.kind}`, `authorization=${authorization.kind}`]);
+  const given = readContext(context);
+  const backend = readBackend(given);
+  const authorization = readAuthorization(given);
+  rejectUnused(given, [`backend=${backend.kind}`, `authorization=${authorization.kind}`]);
   return {
-    stage: read.text('stage', STAGE, 'a letter and up to 15 of a-z, 0-9 and single hyphens') ?? 'prod',
+    stage: shaped(given, 'stage', STAGE, 'a letter and up to 15 of a-z, 0-9 and single hyphens') ?? 'prod',
     backend,
-    events: readEvents(read),
+    events: readEvents(given),
     authorization,
-    availabilityZones: readZones(read, backend),
-    logRetentionDays: Number(read.oneOf('logRetentionDays', RETENTION_DAYS.map(String), '30')),
-    alarmEmail: read.text('alarmEmail', /^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address'),
-    reservedConcurrency: read.optionalInteger('reservedConcurrency', 1, 100_000),
+    availabilityZones: readZones(given, backend),
+    logRetentionDays: Number(oneOf(given, 'logRetentionDays', RETENTION_DAYS.map(String), '30')),
+    alarmEmail: shaped(given, 'alarmEmail', /^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address'),
+    reservedConcurrency: integer(given, 'reservedConcurrency', undefined, 1, 100_000),
     // A new account's quota is a thousand concurrent executions of all functions together.
-    throttle: readThrottle(read, 'throttle', 1000),
-    sweepThrottle: readThrottle(read, 'sweepThrottle', 10),
-    corsOrigins: read.list('corsOrigins', ORIGINS.shape, ORIGINS.description),
-    tracing: read.boolean('tracing'),
-    service: readService(context, readTelemetry(read)),
+    throttle: readThrottle(given, 'throttle', 1000),
+    sweepThrottle: readThrottle(given, 'sweepThrottle', 10),
+    corsOrigins: list(given, 'corsOrigins', ORIGINS.shape, ORIGINS.description),
+    tracing: oneOf(given, 'tracing', ['true', 'false'], 'false') === 'true',
+    service: readService(given, readTelemetry(given)),
   };
 }
 
-function rejectUnknown(context: Record<string, unknown>, read: SettingsReader): void {
-  for (const name of Object.keys(context).filter(isOurs)) {
+/**
+ * The settings with a value, as text: in `cdk.json` they have JSON types.
+ *
+ * @throws ConfigError for the first setting that is unknown, or an object
+ */
+function readContext(context: Record<string, unknown>): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries(context).filter(([name]) => isOurs(name))) {
     const reason = REJECTED[name];
-    if (reason !== undefined) {
-      const off = !read.has(name) || String(context[name]).trim().toLowerCase() === 'false';
-      if (!off) throw new ConfigError(name, reason);
-    } else if (!NAMES.includes(name)) {
+    if (reason === undefined && !NAMES.includes(name)) {
       throw new ConfigError(name, `is not a setting. The settings are ${NAMES.join(', ')}`);
     }
+    const parts = [value ?? ''].flat();
+    if (parts.some((part) => typeof part === 'object')) {
+      throw new ConfigError(name, 'must be a single value or a list of values, not an object');
+    }
+    const text = parts.join(',').trim();
+    if (text === '') continue;
+    if (reason !== undefined && text.toLowerCase() !== 'false') throw new ConfigError(name, reason);
+    given[name] = text;
   }
+  return given;
 }
 
 /** The context also contains feature flags, cached lookups and options of the CDK itself. */
@@ -128,16 +138,19 @@ function isOurs(name: string): boolean {
   return !/[@:/]/.test(name) && !['cli-telemetry', 'acknowledged-issue-numbers'].includes(name);
 }
 
-function rejectUnused(read: SettingsReader, choices: string[]): void {
+function rejectUnused(given: Environment, choices: string[]): void {
   for (const [name, only] of Object.entries(ONLY_WITH)) {
     const allowed = [only].flat();
-    if (read.has(name) && !allowed.some((choice) => choices.includes(choice))) {
+    if (given[name] !== undefined && !allowed.some((choice) => choices.includes(choice))) {
       throw new ConfigError(name, `has an effect only with ${allowed.join(' or ')}`);
     }
   }
 }
 
-/** Maximum number of availability zones of the backend's network. ElastiCache Serverless accepts three. */
+/**
+ * Maximum number of availability zones of the backend's network. ElastiCache Serverless accepts three. Dragonfly's task runs in one
+ * zone: the second is for a failure of the first, and further ones would only cost.
+ */
 export const MAX_ZONES: Record<BackendSettings['kind'], number> = {
   elasticache: 3,
   dragonfly: 2,
@@ -145,33 +158,33 @@ export const MAX_ZONES: Record<BackendSettings['kind'], number> = {
   memory: 0,
 };
 
-function readZones(read: SettingsReader, { kind }: BackendSettings): string[] {
+function readZones(given: Environment, { kind }: BackendSettings): string[] {
   const name = 'availabilityZones';
-  const zones = read.list(name, /^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'names of zones such as eu-central-1a');
+  const zones = list(given, name, /^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'names of zones such as eu-central-1a');
   const max = MAX_ZONES[kind];
   if (zones.length > max) throw new ConfigError(name, `must be at most ${max} zones with backend=${kind}`);
   if (new Set(zones).size < zones.length) throw new ConfigError(name, 'must contain each zone once');
   return zones;
 }
 
-function readThrottle(read: SettingsReader, name: 'throttle' | 'sweepThrottle', fallback: number): Throttle {
-  const rate = read.integer(`${name}Rate`, fallback, 1, 1_000_000);
-  return { rate, burst: read.integer(`${name}Burst`, 2 * rate, 1, 1_000_000) };
+function readThrottle(given: Environment, name: 'throttle' | 'sweepThrottle', fallback: number): Throttle {
+  const rate = integer(given, `${name}Rate`, fallback, 1, 1_000_000);
+  return { rate, burst: integer(given, `${name}Burst`, 2 * rate, 1, 1_000_000) };
 }
 
 /** Settings of the service for OpenTelemetry; empty without `otelEndpoint`. */
-function readTelemetry(read: SettingsReader): Record<string, string> {
-  const endpoint = read.text(
+function readTelemetry(given: Record<string, string>): Record<string, string> {
+  const endpoint = shaped(
+    given,
     'otelEndpoint',
     /^https?:\/\/[^\s/@?#]+(\/[^\s@?#]*)?$/,
     "a collector's URL without a login, such as http://collector.internal:4318",
   );
-  const given = TELEMETRY.filter((name) => read.has(name));
+  const options = Object.entries(given).filter(([name]) => TELEMETRY.includes(name));
   if (endpoint === undefined) {
-    if (given[0] !== undefined) throw new ConfigError(given[0], 'has an effect only with otelEndpoint');
+    if (options[0]) throw new ConfigError(options[0][0], 'has an effect only with otelEndpoint');
     return {};
   }
-  const options = given.map((name) => [name, read.text(name, /^.*$/, 'text') ?? '']);
   return { ENABLE_OTEL: 'true', OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, ...Object.fromEntries(options) };
 }
 
@@ -181,13 +194,10 @@ const MAX_BACKEND_TIMEOUT_MS = 4000;
 /** Leaves room for the rest of the request: Lambda's limit is 6 MB. */
 const MAX_VALUE_BYTES = 5 * 1024 ** 2;
 
-function readService(
-  context: Record<string, unknown>,
-  telemetry: Record<string, string>,
-): Record<string, string> {
+function readService(given: Environment, telemetry: Record<string, string>): Record<string, string> {
   const names: readonly string[] = SERVICE_SETTINGS;
   const all = functionEnvironment(
-    (name) => telemetry[name] ?? (names.includes(name) ? context[name] : undefined),
+    (name) => telemetry[name] ?? (names.includes(name) ? given[name] : undefined),
   );
   const { backendTimeoutMs, maxValueBytes, serviceName } = readConfig(all);
   if (backendTimeoutMs > MAX_BACKEND_TIMEOUT_MS) {

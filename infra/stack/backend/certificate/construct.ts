@@ -1,17 +1,11 @@
 import { join } from 'node:path';
-import { AssetHashType, CustomResource, DockerImage, Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { CustomResource, Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Grant, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import {
-  Architecture,
-  Code,
-  Function as LambdaFunction,
-  LoggingFormat,
-  Runtime,
-} from 'aws-cdk-lib/aws-lambda';
+import { Architecture, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { LogLevel, NodejsFunction } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
-import { buildSync } from 'esbuild';
 import { grantSecretValue } from '../index.ts';
 
 export interface ServerCertificateProps {
@@ -49,12 +43,13 @@ export class ServerCertificate extends Construct {
       });
     }
     grantSecretValue(clientSecret, role);
-    const maker = new LambdaFunction(this, 'Maker', {
+    const maker = new NodejsFunction(this, 'Maker', {
       description: 'cache-service: creates the certificate of the cache at deployment',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
-      code: bundle(join(import.meta.dirname, 'handler.ts')),
-      handler: 'index.handler',
+      entry: join(import.meta.dirname, 'handler.ts'),
+      bundling: { target: 'node24', minify: true, keepNames: true, logLevel: LogLevel.WARNING },
+      awsSdkConnectionReuse: false,
       timeout: Duration.minutes(1),
       memorySize: 256,
       role,
@@ -76,33 +71,4 @@ export class ServerCertificate extends Construct {
     resource.node.addDependency(role, maker);
     this.fingerprint = resource.getAttString('Fingerprint');
   }
-}
-
-/** Bundles a file with its imports, except those of the runtime. */
-function bundle(entryPoint: string): Code {
-  return Code.fromAsset(import.meta.dirname, {
-    assetHashType: AssetHashType.OUTPUT,
-    bundling: {
-      // Required by the CDK, but never used: `tryBundle` always succeeds.
-      image: DockerImage.fromRegistry('none'),
-      local: {
-        tryBundle(outdir) {
-          buildSync({
-            entryPoints: [entryPoint],
-            outfile: join(outdir, 'index.js'),
-            bundle: true,
-            // Its dependencies call `require` for Node's modules, which ES modules do not have.
-            format: 'cjs',
-            platform: 'node',
-            target: 'node24',
-            minify: true,
-            keepNames: true,
-            external: ['@aws-sdk/*'],
-            logLevel: 'warning',
-          });
-          return true;
-        },
-      },
-    },
-  });
 }
