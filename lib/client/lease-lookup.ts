@@ -94,16 +94,26 @@ export class LeaseLookups {
     return (await sendBatches(batchesOf(keys), lookUpBatch)).flat();
   }
 
-  async #requestOne(key: string, { call, lease, tags }: LeaseLookupOptions): Promise<FillLookup> {
-    if (this.#support.isMissing()) return plain(await this.#sender.send(requests.getOne(key), call));
+  async #requestOne(key: string, options: LeaseLookupOptions): Promise<FillLookup> {
+    const isMissing = this.#support.isMissing();
+    const lookup = isMissing ? undefined : await this.#requestLease(key, options);
+    if (lookup) return lookup;
+    const plainLookup = plain(await this.#sender.send(requests.getOne(key), options.call));
+    // With a wrong URL, the get has failed as well.
+    if (!isMissing) this.#support.recordMissing();
+    return plainLookup;
+  }
+
+  /** @returns undefined if the service has no such route */
+  async #requestLease(
+    key: string,
+    { call, lease, tags }: LeaseLookupOptions,
+  ): Promise<FillLookup | undefined> {
     try {
       return await this.#sender.send(requests.leaseOne(key, { lease, tags }), call);
     } catch (error) {
-      if (!(error instanceof CacheError && (error.status === 404 || error.status === 405))) throw error;
-      // With a wrong URL this fails as well.
-      const lookup = plain(await this.#sender.send(requests.getOne(key), call));
-      this.#support.recordMissing();
-      return lookup;
+      if (error instanceof CacheError && (error.status === 404 || error.status === 405)) return undefined;
+      throw error;
     }
   }
 
@@ -115,8 +125,11 @@ export class LeaseLookups {
     const unclear = lookups.findIndex((lookup) => !lookup.found && !knowsLeases(lookup));
     const missing = lookups[unclear];
     if (!missing || lookups.some(knowsLeases)) return lookups;
-    const probe = await this.#requestOne(missing.key, options);
-    if (probe.isPlain) return lookups.map(plain);
+    const probe = await this.#requestLease(missing.key, options);
+    if (!probe) {
+      this.#support.recordMissing();
+      return lookups.map(plain);
+    }
     if (probe.found || probe.lease) lookups[unclear] = probe;
     return lookups;
   }
