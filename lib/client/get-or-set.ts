@@ -11,7 +11,7 @@ import { isControlFlow, type Signal } from './runtime.ts';
 import type { Sender } from './sender.ts';
 import type { Settings } from './settings.ts';
 import { SharedCall, SingleFlight } from './single-flight.ts';
-import { type Request, send } from './transport.ts';
+import { send } from './transport.ts';
 import type { ClientOptions, ErrorContext, GetOrSetOptions } from './types.ts';
 
 /** Returns the values of the keys, in order. */
@@ -93,10 +93,10 @@ export class GetOrSet {
     produce: ProduceMany,
     options: GetOrSetOptions,
   ): Promise<Map<string, unknown>> {
+    const { signal } = options;
+    if (signal?.aborted) throw signal.reason;
     const job = this.#jobOf(ttl, produce, options);
-    return new SharedCall((abandoned) => this.#findMany([...new Set(keys)], job, abandoned)).join(
-      options.signal,
-    );
+    return new SharedCall((abandoned) => this.#findMany([...new Set(keys)], job, abandoned)).join(signal);
   }
 
   /** Calls that start from now on do not join running ones. @param keys default: all of the tenant */
@@ -214,6 +214,7 @@ export class GetOrSet {
   async #produce(lookups: FillLookup[], job: Job, abandoned: Signal): Promise<unknown[]> {
     const { stringify, transport } = this.#settings;
     const keys = keysOf(lookups);
+    const startedMonotonicMs = performance.now();
     let produced: readonly unknown[];
     try {
       produced = await produceWithin(job, keys, abandoned);
@@ -225,7 +226,7 @@ export class GetOrSet {
       return stale.map(({ value }) => value);
     }
     const entries: requests.EntryText[] = [];
-    const failed = new Set<string>();
+    const unserializable: string[] = [];
     const values = lookups.map(({ key, lease, isPlain }, index) => {
       const value = produced[index];
       try {
@@ -237,38 +238,49 @@ export class GetOrSet {
         return parsed;
       } catch (error) {
         this.#report(error, 'set', [key]);
-        failed.add(key);
+        unserializable.push(key);
         return value;
       }
     });
-    for (const key of await this.#set(entries, job)) failed.add(key);
+    const { failed: notSet, lost } = await this.#set(entries, job);
+    this.#reportLate(lookups, lost, performance.now() - startedMonotonicMs);
+    const unset = new Set([...unserializable, ...notSet]);
     await this.#release(
-      lookups.filter(({ key }) => failed.has(key)),
+      lookups.filter(({ key }) => unset.has(key)),
       job,
     );
     return values;
   }
 
-  /** @returns the keys that could not be set, and whose leases still have to be released */
-  async #set(entries: requests.EntryText[], job: Job): Promise<string[]> {
-    const setBatch = async (batch: requests.EntryText[]): Promise<string[]> => {
+  /** @returns the keys that were not set: because the set failed, or because their leases were lost */
+  async #set(entries: requests.EntryText[], job: Job): Promise<{ failed: string[]; lost: string[] }> {
+    const failed: string[] = [];
+    const lost: string[] = [];
+    const setBatch = async (batch: requests.EntryText[]): Promise<void> => {
       const [first, second] = batch;
-      const request: Request<unknown> =
-        first && !second ? requests.setOne(first.text, first.lease) : requests.setBatch(batch);
       try {
-        await this.#sender.send(request, job.lookup.call);
+        if (first && !second) {
+          await this.#sender.send(requests.setOne(first.text, first.lease), job.lookup.call);
+        } else {
+          const results = await this.#sender.send(requests.setBatch(batch), job.lookup.call);
+          lost.push(...keysOf(results.filter(({ leaseLost }) => leaseLost)));
+        }
       } catch (error) {
         if (fittingOf(error, batch.length) > 0) throw error;
-        // The value was invalidated while it was produced, or the producer took longer than the lease.
-        if (error instanceof LeaseLostError) return [];
+        if (error instanceof LeaseLostError) {
+          lost.push(...keysOf(batch));
+          return;
+        }
         this.#report(error, 'set', keysOf(batch));
-        // Releasing would fail as well. The leases end by themselves.
-        return isUnavailable(error) ? [] : keysOf(batch);
+        // If the cache is unavailable, releasing the leases would fail as well. They end by themselves.
+        if (!isUnavailable(error)) failed.push(...keysOf(batch));
       }
-      return [];
     };
-    const batches = batchesOf(entries, ({ text }) => escapedBytes(text));
-    return (await sendBatches(batches, setBatch)).flat();
+    await sendBatches(
+      batchesOf(entries, ({ text }) => escapedBytes(text)),
+      setBatch,
+    );
+    return { failed, lost };
   }
 
   /** Releases leases, so that other callers need not wait until they end. Failures are ignored: they end by themselves. */
@@ -284,6 +296,19 @@ export class GetOrSet {
       ),
     );
     await released.catch(() => {});
+  }
+
+  /**
+   * Reports values that were not cached because they took longer than their leases. A lease that was lost for another reason is not reported:
+   * the value was invalidated or replaced.
+   */
+  #reportLate(lookups: readonly FillLookup[], lost: readonly string[], tookMs: number): void {
+    const late = lookups.filter(
+      ({ key, lease }) => lease && tookMs >= lease.ttl * 1000 && lost.includes(key),
+    );
+    if (late.length === 0) return;
+    const message = `The value was not cached, because its lease of ${late[0]?.lease?.ttl} s ended while it was produced`;
+    this.#report(new LeaseLostError({ message }), 'set', keysOf(late));
   }
 
   /** Passes a failure to `onError`. @throws the error if a framework threw it */

@@ -239,6 +239,18 @@ describe('the requests of a getOrSet', () => {
     expect(told).toEqual([]);
   });
 
+  test('are reported if the value was not cached because it took longer than its lease', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const server = await script(granted, leaseLost);
+    const { cache, told } = start({ url: server.url });
+    const produce = () => {
+      vi.advanceTimersByTime(30_000);
+      return 1;
+    };
+    expect(await cache.getOrSet('k', 60, produce, { produceTimeoutMs: 60_000 })).toBe(1);
+    expect(told).toEqual([{ code: 'LEASE_LOST', operation: 'set', key: 'k' }]);
+  });
+
   test('contain no set if the service cannot store leases', async () => {
     const server = await script(miss);
     const { cache, told } = start({ url: server.url });

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { CacheClient, ErrorContext, GetOrSetOptions } from '../../lib/client/index.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import {
@@ -344,6 +344,26 @@ describe('the requests of a getOrSetMany', () => {
     expect(await cache.getOrSetMany(['a', 'b'], 60, producer().produce)).toEqual(['a', 'b'].map(made));
     expect(pathsOf(server)).toEqual(['batch/get', 'batch/set', 'lease/release', 'lease/release']);
     expect(told).toEqual([{ code: 'VALIDATION_ERROR', operation: 'set', key: 'a', keys: ['a', 'b'] }]);
+  });
+
+  test('are not reported if some leases were lost, unless producing took longer than a lease', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const items = [
+      { key: 'a', status: 'set', ttl: 60 },
+      { key: 'b', status: 'lease_lost' },
+    ];
+    const server = await script(batches(() => granted, success({ items }, 201)));
+    const { cache, told } = start({ url: server.url });
+    const { produce } = producer();
+    expect(await cache.getOrSetMany(['a', 'b'], 60, produce)).toEqual(['a', 'b'].map(made));
+    expect(told).toEqual([]);
+    await cache.getOrSetMany(['a', 'b'], 60, (keys, signal) => {
+      vi.advanceTimersByTime(30_000);
+      return produce(keys, signal);
+    });
+    expect(told).toEqual([{ code: 'LEASE_LOST', operation: 'set', key: 'b' }]);
+    expect(pathsOf(server)).not.toContain('lease/release');
   });
 
   test('split a batch whose values do not fit into one response, and keep the leases', async () => {
