@@ -144,7 +144,8 @@ describe('a call', () => {
     };
     await cache.get('k', { signal });
     await cache.getOrSet('k', 1, () => 1, { signal }).catch(() => {});
-    expect(counts).toEqual({ added: 2, removed: 2 });
+    await cache.getOrSetMany(['k'], 1, () => [1], { signal }).catch(() => {});
+    expect(counts).toEqual({ added: 3, removed: 3 });
   });
 
   test('shares one listener with all calls of the same signal, and each rejects when it fires', async () => {
