@@ -73,12 +73,18 @@ async function sendFitting<I, R>(items: I[], send: Send<I, R>, toCallerIndex: To
     return [await send(items)];
   } catch (error) {
     if (error instanceof ValidationError) throw renumber(error, toCallerIndex);
-    const fitting = (error instanceof PayloadTooLargeError && error.fitting) || 0;
-    if (!(fitting >= 1 && fitting < items.length)) throw error;
+    const fitting = fittingOf(error, items.length);
+    if (fitting === 0) throw error;
     const first = await sendFitting(items.slice(0, fitting), send, toCallerIndex);
     const rest = await sendFitting(items.slice(fitting), send, (at) => toCallerIndex(fitting + at));
     return [...first, ...rest];
   }
+}
+
+/** Number of the first items of a batch that can be sent alone, if the batch is too large and can be split; or else 0. */
+export function fittingOf(error: unknown, length: number): number {
+  const fitting = (error instanceof PayloadTooLargeError && error.fitting) || 0;
+  return fitting >= 1 && fitting < length ? fitting : 0;
 }
 
 /** Replaces the batch's indexes in fields such as `keys.3` or `items.3.ttl` by the caller's. */

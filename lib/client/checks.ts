@@ -3,7 +3,15 @@
  *
  * Each check throws a TypeError that names the argument. The service checks values, such as the length of a key.
  */
-import type { ClientOptions, Entry, EntryOptions, GetOrSetOptions, SetOptions } from './types.ts';
+import type {
+  CallOptions,
+  ClientOptions,
+  Entry,
+  EntryOptions,
+  GetOrSetOptions,
+  LeaseOptions,
+  SetOptions,
+} from './types.ts';
 
 export function check(valid: boolean, message: string): void {
   if (!valid) throw new TypeError(message);
@@ -36,13 +44,40 @@ export function checkEntries(entries: readonly Entry[]): void {
   }
 }
 
-function checkEntryOptions({ ttl, grace }: EntryOptions, path = ''): void {
+function checkEntryOptions({ ttl, grace, lease }: EntryOptions, path = ''): void {
   if (ttl !== undefined) checkTtl(`${path}ttl`, ttl);
   if (grace !== undefined) checkTtl(`${path}grace`, grace);
+  if (lease !== undefined) checkString(`${path}lease`, lease);
+}
+
+/** Checks the options of a set. */
+export function checkSetOptions(options: SetOptions): void {
+  checkOptions(options, 'ttl: 60');
+  checkEntryOptions(options);
+}
+
+/** Checks the options of a lease request. */
+export function checkLeaseOptions(options: LeaseOptions): void {
+  checkOptions(options, 'lease: 30');
+  if (options.lease !== undefined) checkTtl('lease', options.lease);
+}
+
+/** Checks the options of a `getOrSet` or `getOrSetMany`. */
+export function checkGetOrSetOptions(options: GetOrSetOptions): void {
+  checkOptions(options);
+  checkTimeouts(options);
+  const { grace, lease, tags, waitUntil } = options;
+  if (lease !== undefined) checkTtl('lease', lease);
+  if (grace !== undefined) checkTtl('grace', grace);
+  check(
+    tags === undefined || (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string')),
+    'tags must be an array of strings',
+  );
+  if (waitUntil !== undefined) checkFunction('waitUntil', waitUntil);
 }
 
 /** Checks the options of any call. @param example shown in the error message */
-export function checkOptions(options: SetOptions & GetOrSetOptions, example = 'timeoutMs: 1000'): void {
+export function checkOptions(options: CallOptions, example = 'timeoutMs: 1000'): void {
   check(isObject(options), `options must be an object, e.g. { ${example} }`);
   const { signal, correlationId, headers } = options;
   checkTimeouts(options);
@@ -50,7 +85,6 @@ export function checkOptions(options: SetOptions & GetOrSetOptions, example = 't
     signal === undefined || typeof signal?.addEventListener === 'function',
     'signal must be an AbortSignal',
   );
-  checkEntryOptions(options);
   if (correlationId !== undefined) checkString('correlationId', correlationId);
   check(headers === undefined || isObject(headers), 'headers must be an object');
 }

@@ -172,6 +172,7 @@ export const classesByCode = new Map<string, new (failure: Failure) => CacheErro
   ['TENANT_MISMATCH', TenantMismatchError],
   ['NOT_FOUND', NotFoundError],
   ['METHOD_NOT_ALLOWED', MethodNotAllowedError],
+  ['LEASE_LOST', LeaseLostError],
   ['PAYLOAD_TOO_LARGE', PayloadTooLargeError],
   ['UNSUPPORTED_MEDIA_TYPE', UnsupportedMediaTypeError],
   ['INTERNAL_SERVER_ERROR', InternalError],

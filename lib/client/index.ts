@@ -26,6 +26,7 @@ export type {
   ClientOptions,
   Entry,
   EntryOptions,
+  ErrorContext,
   GetOrSetOptions,
   Health,
   Lease,
@@ -34,6 +35,7 @@ export type {
   Lookup,
   Outgoing,
   SetOptions,
+  Tags,
   Usage,
   WasSet,
 } from './types.ts';

@@ -1,7 +1,7 @@
 import { ValidationError } from './errors.ts';
 import { readData, readHealth, readNothing, type ServiceResponse } from './response.ts';
 import type { Request } from './transport.ts';
-import type { Health, LeaseLookup, Lookup, Usage, WasSet } from './types.ts';
+import type { Health, LeaseLookup, Lookup, Tags, Usage, WasSet } from './types.ts';
 
 /** The request of each operation, and how its response is read. */
 
@@ -26,25 +26,29 @@ export function getBatch(keys: readonly string[]): Request<Lookup<unknown>[]> {
   };
 }
 
-/** Not retried if it may have been received: the service would wait for the lease that a lost response granted. */
-export function leaseOne(key: string, lease: number | undefined): Request<LeaseLookup<unknown>> {
+type LeaseTime = { /** Seconds. */ lease?: number | undefined } & Tags;
+
+export function leaseOne(key: string, { lease, tags }: LeaseTime): Request<LeaseLookup<unknown>> {
   return {
     method: 'POST',
     target: `${API}/lease`,
-    body: JSON.stringify({ key, lease }),
-    retry: 'if-not-received',
-    read: (response) => leaseLookupOf(readData(response)),
+    body: JSON.stringify({ key, lease, tags }),
+    retry: 'always',
+    read: (response, isRepeated) => leaseLookupOf(readData(response), isRepeated),
   };
 }
 
 /** As `leaseOne`, for several keys. */
-export function leaseBatch(keys: readonly string[], lease: number): Request<LeaseLookup<unknown>[]> {
+export function leaseBatch(
+  keys: readonly string[],
+  { lease, tags }: LeaseTime,
+): Request<LeaseLookup<unknown>[]> {
   return {
     method: 'POST',
     target: `${API}/batch/get`,
-    body: JSON.stringify({ keys, lease }),
-    retry: 'if-not-received',
-    read: (response) => itemsOf(response).map(leaseLookupOf),
+    body: JSON.stringify({ keys, lease, tags }),
+    retry: 'always',
+    read: (response, isRepeated) => itemsOf(response).map((item) => leaseLookupOf(item, isRepeated)),
   };
 }
 
@@ -64,13 +68,21 @@ export function setOne(entry: string, lease: string | undefined): Request<WasSet
   };
 }
 
-/** @param entries JSON texts */
-export function setBatch(entries: readonly string[]): Request<WasSet[]> {
+/** An entry in a batch of sets. */
+export interface EntryText {
+  key: string;
+  /** The whole entry as JSON text. */
+  text: string;
+  /** Its token. */
+  lease: string | undefined;
+}
+
+export function setBatch(entries: readonly EntryText[]): Request<WasSet[]> {
   return {
     method: 'POST',
     target: `${API}/batch/set`,
-    body: `{"items":[${entries.join(',')}]}`,
-    retry: 'if-not-received',
+    body: `{"items":[${entries.map(({ text }) => text).join(',')}]}`,
+    retry: entries.every(({ lease }) => lease !== undefined) ? 'always' : 'if-not-received',
     read: (response) => itemsOf(response).map(wasSet),
   };
 }
@@ -155,14 +167,18 @@ function lookupOf({ key, found, value, ttl }: Members): Lookup<unknown> {
   return found ? { found: true, key: name, value, ttl: Number(ttl) } : { found: false, key: name };
 }
 
-function leaseLookupOf(data: Members): LeaseLookup<unknown> {
+/**
+ * @param isRepeated the response to an earlier attempt, which may have granted the lease, was lost. The lease that another caller
+ * seems to have may then be this caller's own, for which it must not wait
+ */
+function leaseLookupOf(data: Members, isRepeated: boolean): LeaseLookup<unknown> {
   const { lease, retry_after_ms: retryAfterMs, stale } = data;
   const { token, ttl } = (lease ?? {}) as Members;
   return {
     ...lookupOf(data),
     ...(data.found === true && { stale }),
     ...(lease !== undefined && { lease: { token, ttl: Number(ttl) } }),
-    ...(retryAfterMs !== undefined && { retryAfterMs: Number(retryAfterMs) }),
+    ...(retryAfterMs !== undefined && !isRepeated && { retryAfterMs: Number(retryAfterMs) }),
   } as LeaseLookup<unknown>;
 }
 

@@ -3,9 +3,10 @@ import { CacheError, ConnectionError, InvalidationIncompleteError } from './erro
 /**
  * When a request may be retried.
  *
- * `always`: reads and removals. A removal that arrives late can at worst remove a newer entry, which is a miss.
+ * `always`: reads, removals and sets with a lease. A removal that arrives late can at worst remove a newer entry, which is a miss. A set
+ * with a lease that arrives late is rejected if the lease has ended, and changes nothing if it was applied before.
  *
- * `if-not-received`: sets and touches. A set whose response was lost may still arrive. If a retry of it succeeded, the caller would not know that
+ * `if-not-received`: other sets and touches. A set whose response was lost may still arrive. If a retry of it succeeded, the caller would not know that
  * the first attempt can undo a later invalidation:
  *
  *     set ------------------------------------------------> arrives: the invalidated entry is back

@@ -27,8 +27,12 @@ export interface Request<T> {
   /** JSON text. */
   body?: string;
   retry: RetryPolicy;
-  /** Converts the response to the request's result. @throws CacheError for a failure */
-  read: (response: ServiceResponse) => T;
+  /**
+   * Converts the response to the request's result. @throws CacheError for a failure
+   *
+   * @param isRepeated the service may also have received an earlier attempt, whose response was lost
+   */
+  read: (response: ServiceResponse, isRepeated: boolean) => T;
 }
 
 /**
@@ -37,14 +41,16 @@ export interface Request<T> {
  * @throws CacheError, or the reason of the caller's signal
  */
 export async function send<T>(settings: TransportSettings, call: Call, request: Request<T>): Promise<T> {
+  let isRepeated = false;
   for (let retries = 0; ; retries++) {
     try {
-      return request.read(await exchange(settings, call, request));
+      return request.read(await exchange(settings, call, request), isRepeated);
     } catch (error) {
       if (retries >= settings.retries || !mayRetry(request.retry, error)) throw error;
       const ms = retryDelayMs(retries, error);
       // Waiting for the deadline would replace this error by one that does not say what failed.
       if (ms >= call.deadline.remainingMs()) throw error;
+      isRepeated ||= !mayRetry('if-not-received', error);
       await call.deadline.sleep(ms);
     }
   }

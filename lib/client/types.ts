@@ -22,7 +22,7 @@ export interface ClientOptions {
   userId?: string | undefined;
   /** Maximum time of a call, including retries. Default: 10,000; for `invalidate` and `clear` at least 60,000. */
   timeoutMs?: number | undefined;
-  /** Maximum time of the `produce` of a `getOrSet`. Default: 60,000. */
+  /** Maximum time of the producer of a `getOrSet`, and of the wait for a value that another process produces. Default: 60,000. */
   produceTimeoutMs?: number | undefined;
   /** Maximum number of retries where they are safe. Default: 2. */
   retries?: number | undefined;
@@ -32,12 +32,24 @@ export interface ClientOptions {
   authorize?: Authorize | undefined;
   /** Called once per call. Returns headers such as `traceparent`, `tracestate` or `X-Correlation-ID`. */
   headers?: (() => Readonly<Record<string, string | undefined>>) | undefined;
-  /** Called with each cache failure that `getOrSet` handles as a miss, and for each value that it cannot cache. */
-  onError?: ((error: unknown, about: { operation: 'get' | 'set'; key: string }) => void) | undefined;
+  /**
+   * Called with each cache failure that `getOrSet` and `getOrSetMany` handle as a miss, for each value that they cannot cache, and with each
+   * error of a producer for which a stale value was returned.
+   */
+  onError?: ((error: unknown, about: ErrorContext) => void) | undefined;
   /** Parses whole responses. Default: `JSON.parse`. */
   parse?: ((text: string) => unknown) | undefined;
   /** Serializes a value. Default: `JSON.stringify`. */
   stringify?: ((value: unknown) => string | undefined) | undefined;
+}
+
+/** What failed. */
+export interface ErrorContext {
+  /** `produce`: the caller's own function. */
+  operation: 'get' | 'set' | 'produce';
+  key: string;
+  /** All keys, if several are concerned. `key` is the first. */
+  keys?: readonly string[];
 }
 
 /** Options of every call. */
@@ -69,11 +81,30 @@ export interface LeaseOptions extends CallOptions {
   lease?: number | undefined;
 }
 
-export interface GetOrSetOptions extends CallOptions {
-  /** For the lookup and for the set, each. Default: 1,000, or the client's if that is less. */
+export interface Tags {
+  tags?: readonly string[] | undefined;
+}
+
+export interface GetOrSetOptions extends CallOptions, Tags {
+  /** For each lookup and for the set. Default: 1,000, or the client's if that is less. */
   timeoutMs?: number | undefined;
   /** Replaces the client's. */
   produceTimeoutMs?: number | undefined;
+  /**
+   * Whole seconds after the TTL in which the value is still returned, as stale, while one caller produces the next one, or if that fails.
+   * Default: 0.
+   */
+  grace?: number | undefined;
+  /**
+   * Whole seconds, 1 to 300, after which another process produces if this one has not. A value that takes longer is returned, but not
+   * cached. Default: 30.
+   */
+  lease?: number | undefined;
+  /**
+   * Keeps the process alive until a promise settles, for example `(promise) => ctx.waitUntil(promise)`. With it, a stale value is returned at
+   * once, also to the caller that produces the next one, which happens in the background.
+   */
+  waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
 }
 
 /** A hit or a miss. */
@@ -90,17 +121,24 @@ export interface Lease {
 
 /** A hit, a stale value or a miss, and the lease if this caller got it. */
 export type LeaseLookup<T> = {
-  key: string /** For this caller, which shall produce the value. */;
+  key: string;
+  /** For this caller, which shall produce the value. */
   lease?: Lease;
-} & (
-  | {
-      found: true;
-      value: T /** Remaining whole seconds; 0 for a stale value. */;
-      ttl: number;
-      stale: boolean;
-    }
-  | { found: false /** When to ask again: another caller has the lease. */; retryAfterMs?: number }
-);
+} & (LeaseHit<T> | LeaseMiss);
+
+interface LeaseHit<T> {
+  found: true;
+  value: T;
+  /** Remaining whole seconds; 0 for a stale value. */
+  ttl: number;
+  stale: boolean;
+}
+
+interface LeaseMiss {
+  found: false;
+  /** When to ask again: another caller has the lease. Absent without a lease: the service cannot store leases now. */
+  retryAfterMs?: number;
+}
 
 /** An entry to set. */
 export interface Entry extends EntryOptions {

@@ -10,17 +10,17 @@ const url = 'http://localhost';
 
 describe('a call with an argument of the wrong type', () => {
   test.each<[string, unknown[], string]>([
-    ...['get', 'set', 'touch', 'delete', 'getOrSet'].flatMap((method) =>
+    ...['get', 'set', 'touch', 'delete', 'getOrSet', 'lease', 'release'].flatMap((method) =>
       [undefined, null, 7].map((key): [string, unknown[], string] => [
         method,
         [key, 60, produce],
         'key must be a string',
       ]),
     ),
-    ...['getMany', 'deleteMany'].flatMap((method): [string, unknown[], string][] => [
-      [method, [undefined], 'keys must be an array of strings'],
-      [method, ['abc'], 'keys must be an array of strings'],
-      [method, [['a', 7]], 'keys[1] must be a string'],
+    ...['getMany', 'deleteMany', 'getOrSetMany'].flatMap((method): [string, unknown[], string][] => [
+      [method, [undefined, 60, produce], 'keys must be an array of strings'],
+      [method, ['abc', 60, produce], 'keys must be an array of strings'],
+      [method, [['a', 7], 60, produce], 'keys[1] must be a string'],
     ]),
     ['invalidate', [], 'pattern must be a string; clear() empties the tenant'],
     ['invalidate', [undefined], 'pattern must be a string; clear() empties the tenant'],
@@ -61,6 +61,30 @@ describe('a call with an argument of the wrong type', () => {
     ['getOrSet', ['k', 60, produce, 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],
     ['getOrSet', ['k', 60, produce, { timeoutMs: -1 }], 'timeoutMs must be a number above 0'],
     ['getOrSet', ['k', 60, produce, { produceTimeoutMs: 0 }], 'produceTimeoutMs must be a number above 0'],
+    ...['getOrSet', 'getOrSetMany'].flatMap((method) =>
+      (
+        [
+          [{ grace: '60' }, 'grace must be a finite number of seconds'],
+          [{ lease: '30' }, 'lease must be a finite number of seconds'],
+          [{ tags: 'one' }, 'tags must be an array of strings'],
+          [{ tags: ['one', 2] }, 'tags must be an array of strings'],
+          [{ waitUntil: Promise.resolve() }, 'waitUntil must be a function'],
+        ] as const
+      ).map(([options, message]): [string, unknown[], string] => [
+        method,
+        [method === 'getOrSet' ? 'k' : ['k'], 60, produce, options],
+        message,
+      ]),
+    ),
+    ['getOrSetMany', [['k'], '60', produce], 'ttl must be a finite number of seconds'],
+    ['getOrSetMany', [['k'], 60], 'produceMissing must be a function'],
+    ['getOrSetMany', [['k'], 60, produce, null], 'options must be an object, e.g. { timeoutMs: 1000 }'],
+    ['set', ['k', 1, { grace: '60' }], 'grace must be a finite number of seconds'],
+    ['set', ['k', 1, { lease: { token: 'abc' } }], 'lease must be a string'],
+    ['setMany', [[{ key: 'k', value: 1, lease: 7 }]], 'entries[0].lease must be a string'],
+    ['lease', ['k', null], 'options must be an object, e.g. { lease: 30 }'],
+    ['lease', ['k', { lease: '30' }], 'lease must be a finite number of seconds'],
+    ['release', ['k'], 'token must be a string'],
   ])('rejects with a TypeError that names it, and sends nothing: %s %o', async (method, args, message) => {
     const server = await script(miss);
     const onError = vi.fn();

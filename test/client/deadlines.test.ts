@@ -44,6 +44,8 @@ describe('a call', () => {
     ['a clear', 90_000, 90_000, (cache) => cache.clear()],
     ['the lookup of a getOrSet', undefined, 1000, (cache) => cache.getOrSet('k', 1, () => 1)],
     ['the lookup of a getOrSet', 400, 400, (cache) => cache.getOrSet('k', 1, () => 1)],
+    ['the lookup of a getOrSetMany', undefined, 1000, (cache) => cache.getOrSetMany(['k'], 1, () => [1])],
+    ['a lease', undefined, 10_000, (cache) => cache.lease('k')],
   ])(
     'has the default timeout: %s with timeoutMs %s of the client has %d ms',
     async (_, timeoutMs, ms, call) => {
@@ -118,6 +120,7 @@ describe('a call', () => {
     ['getMany', (cache, signal) => cache.getMany(['k'], { signal })],
     ['invalidate', (cache, signal) => cache.invalidate('k', { signal })],
     ['getOrSet', (cache, signal) => cache.getOrSet('k', 1, () => 1, { signal })],
+    ['getOrSetMany', (cache, signal) => cache.getOrSetMany(['k'], 1, () => [1], { signal })],
   ])('sends nothing if its signal has already fired: %s', async (_, call) => {
     const server = await script(hit(1));
     const signal = AbortSignal.abort('never');
@@ -141,7 +144,8 @@ describe('a call', () => {
     };
     await cache.get('k', { signal });
     await cache.getOrSet('k', 1, () => 1, { signal }).catch(() => {});
-    expect(counts).toEqual({ added: 2, removed: 2 });
+    await cache.getOrSetMany(['k'], 1, () => [1], { signal }).catch(() => {});
+    expect(counts).toEqual({ added: 3, removed: 3 });
   });
 
   test('shares one listener with all calls of the same signal, and each rejects when it fires', async () => {

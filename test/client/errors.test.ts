@@ -20,6 +20,7 @@ const ofTheService = [
   new answered.TenantMismatchError(),
   new answered.NotFoundError(),
   new answered.MethodNotAllowedError(['GET']),
+  new answered.LeaseLostError(),
   new answered.PayloadTooLargeError('batch', 100, { fitting: 7 }),
   new answered.UnsupportedMediaTypeError(),
   new answered.InternalError(new Error('a fault')),
@@ -57,7 +58,7 @@ describe('every failure of the service', () => {
   );
 
   test('has getters for its details', async () => {
-    const [invalid, , , , , tooLarge, , , , incomplete] = await Promise.all(
+    const [invalid, , , , , , tooLarge, , , , incomplete] = await Promise.all(
       ofTheService.map(async (theirs) => {
         const {
           statusCode: status,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { CacheClient, type ClientOptions, type FetchRequest } from '../../lib/client/index.ts';
-import { miss, script } from './scripted.ts';
+import { granted, miss, script } from './scripted.ts';
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -82,9 +82,9 @@ describe('an error by which a framework ends a render', () => {
     const fail = () => {
       throw error;
     };
-    const server = await script(miss);
+    const server = await script(granted);
     const failingSet = (url: string, request: FetchRequest) =>
-      request.method === 'GET' ? fetch(url, request) : fail();
+      url.endsWith('/lease') ? fetch(url, request) : fail();
     for (const options of [{ fetch: failingSet }, { headers: fail }, { authorize: fail }]) {
       const { cache, onError } = start({ url: server.url, ...options });
       await expect(cache.getOrSet('k', 60, () => 1)).rejects.toBe(error);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { CacheClient } from '../../lib/client/index.ts';
 import { startProxy } from '../faults/proxy.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
-import { failure, script } from './scripted.ts';
+import { failure, pathsOf, script } from './scripted.ts';
 import { serviceForClients } from './service.ts';
 
 const { start, port } = serviceForClients();
@@ -41,11 +41,12 @@ describe('a cache that fails', () => {
     ['it has a fault', failure(500, 'INTERNAL_SERVER_ERROR')],
     ['it lets nobody in', { status: 403, body: { message: 'Forbidden' } }],
     ['something else is there', { status: 200, body: '<html>' }],
-  ])('because %s is a miss', async (_, reply) => {
+  ])('because %s is a miss, and the produced value is not set', async (_, reply) => {
     const server = await script(reply);
     const { cache, told } = start({ url: server.url });
     expect(await cache.getOrSet('k', 60, () => 'produced')).toBe('produced');
-    expect(told.map(({ operation }) => operation)).toEqual(['get', 'set']);
+    expect(told.map(({ operation }) => operation)).toEqual(['get']);
+    expect(pathsOf(server)).toEqual(['lease']);
   });
 
   test('because it rejects the value does not fail the call', async () => {
@@ -56,12 +57,12 @@ describe('a cache that fails', () => {
   });
 
   test.each([
-    ['a key that there cannot be', '', 60],
-    ['a time to live that there cannot be', 'k', 0],
-  ])('because of %s is reported to onError, and the call produces', async (_, key, ttl) => {
+    ['a key that there cannot be', '', 60, 'get'],
+    ['a time to live that there cannot be', 'k', 0, 'set'],
+  ])('because of %s is reported to onError, and the call produces', async (_, key, ttl, operation) => {
     const { cache, told } = start();
     expect(await cache.getOrSet(key, ttl, () => 'produced')).toBe('produced');
-    expect(told.at(-1)).toMatchObject({ operation: 'set', key });
+    expect(told).toEqual([{ code: 'VALIDATION_ERROR', operation, key }]);
   });
 
   test('is a miss also without onError, and with an onError that throws', async () => {
@@ -88,6 +89,6 @@ describe('a cache that fails', () => {
     };
     const { cache, told } = start({ authorize });
     expect(await cache.getOrSet('k', 60, () => 'produced')).toBe('produced');
-    expect(told.map(({ code }) => code)).toEqual(['NO_CREDENTIALS', 'NO_CREDENTIALS']);
+    expect(told.map(({ code }) => code)).toEqual(['NO_CREDENTIALS']);
   });
 });

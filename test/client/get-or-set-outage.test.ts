@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { FetchRequest } from '../../lib/client/index.ts';
 import { Outage } from '../../lib/client/outage.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
-import { failure, hit, type Move, miss, script, wasSet } from './scripted.ts';
+import { failure, granted, hit, type Move, script, wasSet } from './scripted.ts';
 import { serviceForClients } from './service.ts';
 
 const { start } = serviceForClients();
@@ -19,11 +19,11 @@ const SILENT_MS = 50;
 /** Longer than the client remembers the first lookup that failed. */
 const PAUSE_MS = 1000;
 
-/** A client that gives a lookup little time, and the methods of the requests that it has sent, arrived or not. */
+/** A client that gives a lookup little time, and the requests that it has sent, arrived or not. */
 function impatient(url: string) {
   const sent: string[] = [];
   const watching = (target: string, request: FetchRequest) => {
-    sent.push(request.method);
+    sent.push(`${request.method} ${new URL(target).pathname.replace('/api/v1/', '')}`);
     return fetch(target, request);
   };
   return { sent, ...start({ url, timeoutMs: SILENT_MS, fetch: watching }) };
@@ -49,7 +49,7 @@ describe('after a lookup that found the cache unavailable', () => {
     expect(await cache.getOrSet('k', 60, () => 'two')).toBe('two');
     expect(await cache.getOrSet('other', 60, () => 'three')).toBe('three');
     expect(await cache.forTenant('other').getOrSet('k', 60, () => 'four')).toBe('four');
-    expect(sent).toEqual(Array(lookups).fill('GET'));
+    expect(sent).toEqual(Array(lookups).fill('POST cache/lease'));
     expect(told.map(({ operation }) => operation)).toEqual(['get']);
   });
 
@@ -59,7 +59,7 @@ describe('after a lookup that found the cache unavailable', () => {
     await cache.getOrSet('k', 60, () => 'produced');
     await cache.get('k').catch(() => {});
     await cache.set('k', 1).catch(() => {});
-    expect(sent).toEqual(['GET', 'GET', 'POST']);
+    expect(sent).toEqual(['POST cache/lease', 'GET cache', 'POST cache']);
   });
 
   test('one call probes the cache, and if it answers all calls use it again', async () => {
@@ -119,11 +119,11 @@ describe('a lookup does not make the cache count as unavailable', () => {
     const server = await script({ status, body: '' });
     const { cache, told } = start({ url: server.url, retries: 0 });
     for (const key of ['a', 'b']) await cache.getOrSet(key, 60, () => 'produced', patient);
-    expect(told.map(({ operation }) => operation)).toEqual(['get', 'set', 'get', 'set']);
+    expect(told.map(({ operation }) => operation)).toEqual(['get', 'get']);
   });
 
   test('when its callers have aborted', async () => {
-    const server = await script('hang', miss, wasSet);
+    const server = await script('hang', granted, wasSet);
     const { cache, told } = start({ url: server.url });
     const controller = new AbortController();
     const call = cache.getOrSet('k', 60, () => 1, { signal: controller.signal, timeoutMs: 60_000 });

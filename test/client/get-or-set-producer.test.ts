@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
-import { miss, script } from './scripted.ts';
+import { granted, released, script } from './scripted.ts';
 import { serviceForClients } from './service.ts';
 
 const { start } = serviceForClients();
@@ -87,7 +87,7 @@ describe('a producer that does not settle in time', () => {
   });
 
   test('keeps no process alive after its callers have aborted', async () => {
-    const server = await script(miss);
+    const server = await script(granted, released);
     const code = `
       import { CacheClient } from ${JSON.stringify(CLIENT)};
       const cache = new CacheClient({ url: ${JSON.stringify(server.url)}, tenant: 't', produceTimeoutMs: 3_600_000 });

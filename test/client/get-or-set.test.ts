@@ -2,21 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import type { CacheClient } from '../../lib/client/index.ts';
 import { newTenant } from '../conformance/backends.ts';
-import { hit, miss, script, wasSet } from './scripted.ts';
+import { granted, hit, pathsOf, script, wasSet } from './scripted.ts';
 import { serviceForClients } from './service.ts';
 
 const { start } = serviceForClients();
 
 describe('callers of one key at the same time', () => {
   test('share one lookup and one producer', async () => {
-    const server = await script(miss, wasSet, 'reset');
+    const server = await script(granted, wasSet, 'reset');
     const { cache } = start({ url: server.url });
     const produce = vi.fn(async () => ({ answer: 42 }));
     const calls = Array.from({ length: 50 }, () => cache.getOrSet('k', 60, produce));
     const values = await Promise.all(calls);
     expect(produce).toHaveBeenCalledTimes(1);
     expect(values).toEqual(Array(50).fill({ answer: 42 }));
-    expect(server.asked.map(({ method }) => method)).toEqual(['GET', 'POST']);
+    expect(pathsOf(server)).toEqual(['lease', '']);
   });
 
   test('share a hit as well', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CacheClient } from '../../lib/client/index.ts';
+import { CacheClient, LeaseLostError } from '../../lib/client/index.ts';
 import { leftOf } from '../conformance/backends.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
 import { startService } from '../http/service.ts';
@@ -109,6 +109,41 @@ describeOnEveryBackend('the client', {}, (connect) => {
     expect(await cache.get('k')).toMatchObject({ value: { answer: 1 }, ttl: leftOf(60) });
     await cache.delete('k');
     expect(await cache.getOrSet('k', 60, produce)).toEqual({ answer: 2 });
+  });
+
+  test('produces and caches missing values of a batch once', async () => {
+    const cache = client();
+    await cache.set('b', 'cached');
+    const calls: string[][] = [];
+    const produce = async (keys: string[]) => {
+      calls.push(keys);
+      return keys.map((key) => `made of ${key}`);
+    };
+    const values = ['made of a', 'cached', 'made of c', 'made of a'];
+    for (let i = 0; i < 2; i++) {
+      expect(await cache.getOrSetMany(['a', 'b', 'c', 'a'], 60, produce)).toEqual(values);
+    }
+    expect(calls).toEqual([['a', 'c']]);
+    expect(await cache.get('c')).toMatchObject({ value: 'made of c', ttl: leftOf(60) });
+  });
+
+  test('grants a lease, and sets and releases with its token', async () => {
+    const cache = client();
+    const { lease } = await cache.lease('k', { lease: 60 });
+    expect(lease).toEqual({ token: expect.any(String), ttl: 60 });
+    const held = await cache.lease('k');
+    expect(held).toEqual({ found: false, key: 'k', retryAfterMs: expect.any(Number) });
+    await cache.release('k', lease?.token ?? '');
+    await expect(cache.set('k', 1, { lease: lease?.token })).rejects.toBeInstanceOf(LeaseLostError);
+    const next = await cache.lease('k');
+    expect(await cache.set('k', 1, { ttl: 60, lease: next.lease?.token })).toEqual({ key: 'k', ttl: 60 });
+    const hit = { found: true, key: 'k', value: 1, ttl: leftOf(60), stale: false };
+    expect(await cache.lease('k')).toEqual(hit);
+    const lost = { key: 'k', value: 2, lease: lease?.token };
+    expect(await cache.setMany([lost, { key: 'other', value: 2, ttl: 60 }])).toEqual([
+      { key: 'k', ttl: 0, leaseLost: true },
+      { key: 'other', ttl: 60 },
+    ]);
   });
 
   test('reports a healthy service', async () => {

@@ -5,11 +5,14 @@ import { retryDelayMs } from '../../lib/client/retry.ts';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import {
   failure,
+  granted,
   hit,
   type Move,
   miss,
+  released,
   script,
   success,
+  TOKEN,
   throttled,
   unavailable,
   wasSet,
@@ -24,6 +27,14 @@ const clientOf = ({ url }: { url: string }, options: Partial<ClientOptions> = {}
 const harmless: [string, Call, Move][] = [
   ['get', (cache) => cache.get('k'), miss],
   ['getMany', (cache) => cache.getMany(['k']), success({ items: [{ key: 'k', found: false }] })],
+  ['lease', (cache) => cache.lease('k'), granted],
+  ['release', (cache) => cache.release('k', TOKEN), released],
+  ['set with a lease', (cache) => cache.set('k', 1, { lease: TOKEN }), wasSet],
+  [
+    'setMany with leases',
+    (cache) => cache.setMany([{ key: 'k', value: 1, lease: TOKEN }]),
+    success({ items: [{ key: 'k', status: 'set', ttl: 300 }] }, 201),
+  ],
   ['usage', (cache) => cache.usage(), success({ tenant_id: 't', entries: 0, bytes: {}, backend: 'memory' })],
   ['health', (cache) => cache.health(), { status: 200, body: { status: 'healthy' } }],
   ['delete', (cache) => cache.delete('k'), { status: 204 }],
@@ -37,7 +48,11 @@ const sets: [string, Call, Move][] = [
   ['touch', (cache) => cache.touch('k', 60), success({ key: 'k', found: true, ttl: 60 })],
   [
     'setMany',
-    (cache) => cache.setMany([{ key: 'k', value: 1 }]),
+    (cache) =>
+      cache.setMany([
+        { key: 'k', value: 1 },
+        { key: 'filled', value: 1, lease: TOKEN },
+      ]),
     success({ items: [{ key: 'k', ttl: 300 }] }, 201),
   ],
 ];

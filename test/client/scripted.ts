@@ -83,8 +83,33 @@ export function failure(status: number, code: string, details = {}, headers = {}
 export const throttled: Reply = { status: 429, body: { message: 'Too Many Requests' } };
 export const unavailable: Reply = { status: 503, body: { message: 'Service Unavailable' } };
 
-export const miss = ({ target }: Asked): Reply =>
-  success({ key: new URLSearchParams(target.split('?')[1]).get('key'), found: false });
+/** The key in the query or in the body. */
+const keyOf = ({ target, body }: Asked): unknown =>
+  new URLSearchParams(target.split('?')[1]).get('key') ?? (body && JSON.parse(body).key);
+
+export const miss = (asked: Asked): Reply => success({ key: keyOf(asked), found: false });
+
+/** Responses to a lease request for a key without a value. */
+export const TOKEN = 'token-of-11';
+export const granted = (asked: Asked): Reply =>
+  success({ key: keyOf(asked), found: false, lease: { token: TOKEN, ttl: 30 } });
+export const held = (asked: Asked): Reply => success({ key: keyOf(asked), found: false, retry_after_ms: 1 });
+
+/** The response to a lease request for a key with a stale value. @param lease whether it is granted */
+export const stale =
+  (value: unknown, lease: boolean) =>
+  (asked: Asked): Reply =>
+    success({
+      ...{ key: keyOf(asked), found: true, value, ttl: 0, stale: true },
+      ...(lease && { lease: { token: TOKEN, ttl: 30 } }),
+    });
+
+export const leaseLost: Reply = failure(409, 'LEASE_LOST');
+export const released: Reply = { status: 204 };
+
+/** The path of each request without its prefix: `lease`, `lease/release`, `batch/get`; empty for a get and a set. */
+export const pathsOf = ({ asked }: Scripted): string[] =>
+  asked.map(({ target }) => target.replace(/^\/api\/v1\/cache\/?/, '').replace(/\?.*/, ''));
 
 export const hit = (value: unknown) => (): Reply => success({ key: 'k', value, found: true, ttl: 60 });
 

@@ -8,7 +8,7 @@ import {
 import { newTenant } from '../conformance/backends.ts';
 import { type Service, startService } from '../http/service.ts';
 
-/** A client whose `getOrSet` waits for a service that is well, also where the machine is busy. */
+/** A client whose `getOrSet` and `getOrSetMany` wait for a healthy service on a busy machine. */
 export class PatientClient extends CacheClient {
   readonly #timeoutMs: number;
 
@@ -24,6 +24,15 @@ export class PatientClient extends CacheClient {
     options: GetOrSetOptions = {},
   ): Promise<T> {
     return super.getOrSet(key, ttl, produce, { timeoutMs: this.#timeoutMs, ...options });
+  }
+
+  override getOrSetMany<T>(
+    keys: readonly string[],
+    ttl: number,
+    produceMissing: (keys: string[], signal: Signal) => readonly T[] | Promise<readonly T[]>,
+    options: GetOrSetOptions = {},
+  ): Promise<T[]> {
+    return super.getOrSetMany(keys, ttl, produceMissing, { timeoutMs: this.#timeoutMs, ...options });
   }
 }
 

@@ -5,7 +5,10 @@ import {
   CacheClient,
   CacheError,
   ConnectionError,
+  type ErrorContext,
   type Fetch,
+  type Lease,
+  type LeaseLookup,
   type Lookup,
   PayloadTooLargeError,
   type Signal,
@@ -71,6 +74,60 @@ describe('the types of a client', () => {
       expectTypeOf(await cache.getOrSet('k', 60, () => 1, { produceTimeoutMs: 1 })).toEqualTypeOf<number>();
       // @ts-expect-error: of another type
       await cache.getOrSet<User>('k', 60, () => 1);
+    });
+  });
+
+  test('accept the options of leases in getOrSet', () => {
+    compiled(async () => {
+      const ctx = {} as { waitUntil(promise: Promise<unknown>): void };
+      const waitUntil = (promise: Promise<unknown>) => ctx.waitUntil(promise);
+      const options = { grace: 60, lease: 30, tags: ['a'] as const, waitUntil };
+      expectTypeOf(await cache.getOrSet('k', 60, () => 1, options)).toEqualTypeOf<number>();
+      // @ts-expect-error: the time of a lease, not its token
+      await cache.getOrSet('k', 60, () => 1, { lease: 'token' });
+      // @ts-expect-error: not a function
+      await cache.getOrSet('k', 60, () => 1, { waitUntil: Promise.resolve() });
+    });
+  });
+
+  test("return the producer's type from getOrSetMany", () => {
+    compiled(async () => {
+      expectTypeOf(await cache.getOrSetMany(['a'], 60, async () => [1])).toEqualTypeOf<number[]>();
+      const keys = ['a', 'b'] as const;
+      const produced = await cache.getOrSetMany(keys, 60, async (missing, signal) => {
+        expectTypeOf(missing).toEqualTypeOf<string[]>();
+        expectTypeOf(signal).toEqualTypeOf<Signal>();
+        return missing.map((): User => user);
+      });
+      expectTypeOf(produced).toEqualTypeOf<User[]>();
+      const readonly: readonly User[] = [user];
+      expectTypeOf(await cache.getOrSetMany(keys, 60, () => readonly)).toEqualTypeOf<User[]>();
+      // @ts-expect-error: one value for all keys
+      await cache.getOrSetMany(keys, 60, async () => 1);
+    });
+  });
+
+  test('tell hits, stale values and misses of a lease request apart', () => {
+    compiled(async () => {
+      const lookup = await cache.lease<User>('k', { lease: 30 });
+      expectTypeOf(lookup).toEqualTypeOf<LeaseLookup<User>>();
+      expectTypeOf(lookup.lease).toEqualTypeOf<Lease | undefined>();
+      if (lookup.found) expectTypeOf(lookup.stale).toBeBoolean();
+      else expectTypeOf(lookup.retryAfterMs).toEqualTypeOf<number | undefined>();
+      expectTypeOf(await cache.set('k', user, { lease: lookup.lease?.token })).toEqualTypeOf<WasSet>();
+      expectTypeOf(await cache.release('k', 'token')).toBeVoid();
+      // @ts-expect-error: the token, not the lease
+      await cache.set('k', user, { lease: lookup.lease });
+    });
+  });
+
+  test('describe what onError receives', () => {
+    compiled(() => {
+      const onError = (_: unknown, about: ErrorContext) => {
+        expectTypeOf(about.operation).toEqualTypeOf<'get' | 'set' | 'produce'>();
+        expectTypeOf(about.keys).toEqualTypeOf<readonly string[] | undefined>();
+      };
+      return new CacheClient({ url: 'http://localhost', tenant: 't', onError });
     });
   });
 

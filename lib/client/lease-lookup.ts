@@ -1,0 +1,150 @@
+import { batchesOf, fittingOf, sendBatches } from './batches.ts';
+import { CacheError, DeadlineError } from './errors.ts';
+import { isUnavailable, type Outage } from './outage.ts';
+import * as requests from './requests.ts';
+import type { Signal } from './runtime.ts';
+import type { Sender } from './sender.ts';
+import type { CallOptions, LeaseLookup } from './types.ts';
+
+/** The time of a lease that the options do not state, in seconds: the service's default. Batches have to state it. */
+const DEFAULT_LEASE_SECONDS = 30;
+
+/** For how long a service without leases is not asked for them again, so that an upgrade is noticed. */
+const MISSING_MS = 5 * 60_000;
+
+/** Remembers that the service is older than leases. */
+export class LeaseSupport {
+  #missingEndMonotonicMs = Number.NEGATIVE_INFINITY;
+
+  isMissing(): boolean {
+    return performance.now() < this.#missingEndMonotonicMs;
+  }
+
+  recordMissing(): void {
+    this.#missingEndMonotonicMs = performance.now() + MISSING_MS;
+  }
+}
+
+/**
+ * The lookup of a `getOrSet`. A key without a fresh value has one of:
+ *
+ * - `lease`: this caller produces the value, and sets it with the lease;
+ * - a stale value and no lease: another caller produces the next value;
+ * - `retryAfterMs`: another caller produces the value;
+ * - `isPlain`: the service is older than leases: this caller produces the value, and sets it without one;
+ * - none of them: the lookup failed, or the service cannot store leases. This caller produces the value and does not set it, because
+ *   without a lease it could be set after an invalidation.
+ */
+export type FillLookup = LeaseLookup<unknown> & { isPlain?: true };
+
+export interface LeaseLookupOptions {
+  /** Of each request. */
+  call: CallOptions & { timeoutMs: number };
+  /** Below this time, a timeout does not show that the cache is unavailable. */
+  usualTimeoutMs: number;
+  /** Seconds. */
+  lease: number | undefined;
+  tags: readonly string[] | undefined;
+  /** Receives failures, unless the call was abandoned. */
+  report: (error: unknown, keys: readonly string[]) => void;
+}
+
+/** Requests leases. A failure counts as a miss. */
+export class LeaseLookups {
+  readonly #sender: Sender;
+  readonly #outage: Outage;
+  readonly #support: LeaseSupport;
+
+  constructor(sender: Sender, outage: Outage, support: LeaseSupport) {
+    this.#sender = sender;
+    this.#outage = outage;
+    this.#support = support;
+  }
+
+  /**
+   * Looks up any number of keys. A lookup of an abandoned call continues, because its response may contain leases to release.
+   *
+   * @returns the result for each key, in order
+   */
+  async lookUp(
+    keys: readonly string[],
+    options: LeaseLookupOptions,
+    abandoned: Signal,
+  ): Promise<FillLookup[]> {
+    const lookUpBatch = async (batch: string[]): Promise<FillLookup[]> => {
+      if (!this.#outage.mayTry()) return batch.map(missOf);
+      const startedMonotonicMs = performance.now();
+      try {
+        const [first = '', ...others] = batch;
+        const lookups = others.length
+          ? await this.#requestBatch(batch, options)
+          : [await this.#requestOne(first, options)];
+        this.#outage.recordResponse();
+        return lookups;
+      } catch (error) {
+        if (!isUnavailable(error)) this.#outage.recordResponse();
+        if (fittingOf(error, batch.length) > 0) throw error;
+        if (!abandoned.aborted) options.report(error, batch);
+        const isShort = options.call.timeoutMs < options.usualTimeoutMs;
+        if (isUnavailable(error) && !(isShort && error instanceof DeadlineError))
+          this.#outage.recordFailure(startedMonotonicMs);
+        return batch.map(missOf);
+      }
+    };
+    return (await sendBatches(batchesOf(keys), lookUpBatch)).flat();
+  }
+
+  async #requestOne(key: string, options: LeaseLookupOptions): Promise<FillLookup> {
+    const isMissing = this.#support.isMissing();
+    const lookup = isMissing ? undefined : await this.#requestLease(key, options);
+    if (lookup) return lookup;
+    const plainLookup = plain(await this.#sender.send(requests.getOne(key), options.call));
+    // With a wrong URL, the get has failed as well.
+    if (!isMissing) this.#support.recordMissing();
+    return plainLookup;
+  }
+
+  /** @returns undefined if the service has no such route */
+  async #requestLease(
+    key: string,
+    { call, lease, tags }: LeaseLookupOptions,
+  ): Promise<FillLookup | undefined> {
+    try {
+      return await this.#sender.send(requests.leaseOne(key, { lease, tags }), call);
+    } catch (error) {
+      if (error instanceof CacheError && (error.status === 404 || error.status === 405)) return undefined;
+      throw error;
+    }
+  }
+
+  async #requestBatch(keys: string[], options: LeaseLookupOptions): Promise<FillLookup[]> {
+    const { call, lease = DEFAULT_LEASE_SECONDS, tags } = options;
+    if (this.#support.isMissing()) return (await this.#sender.send(requests.getBatch(keys), call)).map(plain);
+    const lookups: FillLookup[] = await this.#sender.send(requests.leaseBatch(keys, { lease, tags }), call);
+    // A service without leases ignores `lease`. One that cannot store leases sends the same response.
+    const unclear = lookups.findIndex((lookup) => !lookup.found && !knowsLeases(lookup));
+    const missing = lookups[unclear];
+    if (!missing || lookups.some(knowsLeases)) return lookups;
+    const probe = await this.#requestLease(missing.key, options);
+    if (!probe) {
+      this.#support.recordMissing();
+      return lookups.map(plain);
+    }
+    if (probe.found || probe.lease) lookups[unclear] = probe;
+    return lookups;
+  }
+}
+
+function missOf(key: string): FillLookup {
+  return { found: false, key };
+}
+
+function plain(lookup: object): FillLookup {
+  return { ...(lookup as FillLookup), isPlain: true };
+}
+
+/** Whether only a service with leases returns this. */
+function knowsLeases(lookup: FillLookup): boolean {
+  if (lookup.lease) return true;
+  return lookup.found ? typeof lookup.stale === 'boolean' : lookup.retryAfterMs !== undefined;
+}
