@@ -23,10 +23,13 @@ export class WriteDeadline {
   readonly #socketTimeoutMs: number;
   readonly #attempts: { sentMonotonicMs: number; deadlineEpochMs: number }[] = [];
 
-  constructor({ operationTimeoutMs, socketTimeoutMs }: ConnectionProfile) {
-    const timeoutMs = operationTimeoutMs - MARGIN_MS;
-    this.epochMs = Date.now() + timeoutMs;
-    this.monotonicMs = performance.now() + timeoutMs;
+  /** @param endMonotonicMs when the operation's time ends, by `performance.now()`. Default: the operation timeout from now */
+  constructor(
+    { operationTimeoutMs, socketTimeoutMs }: ConnectionProfile,
+    endMonotonicMs = performance.now() + operationTimeoutMs,
+  ) {
+    this.monotonicMs = endMonotonicMs - MARGIN_MS;
+    this.epochMs = Date.now() + Math.floor(this.monotonicMs - performance.now());
     this.#socketTimeoutMs = socketTimeoutMs;
   }
 

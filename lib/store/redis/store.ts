@@ -20,7 +20,6 @@ import {
 import { clearShard } from './clear.ts';
 import { Connection } from './connection/connection.ts';
 import { accessSource } from './connection/credentials.ts';
-import { refusesWrites } from './connection/errors.ts';
 import { type ConnectionProfile, profileFor } from './connection/profiles.ts';
 import { awaitAll, sendTogether } from './connection/send.ts';
 import { decodeEntry, type StoredEntry } from './entry.ts';
@@ -31,7 +30,7 @@ import { ServerClock } from './server-clock.ts';
 import { readServerStates } from './server-state.ts';
 import { usageOf } from './usage.ts';
 import { createRemovalExecutor, type RemovalExecutor, requireWait } from './wait-replicas.ts';
-import { type GrantReply, type StoreSettings, Writer } from './writer.ts';
+import { type StoreSettings, Writer } from './writer.ts';
 
 /**
  * The share of reads that also read the shard's indexes. A server that evicts the least recently used keys would otherwise evict the
@@ -136,21 +135,24 @@ export class RedisStore implements CacheStore {
     maxBytes: number,
     check: (hits: (Hit | undefined)[]) => void = () => {},
   ): Promise<LeaseResult[]> {
-    const entries = await this.#read(tenant, keys, maxBytes);
+    // Both round trips share the time of one operation.
+    const endMonotonicMs = performance.now() + this.#connection.profile.operationTimeoutMs;
+    const entries = await this.#read(tenant, keys, maxBytes, endMonotonicMs);
     check(entries.map((entry) => entry?.hit));
     const nowEpochMs = this.#clock.nowEpochMs;
     const isOpen = (entry: StoredEntry | undefined) =>
       !entry || (entry.lease && entry.lease.expiryEpochMs <= nowEpochMs);
     const openKeys = entries.length < keys.length ? [] : keys.filter((_, index) => isOpen(entries[index]));
     const tokens = new Map(openKeys.map((key) => [key, newId()]));
-    const grants = tokens.size > 0 ? await this.#grant(tenant, tokens, leaseSeconds) : undefined;
+    const grants =
+      tokens.size > 0 ? await this.#writer.lease(tenant, tokens, leaseSeconds, endMonotonicMs) : undefined;
     let leftBytes = entries.reduce((left, entry) => left - (entry?.hit?.bytes ?? 0), maxBytes);
     return entries.map((entry, index) => {
       const key = keys[index] as string;
       const token = tokens.get(key);
       if (token === undefined) return answerOf(entry, nowEpochMs);
       const grant = grants?.get(key);
-      // Without a reply, no lease can be stored: the caller shall produce the value.
+      // The server refuses writes: the caller shall produce the value, and not set it.
       if (!grant) return { hit: entry?.hit };
       const current = decodeEntry(grant.entry, grant.generation, nowEpochMs);
       if (grant.granted)
@@ -232,6 +234,7 @@ export class RedisStore implements CacheStore {
     tenant: string,
     keys: readonly string[],
     maxBytes: number,
+    deadlineMonotonicMs?: number,
   ): Promise<(StoredEntry | undefined)[]> {
     const groups = byShard(tenant, keys, (key) => key, this.#settings.shards);
     const reads = groups.map(({ shard, items }) => {
@@ -245,7 +248,7 @@ export class RedisStore implements CacheStore {
           client,
           reads.map((read) => () => client.mgetBuffer(read)),
         ),
-      { command: 'MGET' },
+      { command: 'MGET', deadlineMonotonicMs },
     );
     const found: [entry: Buffer | null, generation: Buffer | null][] = new Array(keys.length);
     for (const [i, { indexes }] of groups.entries()) {
@@ -259,18 +262,6 @@ export class RedisStore implements CacheStore {
       ([entry, generation]) => decodeEntry(entry, generation, nowEpochMs),
       (entry) => entry?.hit,
     );
-  }
-
-  /** @returns undefined if the backend refuses writes */
-  #grant(
-    tenant: string,
-    tokens: ReadonlyMap<string, string>,
-    leaseSeconds: number,
-  ): Promise<Map<string, GrantReply> | undefined> {
-    return this.#writer.lease(tenant, tokens, leaseSeconds).catch((error: unknown) => {
-      if (refusesWrites(error)) return undefined;
-      throw error;
-    });
   }
 
   /** Runs work for all shards at the same time. All are awaited even if one fails: an abandoned command would harm the connection later. */

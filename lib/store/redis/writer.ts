@@ -3,6 +3,7 @@ import { BackendUnavailableError } from '../../errors.ts';
 import { newId } from '../id.ts';
 import type { Item, StoreObserver } from '../store.ts';
 import type { Connection } from './connection/connection.ts';
+import { refusesWrites } from './connection/errors.ts';
 import { type Argument, evaluate, sendTogether } from './connection/send.ts';
 import { WriteDeadline } from './deadlines.ts';
 import { encodeEntry, encodeTtl } from './entry.ts';
@@ -78,13 +79,15 @@ export class Writer {
    * Requests leases on keys that have no fresh value.
    *
    * @param tokens of the leases, by key. A retry must not find its own lease held by another token.
-   * @returns the reply for each key
+   * @param endMonotonicMs when the operation's time ends, by `performance.now()`
+   * @returns the reply for each key, except for those of servers that refuse writes
    * @throws BackendUnavailableError
    */
   async lease(
     tenant: string,
     tokens: ReadonlyMap<string, string>,
     leaseSeconds: number,
+    endMonotonicMs: number,
   ): Promise<Map<string, GrantReply>> {
     const granted = new Map<string, GrantReply>();
     let groups = byShard(tenant, [...tokens], ([key]) => key, this.#settings.shards);
@@ -97,7 +100,7 @@ export class Writer {
             groups.map(({ shard, items }) => () => {
               const keys = [...shard.metaKeys, ...shard.entryKeys(items.map(([key]) => key))];
               const args = items.flatMap(([key, token]) => [token, key]);
-              return evaluate(client, lease, keys, [...common, ...args]);
+              return evaluate(client, lease, keys, [...common, ...args]).catch(ifWritesAreRefused);
             }),
           );
         },
@@ -106,6 +109,7 @@ export class Writer {
       let serverEpochMs: number | undefined;
       groups = groups.filter(({ items }, i) => {
         const reply = replies[i];
+        if (reply === undefined) return false;
         if (!Array.isArray(reply)) {
           serverEpochMs = Math.max(serverEpochMs ?? 0, Number(reply));
           return true;
@@ -118,7 +122,7 @@ export class Writer {
         return false;
       });
       return serverEpochMs;
-    });
+    }, endMonotonicMs);
     return granted;
   }
 
@@ -153,9 +157,13 @@ export class Writer {
    * Sends a write with a deadline. If the server rejects it only because the clocks disagree, sends it once more.
    *
    * @param send resolves to undefined, or to the server's time in epoch milliseconds if it rejected writes as late
+   * @param endMonotonicMs see `WriteDeadline`
    */
-  async #beforeDeadline(send: (deadline: WriteDeadline) => Promise<number | undefined>): Promise<void> {
-    const deadline = new WriteDeadline(this.#connection.profile);
+  async #beforeDeadline(
+    send: (deadline: WriteDeadline) => Promise<number | undefined>,
+    endMonotonicMs?: number,
+  ): Promise<void> {
+    const deadline = new WriteDeadline(this.#connection.profile, endMonotonicMs);
     await this.#clock.beAccurate(deadline.monotonicMs);
     let rejectedAtEpochMs = await send(deadline);
     if (rejectedAtEpochMs !== undefined && Date.now() < deadline.epochMs) {
@@ -219,6 +227,11 @@ export class Writer {
     }
     return { rejected, serverEpochMs };
   }
+}
+
+/** Handles the failure of one shard's command. @throws the error, unless the server refuses writes */
+function ifWritesAreRefused(error: Error): undefined {
+  if (!refusesWrites(error)) throw error;
 }
 
 function encodeWrite({ shard, items, indexes }: ShardItems<Item>, compressMinBytes: number): Write {

@@ -122,14 +122,9 @@ export function describeError(error: Error, where: string): string {
   return error.message || errors.map((each) => each.message).join(', ') || error.name;
 }
 
-/** True if an operation failed because the server refuses writes: it is full, or its configuration forbids them now. */
-export function refusesWrites(error: unknown): boolean {
-  const { cause } = error as { cause?: unknown };
-  return (
-    error instanceof BackendUnavailableError &&
-    cause instanceof Error &&
-    startsWithOneOf(cause.message, REFUSED_WRITES)
-  );
+/** True if the server refuses writes: it is full, or its configuration forbids them now. */
+export function refusesWrites({ message }: Error): boolean {
+  return startsWithOneOf(message, REFUSED_WRITES);
 }
 
 /** Returns `BackendUnavailableError` for an error of the backend or the connection to it, and other errors unchanged. */
