@@ -23,7 +23,7 @@ export default defineConfig(({ mode }) => ({
     pool: 'forks',
     sequence: { sequencer: SlowFirst },
     // More than the two processors of a small machine, because much of the time is spent waiting.
-    maxWorkers: 4,
+    maxWorkers: 6,
     // Only a test that hangs takes so long, however busy the machine is.
     testTimeout: 120_000,
     // The default of one second is little on a busy machine.
