@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fallback, type Operation, routes } from '../../lib/routes.ts';
+import { mainTargets } from '../support/long-run.ts';
 import { type ApiRequest, eventFor } from './events.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 
 // The functions as they are deployed: each runs in a sandbox of its own, and they share only the backend.
-describe.each(inject('targets'))('the bundled functions on a $name', ({ url }) => {
+describe.each(mainTargets)('the bundled functions on a $name', ({ url }) => {
   const functions = new Map<Operation, LambdaFunction>();
   let tenant: string;
 

@@ -49,7 +49,7 @@ export function bundles(): Promise<Build> {
 
 /**
  * Starts a function from its bundle, as Lambda does, and waits until it is ready for an event. Its environment contains the
- * variables of the template and of the runtime, and NODE_EXTRA_CA_CERTS of this process. `BACKEND_TIMEOUT_MS` is long enough
+ * variables of the template and of the runtime, and NODE_COMPILE_CACHE and NODE_EXTRA_CA_CERTS of this process. `BACKEND_TIMEOUT_MS` is long enough
  * for a busy machine unless it is given; '' selects the default.
  *
  * @param settings values for variables of the template
@@ -82,6 +82,7 @@ export async function startFunction(
   const child = spawn(process.execPath, [BOOTSTRAP], {
     cwd: outdir,
     env: {
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       // The backend of TEST_BACKEND_URL may have a certificate of a private authority.
       NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS,
       ...declared,

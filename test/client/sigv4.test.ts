@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Authorize, CacheClient, type Outgoing, sigV4 } from '../../lib/client/index.ts';
 import { reference } from '../logins/reference.ts';
+import { numRuns } from '../support/long-run.ts';
 import { type Asked, hit, miss, type Scripted, script, wasSet } from './scripted.ts';
 
 /** Those of AWS's own examples; nothing is behind them. */
@@ -126,7 +127,7 @@ describe('a signature is the one that AWS computes for the received request', ()
         }
       },
     ); // biome-ignore format: the arbitraries as they are taken
-    await fc.assert(property, { numRuns: 100 });
+    await fc.assert(property, { numRuns: numRuns(100) });
   });
 });
 

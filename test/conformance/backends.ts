@@ -5,6 +5,7 @@ import { createLog } from '../../lib/log/log.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { openStore } from '../../lib/store/open.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
+import { mainTargets } from '../support/long-run.ts';
 import { PATIENT } from '../support/patience.ts';
 
 /** A kind of store under test. */
@@ -46,6 +47,11 @@ export const backends: Backend[] = [
     ({ name, url }): Backend => ({ name, url, open: (settings) => open(url, settings) }),
   ),
 ];
+
+/** The stores for suites that test what is above them: the embedded store, and a server or, in a long run, each one. */
+export const mainBackends: Backend[] = backends.filter(
+  ({ url }) => url === undefined || mainTargets.some((target) => target.url === url),
+);
 
 async function open(url: string, settings: Partial<Config> = {}): Promise<OpenStore> {
   const config = { ...readConfig({ ...PATIENT, DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' }), ...settings };

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
 import { infoFields, masters, rawClient } from '../support/engines/inspect.ts';
 import { globMatches } from '../support/glob.ts';
+import { numRuns } from '../support/long-run.ts';
 import { newTenant } from './backends.ts';
 
 // Few letters, so that patterns match keys often. Two letters have several bytes, because the engines match bytes.
@@ -86,7 +87,7 @@ describe("the service's glob and the tests' own", () => {
   }
 
   test('match what the server matches, for well-formed patterns', async () => {
-    await fc.assert(fc.asyncProperty(cases(tidy), compare), { numRuns: 150 });
+    await fc.assert(fc.asyncProperty(cases(tidy), compare), { numRuns: numRuns(150) });
   });
 
   test('match what Redis matches, for patterns with unclosed classes and stray special characters', async () => {
@@ -94,6 +95,6 @@ describe("the service's glob and the tests' own", () => {
     const { dragonfly_version } = await infoFields(node as Redis, 'server');
     // The matcher of Dragonfly gives the same result as that of Redis only for well-formed patterns.
     const patterns = dragonfly_version ? tidy : anything;
-    await fc.assert(fc.asyncProperty(cases(patterns), compare), { numRuns: 150 });
+    await fc.assert(fc.asyncProperty(cases(patterns), compare), { numRuns: numRuns(150) });
   });
 });

@@ -101,21 +101,6 @@ describe('the docs page', { timeout }, () => {
     );
   });
 
-  test('has an example tenant, and sends another one after it is changed', async () => {
-    const set = docs.operation(...SET);
-    await set.expand();
-    expect(await set.parameter('X-Tenant-ID').inputValue()).toBe('tenant_123');
-    await set.body.fill('{"key": "whose", "value": "theirs"}');
-    await set.parameter('X-Tenant-ID').fill('another-tenant');
-    expect((await set.execute()).status).toBe('201');
-    const get = docs.operation(...GET);
-    await get.expand();
-    await get.parameter('key').fill('whose');
-    expect(JSON.parse((await get.execute()).body).data).toMatchObject({ found: false });
-    await get.parameter('X-Tenant-ID').fill('another-tenant');
-    expect(JSON.parse((await get.execute()).body).data).toMatchObject({ value: 'theirs' });
-  });
-
   test('shows the failure envelope for invalid input', async () => {
     const set = docs.operation(...SET);
     await set.expand();
@@ -128,29 +113,6 @@ describe('the docs page', { timeout }, () => {
     });
   });
 
-  test('shows the details and headers of a failure on demand', async () => {
-    const set = docs.operation(...SET);
-    await set.expand();
-    const headers = set.block.locator('.response-details .headers');
-    expect(await headers.count()).toBe(1);
-    const toggle = set.block.getByRole('button', { name: 'Details of 503' });
-    await toggle.click();
-    expect(await headers.count()).toBe(2);
-    expect(await headers.last().innerText()).toContain('Retry-After');
-    await toggle.click();
-    expect(await headers.count()).toBe(1);
-  });
-
-  test("opens at the operation of its URL's fragment", async () => {
-    await docs.operation(...GET).expand();
-    await docs.page.reload();
-    await docs
-      .operation(...GET)
-      .parameter('key')
-      .waitFor();
-    expect(await docs.operation(...SET).body.isVisible()).toBe(false);
-  });
-
   test('blocks scripts that are not its own', async () => {
     await docs.page.evaluate(`
       const script = document.createElement('script');
@@ -159,12 +121,5 @@ describe('the docs page', { timeout }, () => {
     `);
     expect(await docs.page.evaluate('globalThis.injected')).toBeUndefined();
     await expect.poll(() => docs.complaints.join()).toContain('Content Security Policy');
-  });
-
-  test("is dark if the system's colour scheme is dark", async () => {
-    const background = () => docs.page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
-    const light = await background();
-    await docs.page.emulateMedia({ colorScheme: 'dark' });
-    await expect.poll(background).not.toBe(light);
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject } from 'vitest';
-import { backends, newTenant } from '../conformance/backends.ts';
+import { mainBackends, newTenant } from '../conformance/backends.ts';
 import { requireDescribed } from '../openapi/conformity.ts';
 import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
 import { type Environment, type Service, startService } from './service.ts';
@@ -92,7 +92,7 @@ export function byQuery(key: string): string {
 }
 
 /**
- * Declares a suite for every backend. Its tests call a service that runs in a process of its own: without settings the one that
+ * Declares a suite for every backend, except the cluster in `npm test`. Its tests call a service that runs in a process of its own: without settings the one that
  * all test files share, otherwise one for the suite. `connect` returns a client of the service with a new tenant.
  */
 export function describeOnEveryBackend(
@@ -100,7 +100,7 @@ export function describeOnEveryBackend(
   env: Environment,
   suite: (connect: (tenant?: string) => Client) => void,
 ): void {
-  describe.each(backends)(`${name} ($name)`, ({ url }) => {
+  describe.each(mainBackends)(`${name} ($name)`, ({ url }) => {
     let service: Pick<Service, 'port'>;
     let own: Service | undefined;
     beforeAll(async () => {

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { numRuns } from '../support/long-run.ts';
 import { batch, keysBody, setBatch } from './batch.ts';
 import { dataOf, describeOnEveryBackend } from './client.ts';
+import type { RawResponse } from './gateway-raw.ts';
+
+/** The response with the TTL of 300 s that was set, because a busy machine may read the entries seconds later. */
+const asSet = ({ text }: RawResponse): string =>
+  text.replaceAll(/"found":true,"ttl":2\d\d\}/g, '"found":true,"ttl":300}');
 
 describeOnEveryBackend('a value in a batch', {}, (connect) => {
   const texts = [
@@ -26,7 +32,7 @@ describeOnEveryBackend('a value in a batch', {}, (connect) => {
       texts.map((text, index) => [`v:${index}`, text]),
     );
     const keys = texts.map((_, index) => `v:${index}`);
-    const { text } = await batch(client, 'get', keysBody(keys));
+    const text = asSet(await batch(client, 'get', keysBody(keys)));
     const expected = texts.map(
       (value, index) => `{"key":"v:${index}","value":${value},"found":true,"ttl":300}`,
     );
@@ -49,11 +55,11 @@ describeOnEveryBackend('a value in a batch', {}, (connect) => {
           client,
           values.map((text, index) => [`k:${index}`, text]),
         );
-        const { text } = await batch(client, 'get', keysBody(values.map((_, index) => `k:${index}`)));
+        const text = asSet(await batch(client, 'get', keysBody(values.map((_, index) => `k:${index}`))));
         const expected = values.map((each, i) => `{"key":"k:${i}","value":${each},"found":true,"ttl":300}`);
         expect(text).toContain(`"items":[${expected}]`);
       }),
-      { numRuns: 30 },
+      { numRuns: numRuns(30) },
     );
   });
 

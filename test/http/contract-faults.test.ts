@@ -1,7 +1,8 @@
-import { afterEach, describe, expect, inject, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { routes } from '../../lib/routes.ts';
-import { backends, inBatches, soon } from '../conformance/backends.ts';
+import { inBatches, mainBackends, soon } from '../conformance/backends.ts';
 import { rawClient } from '../support/engines/inspect.ts';
+import { mainTargets } from '../support/long-run.ts';
 import { PATIENT } from '../support/patience.ts';
 import { Client, dataOf, detailsOf } from './client.ts';
 import { startTestGateway } from './gateway-echo.ts';
@@ -14,7 +15,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-describe.each(inject('targets'))('an unexpected error of the backend ($name)', ({ url }) => {
+describe.each(mainTargets)('an unexpected error of the backend ($name)', ({ url }) => {
   /** A service with a tenant whose meta keys have the wrong type, which only a fault in the service could cause. */
   async function startOnBrokenTenant(): Promise<{ service: Service; client: Client }> {
     const service = await startService({ DRAGONFLY_URL: url, CACHE_SHARDS: '1' });
@@ -64,7 +65,7 @@ describe.each(inject('targets'))('an unexpected error of the backend ($name)', (
   });
 });
 
-describe.each(backends)('an invalidation that runs out of time ($name)', ({ url }) => {
+describe.each(mainBackends)('an invalidation that runs out of time ($name)', ({ url }) => {
   /** A gateway that invokes the real function for invalidations with no time left. */
   async function startOutOfTime() {
     vi.resetModules();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { inBatches } from '../conformance/backends.ts';
+import { numRuns } from '../support/long-run.ts';
 import {
   API,
   type Client,
@@ -171,7 +172,7 @@ describeOnEveryBackend('a key', {}, (connect) => {
         expect(dataOf(await client.get(other), 200)).toEqual({ key: other, found: false });
         expectNoContent(await client.delete(key));
       }),
-      { numRuns: 30 },
+      { numRuns: numRuns(30) },
     );
   });
 

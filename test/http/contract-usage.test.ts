@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { shardsOf } from '../../lib/store/redis/keyspace.ts';
 import { rawClient } from '../support/engines/inspect.ts';
+import { mainTargets } from '../support/long-run.ts';
 import { API, Client, dataOf, describeOnEveryBackend, detailsOf, expectNoContent } from './client.ts';
 import { type Service, startService } from './service.ts';
 
@@ -65,7 +66,7 @@ describeOnEveryBackend('the usage of a tenant', {}, (connect) => {
   });
 });
 
-describe.each(inject('targets'))('the usage of a tenant on a server ($name)', ({ url }) => {
+describe.each(mainTargets)('the usage of a tenant on a server ($name)', ({ url }) => {
   let service: Service;
   beforeAll(async () => {
     service = await startService({ DRAGONFLY_URL: url });

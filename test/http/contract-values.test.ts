@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { numRuns } from '../support/long-run.ts';
 import { type Client, dataOf, describeOnEveryBackend, expectInvalid, valueText } from './client.ts';
 
 const nested = (open: string, close: string, levels: number) => open.repeat(levels) + close.repeat(levels);
@@ -77,7 +78,7 @@ describeOnEveryBackend('a value', {}, (connect) => {
         dataOf(await client.set(key, text), 201);
         expect(await stored(client, key, text.length)).toBe(text);
       }),
-      { numRuns: 50 },
+      { numRuns: numRuns(50) },
     );
   });
 

@@ -2,8 +2,9 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, inject, test } from 'vitest';
 import { routes } from '../../lib/routes.ts';
+import type { SharedService } from '../support/engines/global-setup.ts';
 import { freePort } from '../support/engines/ports.ts';
 import { openConnection, openRequest, rawRequest, readAnswer, readToEnd } from './gateway-raw.ts';
 import { runService, type Service, startService } from './service.ts';
@@ -25,6 +26,8 @@ afterEach(async () => {
 });
 
 describe('the local server', () => {
+  const shared = () => inject('services').find(({ backendUrl }) => backendUrl === undefined) as SharedService;
+
   test('sets, gets and deletes an entry over HTTP, and returns its health', async () => {
     const { port } = await start();
     const headers = JSON_HEADERS;
@@ -46,8 +49,7 @@ describe('the local server', () => {
     ['GET', `${API}/a%2Fb`],
     ['GET', `${API}/%3Fa`],
   ])("answers a path without a route with the contract's 404: %s %s", async (method, target) => {
-    const { port } = await start();
-    const answer = await rawRequest(port, { method, target, headers: JSON_HEADERS });
+    const answer = await rawRequest(shared().port, { method, target, headers: JSON_HEADERS });
     expect(answer.status).toBe(404);
     expect(answer.json()).toMatchObject({ success: false, error: { code: 'NOT_FOUND' } });
   });

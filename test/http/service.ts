@@ -12,8 +12,8 @@ const LISTENS = /^.* listens on (http:\/\/\S+:(\d+))$/m;
 const PATIENCE_MS = 60_000;
 
 /**
- * Settings of the service. The service gets them in addition to PATH and NODE_EXTRA_CA_CERTS of this process and to timeouts
- * that are long enough for a healthy backend on a busy machine.
+ * Settings of the service. The service gets them in addition to PATH, NODE_COMPILE_CACHE and NODE_EXTRA_CA_CERTS of this process
+ * and to timeouts that are long enough for a healthy backend on a busy machine.
  */
 export type Environment = Record<string, string>;
 
@@ -90,6 +90,7 @@ function launch(env: Environment): { child: ChildProcess; output: Output; ended:
   const child = spawn(process.execPath, [MAIN], {
     env: {
       PATH: process.env.PATH,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE,
       // The backend of TEST_BACKEND_URL may have a certificate of a private authority.
       NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS,
       SERVICE_PORT: '0',

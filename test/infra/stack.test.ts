@@ -10,7 +10,7 @@ import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { CacheStack, stackId } from '../../infra/stack/stack.ts';
 import { readConfig } from '../../lib/config/config.ts';
 import { fallback, routes } from '../../lib/routes.ts';
-import { AUTHORIZATIONS, BACKENDS, flags, resources } from './synthesize.ts';
+import { AUTHORIZATIONS, BACKENDS, flags, resources, synthesize } from './synthesize.ts';
 import {
   attributeOf,
   FUNCTIONS,
@@ -24,11 +24,14 @@ import {
 
 const directory = mkdtempSync(join(tmpdir(), 'cache-stack-'));
 let bundles: string;
-/** One template for each backend, as the command line makes them: with the real bundles and all flags of `cdk.json`. */
+/**
+ * One template for each backend, as the command line makes them: with the real bundles, all flags of `cdk.json` and the validation
+ * by the CDK.
+ */
 const templates: Record<string, Template> = {};
 let template: Template;
 
-function synthesize(context: Record<string, unknown>, outdir: string): Template {
+function synthesizeValidated(context: Record<string, unknown>, outdir: string): Template {
   const app = new App({ outdir: join(directory, outdir), context: { ...flags, ...context } });
   const settings = readSettings(app.node.getAllContext());
   return Template.fromStack(new CacheStack(app, stackId(settings), { bundles, settings }));
@@ -36,7 +39,8 @@ function synthesize(context: Record<string, unknown>, outdir: string): Template 
 
 beforeAll(async () => {
   bundles = (await build(join(directory, 'bundles'))).outdir;
-  for (const [name, context] of Object.entries(BACKENDS)) templates[name] = synthesize(context, name);
+  for (const [name, context] of Object.entries(BACKENDS))
+    templates[name] = synthesizeValidated(context, name);
   template = templates.elasticache as Template;
 });
 
@@ -100,7 +104,7 @@ describe('the functions', () => {
   });
 
   it('are traced with tracing=true only, and have reserved concurrency with reservedConcurrency only', () => {
-    const chosen = synthesize({ tracing: 'true', reservedConcurrency: '7' }, 'chosen');
+    const { template: chosen } = synthesize({ tracing: 'true', reservedConcurrency: '7' });
     for (const id of Object.keys(FUNCTIONS)) {
       const { [id]: plain } = ourFunctions(template);
       expect(plain).not.toHaveProperty('TracingConfig');
@@ -187,7 +191,7 @@ describe('the permissions of a function', () => {
 
 describe('every log', () => {
   it('is kept for 30 days or logRetentionDays, and removed with the stack', () => {
-    const short = synthesize({ ...BACKENDS.dragonfly, logRetentionDays: '7' }, 'short');
+    const { template: short } = synthesize({ ...BACKENDS.dragonfly, logRetentionDays: '7' });
     for (const [of, days] of [
       ...Object.values(templates).map((of) => [of, 30] as const),
       [short, 7] as const,
@@ -230,7 +234,7 @@ describe('the variables', () => {
 
   it('have the values of the settings in every function, and the token’s claim with jwt', () => {
     const context = { CACHE_SHARDS: 4, LOG_LEVEL: 'DEBUG', ...AUTHORIZATIONS.jwt };
-    const given = synthesize(context, 'given');
+    const { template: given } = synthesize(context);
     for (const id of Object.keys(FUNCTIONS)) {
       expect(variablesOf(given, id)).toMatchObject({
         CACHE_SHARDS: '4',

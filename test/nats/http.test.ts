@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { backends, newTenant } from '../conformance/backends.ts';
+import { mainBackends, newTenant } from '../conformance/backends.ts';
 import { API, Client, dataOf } from '../http/client.ts';
 import { type Service, startService } from '../http/service.ts';
 import { type NatsServer, startNats } from '../support/engines/nats.ts';
@@ -21,7 +21,7 @@ function contents(received: Received[], tenant: string): Record<string, unknown>
     });
 }
 
-describe.each(backends)('events of the service ($name)', ({ url }) => {
+describe.each(mainBackends)('events of the service ($name)', ({ url }) => {
   let nats: NatsServer;
   let service: Service;
   let subscriber: Subscriber;

@@ -5,14 +5,16 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * an earlier run, as in a fresh checkout, Vitest sorts files by their size, which says nothing about these.
  */
 const SLOW = [
+  'test/docs/accessibility.long.test.ts',
+  'test/bench/smoke.long.test.ts',
+  'test/faults/connection-cluster.test.ts',
   'test/faults/scenarios.test.ts',
   'test/docs/docs.test.ts',
-  'test/docs/accessibility.long.test.ts',
-  'test/faults/connection-cluster.test.ts',
   'test/http/gateway-backend.test.ts',
-  'test/bench/smoke.long.test.ts',
   'test/faults/connection.test.ts',
-  'test/observability/otel/spans.test.ts',
+  'test/logins/secret.test.ts',
+  'test/bundles/sandbox.test.ts',
+  'test/faults/cluster/confirmed.test.ts',
 ];
 
 /** Sorts the slow files first, and the others as Vitest does. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
+import { numRuns } from '../support/long-run.ts';
 
 const matches = (pattern: string, key: string) => compileGlob(pattern).matches(Buffer.from(key));
 
@@ -50,7 +51,7 @@ describe('a glob', () => {
         fc.pre(glob.matches(bytes));
         expect(bytes.subarray(0, glob.prefix.length)).toEqual(glob.prefix);
       }),
-      { numRuns: 2000 },
+      { numRuns: numRuns(2000) },
     );
   });
 

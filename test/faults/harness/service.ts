@@ -13,7 +13,7 @@ const LISTENS = /^.* listens on http:\/\/localhost:(\d+)$/m;
 const PATIENCE_MS = 60_000;
 const POLL_MS = 20;
 
-/** Settings of the service; nothing of this process's environment but its PATH is added. */
+/** Settings of the service. Of this process's environment only PATH and NODE_COMPILE_CACHE are added. */
 export type Environment = Record<string, string>;
 
 export interface Ended {
@@ -34,7 +34,8 @@ export interface Service {
 /** Starts the service on a free port. @throws Error with its output when it does not listen */
 export async function startService(env: Environment): Promise<Service> {
   const directory = await mkdtemp(join(tmpdir(), 'cache-faults-'));
-  const settings = Object.entries({ PATH: process.env.PATH ?? '', SERVICE_PORT: '0', ...env });
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
+  const settings = Object.entries({ PATH, NODE_COMPILE_CACHE, SERVICE_PORT: '0', ...env });
   const assignments = settings.map(([name, value]) => `${name}=${value}`);
   const service = await startProcess(
     '/usr/bin/env',

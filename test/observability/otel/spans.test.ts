@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { backends } from '../../conformance/backends.ts';
+import { mainBackends } from '../../conformance/backends.ts';
 import { type Service, startService } from '../../faults/harness/service.ts';
 import { API, Client } from '../../http/client.ts';
 import { writeCertificates } from '../../support/engines/certificates.ts';
@@ -43,7 +43,7 @@ const childrenOf = ({ spanId }: DecodedSpan) =>
 
 const correlation = (id: string) => ['X-Correlation-ID', id];
 
-describe.each(backends)('the local server with OpenTelemetry enabled ($name)', ({ name, url }) => {
+describe.each(mainBackends)('the local server with OpenTelemetry enabled ($name)', ({ name, url }) => {
   let service: Service;
   let client: Client;
   const id = (what: string) => `${name.replaceAll(' ', '-')}-${what}`;

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
+import { flushCompileCache } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 /**
@@ -78,6 +79,8 @@ async function serve(handler: Handler): Promise<never> {
   }
 }
 
+// A sandbox is killed in the end, so this is the only time when a compile cache of this file can be written.
+flushCompileCache();
 let handler: Handler;
 try {
   handler = await loadHandler();

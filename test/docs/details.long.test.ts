@@ -1,0 +1,76 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Service, startService } from '../http/service.ts';
+import { startBrowser } from './browser.ts';
+import { DocsPage } from './page.ts';
+
+const API = '/api/v1/cache';
+const SET = ['POST', API] as const;
+const GET = ['GET', `${API}/{key}`] as const;
+
+/** For a whole test, in milliseconds: see the page's own patience. */
+const timeout = 240_000;
+
+let browser: Browser;
+let service: Service;
+
+beforeAll(async () => {
+  [service, browser] = await Promise.all([startService(), startBrowser()]);
+});
+afterAll(async () => {
+  await Promise.all([service?.stop(), browser?.close()]);
+});
+
+describe('the docs page', { timeout }, () => {
+  let docs: DocsPage;
+
+  beforeEach(async () => {
+    docs = await DocsPage.open(browser, service.url, { viewport: { width: 1280, height: 900 } });
+  });
+  afterEach(() => docs.close());
+
+  test('has an example tenant, and sends another one after it is changed', async () => {
+    const set = docs.operation(...SET);
+    await set.expand();
+    expect(await set.parameter('X-Tenant-ID').inputValue()).toBe('tenant_123');
+    await set.body.fill('{"key": "whose", "value": "theirs"}');
+    await set.parameter('X-Tenant-ID').fill('another-tenant');
+    expect((await set.execute()).status).toBe('201');
+    const get = docs.operation(...GET);
+    await get.expand();
+    await get.parameter('key').fill('whose');
+    expect(JSON.parse((await get.execute()).body).data).toMatchObject({ found: false });
+    await get.parameter('X-Tenant-ID').fill('another-tenant');
+    expect(JSON.parse((await get.execute()).body).data).toMatchObject({ value: 'theirs' });
+  });
+
+  test('shows the details and headers of a failure on demand', async () => {
+    const set = docs.operation(...SET);
+    await set.expand();
+    const headers = set.block.locator('.response-details .headers');
+    expect(await headers.count()).toBe(1);
+    const toggle = set.block.getByRole('button', { name: 'Details of 503' });
+    await toggle.click();
+    expect(await headers.count()).toBe(2);
+    expect(await headers.last().innerText()).toContain('Retry-After');
+    await toggle.click();
+    expect(await headers.count()).toBe(1);
+  });
+
+  test("opens at the operation of its URL's fragment", async () => {
+    await docs.operation(...GET).expand();
+    await docs.page.reload();
+    await docs
+      .operation(...GET)
+      .parameter('key')
+      .waitFor();
+    expect(await docs.operation(...SET).body.isVisible()).toBe(false);
+  });
+
+  test("is dark if the system's colour scheme is dark", async () => {
+    const background = () => docs.page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
+    const light = await background();
+    await docs.page.emulateMedia({ colorScheme: 'dark' });
+    await expect.poll(background).not.toBe(light);
+  });
+});
