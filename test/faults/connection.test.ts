@@ -132,6 +132,45 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     expect((await direct.get(tenant, 'k'))?.ttl).toBeLessThanOrEqual(10);
   });
 
+  test('applies a fill once that had to be sent again, and a late one not after a removal', async () => {
+    await direct.delete(tenant, 'k');
+    const { lease } = await store.lease(tenant, 'k', 300);
+    proxy.strand();
+    expect(await store.set(tenant, 'k', '"filled"', 60, { lease: lease?.token })).toBe(true);
+    expect((await direct.get(tenant, 'k'))?.value).toBe('"filled"');
+    await expectGoneForGood(store);
+  });
+
+  test('rejects a fill that was answered with a failure and came late, if its lease has ended', async () => {
+    await direct.delete(tenant, 'k');
+    const { lease } = await failing.lease(tenant, 'k', 300);
+    proxy.hold();
+    await unavailable(failing.set(tenant, 'k', '"late"', 60, { lease: lease?.token }));
+    await expectGoneForGood(failing);
+  });
+
+  test('accepts a fill again that was answered with a failure, whether or not it was applied', async () => {
+    await direct.delete(tenant, 'k');
+    const { lease } = await failing.lease(tenant, 'k', 300);
+    proxy.hold();
+    await unavailable(failing.set(tenant, 'k', '"filled"', 60, { lease: lease?.token }));
+    proxy.release();
+    await healed(failing, tenant);
+    expect(await failing.set(tenant, 'k', '"filled"', 60, { lease: lease?.token })).toBe(true);
+    expect((await direct.get(tenant, 'k'))?.value).toBe('"filled"');
+  });
+
+  test('is told within its deadline to a lease request, a fill and a release', async () => {
+    await direct.delete(tenant, 'k');
+    const { lease } = await failing.lease(tenant, 'k', 300);
+    proxy.drop();
+    await unavailable(failing.set(tenant, 'k', '1', 60, { lease: lease?.token }));
+    await unavailable(failing.release(tenant, 'k', lease?.token ?? ''));
+    await unavailable(failing.lease(tenant, 'k', 300));
+    proxy.heal();
+    await healed(failing, tenant);
+  });
+
   test('does not make a set appear that came late when our clock had been put forward', async () => {
     const { now } = Date;
     try {
@@ -204,8 +243,10 @@ test('a server that lost all its data is a cache that is empty', async () => {
   const server = await startServer();
   const store = await open(server.url, 'Lambda');
   await store.set('t', 'k', '1', 60);
+  const { lease } = await store.lease('t', 'leased', 300);
   await server.restart();
   expect(await store.get('t', 'k')).toBeUndefined();
+  expect(await store.set('t', 'leased', '1', 60, { lease: lease?.token })).toBe(false);
   await store.set('t', 'k', '2', 60);
   expect((await store.get('t', 'k'))?.value).toBe('2');
   await store.close();

@@ -1,10 +1,11 @@
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
+import { newId } from '../../lib/store/id.ts';
 import { evaluate } from '../../lib/store/redis/connection/send.ts';
 import { encodeEntry, GENERATION_BYTES } from '../../lib/store/redis/entry.ts';
 import { type Shard, shardsOf } from '../../lib/store/redis/keyspace.ts';
-import { REAP_GRACE_MS, REAPED_PER_SET, set } from '../../lib/store/redis/scripts.ts';
+import { lease, REAP_GRACE_MS, REAPED_PER_SET, set } from '../../lib/store/redis/scripts.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { inBatches, newTenant, setMany, soon } from '../conformance/backends.ts';
 import { rawClient } from '../support/engines/inspect.ts';
@@ -159,6 +160,21 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
     // The sentinels are still there, or the entry would be a miss.
     expect((await store.get(tenant, 'k'))?.value).toBe('1');
   });
+
+  test.each([
+    ['has passed', -1],
+    ['is too far ahead', 60_000],
+  ])(
+    'a lease is not granted if its deadline %s, so that a late grant brings no token back',
+    async (_, aheadMs) => {
+      const token = newId();
+      const keys = [...shard.metaKeys, shard.entryKey('k')];
+      const args = [Date.now() + aheadMs, newId(), 300, token, 'k'];
+      expect(await evaluate(engine, lease, keys, args)).toBeTypeOf('number');
+      expect(await engine.exists(...(keys as string[]))).toBe(0);
+      expect(await store.set(tenant, 'k', '1', 100, { lease: token })).toBe(false);
+    },
+  );
 
   test('a placeholder has the TTL of its lease, and the meta keys live longer', async () => {
     await store.lease(tenant, 'k', 300);
