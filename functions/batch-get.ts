@@ -16,7 +16,7 @@ export const handler = endpoint(
   async ({ tenant }, { keys, lease }) => {
     const check = (hits: (Hit | undefined)[]) => requireFitting(hits, maxBatchBytes, keys.length);
     if (lease != null) {
-      const results = await store.leaseMany(tenant, keys, lease, maxBatchBytes, check);
+      const results = await store.leaseMany(tenant, keys, lease, maxBatchBytes, { check });
       const items = results.map((result, index) => leaseData(keys[index] as string, result));
       const { logFields, counters } = leaseCounts(results);
       const { hits, misses } = counters;

@@ -16,6 +16,15 @@ export interface SetOptions {
   graceSeconds?: number | undefined;
   /** The token of a lease on the key. The value is set only if the lease has not ended. */
   lease?: string | undefined;
+  /** What the value was made from. Without control characters. */
+  tags?: readonly string[] | undefined;
+}
+
+export interface LeaseManyOptions {
+  /** As in `lease`, for every key. */
+  tags?: readonly string[] | undefined;
+  /** Is called with the hits before leases are granted. If it throws, none is, and the call rejects with its error. */
+  check?: ((hits: (Hit | undefined)[]) => void) | undefined;
 }
 
 /** An entry to write. */
@@ -108,8 +117,9 @@ export interface CacheStore {
    * Leases are not granted by a backend that refuses writes.
    *
    * @param leaseSeconds whole seconds, 1 to 300
+   * @param tags what the value will be made from: an invalidation of one of them ends the lease
    */
-  lease(tenant: string, key: string, leaseSeconds: number): Promise<LeaseResult>;
+  lease(tenant: string, key: string, leaseSeconds: number, tags?: readonly string[]): Promise<LeaseResult>;
 
   /** Ends a lease without a value. A stale value remains. Does nothing if the lease has ended. */
   release(tenant: string, key: string, token: string): Promise<void>;
@@ -137,14 +147,13 @@ export interface CacheStore {
    * Requests leases on several keys at the same time. Returns the result of `lease` for each key, in order.
    *
    * @param maxBytes as in `getMany`. If the result is shorter than `keys`, no lease has been granted.
-   * @param check is called with the hits before leases are granted. If it throws, none is, and the call rejects with its error.
    */
   leaseMany(
     tenant: string,
     keys: readonly string[],
     leaseSeconds: number,
     maxBytes: number,
-    check?: (hits: (Hit | undefined)[]) => void,
+    options?: LeaseManyOptions,
   ): Promise<LeaseResult[]>;
 
   /** Removes several entries at the same time. @returns the number of live ones */
@@ -157,6 +166,14 @@ export interface CacheStore {
    * @param deadlineEpochMs after which it stops
    */
   invalidate(tenant: string, pattern: Glob, deadlineEpochMs: number): Promise<Invalidation>;
+
+  /**
+   * Removes every entry of the tenant that has at least one of the tags. An entry has the tags that it was last set with. The result is as
+   * for `invalidate`.
+   *
+   * @param deadlineEpochMs after which it stops
+   */
+  invalidateTags(tenant: string, tags: readonly string[], deadlineEpochMs: number): Promise<Invalidation>;
 
   /**
    * Removes every entry of the tenant: makes all of them unreadable first, and then reclaims their memory.

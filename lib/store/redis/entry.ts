@@ -5,15 +5,17 @@ import type { Hit, Item } from '../store.ts';
 /**
  * The format of an entry, with lengths in bytes:
  *
- * | generation | flags | TTL in seconds | expiry in epoch milliseconds | lease fields | body                |
- * | ---------- | ----- | -------------- | ---------------------------- | ------------ | ------------------- |
- * | 11         | 1     | 6, in base 36  | 13 decimal digits            | 0 or 27      | JSON text, its zstd |
+ * | generation | flags | TTL in seconds | expiry in epoch milliseconds | lease fields | tags | body                |
+ * | ---------- | ----- | -------------- | ---------------------------- | ------------ | ---- | ------------------- |
+ * | 11         | 1     | 6, in base 36  | 13 decimal digits            | 0 or 27      | 0 or | JSON text, its zstd |
  *
- * Only an entry that has a grace, was set with a lease, or is a placeholder has lease fields:
+ * Only an entry that has a grace or tags, was set with a lease, or is a placeholder has lease fields:
  *
  * | token | lease's expiry in epoch milliseconds | lease time in seconds |
  * | ----- | ------------------------------------ | --------------------- |
  * | 11    | 13 decimal digits                    | 3 decimal digits      |
+ *
+ * Tags are their length together in bytes, in 4 decimal digits, and the tags, separated by {@link TAG_SEPARATOR}.
  *
  * A lease is held if its expiry is in the future. An entry that was set with a lease keeps the token and has no lease's expiry.
  *
@@ -37,18 +39,29 @@ const LEASE_TIME_AT = LEASE_EXPIRY_AT + EXPIRY_BYTES;
 /** The offset of the body behind lease fields. */
 export const LEASED_BODY_AT = LEASE_TIME_AT + 3;
 
-/** The flags of an entry with a value: a digit, which is the sum of these. */
+/** Separates tags, and in indexes a tag from a key. Neither contains control characters. */
+export const TAG_SEPARATOR = '\x01';
+/** Digits of the length of the tags. */
+const TAGS_LENGTH_BYTES = 4;
+
+/** The flags of an entry with a value: a hexadecimal digit, which is the sum of these. */
 const ZSTD = 1;
 const LEASE_FIELDS = 2;
 /** The entry remains stored when its TTL has passed. Only lease requests can read it then. */
 const GRACE = 4;
+const TAGS = 8;
 
-/** The flags of entries with a value: with a grace, and others. Entries with a grace have lease fields. */
-export const GRACE_FLAGS = '67';
-export const VALUE_FLAGS = `0123${GRACE_FLAGS}`;
-/** The flag of a placeholder: a lease on a key without a value. All reads of values treat it as a miss. */
+/** The flags of entries with a value: with a grace, and others. Entries with a grace or with tags have lease fields. */
+export const GRACE_FLAGS = '67ef';
+export const VALUE_FLAGS = `0123ab${GRACE_FLAGS}`;
+/**
+ * The flags of a placeholder without and with tags: a lease on a key without a value. All reads of values treat it as a miss.
+ */
 export const PLACEHOLDER = 'p';
-export const LEASE_FLAGS = `23${GRACE_FLAGS}${PLACEHOLDER}`;
+export const TAGGED_PLACEHOLDER = 'q';
+export const PLACEHOLDER_FLAGS = PLACEHOLDER + TAGGED_PLACEHOLDER;
+export const LEASE_FLAGS = `23ab${GRACE_FLAGS}${PLACEHOLDER_FLAGS}`;
+export const TAG_FLAGS = `abef${TAGGED_PLACEHOLDER}`;
 
 /** A token that no caller can have. */
 const NO_TOKEN = '.'.repeat(ID_BYTES);
@@ -80,6 +93,8 @@ export interface EncodedEntry {
   head: string;
   /** Empty if the entry has no lease fields. */
   leaseFields: string;
+  /** The tags with their separators. */
+  tags: string;
   body: string | Buffer;
   /** By how many bytes compression made the value smaller. */
   savedBytes: number;
@@ -87,14 +102,20 @@ export interface EncodedEntry {
 
 /** Encodes an item. Values of at least `compressMinBytes` are compressed, if that makes them smaller; 0 compresses none. */
 export function encodeEntry(
-  { value, ttlSeconds, graceSeconds = 0, lease }: Omit<Item, 'key'>,
+  { value, ttlSeconds, graceSeconds = 0, lease, tags = [] }: Omit<Item, 'key'>,
   compressMinBytes: number,
 ): EncodedEntry {
   const packed = pack(value, compressMinBytes);
-  const hasLeaseFields = graceSeconds > 0 || lease !== undefined;
-  const flags = (packed ? ZSTD : 0) + (hasLeaseFields ? LEASE_FIELDS : 0) + (graceSeconds > 0 ? GRACE : 0);
+  const hasTags = tags.length > 0;
+  const hasLeaseFields = graceSeconds > 0 || lease !== undefined || hasTags;
+  const flags =
+    (packed ? ZSTD : 0) +
+    (hasLeaseFields ? LEASE_FIELDS : 0) +
+    (graceSeconds > 0 ? GRACE : 0) +
+    (hasTags ? TAGS : 0);
   return {
-    head: flags + encodeTtl(ttlSeconds),
+    head: flags.toString(16) + encodeTtl(ttlSeconds),
+    tags: tags.join(TAG_SEPARATOR),
     leaseFields: hasLeaseFields ? (lease ?? NO_TOKEN) + NOT_HELD : '',
     body: packed?.body ?? value,
     savedBytes: packed?.savedBytes ?? 0,
@@ -138,14 +159,15 @@ export function decodeEntry(
   if (raw.compare(generation, 0, generation.length, 0, GENERATION_BYTES) !== 0) return undefined;
   const head = raw.toString('latin1', 0, Math.min(raw.length, LEASED_BODY_AT));
   const flags = head.charAt(FLAGS_AT);
-  const isPlaceholder = flags === PLACEHOLDER;
+  const isPlaceholder = PLACEHOLDER_FLAGS.includes(flags);
   if (!isPlaceholder && !VALUE_FLAGS.includes(flags)) return undefined;
-  if (raw.length < bodyAt(flags)) return undefined;
+  const bodyAt = bodyOffset(raw, flags);
+  if (!(raw.length >= bodyAt)) return undefined;
   const leftMs = Number(head.slice(EXPIRY_AT, LEASE_AT)) - nowEpochMs;
   const isStale = isPlaceholder || (GRACE_FLAGS.includes(flags) && leftMs <= 0);
   const lease = isStale ? decodeLease(head) : undefined;
   if (isPlaceholder) return { hit: undefined, lease };
-  const text = decodeBody(raw, flags);
+  const text = decodeBody(raw.subarray(bodyAt), flags);
   if (!text) return undefined;
   const ttlSeconds = Number.parseInt(head.slice(TTL_AT, EXPIRY_AT), 36);
   // At least 1 for a fresh value: the server returned the entry, so it has not expired by the server's clock.
@@ -153,8 +175,12 @@ export function decodeEntry(
   return { hit: { value: text.toString(), bytes: text.length, ttl }, lease };
 }
 
-function bodyAt(flags: string): number {
-  return LEASE_FLAGS.includes(flags) ? LEASED_BODY_AT : LEASE_AT;
+/** @returns NaN if the entry is damaged */
+function bodyOffset(raw: Buffer, flags: string): number {
+  if (!LEASE_FLAGS.includes(flags)) return LEASE_AT;
+  if (!TAG_FLAGS.includes(flags)) return LEASED_BODY_AT;
+  const tagsAt = LEASED_BODY_AT + TAGS_LENGTH_BYTES;
+  return tagsAt + Number.parseInt(raw.toString('latin1', LEASED_BODY_AT, tagsAt), 10);
 }
 
 function decodeLease(head: string): HeldLease {
@@ -164,9 +190,8 @@ function decodeLease(head: string): HeldLease {
   };
 }
 
-function decodeBody(raw: Buffer, flags: string): Buffer | undefined {
-  const body = raw.subarray(bodyAt(flags));
-  if (Number(flags) % 2 !== ZSTD) return body;
+function decodeBody(body: Buffer, flags: string): Buffer | undefined {
+  if (Number.parseInt(flags, 16) % 2 !== ZSTD) return body;
   try {
     return decompress(body);
   } catch {

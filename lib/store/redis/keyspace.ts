@@ -1,3 +1,5 @@
+import { TAG_SEPARATOR } from './entry.ts';
+
 /**
  * The keys of one shard. A tenant's entries are divided into shards. All keys of a shard contain the same hash tag, so a cluster
  * keeps them in one slot, and one script can access all of them.
@@ -36,6 +38,11 @@ export class Shard {
     return Buffer.concat([Buffer.from(`${this.#tag}:e:`), name]);
   }
 
+  /** The key of the entry that a name of an index belongs to: a key's name or a {@link tagName}. */
+  entryKeyOf(indexed: string): string {
+    return this.entryKey(indexed.slice(indexed.lastIndexOf(TAG_SEPARATOR) + 1)) as string;
+  }
+
   entryKeys(names: readonly (string | Buffer)[]): (string | Buffer)[] {
     return names.map((name) => this.entryKey(name));
   }
@@ -44,6 +51,11 @@ export class Shard {
   trashKey(id: string): string {
     return `${this.#tag}:old:${id}`;
   }
+}
+
+/** What the names of a tag's entries begin with, in the indexes. The key follows. */
+export function tagPrefix(tag: string): string {
+  return `${TAG_SEPARATOR}${tag}${TAG_SEPARATOR}`;
 }
 
 /** All shards of a tenant, in order. */
