@@ -42,7 +42,7 @@ function replaceValues(input: unknown): unknown {
   return Object.fromEntries(members);
 }
 
-const limits = { maxTtlSeconds: 2_592_000 };
+const limits = { defaultTtlSeconds: 300, maxTtlSeconds: 2_592_000 };
 
 const wrong = fc.constantFrom<unknown>(
   null,
