@@ -99,7 +99,7 @@ function noMisspelling(known: readonly string[]) {
 /** In the skeleton of a body, the index in `rawValues` that replaces a raw value. */
 const rawValueIndex = v.number('is required');
 
-const leaseTokenSchema = v.pipe(
+export const leaseTokenSchema = v.pipe(
   v.string('must be a string'),
   v.regex(/^[A-Za-z0-9_-]{11}$/, "must be a lease's token"),
 );
