@@ -52,9 +52,14 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
     { weight: 4, arbitrary: fc.constantFrom(...KEYS) },
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 5 }),
   );
+  // Few, so that leases, fills and removals meet.
+  const leasedKey = fc.constantFrom('k', 'kk', 'k:1', '*', ':e:k');
   const value = fc.json();
   // Half of the entries live long, the others expire while the test runs.
   const ttl = fc.constantFrom(1, 1, 2, 1000, 1000, 1000);
+  const grace = fc.constantFrom(0, 0, 2, 1000);
+  const leaseSeconds = fc.constantFrom(1, 2, 300, 300);
+  const age = fc.constantFrom(0, 0, 0, 1);
   const keys = fc.array(key, { minLength: 1, maxLength: 12 });
   const items = fc.array(fc.tuple(key, value, ttl), { minLength: 1, maxLength: 12 });
   const pattern = fc.oneof(
@@ -64,7 +69,9 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
   return fc.oneof(
     {
       weight: 5,
-      arbitrary: fc.tuple(tenant, key, value, ttl).map(named('set', (model, ...args) => model.set(...args))),
+      arbitrary: fc
+        .tuple(tenant, key, value, ttl, grace)
+        .map(named('set', (model, ...args) => model.set(...args))),
     },
     { weight: 5, arbitrary: fc.tuple(tenant, key).map(named('get', (model, ...args) => model.get(...args))) },
     {
@@ -74,6 +81,34 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
     {
       weight: 3,
       arbitrary: fc.tuple(tenant, key, ttl).map(named('touch', (model, ...args) => model.touch(...args))),
+    },
+    {
+      weight: 6,
+      arbitrary: fc
+        .tuple(tenant, leasedKey, leaseSeconds)
+        .map(named('lease', (model, ...args) => model.lease(...args))),
+    },
+    {
+      weight: 5,
+      arbitrary: fc
+        .tuple(tenant, leasedKey, value, ttl, grace, age)
+        .map(named('fill', (model, ...args) => model.fill(...args))),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(tenant, keys, leaseSeconds)
+        .map(named('leaseMany', (model, ...args) => model.leaseMany(...args))),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(tenant, items).map(named('fillMany', (model, ...args) => model.fillMany(...args))),
+    },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(tenant, leasedKey, age)
+        .map(named('release', (model, ...args) => model.release(...args))),
     },
     {
       weight: 3,
@@ -98,6 +133,40 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
     { weight: 1, arbitrary: fc.tuple(tenant).map(named('clear', (model, ...args) => model.clear(...args))) },
     { weight: 1, arbitrary: fc.tuple(tenant).map(named('usage', (model, ...args) => model.usage(...args))) },
     { weight: 1, arbitrary: fc.integer({ min: 1, max: longestPassMs }).map(passing) },
+  );
+};
+
+/** Steps on two keys of one tenant, so that leases, stale values, fills and removals of one key meet. */
+const leaseStep = (longestPassMs: number): fc.Arbitrary<Step> => {
+  const tenant = fc.constant('a');
+  const key = fc.constantFrom('k', 'k', 'k', 'kk');
+  const value = fc.nat().map(String);
+  const ttl = fc.constantFrom(1, 1, 1000);
+  const grace = fc.constantFrom(0, 2, 1000, 1000);
+  const leaseSeconds = fc.constantFrom(1, 1, 300);
+  const age = fc.constantFrom(0, 0, 0, 1);
+  const pass = fc.integer({ min: 1, max: longestPassMs }).map(passing);
+  const lease = fc
+    .tuple(tenant, key, leaseSeconds)
+    .map(named('lease', (model, ...args) => model.lease(...args)));
+  const fill = fc
+    .tuple(tenant, key, value, ttl, grace, age)
+    .map(named('fill', (model, ...args) => model.fill(...args)));
+  return fc.oneof(
+    { weight: 5, arbitrary: pass },
+    { weight: 6, arbitrary: lease },
+    { weight: 6, arbitrary: fill },
+    ...[
+      fc.tuple(tenant, key, value, ttl, grace).map(named('set', (model, ...args) => model.set(...args))),
+      fc.tuple(tenant, key, ttl).map(named('touch', (model, ...args) => model.touch(...args))),
+      fc.tuple(tenant, key).map(named('get', (model, ...args) => model.get(...args))),
+      fc.tuple(tenant, key).map(named('delete', (model, ...args) => model.delete(...args))),
+      fc.tuple(tenant, key, age).map(named('release', (model, ...args) => model.release(...args))),
+      fc
+        .tuple(tenant, fc.constantFrom('*', 'k*', 'kk*'))
+        .map(named('invalidate', (model, ...args) => model.invalidate(...args))),
+      fc.tuple(tenant).map(named('usage', (model, ...args) => model.usage(...args))),
+    ].map((arbitrary) => ({ weight: 1, arbitrary })),
   );
 };
 
@@ -135,23 +204,32 @@ function effort({ url }: Backend): Effort {
 }
 
 describe.each(everywhere)('a store, $name', (backend) => {
-  test('returns what a model of it allows, for any sequence of operations of any tenants', async () => {
-    const { lanes, runs, longestPassMs, slackMs } = effort(backend);
-    const opened = await backend.open();
-    const property = fc.asyncProperty(
-      fc.array(step(longestPassMs), { minLength: 5, maxLength: 60 }),
-      async (steps) => {
-        const model = new ModelledStore(opened, slackMs);
-        const run = newTenant();
-        for (const each of steps) await each(model, (name) => `${run}.${name}`);
-      },
-    );
-    try {
-      await Promise.all(
-        Array.from({ length: lanes }, () => fc.assert(property, { numRuns: runs, endOnFailure: lanes > 1 })),
+  test.each([
+    ['any sequence of operations of any tenants', step],
+    ['any sequence of leases, fills and removals of the same keys', leaseStep],
+  ])(
+    'returns what a model of it allows, for %s',
+    async (_, stepOf) => {
+      const { lanes, runs, longestPassMs, slackMs } = effort(backend);
+      const opened = await backend.open();
+      const property = fc.asyncProperty(
+        fc.array(stepOf(longestPassMs), { minLength: 5, maxLength: 60 }),
+        async (steps) => {
+          const model = new ModelledStore(opened, slackMs);
+          const run = newTenant();
+          for (const each of steps) await each(model, (name) => `${run}.${name}`);
+        },
       );
-    } finally {
-      await opened.store.close();
-    }
-  }, 600_000);
+      try {
+        await Promise.all(
+          Array.from({ length: lanes }, () =>
+            fc.assert(property, { numRuns: runs, endOnFailure: lanes > 1 }),
+          ),
+        );
+      } finally {
+        await opened.store.close();
+      }
+    },
+    600_000,
+  );
 });

@@ -1,13 +1,16 @@
 import { expect } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
+import { newId } from '../../lib/store/id.ts';
 import type { Hit } from '../../lib/store/store.ts';
-import { type Span, StoreModel, type Write } from '../support/model.ts';
+import { type LeaseReply, type Span, StoreModel, type Write } from '../support/model.ts';
 import { type OpenStore, soon } from './backends.ts';
 
 /** Does each step to a store and to the model, and checks what the store returns against what the model allows. */
 export class ModelledStore {
   readonly #opened: OpenStore;
   readonly #model: StoreModel;
+  /** The tokens of leases by tenant and key, the last one first. */
+  readonly #tokens = new Map<string, string[]>();
 
   /** @param slackMs see `StoreModel` */
   constructor(opened: OpenStore, slackMs?: number) {
@@ -23,8 +26,79 @@ export class ModelledStore {
     await this.#read(tenant, keys, () => this.#store.getMany(tenant, keys, Number.MAX_SAFE_INTEGER));
   }
 
-  async set(tenant: string, key: string, value: string, ttl: number): Promise<void> {
-    await this.#write(tenant, [{ key, value, ttl }], () => this.#store.set(tenant, key, value, ttl));
+  async set(tenant: string, key: string, value: string, ttl: number, grace = 0): Promise<void> {
+    await this.#write(tenant, [{ key, value, ttl, grace }], () =>
+      this.#store.set(tenant, key, value, ttl, { graceSeconds: grace }),
+    );
+  }
+
+  async lease(tenant: string, key: string, leaseSeconds: number): Promise<void> {
+    const [reply, span] = await this.#timed(() => this.#store.lease(tenant, key, leaseSeconds));
+    this.#record(tenant, key, reply, span);
+  }
+
+  async leaseMany(tenant: string, keys: string[], leaseSeconds: number): Promise<void> {
+    const [replies, span] = await this.#timed(() =>
+      this.#store.leaseMany(tenant, keys, leaseSeconds, Number.MAX_SAFE_INTEGER),
+    );
+    expect(replies).toHaveLength(keys.length);
+    // A repeated key has the same reply each time.
+    for (const key of new Set(keys))
+      this.#record(tenant, key, replies[keys.indexOf(key)] as LeaseReply, span);
+  }
+
+  /** Sets a value with a lease that was granted on the key. @param age 0 for the last one, 1 for the one before … */
+  async fill(
+    tenant: string,
+    key: string,
+    value: string,
+    ttl: number,
+    grace: number,
+    age: number,
+  ): Promise<void> {
+    const lease = this.#token(tenant, key, age);
+    const [accepted, span] = await this.#timed(() =>
+      this.#store.set(tenant, key, value, ttl, { lease, graceSeconds: grace }),
+    );
+    this.#model.fill(tenant, { key, value, ttl, grace, lease }, accepted, span);
+  }
+
+  /** Sets a batch, in which every second item has the last lease on its key. */
+  async fillMany(tenant: string, items: [key: string, value: string, ttl: number][]): Promise<void> {
+    const writes = items.map(([key, value, ttl], index) => ({
+      key,
+      value,
+      ttl,
+      lease: index % 2 ? this.#token(tenant, key, 0) : undefined,
+    }));
+    const [results, span] = await this.#timed(() =>
+      this.#store.setMany(
+        tenant,
+        writes.map(({ ttl, ...write }) => ({ ...write, ttlSeconds: ttl })),
+      ),
+    );
+    for (const [index, { lease, ...write }] of writes.entries()) {
+      if (lease === undefined) this.#model.write(tenant, [write], span);
+      else this.#model.fill(tenant, { ...write, lease }, results[index] === true, span);
+    }
+  }
+
+  async release(tenant: string, key: string, age: number): Promise<void> {
+    const token = this.#token(tenant, key, age);
+    await this.#store.release(tenant, key, token);
+    this.#model.release(tenant, key, token);
+  }
+
+  #record(tenant: string, key: string, reply: LeaseReply, span: Span): void {
+    this.#model.lease(tenant, key, reply, span);
+    if (!reply.lease) return;
+    const name = `${tenant}\n${key}`;
+    this.#tokens.set(name, [reply.lease.token, ...(this.#tokens.get(name) ?? [])]);
+  }
+
+  /** A token that was granted on the key, or one that never was. */
+  #token(tenant: string, key: string, age: number): string {
+    return this.#tokens.get(`${tenant}\n${key}`)?.[age] ?? newId();
   }
 
   async setMany(tenant: string, items: [key: string, value: string, ttl: number][]): Promise<void> {

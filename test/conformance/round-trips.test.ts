@@ -25,6 +25,10 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
     // Connects to every node, and loads the scripts there.
     await inBatches(keys, (key) => store.set('warm', key, '1', 60));
     await inBatches(keys, (key) => store.delete('warm', key));
+    await inBatches(keys, async (key) => {
+      const { lease } = await store.lease('warm', key, 1);
+      await store.release('warm', key, lease?.token ?? '');
+    });
   });
   afterAll(async () => {
     await store.close();
@@ -57,6 +61,41 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
     expect(hits).toEqual({ mget: 300 });
     const misses = await during(() => inBatches(keys, (key) => store.get('t', `absent ${key}`)));
     expect(misses).toEqual({ mget: 300 });
+  });
+
+  test('a lease request for a fresh value is one MGET without a script', async () => {
+    const sent = await during(() => inBatches(keys, (key) => store.lease('t', key, 300)));
+    expect(sent).toEqual({ mget: 300 });
+  });
+
+  test('a lease request for a missing value is one MGET and one script', async () => {
+    const few = keys.slice(0, 100).map((key) => `leased ${key}`);
+    const granted = await during(() => inBatches(few, (key) => store.lease('t', key, 300)));
+    expect(granted).toMatchObject({ mget: 100, evalsha: 100 });
+    expect(Object.keys(granted)).not.toContain('eval');
+    const held = await during(() => inBatches(few, (key) => store.lease('t', key, 300)));
+    expect(held).toEqual({ mget: 100 });
+  });
+
+  test('a fill and a release are one script each', async () => {
+    const { lease } = await store.lease('t', 'filled', 300);
+    const options = { lease: lease?.token };
+    const filled = await during(() => store.set('t', 'filled', '1', 60, options));
+    expect(filled).toMatchObject({ evalsha: 1, set: 1 });
+    const again = await during(() => store.set('t', 'filled', '1', 60, options));
+    expect(again.evalsha).toBe(1);
+    const other = await store.lease('t', 'released', 300);
+    const released = await during(() => store.release('t', 'released', other.lease?.token ?? ''));
+    expect(released).toMatchObject({ evalsha: 1, unlink: 1 });
+  });
+
+  test('a batch of lease requests is one MGET for each shard, and one script for each with missing values', async () => {
+    const batch = keys.slice(0, 100).map((key) => `batch ${key}`);
+    expect(await during(() => store.leaseMany('t', batch, 300, 1e6))).toMatchObject({
+      mget: 16,
+      evalsha: 16,
+    });
+    expect(await during(() => store.leaseMany('t', batch, 300, 1e6))).toEqual({ mget: 16 });
   });
 
   test('a delete is one script', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
@@ -103,6 +104,79 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     expect(await store.touch(tenant, 'k:1', 1000)).toBe(false);
     expect(await readable(['k:1'])).toEqual([]);
   });
+
+  test.each(META_KEYS)(
+    '%s, between a lease and its fill: the value is found by the next invalidation',
+    async (metaKey) => {
+      await store.set(tenant, 'k:1', '"old"', 100);
+      const { lease } = await store.lease(tenant, 'k:2', 300);
+      await evict(metaKey);
+      // The other meta keys suffice to restore it.
+      expect(await store.set(tenant, 'k:2', '"new"', 100, { lease: lease?.token })).toBe(true);
+      expect(await readable(['k:1', 'k:2'])).toEqual(['k:1', 'k:2']);
+      expect(await glob('k:*')).toEqual({ count: 2, complete: true });
+      expect(await readable(['k:1', 'k:2'])).toEqual([]);
+    },
+  );
+
+  test.each(META_KEYS)('%s, between a lease and an invalidation: the fill is rejected', async (metaKey) => {
+    await store.set(tenant, 'z', '"old"', 100);
+    const { lease } = await store.lease(tenant, 'k:2', 300);
+    await evict(metaKey);
+    expect((await glob('k:*')).complete).toBe(true);
+    expect(await store.set(tenant, 'k:2', '"stale"', 100, { lease: lease?.token })).toBe(false);
+    expect(await readable(['k:2'])).toEqual([]);
+  });
+
+  test.each(META_KEYS)('%s, then a lease: older entries are hits, and the fill too', async (metaKey) => {
+    await store.set(tenant, 'k:1', '"old"', 100);
+    await evict(metaKey);
+    const { lease } = await store.lease(tenant, 'k:2', 300);
+    expect(await store.set(tenant, 'k:2', '"new"', 100, { lease: lease?.token })).toBe(true);
+    expect(await readable(['k:1', 'k:2'])).toEqual(['k:1', 'k:2']);
+    expect(await glob('k:*')).toEqual({ count: 2, complete: true });
+    expect(await readable(['k:1', 'k:2'])).toEqual([]);
+  });
+
+  test.each(META_KEYS)('%s, then a release: older entries are hits', async (metaKey) => {
+    await store.set(tenant, 'k:1', '"old"', 100);
+    const { lease } = await store.lease(tenant, 'k:2', 300);
+    await evict(metaKey);
+    await store.release(tenant, 'k:2', lease?.token ?? '');
+    expect(await readable(['k:1'])).toEqual(['k:1']);
+    expect(await glob('k:*')).toEqual({ count: 1, complete: true });
+  });
+
+  test('both indexes, between a lease and its fill: the fill is rejected', async () => {
+    const { lease } = await store.lease(tenant, 'k:1', 300);
+    await evict('expiryIndex');
+    await evict('nameIndex');
+    expect(await store.set(tenant, 'k:1', '"new"', 100, { lease: lease?.token })).toBe(false);
+    expect(await readable(['k:1'])).toEqual([]);
+  });
+
+  test('the placeholder, between a lease and its fill: the fill is rejected', async () => {
+    const { lease } = await store.lease(tenant, 'k:1', 300);
+    for (const shard of shardsOf(tenant, 1)) expect(await engine.del(shard.entryKey('k:1'))).toBe(1);
+    expect(await store.set(tenant, 'k:1', '"new"', 100, { lease: lease?.token })).toBe(false);
+    expect(await readable(['k:1'])).toEqual([]);
+    expect((await store.lease(tenant, 'k:1', 300)).lease).toBeDefined();
+  });
+
+  test.each(META_KEYS)(
+    '%s, then an invalidation: a stale value and the lease on it are gone',
+    async (metaKey) => {
+      await store.set(tenant, 'z', '"old"', 100);
+      await store.set(tenant, 'k:1', '"old"', 1, { graceSeconds: 100 });
+      await sleep(1100);
+      const { hit, lease } = await store.lease(tenant, 'k:1', 300);
+      expect(hit?.value).toBe('"old"');
+      await evict(metaKey);
+      expect((await glob('k:*')).complete).toBe(true);
+      expect(await store.set(tenant, 'k:1', '"stale"', 100, { lease: lease?.token })).toBe(false);
+      expect((await store.lease(tenant, 'k:1', 300)).hit).toBeUndefined();
+    },
+  );
 
   test.each(META_KEYS)('%s, then a delete and a clear: older entries are misses', async (metaKey) => {
     await Promise.all(['k:1', 'k:2'].map((key) => store.set(tenant, key, '"old"', 100)));
@@ -218,6 +292,8 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     ['batches of gets', () => manyTimes(() => store.getMany(tenant, ['k', 'absent'], 1e6))],
     ['a set', () => store.set(tenant, 'k', '"new"', 100)],
     ['a delete', () => store.delete(tenant, 'absent')],
+    ['a lease', () => store.lease(tenant, 'absent', 300)],
+    ['lease requests that find a value', () => manyTimes(() => store.lease(tenant, 'k', 300))],
     ['an invalidation', () => glob('absent*')],
   ])(
     'is not idle after %s, so an engine that evicts the least recently used keys keeps it',

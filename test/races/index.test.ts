@@ -138,6 +138,69 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
     expect(await engine.pttl(shard.entryKey('k') as string)).toBeLessThanOrEqual(100_000);
   });
 
+  test('leases, fills and sets each remove names of leases that ended over a minute ago', async () => {
+    const ended = ['x:1', 'x:2', 'x:3'];
+    const end = () =>
+      Promise.all(ended.map((key) => engine.zadd(shard.expiryIndex, -(Date.now() - 70_000), key)));
+    const indexedNames = () => engine.zrangebylex(shard.nameIndex, '[\x01', '+');
+    await store.leaseMany(tenant, ended, 300, 1e6);
+    await end();
+    const { lease } = await store.lease(tenant, 'k', 300);
+    expect(await indexedNames()).toEqual(['k']);
+    for (const write of [
+      () => store.set(tenant, 'k', '1', 100, { lease: lease?.token }),
+      () => store.set(tenant, 'k', '1', 100),
+    ]) {
+      await engine.zadd(shard.nameIndex, ...ended.flatMap((name) => ['0', name]));
+      await end();
+      await write();
+      expect(await indexedNames()).toEqual(['k']);
+    }
+    // The sentinels are still there, or the entry would be a miss.
+    expect((await store.get(tenant, 'k'))?.value).toBe('1');
+  });
+
+  test('a placeholder has the TTL of its lease, and the meta keys live longer', async () => {
+    await store.lease(tenant, 'k', 300);
+    const ttl = await engine.pttl(shard.entryKey('k') as string);
+    expect(ttl).toBeGreaterThan(200_000);
+    expect(ttl).toBeLessThanOrEqual(300_000);
+    for (const key of shard.metaKeys) expect(await engine.pttl(key)).toBeGreaterThan(300_000);
+  });
+
+  test('a value with a grace is stored and indexed until its grace ends', async () => {
+    await store.set(tenant, 'k', '1', 100, { graceSeconds: 1000 });
+    const expectLife = async (seconds: number) => {
+      const score = Number(await engine.zscore(shard.expiryIndex, 'k')) - Date.now();
+      for (const left of [score, await engine.pttl(shard.entryKey('k') as string)]) {
+        expect(left).toBeGreaterThan((seconds - 60) * 1000);
+        expect(left).toBeLessThanOrEqual(seconds * 1000);
+      }
+    };
+    await expectLife(1100);
+    await store.touch(tenant, 'k', 500);
+    await expectLife(1500);
+    await store.touch(tenant, 'k', 50);
+    await expectLife(1050);
+    for (const key of shard.metaKeys) expect(await engine.pttl(key)).toBeGreaterThan(1_400_000);
+  });
+
+  test('no key exists after a release of the only lease', async () => {
+    const { lease } = await store.lease(tenant, 'k', 300);
+    expect(await metaKeysLeft()).toBe(3);
+    await store.release(tenant, 'k', lease?.token ?? '');
+    expect(await metaKeysLeft()).toBe(0);
+    expect(await engine.exists(shard.entryKey('k') as string)).toBe(0);
+  });
+
+  test('a lease does not remain on an entry whose flags a later version wrote', async () => {
+    await store.set(tenant, 'k', '1', 100);
+    await engine.setrange(shard.entryKey('k') as string, GENERATION_BYTES, 'z');
+    const { hit, lease } = await store.lease(tenant, 'k', 300);
+    expect(hit).toBeUndefined();
+    expect(await store.set(tenant, 'k', '"new"', 100, { lease: lease?.token })).toBe(true);
+  });
+
   test.each([
     ['a delete of the last entry', () => store.delete(tenant, 'k')],
     ['an invalidation of all entries', () => store.invalidate(tenant, compileGlob('?'), soon())],

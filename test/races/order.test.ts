@@ -8,6 +8,8 @@ describe.each(backends)('operations that run at the same time, $name', ({ open }
   let tenant: string;
   const glob = (pattern: string) => store.invalidate(tenant, compileGlob(pattern), soon());
   const keys = Array.from({ length: 2000 }, (_, i) => `k:${i}`);
+  /** As many keys as a batch may have. */
+  const leased = keys.slice(0, 100);
   const setAll = (value: string) => setMany(store, tenant, keys, value);
 
   beforeAll(async () => {
@@ -58,6 +60,56 @@ describe.each(backends)('operations that run at the same time, $name', ({ open }
       expect(hit?.value).toBe('"new"');
       expect([leftOf(1000), leftOf(10)]).toContainEqual(hit?.ttl);
     }
+  });
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['an invalidation', () => glob('k:*')],
+    ['an invalidation of everything', () => glob('*')],
+    ['a clear', () => store.clear(tenant, soon())],
+    ['a batch delete', () => store.deleteMany(tenant, leased)],
+  ])('fills during %s that follows their leases leave no value after it', async (_, remove) => {
+    await setAll('"old"');
+    await store.deleteMany(tenant, leased);
+    const granted = await store.leaseMany(tenant, leased, 300, 1e6);
+    const tokens = granted.map(({ lease }) => lease?.token);
+    expect(tokens).not.toContain(undefined);
+    const removed = remove();
+    const fill = (key: string, index: number) =>
+      store.set(tenant, key, '"stale"', 100, { lease: tokens[index] });
+    await Promise.all(leased.map(fill));
+    await removed;
+    // Late fills, and those that are sent again.
+    expect(await Promise.all(leased.map(fill))).not.toContain(true);
+    for (const hit of await store.getMany(tenant, leased, 1e6)) expect(hit).toBeUndefined();
+  });
+
+  test('fills and sets of the same key at the same time leave the value of the set', async () => {
+    for (let round = 0; round < 50; round++) {
+      const { lease } = await store.lease(tenant, 'k', 300);
+      const [, filled] = await Promise.all([
+        store.set(tenant, 'k', '"set"', 100),
+        store.set(tenant, 'k', '"filled"', 100, { lease: lease?.token }),
+      ]);
+      expect(await store.get(tenant, 'k')).toMatchObject({ value: '"set"' });
+      expect([true, false]).toContain(filled);
+      await store.delete(tenant, 'k');
+    }
+  });
+
+  test('of many callers that ask, produce and fill at the same time, one produces each value', async () => {
+    let produced = 0;
+    const caller = async (key: string): Promise<string | undefined> => {
+      for (;;) {
+        const { hit, lease } = await store.lease(tenant, key, 300);
+        if (hit) return hit.value;
+        if (!lease) continue;
+        produced++;
+        expect(await store.set(tenant, key, `"${key}"`, 100, { lease: lease.token })).toBe(true);
+      }
+    };
+    const callers = Array.from({ length: 100 }, (_, index) => `k:${index % 10}`);
+    expect(await Promise.all(callers.map(caller))).toEqual(callers.map((key) => `"${key}"`));
+    expect(produced).toBe(10);
   });
 
   test('a set after a clear is a hit', async () => {
