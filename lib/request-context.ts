@@ -57,7 +57,7 @@ export interface LogFields {
   bytes?: number | undefined;
 }
 
-/** Added to the metrics of the same names if the request succeeds. */
+/** Added to the metrics of the same names. A failure counts nothing but a rejected fill. */
 export interface Counters {
   hits?: number;
   misses?: number;

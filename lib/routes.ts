@@ -10,8 +10,9 @@ export interface Route {
   /** Paths as API Gateway's HTTP API writes them: `{name}` takes exactly one segment. */
   paths: readonly string[];
   /**
-   * What it does to entries. A `write` or a `sweep` changes entries, so its function publishes events. A `sweep` also walks over
-   * all entries of a tenant, so it has more time, a stricter throttle, and metrics of its own.
+   * What it does to values. A `write` or a `sweep` changes what callers read, so its function publishes events. A `read` does not: a
+   * lease changes no value. A `sweep` also walks over all entries of a tenant, so it has more time, a stricter throttle, and metrics
+   * of its own.
    */
   kind: 'read' | 'write' | 'sweep';
   /** True if requests or responses carry values. The size of values is a metric. */
@@ -30,15 +31,8 @@ export const routes = [
   { name: 'get', method: 'GET', paths: [`${API}/{key}`, API], kind: 'read', values: true, tenant: true },
   { name: 'delete', method: 'DELETE', paths: [`${API}/{key}`, API], kind: 'write', tenant: true },
   { name: 'touch', method: 'POST', paths: [`${API}/touch`], kind: 'write', tenant: true },
-  {
-    name: 'lease',
-    method: 'POST',
-    paths: [`${API}/lease`],
-    kind: 'write',
-    values: true,
-    tenant: true,
-  },
-  { name: 'lease-release', method: 'POST', paths: [`${API}/lease/release`], kind: 'write', tenant: true },
+  { name: 'lease', method: 'POST', paths: [`${API}/lease`], kind: 'read', values: true, tenant: true },
+  { name: 'lease-release', method: 'POST', paths: [`${API}/lease/release`], kind: 'read', tenant: true },
   { name: 'invalidate', method: 'POST', paths: [`${API}/invalidate`], kind: 'sweep', tenant: true },
   {
     name: 'batch-get',

@@ -109,16 +109,28 @@ function traffic({ api, functions, settings }: CacheDashboardProps): Row {
   const hits = serviceMetric(settings, 'hits');
   const misses = serviceMetric(settings, 'misses');
   const hitRate = new MathExpression({
-    label: 'hit rate of gets',
+    label: 'hit rate',
     expression: '100 * FILL(hits, 0) / (FILL(hits, 0) + FILL(misses, 0))',
     usingMetrics: { hits, misses },
     period: MINUTE,
   });
+  const leases = (
+    [
+      ['leasesGranted', 'leases granted'],
+      ['leaseWaits', 'waits for a lease'],
+      ['staleReads', 'stale reads'],
+      ['fillsRejected', 'fills rejected'],
+    ] as const
+  ).map(([key, label]) => serviceMetric(settings, key, { label }));
   return [
     graph('Requests by operation, a minute', 'requests', byOperation(functions, 'Invocations', 'Sum'), {
       stacked: true,
     }),
-    graph('Hit rate, a minute', '%', [hitRate], { leftYAxis: PERCENT }),
+    graph('Hit rate, and leases, a minute', '%', [hitRate], {
+      leftYAxis: PERCENT,
+      right: leases,
+      rightYAxis: { label: 'keys', min: 0, showUnits: false },
+    }),
     graph('Latency of all responses, as callers see it', 'ms', [
       api.stage.metricLatency({ label: 'p50', statistic: 'p50', period: MINUTE }),
       api.stage.metricLatency({ label: 'p99', statistic: 'p99', period: MINUTE }),

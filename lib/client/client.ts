@@ -36,7 +36,7 @@ import type {
  *
  * Every method rejects with a subclass of {@link CacheError}, with a TypeError for an argument of the wrong type, with the reason
  * of the caller's signal, or with what the caller's own functions throw. A miss is not an error. Retries stay within the call's
- * time. A set or a touch is retried only if the service cannot have received it.
+ * time. A set without a lease or a touch is retried only if the service cannot have received it.
  */
 export class CacheClient {
   readonly #options: ClientOptions;

@@ -69,8 +69,10 @@ export class GetOrSet {
     this.#tenant = tenant;
     this.#settings = settings;
     this.#sender = sender;
-    this.#lookups = new LeaseLookups(sender, shared.outage, shared.leaseSupport);
     this.#onError = onError;
+    this.#lookups = new LeaseLookups(sender, shared, settings.fillTimeoutMs, (error, keys) =>
+      this.#report(error, 'get', keys),
+    );
   }
 
   async one(key: string, ttl: number, produce: ProduceMany, options: GetOrSetOptions): Promise<unknown> {
@@ -106,15 +108,11 @@ export class GetOrSet {
 
   #jobOf(ttl: number, produce: ProduceMany, options: GetOrSetOptions): Job {
     const { signal: _, produceTimeoutMs, grace, lease, tags, waitUntil, ...call } = options;
-    const usualTimeoutMs = this.#settings.fillTimeoutMs;
-    const report: Job['lookup']['report'] = (error, keys) => this.#report(error, 'get', keys);
+    const { timeoutMs = this.#settings.fillTimeoutMs } = call;
     return {
       ...{ ttl, grace, tags, waitUntil, produce },
       produceTimeoutMs: produceTimeoutMs ?? this.#settings.produceTimeoutMs,
-      lookup: {
-        ...{ lease, tags, usualTimeoutMs, report },
-        call: { ...call, timeoutMs: call.timeoutMs ?? usualTimeoutMs },
-      },
+      lookup: { lease, tags, call: { ...call, timeoutMs } },
     };
   }
 
@@ -162,7 +160,7 @@ export class GetOrSet {
     let wait: Deadline | undefined;
     try {
       for (let missing = keys; missing.length > 0; ) {
-        const lookups = await this.#lookups.lookUp(missing, job.lookup, abandoned);
+        const lookups = await this.#lookups.lookUp(missing, job.lookup, end.signal);
         for (const lookup of lookups) if (lookup.found) values.set(lookup.key, lookup.value);
         const held = lookups.filter(isHeld);
         const own = lookups.filter((lookup) => lookup.lease || !(lookup.found || isHeld(lookup)));

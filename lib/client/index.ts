@@ -35,7 +35,6 @@ export type {
   Lookup,
   Outgoing,
   SetOptions,
-  Tags,
   Usage,
   WasSet,
 } from './types.ts';

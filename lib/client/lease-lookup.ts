@@ -40,13 +40,9 @@ export type FillLookup = LeaseLookup<unknown> & { isPlain?: true };
 export interface LeaseLookupOptions {
   /** Of each request. */
   call: CallOptions & { timeoutMs: number };
-  /** Below this time, a timeout does not show that the cache is unavailable. */
-  usualTimeoutMs: number;
   /** Seconds. */
   lease: number | undefined;
   tags: readonly string[] | undefined;
-  /** Receives failures, unless the call was abandoned. */
-  report: (error: unknown, keys: readonly string[]) => void;
 }
 
 /** Requests leases. A failure counts as a miss. */
@@ -54,23 +50,33 @@ export class LeaseLookups {
   readonly #sender: Sender;
   readonly #outage: Outage;
   readonly #support: LeaseSupport;
+  readonly #usualTimeoutMs: number;
+  readonly #report: (error: unknown, keys: readonly string[]) => void;
 
-  constructor(sender: Sender, outage: Outage, support: LeaseSupport) {
+  /**
+   * @param usualTimeoutMs below this time, a timeout does not show that the cache is unavailable
+   * @param report receives failures
+   */
+  constructor(
+    sender: Sender,
+    { outage, leaseSupport }: { outage: Outage; leaseSupport: LeaseSupport },
+    usualTimeoutMs: number,
+    report: (error: unknown, keys: readonly string[]) => void,
+  ) {
     this.#sender = sender;
     this.#outage = outage;
-    this.#support = support;
+    this.#support = leaseSupport;
+    this.#usualTimeoutMs = usualTimeoutMs;
+    this.#report = report;
   }
 
   /**
-   * Looks up any number of keys. A lookup of an abandoned call continues, because its response may contain leases to release.
+   * Looks up any number of keys. If the call ends meanwhile, the lookup continues, because its response may contain leases to release, and
+   * its failure is not reported.
    *
    * @returns the result for each key, in order
    */
-  async lookUp(
-    keys: readonly string[],
-    options: LeaseLookupOptions,
-    abandoned: Signal,
-  ): Promise<FillLookup[]> {
+  async lookUp(keys: readonly string[], options: LeaseLookupOptions, ended: Signal): Promise<FillLookup[]> {
     const lookUpBatch = async (batch: string[]): Promise<FillLookup[]> => {
       if (!this.#outage.mayTry()) return batch.map(missOf);
       const startedMonotonicMs = performance.now();
@@ -84,8 +90,8 @@ export class LeaseLookups {
       } catch (error) {
         if (!isUnavailable(error)) this.#outage.recordResponse();
         if (fittingOf(error, batch.length) > 0) throw error;
-        if (!abandoned.aborted) options.report(error, batch);
-        const isShort = options.call.timeoutMs < options.usualTimeoutMs;
+        if (!ended.aborted) this.#report(error, batch);
+        const isShort = options.call.timeoutMs < this.#usualTimeoutMs;
         if (isUnavailable(error) && !(isShort && error instanceof DeadlineError))
           this.#outage.recordFailure(startedMonotonicMs);
         return batch.map(missOf);

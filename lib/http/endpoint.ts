@@ -1,7 +1,7 @@
 import middy from '@middy/core';
 import type { APIGatewayProxyEventV2, Context } from 'aws-lambda';
 import type { Config } from '../config/config.ts';
-import { InternalError, ServiceError } from '../errors.ts';
+import { InternalError, LeaseLostError, ServiceError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { RequestLog } from '../observability/request-log.ts';
 import { type RequestContext, runForRequest } from '../request-context.ts';
@@ -82,7 +82,7 @@ function respondToErrors(log: Log): Middleware {
       // An invalidation that ran out of time has a count: the entries that it removed.
       const { count } = error.details;
       request.logFields = { code: error.code, ...(typeof count === 'number' && { count }) };
-      request.counters = {};
+      request.counters = error instanceof LeaseLostError ? { fillsRejected: 1 } : {};
       middyRequest.response = failureResponse(error, request);
     },
   };

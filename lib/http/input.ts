@@ -34,37 +34,25 @@ export function readBatchSet(limits: Limits): (request: RequestContext) => ReadI
     // No item refers to a raw value if a later member of the same name replaced it.
     const fields = new Map(items.map(({ value }, index) => [value, `items.${index}.value`]));
     const sizes = rawValues.map((text, index) => checkValue(text, fields.get(index) ?? 'body', limits));
-    const read = items.map((item, index) => itemOf(item, rawValues, sizes, limits, `items.${index}.`));
+    const read = items.map((item) => itemOf(item, rawValues, sizes, limits));
     requireFitting(read, maxBatchBytesOf(limits));
     return read;
   };
 }
 
-/**
- * The item that the skeleton of a set describes. Its value is the index of the raw text.
- *
- * @param path of the item in the body, with a dot at the end
- * @throws ValidationError if TTL and grace together are above the maximum TTL
- */
+/** The item that the skeleton of a set describes. Its value is the index of the raw text. */
 function itemOf(
   { key, value, ttl, grace, lease }: InferOutput<ReturnType<typeof setSchema>>,
   rawValues: readonly string[],
   sizes: readonly number[],
-  { defaultTtlSeconds, maxTtlSeconds }: Limits,
-  path = '',
+  { defaultTtlSeconds }: Limits,
 ): ReadItem {
-  const ttlSeconds = ttl ?? defaultTtlSeconds;
-  const graceSeconds = grace ?? 0;
-  if (ttlSeconds + graceSeconds > maxTtlSeconds) {
-    const message = `must be at most ${maxTtlSeconds} seconds together with the TTL`;
-    throw new ValidationError([{ field: `${path}grace`, message }]);
-  }
   return {
     key,
     value: rawValues[value] ?? '',
     bytes: sizes[value] ?? 0,
-    ttlSeconds,
-    graceSeconds,
+    ttlSeconds: ttl ?? defaultTtlSeconds,
+    graceSeconds: grace ?? 0,
     lease: lease ?? undefined,
   };
 }

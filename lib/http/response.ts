@@ -2,8 +2,7 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import type { ServiceError } from '../errors.ts';
 import { JsonText, toJson } from '../json/raw.ts';
 import type { Counters, LogFields, RequestContext } from '../request-context.ts';
-import type { LeaseResult } from '../store/lease.ts';
-import type { Hit } from '../store/store.ts';
+import type { Hit, LeaseResult } from '../store/store.ts';
 import { isoNow } from '../time.ts';
 
 /** The two identifiers that every response carries, in its body and as headers. */

@@ -99,7 +99,7 @@ function noMisspelling(known: readonly string[]) {
 /** In the skeleton of a body, the index in `rawValues` that replaces a raw value. */
 const rawValueIndex = v.number('is required');
 
-const leaseTokenSchema = v.pipe(
+export const leaseTokenSchema = v.pipe(
   v.string('must be a string'),
   v.regex(/^[A-Za-z0-9_-]{11}$/, "must be a lease's token"),
 );
@@ -113,15 +113,24 @@ export const DEFAULT_LEASE_SECONDS = 30;
 /** How long the caller may take to produce a value. */
 const leaseTimeSchema = wholeSeconds(1, MAX_LEASE_SECONDS);
 
+interface TtlLimits {
+  defaultTtlSeconds: number;
+  maxTtlSeconds: number;
+}
+
 /** The skeleton of a set's body: the value is the index of its raw text. A TTL that is absent or null is the default. */
-export function setSchema({ maxTtlSeconds }: { maxTtlSeconds: number }) {
-  return objectOf({
+export function setSchema({ defaultTtlSeconds, maxTtlSeconds }: TtlLimits) {
+  const item = objectOf({
     key: keySchema,
     value: rawValueIndex,
     ttl: v.nullish(wholeSeconds(1, maxTtlSeconds)),
     grace: v.nullish(wholeSeconds(0, maxTtlSeconds)),
     lease: v.nullish(leaseTokenSchema),
   });
+  const isWithinMaxTtl = ({ ttl, grace }: Pick<v.InferOutput<typeof item>, 'ttl' | 'grace'>) =>
+    (ttl ?? defaultTtlSeconds) + (grace ?? 0) <= maxTtlSeconds;
+  const problem = `must be at most ${maxTtlSeconds} seconds together with the TTL`;
+  return v.pipe(item, v.forward(v.partialCheck([['ttl'], ['grace']], isWithinMaxTtl, problem), ['grace']));
 }
 
 /** The body of a lease request. */
@@ -154,7 +163,7 @@ export const batchKeysSchema = objectOf({ keys: batchOf(keySchema) });
 export const batchGetSchema = objectOf({ keys: batchOf(keySchema), lease: v.nullish(leaseTimeSchema) });
 
 /** The body of a batch of sets. Each item is like the body of a set. */
-export function batchSetSchema(limits: { maxTtlSeconds: number }) {
+export function batchSetSchema(limits: TtlLimits) {
   return objectOf({ items: batchOf(setSchema(limits)) });
 }
 

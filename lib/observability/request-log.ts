@@ -91,7 +91,6 @@ function metricValues(request: RequestContext, latencyMs: number): MetricValues 
     const count = counters[name];
     if (count) values[name] = count;
   }
-  if (code === 'LEASE_LOST') values.fillsRejected = 1;
   // Also if the invalidation ran out of time: the entries were removed.
   if (isSweep && count !== undefined) values.entriesInvalidated = count;
   if (code !== undefined) values.failures = 1;

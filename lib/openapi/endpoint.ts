@@ -46,14 +46,18 @@ export interface Success {
 }
 
 /**
- * A request and its response. No example depends on another one: sent for a tenant that has the entries of `given` and no
- * others, the request gets this response, except for identifiers, times, and what depends on the backend.
+ * A request and its response. No example depends on another one: sent for a tenant that has the entries of `given`, the
+ * leases of `leased` and no others, the request gets this response, except for identifiers, times, and what depends on the backend.
  */
 export interface Example {
   /** Unique among the endpoint's examples with the same status and the same path. */
   name: string;
   summary: string;
   given?: readonly GivenEntry[];
+  /** True: the TTLs of `given` have passed. */
+  expired?: true;
+  /** Keys on which another caller has a lease. */
+  leased?: readonly string[];
   /** True: the key is in the query instead of the path. */
   byQuery?: true;
   /** Parameters of the path or the query, decoded. */

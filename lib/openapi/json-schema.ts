@@ -57,6 +57,14 @@ const byCheck = new Map<unknown, Schema>([
   ],
 ]);
 
+/** Checks that JSON Schema cannot express, by their types: descriptions state them. */
+const inexpressible: Partial<Record<string, Schema>> = {
+  // The rule on misspellings.
+  raw_check: { description: MISSPELLING_RULE },
+  // The limit of TTL and grace together, which the description of `grace` states.
+  partial_check: {},
+};
+
 const conversion = {
   target: 'draft-2020-12',
   definitions: { Key: keySchema },
@@ -70,9 +78,7 @@ const conversion = {
     return valibotSchema.type === 'nullish' ? orNull(jsonSchema) : undefined;
   },
   overrideAction({ valibotAction, jsonSchema, errors }) {
-    // JSON Schema cannot express the rule on misspellings, so the object's description states it.
-    const known =
-      valibotAction.type === 'raw_check' ? { description: MISSPELLING_RULE } : byCheck.get(valibotAction);
+    const known = inexpressible[valibotAction.type] ?? byCheck.get(valibotAction);
     if (!known && errors) throw new Error(errors.join(' '));
     return known && ({ ...jsonSchema, ...known } as JsonSchema);
   },

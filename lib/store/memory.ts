@@ -2,12 +2,13 @@ import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Glob } from './glob.ts';
 import { newId } from './id.ts';
-import { type HeldLease, type LeaseResult, retryAfterMs } from './lease.ts';
+import { type HeldLease, retryAfterMs } from './lease.ts';
 import {
   type CacheStore,
   type Hit,
   type Invalidation,
   type Item,
+  type LeaseResult,
   type ServerState,
   type SetOptions,
   takeWithinBytes,

@@ -1,5 +1,4 @@
 import type { Glob } from './glob.ts';
-import type { LeaseResult } from './lease.ts';
 
 /** A live entry that was found. */
 export interface Hit {
@@ -34,6 +33,28 @@ export interface Item extends SetOptions {
   value: string;
   /** Whole seconds, 1 or more. */
   ttlSeconds: number;
+}
+
+/**
+ * A lease is the right to produce the value of a key. It is a state of the key's entry: a key without a value gets a placeholder, and a
+ * stale value is marked. Everything that removes or replaces the entry therefore ends the lease too, and a value that was produced
+ * before an invalidation cannot be set after it.
+ */
+export interface Lease {
+  /** Random, see `newId`. A set that contains it is rejected if the lease has ended. */
+  token: string;
+  /** Whole seconds, 1 or more. */
+  ttlSeconds: number;
+}
+
+/** The result of a lease request. A fresh hit has no lease. */
+export interface LeaseResult {
+  /** Undefined for a miss. The TTL of a stale value is 0. */
+  hit?: Hit | undefined;
+  /** Granted to the caller, who shall produce the value. */
+  lease?: Lease | undefined;
+  /** When to ask again, if another caller has the lease on a key without a value. Undefined if leases cannot be stored. */
+  retryAfterMs?: number | undefined;
 }
 
 /** The result of an invalidation. */

@@ -9,8 +9,7 @@ import {
 } from '../../lib/client/index.ts';
 import { extractRaw } from '../../lib/json/extract.ts';
 import { JsonText } from '../../lib/json/raw.ts';
-import type { LeaseResult } from '../../lib/store/lease.ts';
-import type { CacheStore, Hit } from '../../lib/store/store.ts';
+import type { CacheStore, Hit, LeaseResult } from '../../lib/store/store.ts';
 
 /** A store that calls a running service through the client. Values are JSON texts, which are sent and returned verbatim. */
 export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
 import { newId } from '../../lib/store/id.ts';
-import type { Lease } from '../../lib/store/lease.ts';
-import type { CacheStore } from '../../lib/store/store.ts';
+import type { CacheStore, Lease } from '../../lib/store/store.ts';
 import { leftOf, newTenant, type OpenStore, soon } from './backends.ts';
 import { everywhere } from './over-the-wire.ts';
 

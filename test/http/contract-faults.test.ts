@@ -1,11 +1,14 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { routes } from '../../lib/routes.ts';
 import { inBatches, mainBackends, soon } from '../conformance/backends.ts';
+import { administer, startObedientServer } from '../faults/refusals/engine.ts';
 import { rawClient } from '../support/engines/inspect.ts';
 import { mainTargets } from '../support/long-run.ts';
 import { PATIENT } from '../support/patience.ts';
-import { Client, dataOf, detailsOf } from './client.ts';
+import { batch, itemsIn } from './batch.ts';
+import { Client, dataOf, detailsOf, expectNoContent } from './client.ts';
 import { startTestGateway } from './gateway-echo.ts';
+import { fill, grantedToken, lease, sendRelease, setStale } from './lease.ts';
 import { type Service, startService } from './service.ts';
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -111,4 +114,68 @@ describe.each(mainBackends)('an invalidation that runs out of time ($name)', ({ 
     expect(await client.held(['a0', `a${total - 1}`, 'b'])).toEqual(['b']);
     await store.clear(client.tenant, soon());
   });
+});
+
+describe('a backend that is full and evicts nothing', () => {
+  /** A service whose backend has refused writes since `before` was done. */
+  async function startFull(before: (client: Client) => Promise<unknown>): Promise<Client> {
+    const server = await startObedientServer({ args: ['--maxmemory-policy', 'noeviction'] });
+    ends.push(() => server.stop());
+    const service = await startService({ DRAGONFLY_URL: server.url });
+    ends.push(() => service.stop());
+    const client = new Client(service);
+    await before(client);
+    await administer(server, ['CONFIG', 'SET', 'maxmemory', 1]);
+    return client;
+  }
+
+  test('answers a lease request for a missing key with neither a lease nor a time to ask again', async () => {
+    const client = await startFull(async () => undefined);
+    const miss = { key: 'k', found: false };
+    expect(await lease(client)).toEqual(miss);
+    expect(await lease(client)).toEqual(miss);
+    const answer = await batch(client, 'get', '{"keys":["k","l"],"lease":30}');
+    expect(itemsIn(answer, 200)).toEqual([miss, { key: 'l', found: false }]);
+    detailsOf(await client.set('k', '1'), 503, 'BACKEND_UNAVAILABLE');
+  });
+
+  test('answers a lease request for a stale value with the value and without a lease', async () => {
+    const client = await startFull((filled) => setStale(filled, 'k', '"old"'));
+    expect(await lease(client)).toEqual({ key: 'k', value: 'old', found: true, ttl: 0, stale: true });
+    const answer = await batch(client, 'get', '{"keys":["k","l"],"lease":30}');
+    expect(itemsIn(answer, 200)).toEqual([
+      { key: 'k', value: 'old', found: true, ttl: 0, stale: true },
+      { key: 'l', found: false },
+    ]);
+  });
+
+  test('answers a fill with 503, and a release with 204', async () => {
+    let token = '';
+    const client = await startFull(async (granting) => {
+      token = await grantedToken(granting);
+    });
+    detailsOf(await fill(client, 'k', '1', token), 503, 'BACKEND_UNAVAILABLE');
+    expect(await lease(client)).toEqual({ key: 'k', found: false, retry_after_ms: expect.any(Number) });
+    expectNoContent(await sendRelease(client, { key: 'k', lease: token }));
+    expect(await lease(client)).toEqual({ key: 'k', found: false });
+  });
+});
+
+test('a value that is larger than the memory of the embedded store is filled with 201, and the next read is a miss', async () => {
+  const service = await startService({ MEMORY_MAX_BYTES: '2000' });
+  ends.push(() => service.stop());
+  const client = new Client(service);
+  const token = await grantedToken(client);
+  expect(dataOf(await fill(client, 'k', `"${'x'.repeat(3000)}"`, token), 201)).toMatchObject({
+    status: 'set',
+  });
+  expect(await client.holds('k')).toBe(false);
+  await grantedToken(client);
+});
+
+test('a lease request for which the embedded store has no memory gets neither a lease nor a time to ask again', async () => {
+  const service = await startService({ MEMORY_MAX_BYTES: '1024' });
+  ends.push(() => service.stop());
+  const key = 'k'.repeat(1000);
+  expect(await lease(new Client(service), key)).toEqual({ key, found: false });
 });

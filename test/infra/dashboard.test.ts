@@ -110,10 +110,14 @@ describe('the dashboard', () => {
     );
   });
 
-  it('shows the hit rate of gets', () => {
+  it('shows the hit rate', () => {
     expect(drawn(graph('Hit rate'))).toMatch(
       /100 \* FILL\(hits, 0\) \/ \(FILL\(hits, 0\) \+ FILL\(misses, 0\)\)/,
     );
+  });
+
+  it('shows leases granted and waited for, stale reads and rejected fills', () => {
+    expect(drawn(graph('Hit rate'))).toMatch(/"LeasesGranted".*"LeaseWaits".*"StaleReads".*"FillsRejected"/);
   });
 
   it('shows every counted status of 400 and above, and every error code of 500 and above', () => {

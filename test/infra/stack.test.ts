@@ -76,6 +76,8 @@ describe('the functions', () => {
       DeleteFunction: 5,
       UsageFunction: 5,
       TouchFunction: 5,
+      LeaseFunction: 5,
+      LeaseReleaseFunction: 5,
       InvalidateFunction: 29,
       ClearTenantFunction: 29,
       HealthFunction: 5,

@@ -8,6 +8,8 @@ export const FUNCTIONS: Record<string, Operation> = {
   SetFunction: 'set',
   DeleteFunction: 'delete',
   TouchFunction: 'touch',
+  LeaseFunction: 'lease',
+  LeaseReleaseFunction: 'lease-release',
   InvalidateFunction: 'invalidate',
   BatchGetFunction: 'batch-get',
   BatchSetFunction: 'batch-set',

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mainBackends, newTenant } from '../conformance/backends.ts';
-import { API, Client, dataOf } from '../http/client.ts';
+import { batch } from '../http/batch.ts';
+import { API, Client, dataOf, detailsOf, expectNoContent } from '../http/client.ts';
+import { fill, grantedToken, sendRelease, UNKNOWN_TOKEN } from '../http/lease.ts';
 import { type Service, startService } from '../http/service.ts';
 import { type NatsServer, startNats } from '../support/engines/nats.ts';
 import { createStopAfterTest } from './resources.ts';
@@ -80,6 +82,29 @@ describe.each(mainBackends)('events of the service ($name)', ({ url }) => {
       { event_type: 'cache.set', key: 'last' },
       { event_type: 'cache.cleared', count: 1 },
     ]);
+  });
+
+  test('report fills, and neither leases nor fills that were rejected', async () => {
+    const client = new Client(service);
+    const token = await grantedToken(client, 'filled');
+    const released = await grantedToken(client, 'released');
+    expectNoContent(await sendRelease(client, { key: 'released', lease: released }));
+    dataOf(await fill(client, 'filled', '1', token), 201);
+    detailsOf(await fill(client, 'released', '1', released), 409, 'LEASE_LOST');
+    await batch(client, 'get', '{"keys":["a","b"],"lease":30}');
+    const items = [
+      { key: 'lost', value: 1, lease: UNKNOWN_TOKEN },
+      { key: 'in batch', value: 1, lease: await grantedToken(client, 'in batch') },
+      // An item of this key is lost, and another one is set.
+      { key: 'both', value: 1, lease: UNKNOWN_TOKEN },
+      { key: 'both', value: 2 },
+    ];
+    await batch(client, 'set', JSON.stringify({ items }));
+    await client.set('end', '1');
+    await expect.poll(() => eventsOf(client).at(-1)).toEqual({ event_type: 'cache.set', key: 'end' });
+    expect(eventsOf(client)).toEqual(
+      ['filled', 'in batch', 'both', 'end'].map((key) => ({ event_type: 'cache.set', key })),
+    );
   });
 
   test('contain the correlation id of their request', async () => {

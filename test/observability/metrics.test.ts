@@ -32,18 +32,27 @@ async function start(operation: Operation, settings: Record<string, string> = {}
   return started;
 }
 
-/** A caller that starts each function at its first call. `call` returns the log lines of the call. */
+/**
+ * A caller that starts each function at its first call. `call` returns the log lines of the call, and `callForData` the data of the
+ * response too.
+ */
 function caller(settings: Record<string, string> = {}) {
   const functions = new Map<Operation, LambdaFunction>();
   const tenant = `metrics-${randomUUID()}`;
+  async function callForData(operation: Operation, request: ApiRequest = {}) {
+    const started = functions.get(operation) ?? (await start(operation, settings));
+    functions.set(operation, started);
+    const before = started.output().length;
+    const { body } = await started.invoke(
+      eventFor(operation, { ...request, headers: { 'X-Tenant-ID': tenant } }),
+    );
+    return { lines: linesOf(started.output().slice(before)), data: body && JSON.parse(body).data };
+  }
   return {
     tenant,
+    callForData,
     async call(operation: Operation, request: ApiRequest = {}): Promise<Line[]> {
-      const started = functions.get(operation) ?? (await start(operation, settings));
-      functions.set(operation, started);
-      const before = started.output().length;
-      await started.invoke(eventFor(operation, { ...request, headers: { 'X-Tenant-ID': tenant } }));
-      return linesOf(started.output().slice(before));
+      return (await callForData(operation, request)).lines;
     },
   };
 }
@@ -51,6 +60,18 @@ function caller(settings: Record<string, string> = {}) {
 const set = (key: string, value: unknown): ApiRequest => ({ body: { key, value } });
 const items = (...keys: string[]) => ({ body: { items: keys.map((key) => ({ key, value: 12 })) } });
 const byKey = (key: string): ApiRequest => ({ parameters: { key } });
+
+/** Fields of the log line that state what a request found and what it did with leases. */
+const LEASE_FIELDS = [
+  'code',
+  'found',
+  'hits',
+  'misses',
+  'leases_granted',
+  'lease_waits',
+  'stale_reads',
+  'fills_rejected',
+];
 
 describe('the metrics of a function', () => {
   it('contain the counts of each request, on the log line of the request', async () => {
@@ -80,6 +101,69 @@ describe('the metrics of a function', () => {
       expect(values, operation).toEqual({ ...expected, Latency: [lines[0]?.duration_ms] });
       expect(BackendTime?.length, operation).toBeGreaterThanOrEqual(1);
     }
+  });
+
+  it('contain the counts of leases, on the log line of the request', async () => {
+    const { callForData } = caller();
+    /** Calls a function. Expects these metrics and log fields of leases. @returns the data of the response */
+    async function counted(
+      operation: Operation,
+      body: object,
+      { metrics, fields }: { metrics: Record<string, number>; fields: object },
+    ) {
+      const { lines, data } = await callForData(operation, { body });
+      expect(lines, operation).toHaveLength(1);
+      const [line = {}] = lines;
+      const { Latency, BackendTime, ValueBytes, ...values } = valuesOn(line);
+      const expected = Object.entries(metrics).map(([name, count]) => [name, [count]]);
+      expect(values, operation).toEqual(Object.fromEntries(expected));
+      const logged = Object.entries(line).filter(([name]) => LEASE_FIELDS.includes(name));
+      expect(Object.fromEntries(logged), operation).toEqual(fields);
+      return data;
+    }
+
+    const { lease } = await counted(
+      'lease',
+      { key: 'k' },
+      { metrics: { Misses: 1, LeasesGranted: 1 }, fields: { found: false, leases_granted: 1 } },
+    );
+    const held = { metrics: { LeaseWaits: 1 }, fields: { found: false, lease_waits: 1 } };
+    await counted('lease', { key: 'k' }, held);
+    const released = { metrics: {}, fields: {} };
+    await counted('lease-release', { key: 'k', lease: lease.token }, released);
+    const fill = { key: 'k', value: 1, lease: lease.token };
+    const lost = { metrics: { FillsRejected: 1, Failures: 1 }, fields: { code: 'LEASE_LOST' } };
+    await counted('set', fill, lost);
+    const stale = { key: 'stale', value: 12, ttl: 1, grace: 1000 };
+    const batch = { metrics: { Sets: 1, FillsRejected: 1 }, fields: { fills_rejected: 1 } };
+    await counted('batch-set', { items: [fill, stale] }, batch);
+    const set = { metrics: { Sets: 1 }, fields: {} };
+    await counted('set', { key: 'fresh', value: 1 }, set);
+    const hit = { metrics: { Hits: 1 }, fields: { found: true } };
+    await counted('lease', { key: 'fresh' }, hit);
+    const isFound = async () => (await callForData('get', byKey('stale'))).data.found;
+    await expect.poll(isFound).toBe(false);
+    await counted(
+      'lease',
+      { key: 'stale' },
+      {
+        metrics: { StaleReads: 1, LeasesGranted: 1 },
+        fields: { found: true, leases_granted: 1, stale_reads: 1 },
+      },
+    );
+    await counted(
+      'lease',
+      { key: 'held' },
+      { metrics: { Misses: 1, LeasesGranted: 1 }, fields: { found: false, leases_granted: 1 } },
+    );
+    await counted(
+      'batch-get',
+      { keys: ['fresh', 'stale', 'held', 'a', 'b'], lease: 30 },
+      {
+        metrics: { Hits: 1, Misses: 2, LeasesGranted: 2, LeaseWaits: 1, StaleReads: 1 },
+        fields: { hits: 1, misses: 2, leases_granted: 2, lease_waits: 1, stale_reads: 1 },
+      },
+    );
   });
 
   it('have the names, units and dimensions of METRICS, the configured namespace and no tenant dimension', async () => {

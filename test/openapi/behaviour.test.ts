@@ -49,11 +49,14 @@ function strikeOut({ id, answers }: Described, { status, text }: RawResponse): v
   }
 }
 
-/** Sends the request of an example for a new tenant that has the entries of the example, and compares the response. */
-async function check(example: EndpointExample, { port, tenant }: Client): Promise<void> {
-  const { endpoint, name, response } = example;
+/** Sends the request of an example for a new tenant that has the entries and leases of the example, and compares the response. */
+async function check(example: EndpointExample, client: Client): Promise<void> {
+  const { port, tenant } = client;
+  const { endpoint, name, given = [], expired, response } = example;
   const send = (sent: Sent) => describedRequest(port, withHeader(sent, 'X-Tenant-ID', tenant));
-  for (const preparation of preparationsOf(example)) expect((await send(preparation)).status).toBe(201);
+  for (const preparation of preparationsOf(example))
+    expect([200, 201]).toContain((await send(preparation)).status);
+  if (expired) for (const { key } of given) await expect.poll(() => client.holds(key)).toBe(false);
   const sent = requestOf(example);
   const got = await send({ ...sent, target: sent.target.replace(SAMPLE_TENANT, tenant) });
   const text = got.text.replaceAll(tenant, SAMPLE_TENANT);
@@ -136,6 +139,11 @@ describe('the statuses of the document', () => {
     PAYLOAD_TOO_LARGE: (operation) => tooLarge(operation, valid(operation), (sent) => sendTo('well', sent)),
     UNSUPPORTED_MEDIA_TYPE: (operation) =>
       sendTo('well', withHeader(valid(operation), 'Content-Type', 'text/plain')),
+    LEASE_LOST: (operation) => {
+      const lost = examplesOf(operation).find(({ response }) => response.status === 409);
+      if (!lost) throw new Error(`No example of ${operation.id} has a lease that has ended`);
+      return sendTo('well', requestOf(lost));
+    },
     INTERNAL_SERVER_ERROR: (operation) => sendTo('foreign', valid(operation)),
     BACKEND_UNAVAILABLE: (operation) => sendTo('away', valid(operation)),
     INVALIDATION_INCOMPLETE: (operation) => sendTo('outOfTime', valid(operation)),

@@ -69,6 +69,41 @@ describe('the conformity check', () => {
     expect(() => requireDescribed(request, given)).toThrow(/deleteBatch|Unexpected end/);
   });
 
+  const key = 'k';
+  const lease = { token: '8Q2nTzV5bYd', ttl: 30 };
+  const fresh = { key, value: 1, found: true, ttl: 1, stale: false };
+  const stale = { ...fresh, ttl: 0, stale: true };
+  const miss = { key, found: false };
+  const leaseRequest = { method: 'POST', target: '/api/v1/cache/lease' };
+
+  test.each([
+    [fresh],
+    [stale],
+    [{ ...stale, lease }],
+    [miss],
+    [{ ...miss, lease }],
+    [{ ...miss, retry_after_ms: 1 }],
+  ])('accepts the state of a lease request %j', (data) => {
+    requireDescribed(leaseRequest, answer(200, { ...DELETED, data }));
+  });
+
+  test.each([
+    [{ ...fresh, lease }],
+    [{ ...fresh, ttl: 0 }],
+    [{ ...fresh, stale: true }],
+    [{ ...stale, ttl: 1 }],
+    [{ ...stale, stale: undefined }],
+    [{ ...stale, retry_after_ms: 1 }],
+    [{ ...miss, stale: false }],
+    [{ ...miss, value: 1 }],
+    [{ ...miss, retry_after_ms: 0 }],
+    [{ ...miss, lease: lease.token }],
+    [{ ...miss, lease: { ...lease, token: 'short' } }],
+    [{ ...miss, lease: { ...lease, ttl: 301 } }],
+  ])('rejects the state of a lease request %j', (data) => {
+    expect(() => requireDescribed(leaseRequest, answer(200, { ...DELETED, data }))).toThrow(/leaseEntry/);
+  });
+
   test('rejects a response with a body if none is described', () => {
     const deleted = { method: 'DELETE', target: '/api/v1/cache?key=k' };
     expect(() => requireDescribed(deleted, answer(204, {}))).toThrow('without a body');

@@ -2,11 +2,14 @@ import { Ajv2020, type AnySchemaObject } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  batchGetSchema,
   batchKeysSchema,
   batchSetSchema,
   invalidateSchema,
   keySchema,
+  leaseSchema,
   MAX_BATCH,
+  releaseSchema,
   setSchema,
   tenantSchema,
   validate,
@@ -42,7 +45,7 @@ function replaceValues(input: unknown): unknown {
   return Object.fromEntries(members);
 }
 
-const limits = { maxTtlSeconds: 2_592_000 };
+const limits = { defaultTtlSeconds: 300, maxTtlSeconds: 2_592_000 };
 
 const wrong = fc.constantFrom<unknown>(
   null,
@@ -69,6 +72,13 @@ const ttl = fc.oneof(
   fc.constantFrom(1, 2_592_000, 2_592_001),
   wrong,
 );
+const grace = fc.oneof(fc.integer({ min: -1, max: 100 }), fc.constantFrom(2_592_000, 2_592_001), wrong);
+const seconds = fc.oneof(fc.integer({ min: -1, max: 310 }), wrong);
+const token = fc.oneof(
+  fc.stringMatching(/^[\w-]{11}$/),
+  fc.constantFrom('8Q2nTzV5bY', '8Q2nTzV5bYd1', '8Q2nTzV5bY+', '8Q2nTzV5bY\n', '8Q2nTzV5bYd\n'),
+  wrong,
+);
 const optional = { requiredKeys: [] };
 /** Valid inputs, because the other generators rarely produce one. */
 const good = {
@@ -78,6 +88,8 @@ const good = {
       key: fc.string({ minLength: 1, maxLength: 20 }),
       value: fc.jsonValue(),
       ttl: fc.integer({ min: 1, max: 100 }),
+      grace: fc.option(fc.integer({ min: 0, max: 100 })),
+      lease: fc.option(fc.stringMatching(/^[\w-]{11}$/)),
     },
     { requiredKeys: ['key', 'value'] },
   ),
@@ -91,7 +103,15 @@ const good = {
     optional,
   ),
 };
-const set = fc.oneof(good.set, fc.record({ key, value: fc.jsonValue(), ttl, other: wrong }, optional), wrong);
+const anySet = fc.record({ key, value: fc.jsonValue(), ttl, grace, lease: token, other: wrong }, optional);
+/** JSON Schema cannot express the limit of TTL and grace together. */
+const isTooLong = (input: { ttl?: unknown; grace?: unknown }) =>
+  Number(input.ttl ?? limits.defaultTtlSeconds) + Number(input.grace) > limits.maxTtlSeconds;
+const set = fc.oneof(
+  good.set,
+  anySet.filter((input) => !isTooLong(input)),
+  wrong,
+);
 const list = (item: fc.Arbitrary<unknown>, right: fc.Arbitrary<unknown>) =>
   fc.oneof(
     fc.array(right, { minLength: 1, maxLength: 4 }),
@@ -115,6 +135,17 @@ describe('the schemas of the document', () => {
       batchKeysSchema,
       fc.oneof(fc.record({ keys: list(key, good.key) }, optional), wrong),
     ],
+    [
+      'BatchGetRequest',
+      batchGetSchema,
+      fc.oneof(
+        fc.record({ keys: list(key, good.key), lease: seconds }, optional),
+        fc.record({ keys: list(good.key, good.key), lease: fc.integer({ min: 1, max: 300 }) }),
+        wrong,
+      ),
+    ],
+    ['LeaseRequest', leaseSchema, fc.oneof(fc.record({ key, lease: seconds }, optional), wrong)],
+    ['ReleaseRequest', releaseSchema, fc.oneof(fc.record({ key, lease: token }, optional), wrong)],
     [
       'BatchSetRequest',
       batchSetSchema(limits),
@@ -147,6 +178,15 @@ describe('the schemas of the document', () => {
     expect([describes('SetRequest', input), accepts(setSchema(limits), input)]).toEqual([true, false]);
     const { description } = document.components.schemas.SetRequest as { description?: string };
     expect(description).toContain('misspellings');
+  });
+
+  test('accept a TTL and a grace that are too long together, which the service rejects', () => {
+    const input = { key: 'k', value: 1, ttl: 2_592_000, grace: 1 };
+    expect([describes('SetRequest', input), accepts(setSchema(limits), input)]).toEqual([true, false]);
+    expect(document.components.schemas).toHaveProperty(
+      'SetRequest.properties.grace.description',
+      expect.stringContaining('Together with the TTL at most 2592000'),
+    );
   });
 
   test('accept keys that exceed the limit in bytes and not in characters, which the service rejects', () => {

@@ -1,4 +1,5 @@
 import { readConfig } from '../../lib/config/config.ts';
+import { MAX_LEASE_SECONDS } from '../../lib/http/schemas.ts';
 import { type Limits, SAMPLE_TENANT } from '../../lib/openapi/components.ts';
 import type { EndpointName, Example } from '../../lib/openapi/endpoint.ts';
 import { endpointDocumentation } from '../../lib/openapi/endpoints/index.ts';
@@ -37,10 +38,16 @@ export function requestOf({ endpoint, byQuery, parameters = {}, body }: Endpoint
   return request(route.method, `${filled}${query}`, body);
 }
 
-/** The requests that set the entries of an example. */
-export function preparationsOf({ given = [] }: EndpointExample): Sent[] {
-  const { method, paths } = routeOf('set');
-  return given.map((entry) => request(method, paths[0] ?? '', entry));
+/** The requests that set the entries of an example and get its leases. */
+export function preparationsOf({ given = [], leased = [] }: EndpointExample): Sent[] {
+  const send = (endpoint: EndpointName, body: unknown) => {
+    const { method, paths } = routeOf(endpoint);
+    return request(method, paths[0] ?? '', body);
+  };
+  return [
+    ...given.map((entry) => send('set', entry)),
+    ...leased.map((key) => send('lease', { key, lease: MAX_LEASE_SECONDS })),
+  ];
 }
 
 /** The requests of an operation's successful examples, or the only possible request if the operation has no examples. */

@@ -16,6 +16,8 @@ const items = ['large:1', 'large:2'].map((key) => `{"key":"${key}","value":${MOR
 /** By operation id: sends a request that is too large, and returns the response. */
 const requests: Record<string, (sent: Sent, send: Send) => Promise<RawResponse>> = {
   setEntry: (sent, send) => send({ ...sent, body: `{"key":"k","value":${text(MAX_BATCH_BYTES + 1)}}` }),
+  leaseEntry: (sent, send) => send({ ...sent, body: `{"key":${text(64 * 1024)}}` }),
+  releaseLease: (sent, send) => send({ ...sent, body: `{"key":${text(64 * 1024)}}` }),
   touchEntry: (sent, send) => send({ ...sent, body: `{"key":${text(64 * 1024)}}` }),
   invalidateEntries: (sent, send) => send({ ...sent, body: `{"pattern":${text(64 * 1024)}}` }),
   setBatch: (sent, send) => send({ ...sent, body: `{"items":[${items}]}` }),

@@ -3,6 +3,7 @@ import {
   METRIC_DB_CLIENT_OPERATION_DURATION,
   METRIC_HTTP_SERVER_REQUEST_DURATION,
 } from '@opentelemetry/semantic-conventions';
+import type { Counters } from '../../request-context.ts';
 import type { BackendTrace, RequestTrace } from '../../tracing-channels.ts';
 import { backendAttributes, httpAttributes, kindOf, OPERATION, statusOf } from './attributes.ts';
 
@@ -10,6 +11,16 @@ import { backendAttributes, httpAttributes, kindOf, OPERATION, statusOf } from '
 const BOUNDARIES = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
+
+/** The counters in keys. */
+const COUNTERS: Partial<Record<keyof Counters, { name: string; description: string }>> = {
+  hits: { name: 'cache.hits', description: 'Keys that were found' },
+  misses: { name: 'cache.misses', description: 'Keys that were not found' },
+  leasesGranted: { name: 'cache.leases.granted', description: 'Leases that were granted' },
+  leaseWaits: { name: 'cache.leases.waits', description: 'Keys whose lease another caller had' },
+  staleReads: { name: 'cache.stale_reads', description: 'Stale values that were returned' },
+  fillsRejected: { name: 'cache.fills.rejected', description: 'Sets whose leases had ended' },
+};
 
 /** Creates the listeners that count and time requests and backend operations. */
 export function createMetrics(meter: Meter) {
@@ -24,11 +35,10 @@ export function createMetrics(meter: Meter) {
     unit: 's',
     advice,
   });
-  const hits = meter.createCounter('cache.hits', { description: 'Keys that were found', unit: '{key}' });
-  const misses = meter.createCounter('cache.misses', {
-    description: 'Keys that were not found',
-    unit: '{key}',
-  });
+  const keyCounters = Object.entries(COUNTERS).map(([key, { name, description }]) => ({
+    key: key as keyof Counters,
+    counter: meter.createCounter(name, { description, unit: '{key}' }),
+  }));
 
   const startsMonotonicMs = new WeakMap<object, number>();
   const secondsSince = (trace: object) => {
@@ -42,8 +52,10 @@ export function createMetrics(meter: Meter) {
     endRequest(trace: RequestTrace): void {
       requestDuration.record(secondsSince(trace), httpAttributes(kindOf(trace), statusOf(trace)));
       const { operation, counters } = trace.request;
-      if (counters.hits) hits.add(counters.hits, { [OPERATION]: operation });
-      if (counters.misses) misses.add(counters.misses, { [OPERATION]: operation });
+      for (const { key, counter } of keyCounters) {
+        const keys = counters[key];
+        if (keys) counter.add(keys, { [OPERATION]: operation });
+      }
     },
     endBackend(trace: BackendTrace): void {
       backendDuration.record(secondsSince(trace), backendAttributes(trace));

@@ -11,21 +11,29 @@ export function batchGet(limits: Limits): EndpointDocumentation {
     operationIds: ['getBatch'],
     tag: 'Batches',
     summary: 'Get several values',
-    description: `1 to ${MAX_BATCH} keys. With \`lease\`, each result is that of a lease request; without it, stale values are misses. The values that are found may have ${maxBatchBytesOf(limits)} bytes together. If they have more, \`details.fitting\` of the 413 is the number of keys to send in a smaller batch.`,
+    description: `1 to ${MAX_BATCH} keys. With \`lease\`, each result is that of a lease request; without it, stale values are misses. The values that are found may have ${maxBatchBytesOf(limits)} bytes together. If they have more, \`details.fitting\` of the 413 is the number of keys to send in a smaller batch, and no lease was granted.`,
     schemas: {
       BatchGetRequest: withMembers(convert(batchGetSchema), {
         keys: { description: 'A repeated key gets a result for each time.' },
-        lease: { description: 'Whole seconds that the caller may take to produce missing values.' },
+        lease: {
+          description:
+            'Whole seconds that the caller may take to produce the missing values. Absent or null: no leases are requested.',
+        },
       }),
-      Entries: {
-        anyOf: [
-          resultsOf('Entry', 'One result for each key, in the order of the request.'),
-          resultsOf('LeasedEntry', 'With `lease`: one result for each key, in the order of the request.'),
-        ],
-      },
+      Entries: resultsOf(
+        // Not `oneOf`: a miss can be either.
+        { anyOf: [schemaRef('Entry'), schemaRef('LeasedEntry')] },
+        'One result for each key, in the order of the request. `LeasedEntry` if the request has `lease`.',
+      ),
     },
     requestBody: 'BatchGetRequest',
-    successes: [{ status: 200, description: 'The result of a get for each key.', data: 'Entries' }],
+    successes: [
+      {
+        status: 200,
+        description: 'The result of a get or of a lease request for each key.',
+        data: 'Entries',
+      },
+    ],
     tooLarge: largeBatch(limits),
     examples: [
       {
@@ -67,9 +75,9 @@ export function batchGet(limits: Limits): EndpointDocumentation {
 }
 
 /** The data of a batch: a list of results with this schema. */
-export function resultsOf(schema: string, description: string): Schema {
+export function resultsOf(schema: Schema, description: string): Schema {
   return object({
-    items: { type: 'array', minItems: 1, maxItems: MAX_BATCH, items: schemaRef(schema), description },
+    items: { type: 'array', minItems: 1, maxItems: MAX_BATCH, items: schema, description },
   });
 }
 

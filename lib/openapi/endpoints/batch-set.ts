@@ -20,10 +20,17 @@ export function batchSet(limits: Limits): EndpointDocumentation {
     description: `1 to ${MAX_BATCH} items, each like the body of a set. All items are checked before one is written. Each value may have ${maxValueBytes} bytes, all of them together ${maxBatchBytesOf(limits)}, and the rest of the body ${MAX_BATCH_REST_BYTES}. After a 503 some items may be written.`,
     schemas: {
       BatchSetRequest: batchSetRequest(limits),
+      LostLease: object(
+        { key: schemaRef('Key'), status: { const: 'lease_lost' } },
+        { description: 'The lease of the item has ended, so it was not written.' },
+      ),
       BatchSetResult: {
-        oneOf: [schemaRef('SetResult'), object({ key: schemaRef('Key'), status: { const: 'lease_lost' } })],
+        oneOf: [schemaRef('SetResult'), schemaRef('LostLease')],
       },
-      SetResults: resultsOf('BatchSetResult', 'One result for each item, in the order of the request.'),
+      SetResults: resultsOf(
+        schemaRef('BatchSetResult'),
+        'One result for each item, in the order of the request.',
+      ),
     },
     requestBody: 'BatchSetRequest',
     successes: [

@@ -22,7 +22,7 @@ export function endpointDocumentation(limits: Limits): Record<EndpointName, Endp
     set: set(limits),
     delete: deleteEntry(),
     touch: touch(limits),
-    lease: lease(),
+    lease: lease(limits),
     'lease-release': leaseRelease(),
     invalidate: invalidate(),
     'batch-get': batchGet(limits),

@@ -8,7 +8,7 @@ export function leaseRelease(): EndpointDocumentation {
   return {
     operationIds: ['releaseLease'],
     tag: 'Entries',
-    summary: 'Give a lease back',
+    summary: 'Release a lease',
     description:
       'For a caller whose producer failed: the next caller gets the lease at once. A stale value remains. The response is the same if the lease has already ended.',
     schemas: {
@@ -22,7 +22,7 @@ export function leaseRelease(): EndpointDocumentation {
     examples: [
       {
         name: 'released',
-        summary: 'A lease',
+        summary: 'A lease that has ended already',
         body: { key, lease: LEASE },
         response: noContent,
       },

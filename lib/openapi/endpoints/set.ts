@@ -1,5 +1,5 @@
 import { LeaseLostError, PayloadTooLargeError } from '../../errors.ts';
-import { MAX_REST_BYTES, setSchema } from '../../http/schemas.ts';
+import { leaseTokenSchema, MAX_REST_BYTES, setSchema } from '../../http/schemas.ts';
 import type { Limits } from '../components.ts';
 import {
   created,
@@ -22,10 +22,10 @@ export function set(limits: Limits): EndpointDocumentation {
     operationIds: ['setEntry'],
     tag: 'Entries',
     summary: 'Set a value',
-    description: `Replaces an existing entry. With \`lease\`, the token of a lease, the value is set only if the lease has not ended. A request with a lease is safe to send again after any failure. The value may have ${maxValueBytes} bytes of JSON, and the rest of the body ${MAX_REST_BYTES}.`,
+    description: `Replaces an existing entry. With \`lease\`, the value is set only if this lease on the key has not ended. Such a request can be sent again after any failure without a wait: it never applies after a later invalidation. The value may have ${maxValueBytes} bytes of JSON, and the rest of the body ${MAX_REST_BYTES}.`,
     schemas: {
       SetRequest: withMembers(convert(setSchema(limits)), itemMembers(limits)),
-      LeaseToken: { type: 'string', pattern: '^[A-Za-z0-9_-]{11}$' },
+      LeaseToken: { ...convert(leaseTokenSchema), description: 'Identifies a lease.' },
       SetResult: object({ key: schemaRef('Key'), status: { const: 'set' }, ttl: schemaRef('Ttl') }),
     },
     requestBody: 'SetRequest',

@@ -4,12 +4,13 @@ import { BackendUnavailableError } from '../../errors.ts';
 import type { Log } from '../../log/log.ts';
 import type { Glob } from '../glob.ts';
 import { newId } from '../id.ts';
-import { type LeaseResult, MIN_RETRY_MS, retryAfterMs } from '../lease.ts';
+import { MIN_RETRY_MS, retryAfterMs } from '../lease.ts';
 import {
   type CacheStore,
   type Hit,
   type Invalidation,
   type Item,
+  type LeaseResult,
   noObserver,
   type ServerState,
   type SetOptions,

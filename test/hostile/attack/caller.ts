@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type Answer, read, type Told } from '../oracle/answer.ts';
-import { judge, type Refusal, type Rules } from '../oracle/judge.ts';
+import { judge, LEASE_LOST, type Refusal, type Rules } from '../oracle/judge.ts';
 import { checkStatus, Model } from '../oracle/model.ts';
 import { type HostileRequest, type Meaning, meaningOf } from '../oracle/request.ts';
 import { Tally } from './tally.ts';
@@ -64,6 +64,9 @@ export class Caller {
           refusals.some((one) => one.startsWith(`${answer.status} `)),
           `${what}, not ${wanted}`,
         );
+    } else if (refusal === LEASE_LOST) {
+      assert.ok(operation?.kind === 'set', `${what}, not ${wanted}`);
+      model.checkLost(operation, { from, until: Date.now() });
     } else if (refusal) assert.ok([...refusals, ...tolerated].includes(refusal), `${what}, not ${wanted}`);
     else {
       assert.ok(operation, `${what}, not ${wanted}`);

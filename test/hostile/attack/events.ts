@@ -8,7 +8,7 @@ import { outcomeOf } from './bytes.ts';
 import { Caller, type Outcome } from './caller.ts';
 import { checkEngine } from './engine.ts';
 import { eventOf, Functions } from './functions.ts';
-import { named, newName } from './names.ts';
+import { named, newName, withLease } from './names.ts';
 import { assertSeries } from './property.ts';
 import { RULES, SETTINGS } from './requests.ts';
 import { Tally } from './tally.ts';
@@ -44,8 +44,9 @@ export async function attackByEvents({ functions, claims, series, seed }: EventA
     async (events) => {
       const own = newName();
       const mine = await caller.fill(own, COMMON_KEYS.slice(0, 3));
-      for (const [request, token, encoded] of named(events, own, bystander)) {
+      for (const [drafted, token, encoded] of named(events, own, bystander)) {
         base64 = encoded;
+        const request = withLease(drafted, mine);
         const meaning = meaningOf(request);
         await caller.ask(request, mine, claims ? { ...meaning, claim: { tenant: token } } : meaning);
       }

@@ -59,6 +59,7 @@ const FUNCTION_OF: Partial<Record<RouteName, Operation>> = {
   'batch get': 'batch-get',
   'batch set': 'batch-set',
   'batch delete': 'batch-delete',
+  release: 'lease-release',
   clear: 'clear-tenant',
 };
 

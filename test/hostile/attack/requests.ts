@@ -9,7 +9,7 @@ import type { Serves } from '../oracle/routes.ts';
 import type { Limits } from '../oracle/rules.ts';
 import { KeptConnection } from '../wire/connection.ts';
 import { Caller, type Outcome } from './caller.ts';
-import { named, newName } from './names.ts';
+import { named, newName, withLease } from './names.ts';
 import { assertSeries } from './property.ts';
 import { Tally } from './tally.ts';
 
@@ -66,7 +66,7 @@ async function attackInLane(port: number, parameters: { numRuns: number; seed: n
         const own = newName();
         const mine = await caller.fill(own, COMMON_KEYS.slice(0, 4));
         for (const drafted of series) {
-          const request = named(drafted, own, bystander);
+          const request = withLease(named(drafted, own, bystander), mine);
           if (barrierOf(request) === undefined) await caller.ask(request, mine);
           else await expectBarrier(connection, request, outcome.tally);
         }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { jsonText, quoted, ttlText } from './json.ts';
-import { BYSTANDER, keyText, OWN, patternText } from './text.ts';
+import { graceText, jsonText, leaseTimeText, quoted, ttlText } from './json.ts';
+import { BYSTANDER, keyText, LEASE_TOKEN, LEASED_KEY, OWN, patternText } from './text.ts';
 
 /** One member of an object, as JSON text. */
 interface Member {
@@ -26,6 +26,33 @@ const member = (name: string, text: fc.Arbitrary<string>): fc.Arbitrary<Member> 
 const key = member('key', stringly(keyText));
 const value = member('value', jsonText);
 const ttl = member('ttl', ttlText);
+const grace = member('grace', graceText);
+const leasedKey = fc.oneof(
+  { weight: 4, arbitrary: fc.constant({ name: 'key', text: JSON.stringify(LEASED_KEY) }) },
+  { weight: 1, arbitrary: key },
+);
+const leaseTime = member('lease', leaseTimeText);
+const token = member(
+  'lease',
+  fc.oneof(
+    { weight: 12, arbitrary: fc.constant(JSON.stringify(LEASE_TOKEN)) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        'null',
+        '""',
+        '30',
+        '{}',
+        '"AAAAAAAAAAA"',
+        '"AAAAAAAAAA"',
+        '"AAAAAAAAAA+"',
+        '"AAAAAAAAAAA\\n"',
+        `["${LEASE_TOKEN}"]`,
+        `{"token":"${LEASE_TOKEN}"}`,
+      ),
+    },
+  ),
+);
 const pattern = member('pattern', stringly(patternText));
 const tenant = member(
   'tenant_id',
@@ -52,6 +79,10 @@ const other = fc
       'url',
       'values',
       'vlaue',
+      'Lease',
+      'release',
+      'lease ',
+      'grcae',
     ),
     jsonText,
   )
@@ -91,7 +122,12 @@ const object = (list: fc.Arbitrary<Member[]>) =>
     return `{${texts.join(',')}}`;
   });
 
-const set = object(members(key, value, fc.oneof(ttl, ttl, other)));
+const plainSet = object(members(key, value, fc.oneof(ttl, ttl, other)));
+const set = fc.oneof(
+  { weight: 2, arbitrary: plainSet },
+  { weight: 1, arbitrary: object(members(key, value, ttl, grace)) },
+  { weight: 1, arbitrary: object(members(leasedKey, value, fc.oneof(ttl, grace), token)) },
+);
 
 const list = (element: fc.Arbitrary<string>) =>
   fc
@@ -110,13 +146,18 @@ const list = (element: fc.Arbitrary<string>) =>
 const bodies: Record<string, fc.Arbitrary<string>> = {
   '': set,
   '/touch': object(members(key, ttl)),
+  '/lease': object(members(fc.oneof(key, key, leasedKey), fc.oneof(leaseTime, leaseTime, other))),
+  '/lease/release': object(members(leasedKey, token)),
   '/invalidate': object(
     fc.oneof(
       { weight: 6, arbitrary: members(pattern, fc.oneof(tenant, other, other)) },
       { weight: 1, arbitrary: members(misspelled, tenant) },
     ),
   ),
-  '/batch/get': object(members(member('keys', list(stringly(keyText))))),
+  '/batch/get': fc.oneof(
+    object(members(member('keys', list(stringly(keyText))))),
+    object(members(member('keys', list(stringly(keyText))), leaseTime)),
+  ),
   '/batch/set': object(members(member('items', list(set)))),
   '/batch/delete': object(members(member('keys', list(stringly(keyText))))),
 };

@@ -85,6 +85,24 @@ export const jsonText: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(...NOT_JSON) },
 );
 
+/** Graces as JSON text, valid beside most TTLs and not. */
+export const graceText = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom('0', '600', '3600', 'null', '-0', '6e2') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('-1', '1.5', '2592000', '2592001', '1e400', '"60"', 'true', '[60]', '{}'),
+  },
+);
+
+/** Times of leases as JSON text, valid and not. */
+export const leaseTimeText = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom('30', '300', 'null', '1', '3e1', '60.0') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('0', '-1', '1.5', '301', '1e400', '"30"', 'true', '[30]', '{}'),
+  },
+);
+
 /** Times to live as JSON text, valid and not. Short ones run out while it is still remembered that they were set. */
 export const ttlText = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('600', '3600', 'null', '2592000', '6e2', '600.0', '1') },

@@ -43,6 +43,8 @@ const bodied = (method: string, target: fc.Arbitrary<string>): fc.Arbitrary<Draf
 const draft: fc.Arbitrary<Draft> = fc.oneof(
   { weight: 12, arbitrary: posted('') },
   { weight: 2, arbitrary: posted('/touch') },
+  { weight: 5, arbitrary: posted('/lease') },
+  { weight: 2, arbitrary: posted('/lease/release') },
   { weight: 6, arbitrary: posted('/invalidate') },
   { weight: 2, arbitrary: posted('/batch/get') },
   { weight: 2, arbitrary: posted('/batch/set') },

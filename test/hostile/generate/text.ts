@@ -4,6 +4,13 @@ import fc from 'fast-check';
 export const OWN = 'hostile-0000own';
 export const BYSTANDER = 'hostile-000them';
 
+/**
+ * Stand for a key on which a lease was granted and for the token of the lease until a request is sent. If none was granted, they are
+ * sent as they are.
+ */
+export const LEASED_KEY = 'hostile-leased';
+export const LEASE_TOKEN = 'hostile-tok';
+
 /** Keys of which requests speak again and again, so that they meet. */
 export const COMMON_KEYS = [
   'k',
@@ -18,6 +25,7 @@ export const COMMON_KEYS = [
   'tenant',
   'invalidate',
   'touch',
+  'lease',
   `{cache:${OWN}:0}:e:k`,
 ] as const;
 

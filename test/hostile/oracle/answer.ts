@@ -25,6 +25,7 @@ const FAILURES: readonly string[] = [
   '403 TENANT_MISMATCH',
   '404 NOT_FOUND',
   '405 METHOD_NOT_ALLOWED',
+  '409 LEASE_LOST',
   '413 PAYLOAD_TOO_LARGE',
   '415 UNSUPPORTED_MEDIA_TYPE',
   '500 INTERNAL_SERVER_ERROR',
@@ -62,10 +63,10 @@ const INTERNALS = [
 
 /** The fields that an issue may name. */
 const FIELD =
-  /^(?:key|value|ttl|pattern|tenant_id|body|keys|items|(?:keys|items)\.\d+(?:\.(?:key|value|ttl))?|X-Tenant-ID|Host|headers|path|request|\S+:\S+)$/;
+  /^(?:key|value|ttl|grace|lease|pattern|tenant_id|body|keys|items|(?:keys|items)\.\d+(?:\.(?:key|value|ttl|grace|lease))?|X-Tenant-ID|Host|headers|path|request|\S+:\S+)$/;
 
 /** Members and query parameters: a misspelling of one of them is named as it was sent. */
-const MEMBERS = ['key', 'value', 'ttl', 'pattern', 'tenant_id', 'keys', 'items'];
+const MEMBERS = ['key', 'value', 'ttl', 'grace', 'lease', 'pattern', 'tenant_id', 'keys', 'items'];
 
 /** Checks what holds for every answer, and takes it apart. `sent` are the request's headers, where it could be read. */
 export function read(answer: Answer, sent: ReadonlyMap<string, string> | undefined, open = false): Told {

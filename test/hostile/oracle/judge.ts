@@ -4,6 +4,7 @@ import { odditiesOf, partsOf, textsOf } from './json-text.ts';
 import { decodePercent, type Meaning } from './request.ts';
 import { methodsAt, OPEN, type Routed, routeOf, type Serves } from './routes.ts';
 import {
+  graceOf,
   isBatch,
   isJsonType,
   isKey,
@@ -11,8 +12,10 @@ import {
   isPattern,
   isPlain,
   isTenant,
+  isToken,
   isUtf8Type,
   type Limits,
+  leaseTimeOf,
   ttlOf,
 } from './rules.ts';
 
@@ -24,6 +27,7 @@ export const NO_TENANT = '401 MISSING_TENANT_ID';
 export const FOREIGN = '403 TENANT_MISMATCH';
 export const NO_ROUTE = '404 NOT_FOUND';
 export const NO_METHOD = '405 METHOD_NOT_ALLOWED';
+export const LEASE_LOST = '409 LEASE_LOST';
 export const TOO_LARGE = '413 PAYLOAD_TOO_LARGE';
 export const NOT_JSON = '415 UNSUPPORTED_MEDIA_TYPE';
 
@@ -33,6 +37,8 @@ export type Operation =
   | { kind: 'get' | 'delete' | 'batch get' | 'batch delete'; tenant: string; keys: string[] }
   | { kind: 'set' | 'batch set'; tenant: string; writes: Write[] }
   | { kind: 'touch'; tenant: string; key: string; ttl: number }
+  | { kind: 'lease' | 'batch lease'; tenant: string; keys: string[]; seconds: number }
+  | { kind: 'release'; tenant: string; key: string; token: string }
   | { kind: 'invalidate'; tenant: string; pattern: string }
   | { kind: 'clear' | 'usage'; tenant: string };
 
@@ -154,12 +160,32 @@ function readMembers(
     const operation: Operation = { kind: 'touch', tenant, key: body.key as string, ttl: ttl ?? 0 };
     return verdict(isValid ? [] : [INVALID], operation, objectionsTo(text));
   }
+  if (name === 'lease') {
+    const seconds = leaseTimeOf(body.lease);
+    const isValid = isKey(body.key) && seconds !== undefined && !hasMisspelled(body, ['key', 'lease']);
+    const keys = [body.key as string];
+    const operation: Operation = { kind: 'lease', tenant, keys, seconds: seconds ?? 0 };
+    return verdict(isValid ? [] : [INVALID], operation, objectionsTo(text));
+  }
+  if (name === 'release') {
+    const isValid = isKey(body.key) && isToken(body.lease) && !hasMisspelled(body, ['key', 'lease']);
+    const token = body.lease as string;
+    const operation: Operation = { kind: 'release', tenant, key: body.key as string, token };
+    return verdict(isValid ? [] : [INVALID], operation, objectionsTo(text));
+  }
   if (name === 'set') return readSet(text, limits, tenant);
   if (name === 'batch set') return readSets(text, isBatch(body.items), limits, tenant);
   const keys = isBatch(body.keys) ? body.keys : [];
   const valid = keys.filter(isKey);
-  const isValid = keys.length > 0 && valid.length === keys.length && !hasMisspelled(body, ['keys']);
+  const isGet = name === 'batch get';
+  const seconds = isGet ? leaseTimeOf(body.lease) : 0;
+  const isSpelled = !hasMisspelled(body, isGet ? ['keys', 'lease'] : ['keys']);
+  const isValid = keys.length > 0 && valid.length === keys.length && seconds !== undefined && isSpelled;
   const refusals: Refusal[] = isValid ? [] : [INVALID];
+  if (isGet && body.lease != null) {
+    const operation: Operation = { kind: 'batch lease', tenant, keys: valid, seconds: seconds ?? 0 };
+    return verdict(refusals, operation, objectionsTo(text));
+  }
   return verdict(refusals, { kind: name as 'batch get', tenant, keys: valid }, objectionsTo(text));
 }
 
@@ -187,7 +213,10 @@ function readSet(text: string, limits: Limits, tenant: string): Verdict {
   const ttl = ttlOf(given.ttl, limits);
   const refusals: Refusal[] = [];
   if (!isKey(given.key) || ttl === undefined || value === undefined) refusals.push(INVALID);
-  if (hasMisspelled(given, ['key', 'value', 'ttl'])) refusals.push(INVALID);
+  const grace = graceOf(given.grace, ttl ?? 0, limits);
+  const lease = given.lease ?? undefined;
+  if (grace === undefined || (lease !== undefined && !isToken(lease))) refusals.push(INVALID);
+  if (hasMisspelled(given, ['key', 'value', 'ttl', 'grace', 'lease'])) refusals.push(INVALID);
   const tooLarge = (json: string | undefined) => Buffer.byteLength(json ?? '') > limits.maxValueBytes;
   if (tooLarge(value)) refusals.push(TOO_LARGE);
   const rest = parts
@@ -198,7 +227,11 @@ function readSet(text: string, limits: Limits, tenant: string): Verdict {
   if (values.some(tooLarge)) tolerated.push(TOO_LARGE);
   return verdict(
     refusals,
-    { kind: 'set', tenant, writes: [{ key: given.key, value: value ?? '', ttl: ttl ?? 0 }] },
+    {
+      kind: 'set',
+      tenant,
+      writes: [{ key: given.key, value: value ?? '', ttl: ttl ?? 0, grace: grace ?? 0, lease }],
+    },
     tolerated,
   );
 }

@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { type Span, StoreModel, type Write } from '../../support/model.ts';
 import type { Answer, Told } from './answer.ts';
+import { partsOf, textsOf } from './json-text.ts';
 import type { Operation } from './judge.ts';
+import { isToken } from './rules.ts';
 
 /** What every tenant's cache holds, as far as valid requests have changed it. Checks their answers against it. */
 export class Model {
   readonly #stored = new StoreModel();
+  #granted: { key: string; token: string } | undefined;
+
+  /** The key and the token of the last lease that was granted, to whichever tenant; undefined if there was none. */
+  get granted(): { key: string; token: string } | undefined {
+    return this.#granted;
+  }
 
   /** The tenants of all requests so far. */
   tenants(): string[] {
@@ -38,11 +46,19 @@ export class Model {
         return;
       case 'set':
         assert.deepEqual(data, written(operation.writes[0] as Write));
-        this.#stored.write(operation.tenant, operation.writes, span);
+        this.#write(operation.tenant, operation.writes[0] as Write, true, span);
         return;
       case 'batch set':
-        assert.deepEqual(data, { items: operation.writes.map(written) });
-        this.#stored.write(operation.tenant, operation.writes, span);
+        this.#checkSets(operation.tenant, operation.writes, data, span);
+        return;
+      case 'lease':
+        this.#checkLease(operation, operation.keys[0] as string, dataText(answer), span);
+        return;
+      case 'batch lease':
+        this.#checkLeases(operation, dataText(answer), span);
+        return;
+      case 'release':
+        this.#stored.release(operation.tenant, operation.key, operation.token);
         return;
       case 'touch':
         this.#checkTouch(operation, data, span);
@@ -67,6 +83,67 @@ export class Model {
       case 'usage':
         this.#checkUsage(operation.tenant, data, span);
         return;
+    }
+  }
+
+  /** Checks that the lease of a set may have ended. */
+  checkLost({ tenant, writes }: { tenant: string; writes: Write[] }, span: Span): void {
+    this.#write(tenant, writes[0] as Write, false, span);
+  }
+
+  #write(tenant: string, write: Write, accepted: boolean, span: Span): void {
+    const { lease } = write;
+    if (lease !== undefined) this.#stored.fill(tenant, { ...write, lease }, accepted, span);
+    else {
+      assert.ok(accepted, 'a set without a lease is rejected');
+      this.#stored.write(tenant, [write], span);
+    }
+  }
+
+  #checkSets(tenant: string, writes: Write[], data: object | undefined, span: Span): void {
+    const { items, ...rest } = data as { items: { status: string }[] };
+    assert.deepEqual(rest, {});
+    assert.equal(items.length, writes.length);
+    for (const [index, write] of writes.entries()) {
+      const accepted = items[index]?.status === 'set';
+      assert.deepEqual(items[index], accepted ? written(write) : { key: write.key, status: 'lease_lost' });
+      this.#write(tenant, write, accepted, span);
+    }
+  }
+
+  #checkLease({ tenant, seconds }: LeaseOperation, key: string, text: string, span: Span): void {
+    const data = JSON.parse(text);
+    const { found, lease, retry_after_ms: retryAfterMs } = data;
+    const [value = ''] = textsOf(partsOf(text), 'value');
+    const hit = found ? { value, ttl: data.ttl } : undefined;
+    const { value: _, ...rest } = data;
+    assert.deepEqual(rest, {
+      key,
+      found,
+      ...(found && { ttl: data.ttl, stale: data.ttl === 0 }),
+      ...(lease && { lease: { token: lease.token, ttl: lease.ttl } }),
+      ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
+    });
+    if (lease) {
+      assert.ok(isToken(lease.token), `${lease.token} is no token`);
+      assert.ok(Number.isInteger(lease.ttl) && lease.ttl >= 1 && lease.ttl <= seconds);
+      if (!found) assert.equal(lease.ttl, seconds);
+      this.#granted = { key, token: lease.token };
+    }
+    if (retryAfterMs !== undefined) assert.ok(Number.isInteger(retryAfterMs) && retryAfterMs >= 1);
+    const granted = lease && { token: lease.token, ttlSeconds: lease.ttl };
+    this.#stored.lease(tenant, key, { hit, lease: granted, retryAfterMs }, span);
+  }
+
+  #checkLeases(operation: LeaseOperation, text: string, span: Span): void {
+    const { items, ...rest } = JSON.parse(text);
+    assert.deepEqual(rest, {});
+    assert.equal(items.length, operation.keys.length);
+    const texts = partsOf(textsOf(partsOf(text), 'items')[0] as string);
+    for (const [index, key] of operation.keys.entries()) {
+      const first = operation.keys.indexOf(key);
+      if (first === index) this.#checkLease(operation, key, texts[index]?.text ?? '', span);
+      else assert.deepEqual(items[index], items[first]);
     }
   }
 
@@ -117,6 +194,13 @@ export class Model {
   }
 }
 
+type LeaseOperation = Extract<Operation, { kind: 'lease' | 'batch lease' }>;
+
+/** The text of the data in an answer. */
+function dataText({ body }: Answer): string {
+  return textsOf(partsOf(body), 'data')[0] as string;
+}
+
 /** What can be checked of an answer without a body. */
 export function checkStatus(operation: Operation, { status }: Pick<Answer, 'status'>): void {
   assert.equal(status, STATUS[operation.kind]);
@@ -132,6 +216,9 @@ const STATUS: Record<Operation['kind'], number> = {
   usage: 200,
   invalidate: 200,
   touch: 200,
+  lease: 200,
+  'batch lease': 200,
+  release: 204,
   set: 201,
   'batch set': 201,
   delete: 204,

@@ -15,6 +15,8 @@ const table = [
   ['set', 'POST', API],
   ['delete', 'DELETE', API],
   ['touch', 'POST', `${API}/touch`],
+  ['lease', 'POST', `${API}/lease`],
+  ['release', 'POST', `${API}/lease/release`],
   ['invalidate', 'POST', `${API}/invalidate`],
   ['batch get', 'POST', `${API}/batch/get`],
   ['batch set', 'POST', `${API}/batch/set`],

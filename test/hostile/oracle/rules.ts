@@ -40,6 +40,25 @@ export function ttlOf(value: unknown, { maxTtlSeconds, defaultTtlSeconds }: Limi
   return whole && value >= 1 && value <= maxTtlSeconds ? value : undefined;
 }
 
+/** The grace that a member asks for beside a TTL, in seconds; undefined when it asks for none that there can be. */
+export function graceOf(value: unknown, ttl: number, { maxTtlSeconds }: Limits): number | undefined {
+  if (value === undefined || value === null) return 0;
+  const whole = typeof value === 'number' && Math.floor(value) === value;
+  return whole && value >= 0 && ttl + value <= maxTtlSeconds ? value : undefined;
+}
+
+/** The time of a lease that a member asks for, in seconds; undefined when it asks for none that there can be. */
+export function leaseTimeOf(value: unknown): number | undefined {
+  if (value === undefined || value === null) return 30;
+  const whole = typeof value === 'number' && Math.floor(value) === value;
+  return whole && value >= 1 && value <= 300 ? value : undefined;
+}
+
+export function isToken(value: unknown): value is string {
+  if (typeof value !== 'string' || value.length !== 11) return false;
+  return [...value].every((c) => LETTERS_AND_DIGITS.has(c) || '-_'.includes(c));
+}
+
 /** Whether a name is taken for a misspelling of one of the known names: other case, one letter, two letters from five on. */
 export function isMisspelled(name: string, known: readonly string[]): boolean {
   if (known.includes(name)) return false;

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventFor } from '../../bundles/events.ts';
 import { startFunction } from '../../bundles/lambda.ts';
 import { startService } from '../../faults/harness/service.ts';
-import { API, Client } from '../../http/client.ts';
+import { API, Client, expectNoContent } from '../../http/client.ts';
+import { fill, grantedToken, lease, sendRelease, setStale } from '../../http/lease.ts';
 import { LOOPBACK } from '../../support/engines/ports.ts';
 import { type Server, startServer } from '../../support/engines/server.ts';
 import { PATIENT } from '../../support/patience.ts';
@@ -109,6 +110,31 @@ describe('hits and misses', () => {
     expect(last('cache.misses')).toEqual({ [operation('get')]: 1, [operation('batch-get')]: 2 });
     const spans = receiver.spans.filter(({ attributes }) => attributes['cache.operation'] === 'get');
     expect(spans.map(({ attributes }) => attributes['cache.hit'])).toEqual([true, true, false]);
+  });
+
+  it('of lease requests are counted, and so are leases and rejected fills', async () => {
+    const receiver = await collector();
+    const service = await startService(settings(receiver));
+    const client = new Client(service);
+    await setStale(client, 'stale', '1');
+    await client.set('there', '1');
+    const token = await grantedToken(client, 'not');
+    for (const key of ['there', 'not', 'stale']) await lease(client, key);
+    expectNoContent(await sendRelease(client, { key: 'not', lease: token }));
+    expect((await fill(client, 'not', '1', token)).status).toBe(409);
+    await service.stop();
+    const last = (name: string) =>
+      receiver.metrics
+        .filter((metric) => metric.name === name)
+        .at(-1)
+        ?.points.filter(({ attributes }) => /^lease|^set/.test(String(attributes['cache.operation'])))
+        .map(({ attributes, count }) => [attributes['cache.operation'], count]);
+    expect(last('cache.hits')).toEqual([['lease', 1]]);
+    expect(last('cache.misses')).toContainEqual(['lease', 1]);
+    expect(last('cache.leases.granted')).toEqual([['lease', 2]]);
+    expect(last('cache.leases.waits')).toEqual([['lease', 1]]);
+    expect(last('cache.stale_reads')).toEqual([['lease', 1]]);
+    expect(last('cache.fills.rejected')).toEqual([['set', 1]]);
   });
 
   it('are counted in functions too', async () => {
