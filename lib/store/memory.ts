@@ -8,6 +8,7 @@ import {
   type Hit,
   type Invalidation,
   type Item,
+  type LeaseManyOptions,
   type LeaseResult,
   type ServerState,
   type SetOptions,
@@ -26,6 +27,8 @@ export interface MemoryStoreOptions {
 interface Partition {
   tenant: string;
   entries: Map<string, Entry>;
+  /** The entries of each tag. */
+  tags: Map<string, Set<Entry>>;
 }
 
 /** One entry, and its key in the LRU. */
@@ -35,6 +38,7 @@ interface Entry {
   /** When the value becomes stale. The LRU removes it when its grace has passed too. 0 for a placeholder, which has no value. */
   expiryEpochMs: number;
   graceMs: number;
+  tags: readonly string[];
   /** The token of the last lease, also if a set with it has ended it. */
   token?: string | undefined;
   lease?: HeldLease | undefined;
@@ -108,8 +112,13 @@ export class MemoryStore implements CacheStore {
     return true;
   }
 
-  async lease(tenant: string, key: string, leaseSeconds: number): Promise<LeaseResult> {
-    return this.#lease(tenant, key, leaseSeconds);
+  async lease(
+    tenant: string,
+    key: string,
+    leaseSeconds: number,
+    tags: readonly string[] = [],
+  ): Promise<LeaseResult> {
+    return this.#lease(tenant, key, leaseSeconds, tags);
   }
 
   async release(tenant: string, key: string, token: string): Promise<void> {
@@ -136,13 +145,14 @@ export class MemoryStore implements CacheStore {
     keys: readonly string[],
     leaseSeconds: number,
     maxBytes: number,
-    check: (hits: (Hit | undefined)[]) => void = () => {},
+    { tags = [], check }: LeaseManyOptions = {},
   ): Promise<LeaseResult[]> {
     const hits = this.#getMany(tenant, keys, maxBytes, (entry) => !isPlaceholder(entry));
-    check(hits);
+    check?.(hits);
     if (hits.length < keys.length) return hits.map((hit) => ({ hit }));
     const results = new Map<string, LeaseResult>();
-    for (const key of keys) if (!results.has(key)) results.set(key, this.#lease(tenant, key, leaseSeconds));
+    for (const key of keys)
+      if (!results.has(key)) results.set(key, this.#lease(tenant, key, leaseSeconds, tags));
     return keys.map((key) => results.get(key) as LeaseResult);
   }
 
@@ -167,6 +177,15 @@ export class MemoryStore implements CacheStore {
         if (entry && this.#remove(entry)) count++;
       }
       isPastDeadline = Date.now() >= deadlineEpochMs;
+    }
+    return { count, complete: true };
+  }
+
+  async invalidateTags(tenant: string, tags: readonly string[]): Promise<Invalidation> {
+    const partition = this.#partitions.get(tenant);
+    let count = 0;
+    for (const tag of tags) {
+      for (const entry of [...(partition?.tags.get(tag) ?? [])]) if (this.#remove(entry)) count++;
     }
     return { count, complete: true };
   }
@@ -243,7 +262,7 @@ export class MemoryStore implements CacheStore {
     return { value: value.toString(), bytes: value.length, ttl: Math.max(0, Math.ceil(leftMs / 1000)) };
   }
 
-  #lease(tenant: string, key: string, leaseSeconds: number): LeaseResult {
+  #lease(tenant: string, key: string, leaseSeconds: number, tags: readonly string[]): LeaseResult {
     const nowEpochMs = this.#nowEpochMs();
     const entry = this.#find(tenant, key);
     const hit = entry && !isPlaceholder(entry) ? this.#read(entry) : undefined;
@@ -257,6 +276,8 @@ export class MemoryStore implements CacheStore {
     if (entry && graceSeconds > 0) {
       const seconds = Math.min(leaseSeconds, graceSeconds);
       Object.assign(entry, { token, lease: { expiryEpochMs: nowEpochMs + seconds * 1000, seconds } });
+      // The value's own tags remain: an invalidation of any of them must end the lease.
+      this.#tag(entry, tags);
       return { hit, lease: { token, ttlSeconds: seconds } };
     }
     const lease = { expiryEpochMs: nowEpochMs + leaseSeconds * 1000, seconds: leaseSeconds };
@@ -264,14 +285,14 @@ export class MemoryStore implements CacheStore {
       tenant,
       key,
       PLACEHOLDER,
-      { expiryEpochMs: 0, graceMs: 0, token, lease },
+      { expiryEpochMs: 0, graceMs: 0, tags, token, lease },
       leaseSeconds * 1000,
     );
     return stored ? { lease: { token, ttlSeconds: leaseSeconds } } : {};
   }
 
   /** @returns false if the item's lease has ended */
-  #set(tenant: string, { key, value, ttlSeconds, graceSeconds = 0, lease: token }: Item): boolean {
+  #set(tenant: string, { key, value, ttlSeconds, graceSeconds = 0, lease: token, tags = [] }: Item): boolean {
     if (token !== undefined) {
       const entry = this.#find(tenant, key);
       if (entry?.token !== token) return false;
@@ -285,7 +306,7 @@ export class MemoryStore implements CacheStore {
     const ttlMs = ttlSeconds * 1000;
     const graceMs = graceSeconds * 1000;
     const expiryEpochMs = this.#nowEpochMs() + ttlMs;
-    this.#store(tenant, key, content, { expiryEpochMs, graceMs, token }, ttlMs + graceMs);
+    this.#store(tenant, key, content, { expiryEpochMs, graceMs, tags, token }, ttlMs + graceMs);
     return true;
   }
 
@@ -298,13 +319,14 @@ export class MemoryStore implements CacheStore {
     lifeMs: number,
   ): boolean {
     this.#purge();
-    const partition = this.#partitions.get(tenant) ?? { tenant, entries: new Map() };
+    const partition = this.#partitions.get(tenant) ?? { tenant, entries: new Map(), tags: new Map() };
     const previous = partition.entries.get(key);
     const entry = { partition, key, ...state };
     partition.entries.set(key, entry);
     this.#partitions.set(tenant, partition);
     if (previous) this.#lru.delete(previous);
     this.#lru.set(entry, content, { ttl: lifeMs });
+    this.#tag(entry, state.tags);
     const isStored = this.#lru.has(entry);
     if (!isStored) this.#forget(entry);
     return isStored;
@@ -322,8 +344,21 @@ export class MemoryStore implements CacheStore {
     return live;
   }
 
+  #tag(entry: Entry, tags: readonly string[]): void {
+    const { partition } = entry;
+    entry.tags = [...new Set([...entry.tags, ...tags])];
+    for (const tag of entry.tags) {
+      partition.tags.set(tag, (partition.tags.get(tag) ?? new Set()).add(entry));
+    }
+  }
+
   #forget(entry: Entry): void {
-    const { tenant, entries } = entry.partition;
+    const { tenant, entries, tags } = entry.partition;
+    for (const tag of entry.tags) {
+      const tagged = tags.get(tag);
+      tagged?.delete(entry);
+      if (tagged?.size === 0) tags.delete(tag);
+    }
     // Another entry may have the key by now.
     if (entries.get(entry.key) === entry) entries.delete(entry.key);
     if (entries.size === 0 && this.#partitions.get(tenant) === entry.partition)

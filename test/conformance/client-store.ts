@@ -80,6 +80,7 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
       const { entries, bytes } = await of(tenant).usage();
       return { entries, bytes: bytes.estimated, sampled: bytes.sampled, missing: bytes.missing };
     },
+    invalidateTags: () => Promise.reject(new Error('The wire does not carry tags yet')),
     servers: () => Promise.reject(new Error('The wire does not carry what servers say of themselves')),
     ping: async () => {
       await client.health();

@@ -49,7 +49,7 @@ const ZSTD = 1;
 const LEASE_FIELDS = 2;
 /** The entry remains stored when its TTL has passed. Only lease requests can read it then. */
 const GRACE = 4;
-const TAGS = 8;
+export const TAGS_FLAG = 8;
 
 /** The flags of entries with a value: with a grace, and others. Entries with a grace or with tags have lease fields. */
 export const GRACE_FLAGS = '67ef';
@@ -112,7 +112,7 @@ export function encodeEntry(
     (packed ? ZSTD : 0) +
     (hasLeaseFields ? LEASE_FIELDS : 0) +
     (graceSeconds > 0 ? GRACE : 0) +
-    (hasTags ? TAGS : 0);
+    (hasTags ? TAGS_FLAG : 0);
   return {
     head: flags.toString(16) + encodeTtl(ttlSeconds),
     tags: tags.join(TAG_SEPARATOR),

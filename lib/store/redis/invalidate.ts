@@ -1,39 +1,79 @@
 import type { Glob } from '../glob.ts';
 import type { Invalidation } from '../store.ts';
-import { awaitAll } from './connection/send.ts';
+import { type Argument, awaitAll } from './connection/send.ts';
 import { PagingDeadline } from './deadlines.ts';
-import type { Shard } from './keyspace.ts';
-import { readNames, removeIndexed } from './scripts.ts';
+import { type Shard, tagPrefix } from './keyspace.ts';
+import { readNames, removeIndexed, removeTagged, type Script } from './scripts.ts';
 import type { RemovalExecutor } from './wait-replicas.ts';
 
 /** Names per page. With the keys of its entries, a script call has fewer than the 3,999 arguments that ElastiCache Serverless allows. */
 const PAGE = 1000;
 
-/**
- * Removes a shard's entries whose names match. Reads only the part of the name index that begins with the pattern's literal prefix.
- * The next page is read while the matches of the page before it are removed.
- */
-export async function invalidateShard(
+/** A part of a shard's name index, and what to do with its names. */
+interface Walk {
+  /** What the names begin with. */
+  prefix: Buffer;
+  /** Where to start, in the syntax of ZRANGEBYLEX. */
+  start: Buffer;
+  /** Removes the entries of a page of names, as far as they match. @returns the number of live ones */
+  remove(page: Buffer[], deadlineMonotonicMs: number): Promise<number>;
+}
+
+/** Removes a shard's entries whose names match. Reads only the part of the name index that begins with the pattern's literal prefix. */
+export function invalidateShard(
   removals: RemovalExecutor,
   shard: Shard,
   pattern: Glob,
+  deadlineEpochMs: number,
+): Promise<Invalidation> {
+  const remove: Walk['remove'] = (page, deadlineMonotonicMs) => {
+    const matching = page.filter((name) => pattern.matches(name));
+    const keys = [...shard.metaKeys, ...shard.entryKeys(matching)];
+    return matching.length > 0
+      ? run(removals, removeIndexed, keys, matching, deadlineMonotonicMs)
+      : Promise.resolve(0);
+  };
+  return walk(removals, shard, { prefix: pattern.prefix, start: startOf(pattern), remove }, deadlineEpochMs);
+}
+
+/** Removes a shard's entries that have a tag. Reads only the tag's part of the name index. */
+export function invalidateTag(
+  removals: RemovalExecutor,
+  shard: Shard,
+  tag: string,
+  deadlineEpochMs: number,
+): Promise<Invalidation> {
+  const prefix = Buffer.from(tagPrefix(tag));
+  const remove: Walk['remove'] = (page, deadlineMonotonicMs) => {
+    const names = page.map((name) => name.subarray(prefix.length));
+    const keys = [...shard.metaKeys, ...shard.entryKeys(names)];
+    return run(removals, removeTagged, keys, [tag, ...names], deadlineMonotonicMs);
+  };
+  const start = Buffer.concat([Buffer.from('['), prefix]);
+  return walk(removals, shard, { prefix, start, remove }, deadlineEpochMs);
+}
+
+/** Walks page by page. The next page is read while the entries of the page before it are removed. */
+async function walk(
+  removals: RemovalExecutor,
+  shard: Shard,
+  { prefix, start, remove }: Walk,
   deadlineEpochMs: number,
 ): Promise<Invalidation> {
   const deadline = new PagingDeadline(deadlineEpochMs, removals.connection.profile);
   let count = 0;
   // The first two round trips share a deadline: an unreachable backend is reported within the timeout of one operation.
   let deadlineMonotonicMs = deadline.commandDeadlineMonotonicMs();
-  let page = await readPage(removals, shard, startOf(pattern), pattern, deadlineMonotonicMs);
+  let page = await readPage(removals, shard, start, prefix, deadlineMonotonicMs);
   for (;;) {
     const last = page.length < PAGE ? undefined : page[page.length - 1];
     const outOfTime = last !== undefined && deadline.hasPassed;
-    const matching = page.filter((name) => pattern.matches(name));
     // Both are awaited even if one fails: an abandoned command would harm the connection later.
     const [removed, next] = await awaitAll([
-      removeNames(removals, shard, matching, deadlineMonotonicMs),
+      page.length > 0 ? remove(page, deadlineMonotonicMs) : 0,
       last === undefined || outOfTime
         ? []
-        : readPage(removals, shard, after(last), pattern, deadlineMonotonicMs),
+        : readPage(removals, shard, after(last), prefix, deadlineMonotonicMs),
     ]);
     count += removed;
     if (last === undefined || outOfTime) return { count, complete: !outOfTime };
@@ -46,7 +86,7 @@ async function readPage(
   { connection, evaluate }: RemovalExecutor,
   shard: Shard,
   start: Buffer,
-  { prefix }: Glob,
+  prefix: Buffer,
   deadlineMonotonicMs: number,
 ): Promise<Buffer[]> {
   // UTF-8 has no byte 0xFF, so every name with the prefix sorts before the prefix followed by that byte.
@@ -56,22 +96,21 @@ async function readPage(
   })) as Buffer[];
 }
 
-async function removeNames(
+async function run(
   { connection, evaluate }: RemovalExecutor,
-  shard: Shard,
-  names: Buffer[],
+  script: Script,
+  keys: (string | Buffer)[],
+  args: Argument[],
   deadlineMonotonicMs: number,
 ): Promise<number> {
-  if (names.length === 0) return 0;
-  const keys = [...shard.metaKeys, ...shard.entryKeys(names)];
   return Number(
-    await connection.run((client) => evaluate(client, removeIndexed, keys, names), { deadlineMonotonicMs }),
+    await connection.run((client) => evaluate(client, script, keys, args), { deadlineMonotonicMs }),
   );
 }
 
-/** Where to start in the name index: at the prefix, but always after the sentinel, which begins with a zero byte. */
+/** Where to start in the name index: at the prefix, but always after the sentinel and the tags, which begin with control bytes. */
 function startOf({ prefix }: Glob): Buffer {
-  return prefix[0] ? Buffer.concat([Buffer.from('['), prefix]) : Buffer.from('[\x01');
+  return prefix[0] && prefix[0] >= 0x20 ? Buffer.concat([Buffer.from('['), prefix]) : Buffer.from('[ ');
 }
 
 function after(name: Buffer): Buffer {

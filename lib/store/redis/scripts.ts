@@ -9,6 +9,10 @@ import {
   LEASED_BODY_AT,
   NO_LEASE,
   PLACEHOLDER,
+  PLACEHOLDER_FLAGS,
+  TAG_FLAGS,
+  TAGGED_PLACEHOLDER,
+  TAGS_FLAG,
   TTL_AT,
   VALUE_FLAGS,
 } from './entry.ts';
@@ -92,7 +96,7 @@ if generation then
     for first = 1, #all, ${REBUILD_PAGE} do
       local page = {}
       for i = first, math.min(first + ${REBUILD_PAGE} - 1, #all) do
-        page[#page + 1] = now + ttl
+        page[#page + 1] = string.byte(all[i]) == 1 and -(now + ttl) or now + ttl
         page[#page + 1] = all[i]
       end
       redis.call('ZADD', KEYS[2], unpack(page))
@@ -111,8 +115,9 @@ end
 `;
 
 /**
- * Deletes the meta keys of a shard that has no live name. In the expiry index, the score of an entry is its expiry, and that of a
- * placeholder is its expiry with a minus sign. So placeholders are not counted with entries, and cost nothing when there are none.
+ * Deletes the meta keys of a shard that has no live name. In the expiry index, the score of a key with a value is the end of its life, and
+ * that of other names has a minus sign: of a key with a placeholder, and of a tag of a key. So they are not counted with entries, and cost
+ * nothing when there are none.
  */
 const DELETE_IF_EMPTY = `
 if redis.call('ZCOUNT', KEYS[2], now, '+inf') == 0 and redis.call('ZCOUNT', KEYS[2], '-inf', -now) == 0 then
@@ -140,15 +145,17 @@ if not generation then
 end
 `;
 
-/** Removes up to `reaped` names of entries and placeholders that have expired. The sentinel's score is among theirs. */
+/** Functions that remove a name, and up to `count` names whose entries and placeholders have expired. The sentinel's score is among theirs. */
 const REAP = `
 local function unindex(name)
   redis.call('ZREM', KEYS[3], name)
   redis.call('ZREM', KEYS[2], name)
 end
-local expiredFor = now - ${REAP_GRACE_MS}
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], -expiredFor, expiredFor, 'LIMIT', 0, reaped + 1)) do
-  if string.byte(name) ~= 0 then unindex(name) end
+local function reap(count)
+  local expiredFor = now - ${REAP_GRACE_MS}
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], -expiredFor, expiredFor, 'LIMIT', 0, count + 1)) do
+    if string.byte(name) ~= 0 then unindex(name) end
+  end
 end
 `;
 
@@ -165,6 +172,32 @@ local function header(key)
   }
 end
 local function isOneOf(flags, set) return flags ~= '' and string.find(set, flags, 1, true) end
+`;
+
+/**
+ * Functions that read the tags of an entry. `tagsOf` returns them with their separators; `eachTag` calls a function with each. `tagName` is
+ * the name under which the indexes contain a tag of a key. Needs HEADER.
+ */
+const TAGS = `
+local function tagsOf(key, flags)
+  if not isOneOf(flags, '${TAG_FLAGS}') then return '' end
+  local length = tonumber(redis.call('GETRANGE', key, ${LEASED_BODY_AT}, ${LEASED_BODY_AT + 3})) or 0
+  return redis.call('GETRANGE', key, ${LEASED_BODY_AT + 4}, ${LEASED_BODY_AT + 3} + length)
+end
+local function eachTag(tags, visit)
+  for tag in string.gmatch(tags, '[^\\1]+') do visit(tag) end
+end
+local function tagName(tag, name) return '\\1' .. tag .. '\\1' .. name end
+local function hasTag(tags, tag)
+  return string.find('\\1' .. tags .. '\\1', '\\1' .. tag .. '\\1', 1, true)
+end
+local function withLength(tags) return tags == '' and '' or string.format('%04.0f', #tags) .. tags end
+local function indexTags(tags, name, score)
+  eachTag(tags, function(tag)
+    redis.call('ZADD', KEYS[2], '-' .. score, tagName(tag, name))
+    redis.call('ZADD', KEYS[3], 0, tagName(tag, name))
+  end)
+end
 `;
 
 /** Extends the lives of the meta keys to those of entries that live for `ttl` milliseconds. */
@@ -187,8 +220,8 @@ end
  * 3. the number of entries to write
  * 4. the number of names to return for the next probe
  * 5. where that sample starts among the names that have not expired, from 0 to 1
- * 6. for each entry to write: TTL and grace in milliseconds, name, head, lease fields and body. The generation and the expiry are
- *    inserted.
+ * 6. for each entry to write: TTL and grace in milliseconds, name, head, lease fields, tags and body. The generation, the expiry and the
+ *    length of the tags are inserted.
  * 7. the names of the entries to probe
  *
  * Returns the number of probed entries that were evicted, the numbers of the entries whose lease has ended, then the sample. If the
@@ -196,7 +229,7 @@ end
  *
  * An entry keeps the token that it was written with, so that a repetition succeeds. It writes nothing: the entry may have been touched.
  */
-export const set = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}
+export const set = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}${TAGS}${REAP}
 local last = 3 + tonumber(ARGV[3])
 local ttl = 0
 local isFill = true
@@ -204,8 +237,10 @@ local function tokenOf(at)
   local token = string.sub(ARGV[at + 4], 1, ${LEASE_EXPIRY_AT - LEASE_AT})
   return token ~= '${NO_LEASE.slice(0, LEASE_EXPIRY_AT - LEASE_AT)}' and token ~= '' and token
 end
+local tagCount = 0
 for i = 4, last do
-  local at = 6 * i - 18
+  local at = 7 * i - 22
+  eachTag(ARGV[at + 5], function() tagCount = tagCount + 1 end)
   ttl = math.max(ttl, ARGV[at] + ARGV[at + 1])
   isFill = isFill and tokenOf(at)
 end
@@ -214,8 +249,10 @@ if not isFill then
 ${CREATE_GENERATION}
 end
 local lost = {}
+-- Only an entry of a shard with such names can have tags.
+local mayHaveTags = redis.call('ZCOUNT', KEYS[2], '-inf', -now) > 0
 for i = 4, last do
-  local at = 6 * i - 18
+  local at = 7 * i - 22
   local token = tokenOf(at)
   local writes = true
   if token then
@@ -225,37 +262,45 @@ for i = 4, last do
     if not writes and not (isOurs and entry.leaseExpiry == 0) then lost[#lost + 1] = i - 3 end
   end
   if writes then
-    local name = ARGV[at + 2]
+    local name, tags = ARGV[at + 2], ARGV[at + 5]
+    local oldTags = mayHaveTags and tagsOf(KEYS[i], header(KEYS[i]).flags) or ''
     local expiry = string.format('%013.0f', now + ARGV[at])
     local life = ARGV[at] + ARGV[at + 1]
-    redis.call('ZADD', KEYS[2], string.format('%.0f', now + life), name)
+    local score = string.format('%.0f', now + life)
+    redis.call('ZADD', KEYS[2], score, name)
     redis.call('ZADD', KEYS[3], 0, name)
-    redis.call('SET', KEYS[i], generation .. ARGV[at + 3] .. expiry .. ARGV[at + 4] .. ARGV[at + 5], 'PX', string.format('%.0f', life))
+    indexTags(tags, name, score)
+    local entry = generation .. ARGV[at + 3] .. expiry .. ARGV[at + 4] .. withLength(tags) .. ARGV[at + 6]
+    redis.call('SET', KEYS[i], entry, 'PX', string.format('%.0f', life))
+    eachTag(oldTags, function(tag) if not hasTag(tags, tag) then unindex(tagName(tag, name)) end end)
+    mayHaveTags = mayHaveTags or tags ~= ''
   end
 end
-local reaped = ${REAPED_PER_SET} * (last - 3)
-${REAP}
+reap(${REAPED_PER_SET} * (last - 3 + tagCount))
 local evicted = 0
 for i = last + 1, #KEYS do
   local name = ARGV[#ARGV - #KEYS + i]
   -- An expired entry was not evicted. Its name remains for the grace period.
-  if redis.call('EXISTS', KEYS[i]) == 0 and (tonumber(redis.call('ZSCORE', KEYS[2], name)) or 0) > now then
+  if redis.call('EXISTS', KEYS[i]) == 0 and math.abs(tonumber(redis.call('ZSCORE', KEYS[2], name)) or 0) > now then
     evicted = evicted + 1
     unindex(name)
   end
 end
 local sampleCount = tonumber(ARGV[4])
 if sampleCount == 0 then return {evicted, lost} end
-local expired = redis.call('ZCOUNT', KEYS[2], '-inf', now)
-local start = expired + math.floor((redis.call('ZCARD', KEYS[2]) - expired) * tonumber(ARGV[5]))
+-- In the order of scores, names with a minus sign that have not ended are first, and live entries are last.
+local others = redis.call('ZCOUNT', KEYS[2], '-inf', -now)
+local ended = redis.call('ZCOUNT', KEYS[2], '(' .. -now, now)
+local start = math.floor((redis.call('ZCARD', KEYS[2]) - ended) * tonumber(ARGV[5]))
+if start >= others then start = start + ended end
 return {evicted, lost, unpack(redis.call('ZRANGE', KEYS[2], start, start + sampleCount - 1))}
 `);
 
 /**
  * Grants leases on entries that have no fresh value.
  *
- * KEYS from the 4th: the entries. ARGV: the deadline and a new generation as in `set`, the lease time in seconds, then for each entry the
- * token and the name.
+ * KEYS from the 4th: the entries. ARGV: the deadline and a new generation as in `set`, the lease time in seconds, the tags of all entries,
+ * then for each entry the token and the name.
  *
  * Returns the generation, then for each entry 1 if the lease was granted, else 0, and the entry. A lease that was granted with the same
  * token is granted again. If the deadline has passed or is too far ahead, it changes nothing and returns the server's time: a late lease
@@ -263,19 +308,36 @@ return {evicted, lost, unpack(redis.call('ZRANGE', KEYS[2], start, start + sampl
  *
  * The lease on a stale value ends with its grace at the latest, since the entry then expires.
  */
-export const lease = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}
+export const lease = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}${TAGS}${REAP}
 local seconds = tonumber(ARGV[3])
 local ttl = seconds * 1000
+local tags = ARGV[4]
 ${EXTEND_META_KEYS}
 ${CREATE_GENERATION}
 local function leaseFields(token, seconds)
   return token .. string.format('%013.0f', now + seconds * 1000) .. string.format('%03.0f', seconds)
 end
+-- Adds the tags of the lease to a stale value, whose own tags remain: an invalidation of any of them must end the lease.
+local function addTags(key, name, flags)
+  local oldTags = tagsOf(key, flags)
+  local all = oldTags
+  eachTag(tags, function(tag)
+    if not hasTag(all, tag) then all = (all == '' and '' or all .. '\\1') .. tag end
+  end)
+  if all == oldTags then return end
+  local left = redis.call('PTTL', key)
+  indexTags(all, name, string.format('%.0f', now + left))
+  local entry = redis.call('GET', key)
+  local bodyAt = ${LEASED_BODY_AT} + #withLength(oldTags)
+  local tagged = oldTags == '' and string.format('%x', tonumber(flags) + ${TAGS_FLAG}) or flags
+  local head = generation .. tagged .. string.sub(entry, ${GENERATION_BYTES + 2}, ${LEASED_BODY_AT})
+  redis.call('SET', key, head .. withLength(all) .. string.sub(entry, bodyAt + 1), 'PX', left)
+end
 local reply = {generation}
 for i = 4, #KEYS do
-  local token, name = ARGV[2 * i - 4], ARGV[2 * i - 3]
+  local token, name = ARGV[2 * i - 3], ARGV[2 * i - 2]
   local entry = header(KEYS[i])
-  local isPlaceholder = entry.flags == '${PLACEHOLDER}'
+  local isPlaceholder = isOneOf(entry.flags, '${PLACEHOLDER_FLAGS}')
   local isStale = isOneOf(entry.flags, '${GRACE_FLAGS}') and entry.expiry <= now
   local isFresh = isOneOf(entry.flags, '${VALUE_FLAGS}') and not isStale
   local isHeld = (isPlaceholder or isStale) and entry.leaseExpiry > now
@@ -284,19 +346,27 @@ for i = 4, #KEYS do
     granted = true
     local left = isStale and math.floor(redis.call('PTTL', KEYS[i]) / 1000) or 0
     if left > 0 then
+      addTags(KEYS[i], name, entry.flags)
       redis.call('SETRANGE', KEYS[i], ${LEASE_AT}, leaseFields(token, math.min(seconds, left)))
     else
-      redis.call('ZADD', KEYS[2], string.format('-%.0f', now + ttl), name)
+      local oldTags = tagsOf(KEYS[i], entry.flags)
+      local score = string.format('%.0f', now + ttl)
+      redis.call('ZADD', KEYS[2], '-' .. score, name)
       redis.call('ZADD', KEYS[3], 0, name)
-      local placeholder = generation .. '${PLACEHOLDER}' .. string.rep('0', ${LEASE_AT - TTL_AT}) .. leaseFields(token, seconds)
+      indexTags(tags, name, score)
+      local flags = tags == '' and '${PLACEHOLDER}' or '${TAGGED_PLACEHOLDER}'
+      local fields = leaseFields(token, seconds) .. withLength(tags)
+      local placeholder = generation .. flags .. string.rep('0', ${LEASE_AT - TTL_AT}) .. fields
       redis.call('SET', KEYS[i], placeholder, 'PX', string.format('%.0f', ttl))
+      eachTag(oldTags, function(tag) if not hasTag(tags, tag) then unindex(tagName(tag, name)) end end)
     end
   end
   reply[#reply + 1] = granted and 1 or 0
   reply[#reply + 1] = redis.call('GET', KEYS[i])
 end
-local reaped = ${REAPED_PER_SET} * (#KEYS - 3)
-${REAP}
+local tagCount = 0
+eachTag(tags, function() tagCount = tagCount + 1 end)
+reap(${REAPED_PER_SET} * (#KEYS - 3) * (1 + tagCount))
 return reply
 `);
 
@@ -304,16 +374,17 @@ return reply
  * Ends a lease. KEYS[4]: the entry. ARGV: the token, the name. A placeholder is removed. A stale value remains, so that another lease can
  * be granted on it.
  */
-export const release = script(`${NOW}${UNPACK}${REPAIR_INDEXES}${HEADER}
+export const release = script(`${NOW}${UNPACK}${REPAIR_INDEXES}${HEADER}${TAGS}${REAP}
 local entry = header(KEYS[4])
 if not isOneOf(entry.flags, '${LEASE_FLAGS}') or entry.token ~= ARGV[1] or entry.leaseExpiry == 0 then return 0 end
-if entry.flags ~= '${PLACEHOLDER}' then
+if not isOneOf(entry.flags, '${PLACEHOLDER_FLAGS}') then
   redis.call('SETRANGE', KEYS[4], ${LEASE_AT}, '${NO_LEASE}')
   return 1
 end
+local tags = tagsOf(KEYS[4], entry.flags)
 redis.call('UNLINK', KEYS[4])
-redis.call('ZREM', KEYS[3], ARGV[2])
-redis.call('ZREM', KEYS[2], ARGV[2])
+eachTag(tags, function(tag) unindex(tagName(tag, ARGV[2])) end)
+unindex(ARGV[2])
 ${DELETE_IF_EMPTY}
 return 1
 `);
@@ -325,7 +396,7 @@ return 1
  * Returns {1}, or {0} if there is no live entry. If the deadline has passed or is too far ahead, it changes nothing and returns the
  * server's time. An entry must never outlive its name in the expiry index, so a longer TTL is indexed first and a shorter one last.
  */
-export const touch = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}
+export const touch = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}${TAGS}
 local entry = header(KEYS[4])
 if not isOneOf(entry.flags, '${VALUE_FLAGS}') then return {0} end
 local ttl = tonumber(ARGV[2])
@@ -338,16 +409,21 @@ end
 ${EXTEND_META_KEYS}
 local score = string.format('%.0f', now + ttl)
 local shorter = (tonumber(redis.call('ZSCORE', KEYS[2], ARGV[4])) or 0) > now + ttl
-if not shorter then redis.call('ZADD', KEYS[2], score, ARGV[4]) end
+local tags = tagsOf(KEYS[4], entry.flags)
+local function index()
+  redis.call('ZADD', KEYS[2], score, ARGV[4])
+  indexTags(tags, ARGV[4], score)
+end
+if not shorter then index() end
 redis.call('SETRANGE', KEYS[4], ${TTL_AT}, ARGV[3] .. expiry)
 redis.call('PEXPIRE', KEYS[4], string.format('%.0f', ttl))
-if shorter then redis.call('ZADD', KEYS[2], score, ARGV[4]) end
+if shorter then index() end
 return {1}
 `);
 
 /** @param unlink Lua that removes the entries, and sets `live` to the number of live ones */
 const removalScript = (unlink: string) =>
-  script(`${NOW}${UNPACK}${REPAIR_INDEXES}
+  script(`${NOW}${UNPACK}${REPAIR_INDEXES}${HEADER}${TAGS}${REAP}
 local live = 0
 ${unlink}
 redis.call('ZREM', KEYS[3], unpack(ARGV))
@@ -358,12 +434,17 @@ return live
 
 /** Sets `live` to the number of live entries, and removes the entries. */
 const UNLINK_COUNTED = `
+local tagNames = {}
 for i = 4, #KEYS do
   local head = redis.call('GETRANGE', KEYS[i], 0, ${GENERATION_BYTES})
-  local isLive = string.sub(head, 1, ${GENERATION_BYTES}) == generation and string.sub(head, -1) ~= '${PLACEHOLDER}'
-  if isLive then live = live + 1 end
+  if string.sub(head, 1, ${GENERATION_BYTES}) == generation then
+    local flags = string.sub(head, -1)
+    if not isOneOf(flags, '${PLACEHOLDER_FLAGS}') then live = live + 1 end
+    eachTag(tagsOf(KEYS[i], flags), function(tag) tagNames[#tagNames + 1] = tagName(tag, ARGV[i - 3]) end)
+  end
 end
 redis.call('UNLINK', unpack(KEYS, 4))
+for _, name in ipairs(tagNames) do unindex(name) end
 `;
 
 /**
@@ -383,6 +464,29 @@ else
   local removed = redis.call('UNLINK', unpack(KEYS, 4))
   if generation then live = removed end
 end
+`);
+
+/**
+ * Removes the entries of a tag. KEYS from the 4th: the entries; ARGV: the tag, then the names of the keys, in the same order. Returns the number
+ * of live entries that were removed. An entry that does not have the tag remains: it was set again without the tag, and only the name that
+ * led to it is removed.
+ */
+export const removeTagged = script(`${NOW}${UNPACK}${REPAIR_INDEXES}${HEADER}${TAGS}${REAP}
+local live = 0
+for i = 4, #KEYS do
+  local name = ARGV[i - 2]
+  local flags = header(KEYS[i]).flags
+  local tags = tagsOf(KEYS[i], flags)
+  if hasTag(tags, ARGV[1]) then
+    if not isOneOf(flags, '${PLACEHOLDER_FLAGS}') then live = live + 1 end
+    redis.call('UNLINK', KEYS[i])
+    eachTag(tags, function(tag) unindex(tagName(tag, name)) end)
+    unindex(name)
+  end
+  unindex(tagName(ARGV[1], name))
+end
+${DELETE_IF_EMPTY}
+return live
 `);
 
 /**

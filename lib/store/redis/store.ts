@@ -10,6 +10,7 @@ import {
   type Hit,
   type Invalidation,
   type Item,
+  type LeaseManyOptions,
   type LeaseResult,
   noObserver,
   type ServerState,
@@ -24,7 +25,7 @@ import { accessSource } from './connection/credentials.ts';
 import { type ConnectionProfile, profileFor } from './connection/profiles.ts';
 import { awaitAll, sendTogether } from './connection/send.ts';
 import { decodeEntry, type StoredEntry } from './entry.ts';
-import { invalidateShard } from './invalidate.ts';
+import { invalidateShard, invalidateTag } from './invalidate.ts';
 import { byShard, type Shard, shardsOf } from './keyspace.ts';
 import { remove } from './scripts.ts';
 import { ServerClock } from './server-clock.ts';
@@ -110,8 +111,13 @@ export class RedisStore implements CacheStore {
     return this.#writer.touch(tenant, key, ttlSeconds);
   }
 
-  async lease(tenant: string, key: string, leaseSeconds: number): Promise<LeaseResult> {
-    const [result] = await this.leaseMany(tenant, [key], leaseSeconds, Number.POSITIVE_INFINITY);
+  async lease(
+    tenant: string,
+    key: string,
+    leaseSeconds: number,
+    tags?: readonly string[],
+  ): Promise<LeaseResult> {
+    const [result] = await this.leaseMany(tenant, [key], leaseSeconds, Number.POSITIVE_INFINITY, { tags });
     return result as LeaseResult;
   }
 
@@ -134,19 +140,21 @@ export class RedisStore implements CacheStore {
     keys: readonly string[],
     leaseSeconds: number,
     maxBytes: number,
-    check: (hits: (Hit | undefined)[]) => void = () => {},
+    { tags = [], check }: LeaseManyOptions = {},
   ): Promise<LeaseResult[]> {
     // Both round trips share the time of one operation.
     const endMonotonicMs = performance.now() + this.#connection.profile.operationTimeoutMs;
     const entries = await this.#read(tenant, keys, maxBytes, endMonotonicMs);
-    check(entries.map((entry) => entry?.hit));
+    check?.(entries.map((entry) => entry?.hit));
     const nowEpochMs = this.#clock.nowEpochMs;
     const isOpen = (entry: StoredEntry | undefined) =>
       !entry || (entry.lease && entry.lease.expiryEpochMs <= nowEpochMs);
     const openKeys = entries.length < keys.length ? [] : keys.filter((_, index) => isOpen(entries[index]));
     const tokens = new Map(openKeys.map((key) => [key, newId()]));
     const grants =
-      tokens.size > 0 ? await this.#writer.lease(tenant, tokens, leaseSeconds, endMonotonicMs) : undefined;
+      tokens.size > 0
+        ? await this.#writer.lease(tenant, tokens, leaseSeconds, tags, endMonotonicMs)
+        : undefined;
     let leftBytes = entries.reduce((left, entry) => left - (entry?.hit?.bytes ?? 0), maxBytes);
     return entries.map((entry, index) => {
       const key = keys[index] as string;
@@ -192,13 +200,22 @@ export class RedisStore implements CacheStore {
     if (pattern.literal !== undefined) {
       return { count: (await this.delete(tenant, pattern.literal)) ? 1 : 0, complete: true };
     }
-    const shards = await this.#onEveryShard(tenant, (shard) =>
-      invalidateShard(this.#removals, shard, pattern, deadlineEpochMs),
+    return sumOf(
+      await this.#onEveryShard(tenant, (shard) =>
+        invalidateShard(this.#removals, shard, pattern, deadlineEpochMs),
+      ),
     );
-    return {
-      count: shards.reduce((sum, { count }) => sum + count, 0),
-      complete: shards.every(({ complete }) => complete),
-    };
+  }
+
+  async invalidateTags(
+    tenant: string,
+    tags: readonly string[],
+    deadlineEpochMs: number,
+  ): Promise<Invalidation> {
+    const walks = [...new Set(tags)].map((tag) =>
+      this.#onEveryShard(tenant, (shard) => invalidateTag(this.#removals, shard, tag, deadlineEpochMs)),
+    );
+    return sumOf((await awaitAll(walks)).flat());
   }
 
   async clear(tenant: string, deadlineEpochMs: number): Promise<number> {
@@ -269,6 +286,13 @@ export class RedisStore implements CacheStore {
   #onEveryShard<T>(tenant: string, work: (shard: Shard) => Promise<T>): Promise<T[]> {
     return awaitAll(shardsOf(tenant, this.#settings.shards).map(work));
   }
+}
+
+function sumOf(parts: Invalidation[]): Invalidation {
+  return {
+    count: parts.reduce((sum, { count }) => sum + count, 0),
+    complete: parts.every(({ complete }) => complete),
+  };
 }
 
 /** The answer to a lease request that gets no lease: a fresh value, or one on which another caller has the lease. */

@@ -6,7 +6,7 @@ import type { Connection } from './connection/connection.ts';
 import { refusesWrites } from './connection/errors.ts';
 import { type Argument, evaluate, sendTogether } from './connection/send.ts';
 import { WriteDeadline } from './deadlines.ts';
-import { encodeEntry, encodeTtl } from './entry.ts';
+import { encodeEntry, encodeTtl, TAG_SEPARATOR } from './entry.ts';
 import { EvictionProbe, type Probe } from './eviction-probe.ts';
 import { byShard, type Shard, type ShardItems, shardOf } from './keyspace.ts';
 import { lease, release, set, touch } from './scripts.ts';
@@ -18,7 +18,7 @@ export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'>;
 interface Write {
   shard: Shard;
   keys: (string | Buffer)[];
-  /** Six arguments for each entry: TTL and grace in milliseconds, name, head, lease fields, body. */
+  /** Seven arguments for each entry: TTL and grace in milliseconds, name, head, lease fields, tags, body. */
   args: Argument[];
   /** The entries' indexes among the items of all shards. */
   indexes: number[];
@@ -87,6 +87,7 @@ export class Writer {
     tenant: string,
     tokens: ReadonlyMap<string, string>,
     leaseSeconds: number,
+    tags: readonly string[],
     endMonotonicMs: number,
   ): Promise<Map<string, GrantReply>> {
     const granted = new Map<string, GrantReply>();
@@ -94,7 +95,7 @@ export class Writer {
     await this.#beforeDeadline(async (deadline) => {
       const replies = await this.#connection.run(
         (client) => {
-          const common = [this.#serverDeadline(deadline), newId(), leaseSeconds];
+          const common = [this.#serverDeadline(deadline), newId(), leaseSeconds, tags.join(TAG_SEPARATOR)];
           return sendTogether(
             client,
             groups.map(({ shard, items }) => () => {
@@ -204,7 +205,7 @@ export class Writer {
             return evaluate(
               client,
               set,
-              [...shard.metaKeys, ...keys, ...shard.entryKeys(names)],
+              [...shard.metaKeys, ...keys, ...names.map((name) => shard.entryKeyOf(name))],
               [serverDeadline, generation, keys.length, sampleCount, Math.random(), ...args, ...names],
             );
           }),
@@ -237,10 +238,10 @@ function ifWritesAreRefused(error: Error): undefined {
 function encodeWrite({ shard, items, indexes }: ShardItems<Item>, compressMinBytes: number): Write {
   const write: Write = { shard, keys: [], args: [], indexes, savedBytes: 0 };
   for (const item of items) {
-    const { head, leaseFields, body, savedBytes } = encodeEntry(item, compressMinBytes);
+    const { head, leaseFields, tags, body, savedBytes } = encodeEntry(item, compressMinBytes);
     const { key, ttlSeconds, graceSeconds = 0 } = item;
     write.keys.push(shard.entryKey(key));
-    write.args.push(ttlSeconds * 1000, graceSeconds * 1000, key, head, leaseFields, body);
+    write.args.push(ttlSeconds * 1000, graceSeconds * 1000, key, head, leaseFields, tags, body);
     write.savedBytes += savedBytes;
   }
   return write;
