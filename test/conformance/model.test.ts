@@ -44,6 +44,9 @@ const PATTERNS = [
   'a:k',
 ];
 
+/** Some of them are also keys. */
+const TAGS = ['k', 'a', 'b', '*', 'é'];
+
 type Step = (model: ModelledStore, tenant: (name: string) => string) => Promise<void>;
 
 const step = (longestPassMs: number): fc.Arbitrary<Step> => {
@@ -52,6 +55,7 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
     { weight: 4, arbitrary: fc.constantFrom(...KEYS) },
     fc.string({ unit: 'grapheme', minLength: 1, maxLength: 5 }),
   );
+  const tags = fc.array(fc.constantFrom(...TAGS), { maxLength: 3 });
   // Few, so that leases, fills and removals meet.
   const leasedKey = fc.constantFrom('k', 'kk', 'k:1', '*', ':e:k');
   const value = fc.json();
@@ -85,13 +89,13 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
     {
       weight: 6,
       arbitrary: fc
-        .tuple(tenant, leasedKey, leaseSeconds)
+        .tuple(tenant, leasedKey, leaseSeconds, tags)
         .map(named('lease', (model, ...args) => model.lease(...args))),
     },
     {
       weight: 5,
       arbitrary: fc
-        .tuple(tenant, leasedKey, value, ttl, grace, age)
+        .tuple(tenant, leasedKey, value, ttl, grace, age, tags)
         .map(named('fill', (model, ...args) => model.fill(...args))),
     },
     {
@@ -130,6 +134,12 @@ const step = (longestPassMs: number): fc.Arbitrary<Step> => {
         .tuple(tenant, pattern)
         .map(named('invalidate', (model, ...args) => model.invalidate(...args))),
     },
+    {
+      weight: 2,
+      arbitrary: fc
+        .tuple(tenant, fc.array(fc.constantFrom(...TAGS), { minLength: 1, maxLength: 2 }))
+        .map(named('invalidateTags', (model, ...args) => model.invalidateTags(...args))),
+    },
     { weight: 1, arbitrary: fc.tuple(tenant).map(named('clear', (model, ...args) => model.clear(...args))) },
     { weight: 1, arbitrary: fc.tuple(tenant).map(named('usage', (model, ...args) => model.usage(...args))) },
     { weight: 1, arbitrary: fc.integer({ min: 1, max: longestPassMs }).map(passing) },
@@ -145,19 +155,22 @@ const leaseStep = (longestPassMs: number): fc.Arbitrary<Step> => {
   const grace = fc.constantFrom(0, 2, 1000, 1000);
   const leaseSeconds = fc.constantFrom(1, 1, 300);
   const age = fc.constantFrom(0, 0, 0, 1);
+  const tags = fc.array(fc.constantFrom('a', 'b'), { maxLength: 2 });
   const pass = fc.integer({ min: 1, max: longestPassMs }).map(passing);
   const lease = fc
-    .tuple(tenant, key, leaseSeconds)
+    .tuple(tenant, key, leaseSeconds, tags)
     .map(named('lease', (model, ...args) => model.lease(...args)));
   const fill = fc
-    .tuple(tenant, key, value, ttl, grace, age)
+    .tuple(tenant, key, value, ttl, grace, age, tags)
     .map(named('fill', (model, ...args) => model.fill(...args)));
   return fc.oneof(
     { weight: 5, arbitrary: pass },
     { weight: 6, arbitrary: lease },
     { weight: 6, arbitrary: fill },
     ...[
-      fc.tuple(tenant, key, value, ttl, grace).map(named('set', (model, ...args) => model.set(...args))),
+      fc
+        .tuple(tenant, key, value, ttl, grace, tags)
+        .map(named('set', (model, ...args) => model.set(...args))),
       fc.tuple(tenant, key, ttl).map(named('touch', (model, ...args) => model.touch(...args))),
       fc.tuple(tenant, key).map(named('get', (model, ...args) => model.get(...args))),
       fc.tuple(tenant, key).map(named('delete', (model, ...args) => model.delete(...args))),
@@ -166,6 +179,9 @@ const leaseStep = (longestPassMs: number): fc.Arbitrary<Step> => {
         .tuple(tenant, fc.constantFrom('*', 'k*', 'kk*'))
         .map(named('invalidate', (model, ...args) => model.invalidate(...args))),
       fc.tuple(tenant).map(named('usage', (model, ...args) => model.usage(...args))),
+      fc
+        .tuple(tenant, fc.subarray(['a', 'b'], { minLength: 1 }))
+        .map(named('invalidateTags', (model, ...args) => model.invalidateTags(...args))),
     ].map((arbitrary) => ({ weight: 1, arbitrary })),
   );
 };

@@ -26,15 +26,22 @@ export class ModelledStore {
     await this.#read(tenant, keys, () => this.#store.getMany(tenant, keys, Number.MAX_SAFE_INTEGER));
   }
 
-  async set(tenant: string, key: string, value: string, ttl: number, grace = 0): Promise<void> {
-    await this.#write(tenant, [{ key, value, ttl, grace }], () =>
-      this.#store.set(tenant, key, value, ttl, { graceSeconds: grace }),
+  async set(
+    tenant: string,
+    key: string,
+    value: string,
+    ttl: number,
+    grace = 0,
+    tags: string[] = [],
+  ): Promise<void> {
+    await this.#write(tenant, [{ key, value, ttl, grace, tags }], () =>
+      this.#store.set(tenant, key, value, ttl, { graceSeconds: grace, tags }),
     );
   }
 
-  async lease(tenant: string, key: string, leaseSeconds: number): Promise<void> {
-    const [reply, span] = await this.#timed(() => this.#store.lease(tenant, key, leaseSeconds));
-    this.#record(tenant, key, reply, span);
+  async lease(tenant: string, key: string, leaseSeconds: number, tags: string[] = []): Promise<void> {
+    const [reply, span] = await this.#timed(() => this.#store.lease(tenant, key, leaseSeconds, tags));
+    this.#record(tenant, key, reply, span, tags);
   }
 
   async leaseMany(tenant: string, keys: string[], leaseSeconds: number): Promise<void> {
@@ -55,12 +62,13 @@ export class ModelledStore {
     ttl: number,
     grace: number,
     age: number,
+    tags: string[] = [],
   ): Promise<void> {
     const lease = this.#token(tenant, key, age);
     const [accepted, span] = await this.#timed(() =>
-      this.#store.set(tenant, key, value, ttl, { lease, graceSeconds: grace }),
+      this.#store.set(tenant, key, value, ttl, { lease, graceSeconds: grace, tags }),
     );
-    this.#model.fill(tenant, { key, value, ttl, grace, lease }, accepted, span);
+    this.#model.fill(tenant, { key, value, ttl, grace, lease, tags }, accepted, span);
   }
 
   /** Sets a batch, in which every second item has the last lease on its key. */
@@ -89,8 +97,8 @@ export class ModelledStore {
     this.#model.release(tenant, key, token);
   }
 
-  #record(tenant: string, key: string, reply: LeaseReply, span: Span): void {
-    this.#model.lease(tenant, key, reply, span);
+  #record(tenant: string, key: string, reply: LeaseReply, span: Span, tags: string[] = []): void {
+    this.#model.lease(tenant, key, reply, span, tags);
     if (!reply.lease) return;
     const name = `${tenant}\n${key}`;
     this.#tokens.set(name, [reply.lease.token, ...(this.#tokens.get(name) ?? [])]);
@@ -124,6 +132,14 @@ export class ModelledStore {
   async invalidate(tenant: string, pattern: string): Promise<void> {
     await this.#remove(tenant, this.#model.matching(tenant, pattern), async () => {
       const { count, complete } = await this.#store.invalidate(tenant, compileGlob(pattern), soon());
+      expect(complete).toBe(true);
+      return count;
+    });
+  }
+
+  async invalidateTags(tenant: string, tags: string[]): Promise<void> {
+    await this.#remove(tenant, this.#model.tagged(tenant, tags), async () => {
+      const { count, complete } = await this.#store.invalidateTags(tenant, tags, soon());
       expect(complete).toBe(true);
       return count;
     });

@@ -83,7 +83,21 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
     const { head, body } = encodeEntry({ value: '1', ttlSeconds: 200 }, 0);
     const looked = ['expired', 'evicted'];
     const keys = [...shard.metaKeys, ...shard.entryKeys(['new', ...looked])];
-    const args = [Date.now() + 1000, 'generation.', 1, 16, 0, 200_000, 0, 'new', head, '', body, ...looked];
+    const args = [
+      Date.now() + 1000,
+      'generation.',
+      1,
+      16,
+      0,
+      200_000,
+      0,
+      'new',
+      head,
+      '',
+      '',
+      body,
+      ...looked,
+    ];
     const [gone, lost, ...further] = (await evaluate(engine, set, keys, args)) as [number, [], ...Buffer[]];
     expect(lost).toEqual([]);
     expect(gone).toBe(1);
@@ -175,6 +189,92 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
       expect(await store.set(tenant, 'k', '1', 100, { lease: token })).toBe(false);
     },
   );
+
+  describe('the names of tags', () => {
+    const tagged = (key: string, ...tags: string[]) => store.set(tenant, key, '1', 100, { tags });
+    /** The names of tags in the name index, as `tag key`; the expiry index must contain the same. */
+    const tagNames = async () => {
+      const names = await engine.zrangebylex(shard.nameIndex, '[\x01', '(\x02');
+      const expiring = await engine.zrangebyscore(shard.expiryIndex, '-inf', '(0');
+      expect(expiring.filter((name) => name.startsWith('\x01')).sort()).toEqual(names);
+      return names.map((name) => name.slice(1).replace('\x01', ' '));
+    };
+    const untag = (tag: string) => store.invalidateTags(tenant, [tag], soon());
+
+    test.each<[string, () => Promise<unknown>]>([
+      ['a set without the tag', () => tagged('k', 'b')],
+      ['a delete', () => store.delete(tenant, 'k')],
+      ['an invalidation of another tag of the entry', () => untag('b')],
+      ['an invalidation by pattern', () => store.invalidate(tenant, compileGlob('k*'), soon())],
+      ['a clear', () => store.clear(tenant, soon())],
+    ])('%s removes the name of a tag', async (_, act) => {
+      await tagged('other', 'a');
+      await tagged('k', 'a', 'b');
+      expect(await tagNames()).toEqual(['a k', 'a other', 'b k']);
+      await act();
+      expect(await tagNames()).not.toContain('a k');
+    });
+
+    test('no meta key exists after the last entry was removed by its tag', async () => {
+      await tagged('k', 'a', 'b');
+      await untag('a');
+      expect(await metaKeysLeft()).toBe(0);
+    });
+
+    test('end with their entries, also after a touch', async () => {
+      await tagged('k', 'a', 'b');
+      for (const ttl of [1000, 10]) {
+        await store.touch(tenant, 'k', ttl);
+        const end = Number(await engine.zscore(shard.expiryIndex, 'k'));
+        for (const tag of ['a', 'b']) {
+          expect(Number(await engine.zscore(shard.expiryIndex, `\x01${tag}\x01k`))).toBe(-end);
+        }
+      }
+    });
+
+    test('of an evicted entry do not remove one that was set again without the tag', async () => {
+      await tagged('k', 'a');
+      await engine.del(shard.entryKey('k') as string);
+      // The set does not find the evicted entry's tags.
+      await tagged('k', 'b');
+      expect(await tagNames()).toEqual(['a k', 'b k']);
+      expect(await untag('a')).toEqual({ count: 0, complete: true });
+      expect(await tagNames()).toEqual(['b k']);
+      expect((await store.get(tenant, 'k'))?.value).toBe('1');
+    });
+
+    test('whose entries expired over a minute ago are removed as fast as they are added', async () => {
+      const tags = ['a', 'b', 'c'];
+      const names = tags.map((tag) => `\x01${tag}\x01gone`);
+      await tagged('gone', ...tags);
+      await engine.del(shard.entryKey('gone') as string);
+      for (const name of names) await engine.zadd(shard.expiryIndex, -(Date.now() - 70_000), name);
+      await store.set(tenant, 'new', '1', 100);
+      expect(await tagNames()).toEqual([]);
+    });
+
+    test('are few after 900 evictions', async () => {
+      for (let i = 0; i < 1000; i++) {
+        await tagged(`k:${i}`, 'a', `b:${i}`);
+        // At most a hundred entries exist at a time.
+        if (i >= 100) await engine.del(shard.entryKey(`k:${i - 100}`) as string);
+      }
+      expect((await tagNames()).length).toBeLessThan(600);
+    });
+
+    test.each(['expiryIndex', 'nameIndex', 'generation'] as const)(
+      'are found when the %s was evicted, and are not counted',
+      async (metaKey) => {
+        await tagged('k:1', 'a', 'b');
+        await tagged('k:2', 'b');
+        await engine.del(shard[metaKey]);
+        expect((await store.usage(tenant)).entries).toBe(2);
+        expect(await untag('b')).toEqual({ count: 2, complete: true });
+        expect(await store.get(tenant, 'k:1')).toBeUndefined();
+        expect(await metaKeysLeft()).toBe(0);
+      },
+    );
+  });
 
   test('a placeholder has the TTL of its lease, and the meta keys live longer', async () => {
     await store.lease(tenant, 'k', 300);

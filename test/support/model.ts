@@ -21,6 +21,7 @@ export interface Write {
   grace?: number;
   /** The token of the lease that allows the write. */
   lease?: string | undefined;
+  tags?: readonly string[] | undefined;
 }
 
 /** An entry and the span of its write, or a placeholder: an entry without a value whose TTL and grace are 0. */
@@ -71,9 +72,16 @@ export class StoreModel {
     return this.keys(tenant).filter((key) => globMatches(pattern, key));
   }
 
+  /** The tenant's keys that have at least one of the tags. */
+  tagged(tenant: string, tags: readonly string[]): string[] {
+    return [...this.#of(tenant).values()].flatMap((entry) =>
+      entry?.tags?.some((tag) => tags.includes(tag)) ? [entry.key] : [],
+    );
+  }
+
   write(tenant: string, writes: readonly Write[], { from, until }: Span): void {
-    for (const { key, value, ttl, grace = 0, lease } of writes) {
-      this.#of(tenant).set(key, { key, value, ttl, grace, token: lease, from, until });
+    for (const { key, value, ttl, grace = 0, lease, tags } of writes) {
+      this.#of(tenant).set(key, { key, value, ttl, grace, tags, token: lease, from, until });
     }
   }
 
@@ -98,7 +106,13 @@ export class StoreModel {
   }
 
   /** Checks the reply to a lease request, and records the lease if it was granted. */
-  lease(tenant: string, key: string, { hit, lease, retryAfterMs }: LeaseReply, span: Span): void {
+  lease(
+    tenant: string,
+    key: string,
+    { hit, lease, retryAfterMs }: LeaseReply,
+    span: Span,
+    tags: readonly string[] = [],
+  ): void {
     const name = JSON.stringify(key);
     if (hit && hit.ttl > 0) {
       assert.equal(hit.value, this.checkHit(tenant, key, hit.ttl, span));
@@ -121,8 +135,8 @@ export class StoreModel {
     }
     assert.ok(!this.#mustLast(entry?.lease, span), `nobody has the lease on ${name}`);
     const granted = { token: lease.token, lease: { ...span, ttl: lease.ttlSeconds } };
-    const base = hit && entry ? entry : { key, value: undefined, ttl: 0, grace: 0, ...span };
-    this.#of(tenant).set(key, { ...base, ...granted });
+    const base = hit && entry ? entry : { key, value: undefined, ttl: 0, grace: 0, tags: [], ...span };
+    this.#of(tenant).set(key, { ...base, ...granted, tags: [...(base.tags ?? []), ...tags] });
   }
 
   release(tenant: string, key: string, token: string): void {
