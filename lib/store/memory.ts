@@ -8,6 +8,8 @@ import {
   type Hit,
   type Invalidation,
   type Item,
+  type KeyFilter,
+  type KeyPage,
   type LeaseManyOptions,
   type LeaseResult,
   type ServerState,
@@ -198,6 +200,35 @@ export class MemoryStore implements CacheStore {
       for (const entry of page) if (this.#remove(entry)) count++;
     }
     return count;
+  }
+
+  async listKeys(tenant: string, { pattern, tag, after, limit }: KeyFilter): Promise<KeyPage> {
+    const partition = this.#partitions.get(tenant);
+    const least = after === undefined ? undefined : Buffer.from(after);
+    let found: { name: Buffer; entry: Entry }[] = [];
+    let isComplete = true;
+    for await (const page of pages(partition)) {
+      for (const entry of page) {
+        const name = Buffer.from(entry.key);
+        if ((least && name.compare(least) <= 0) || !pattern.matches(name)) continue;
+        if (tag !== undefined && !entry.tags.includes(tag)) continue;
+        // Another set may have replaced the entry since the walk began.
+        const current = partition?.entries.get(entry.key);
+        if (current && this.#lru.has(current) && !isPlaceholder(current))
+          found.push({ name, entry: current });
+      }
+      // Bounds the memory: one page more than is returned.
+      found.sort((a, b) => a.name.compare(b.name));
+      isComplete &&= found.length <= limit;
+      found = found.slice(0, limit);
+    }
+    const nowEpochMs = this.#nowEpochMs();
+    const keys = found.map(({ entry: { key, expiryEpochMs, tags } }) => ({
+      key,
+      ttl: Math.max(0, Math.ceil((expiryEpochMs - nowEpochMs) / 1000)),
+      tags: [...tags],
+    }));
+    return { keys, next: isComplete ? undefined : keys.at(-1)?.key };
   }
 
   async usage(tenant: string): Promise<Usage> {

@@ -77,6 +77,32 @@ export interface Usage {
   missing: number;
 }
 
+/** Which keys to list. */
+export interface KeyFilter {
+  pattern: Glob;
+  /** Only entries that have this tag. */
+  tag?: string | undefined;
+  /** Only keys after this one, in the order of their bytes in UTF-8. */
+  after?: string | undefined;
+  /** The maximum number of keys, 1 or more. */
+  limit: number;
+}
+
+/** A key of a live entry, or of a stale one in its grace. */
+export interface ListedKey {
+  key: string;
+  /** Remaining TTL in whole seconds, rounded up; 0 for a stale value. */
+  ttl: number;
+  tags: string[];
+}
+
+/** A page of keys in the order of their bytes. */
+export interface KeyPage {
+  keys: ListedKey[];
+  /** The next page begins after this key, which may not be in the page. Undefined: there are no more keys. */
+  next: string | undefined;
+}
+
 /** The state of one server of the backend, or of this process for the memory store. */
 export interface ServerState {
   usedBytes: number;
@@ -203,6 +229,13 @@ export interface CacheStore {
    * @returns the number of live entries
    */
   clear(tenant: string, deadlineEpochMs: number): Promise<number>;
+
+  /**
+   * Lists keys. A key that exists throughout a walk over all pages is listed exactly once.
+   *
+   * @param deadlineEpochMs after which it returns what it has found so far, which may be nothing
+   */
+  listKeys(tenant: string, filter: KeyFilter, deadlineEpochMs: number): Promise<KeyPage>;
 
   /** Measures what a tenant stores: on a server at a constant cost, in memory by reading each entry. */
   usage(tenant: string): Promise<Usage>;

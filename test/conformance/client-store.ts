@@ -81,6 +81,7 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
       return { entries, bytes: bytes.estimated, sampled: bytes.sampled, missing: bytes.missing };
     },
     invalidateTags: () => Promise.reject(new Error('The wire does not carry tags yet')),
+    listKeys: () => Promise.reject(new Error('The wire does not carry lists of keys yet')),
     servers: () => Promise.reject(new Error('The wire does not carry what servers say of themselves')),
     ping: async () => {
       await client.health();

@@ -501,6 +501,22 @@ return redis.call('ZRANGEBYLEX', KEYS[3], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
 `);
 
 /**
+ * Describes entries. KEYS from the 4th: the entries. Returns for each the remaining TTL in milliseconds, 0 for a stale value and -1 if there is
+ * no value, and the tags with their separators.
+ */
+export const describeEntries = script(`${NOW}${UNPACK}${REPAIR_INDEXES}${HEADER}${TAGS}
+local reply = {}
+for i = 4, #KEYS do
+  local entry = header(KEYS[i])
+  local isValue = isOneOf(entry.flags, '${VALUE_FLAGS}')
+  local left = isValue and math.max(0, entry.expiry - now) or -1
+  reply[#reply + 1] = left
+  reply[#reply + 1] = isValue and tagsOf(KEYS[i], entry.flags) or ''
+end
+return reply
+`);
+
+/**
  * Makes all entries of a shard unreadable, and renames the expiry index so that the memory of the entries can be reclaimed.
  *
  * KEYS[4]: the index's new key. ARGV[1]: its TTL in milliseconds. Returns the number of live entries.

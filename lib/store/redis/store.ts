@@ -10,6 +10,8 @@ import {
   type Hit,
   type Invalidation,
   type Item,
+  type KeyFilter,
+  type KeyPage,
   type LeaseManyOptions,
   type LeaseResult,
   noObserver,
@@ -27,6 +29,7 @@ import { awaitAll, sendTogether } from './connection/send.ts';
 import { decodeEntry, type StoredEntry } from './entry.ts';
 import { invalidateShard, invalidateTag } from './invalidate.ts';
 import { byShard, type Shard, shardsOf } from './keyspace.ts';
+import { listKeysOf } from './list-keys.ts';
 import { remove } from './scripts.ts';
 import { ServerClock } from './server-clock.ts';
 import { readServerStates } from './server-state.ts';
@@ -224,6 +227,10 @@ export class RedisStore implements CacheStore {
       clearShard(this.#removals, shard, id, deadlineEpochMs),
     );
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  listKeys(tenant: string, filter: KeyFilter, deadlineEpochMs: number): Promise<KeyPage> {
+    return listKeysOf(this.#connection, shardsOf(tenant, this.#settings.shards), filter, deadlineEpochMs);
   }
 
   usage(tenant: string): Promise<Usage> {

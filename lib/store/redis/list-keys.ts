@@ -1,0 +1,156 @@
+import type { KeyFilter, KeyPage, ListedKey } from '../store.ts';
+import type { Connection } from './connection/connection.ts';
+import { evaluate, sendTogether } from './connection/send.ts';
+import { PagingDeadline } from './deadlines.ts';
+import { TAG_SEPARATOR } from './entry.ts';
+import { type Shard, tagPrefix } from './keyspace.ts';
+import { describeEntries, readNames } from './scripts.ts';
+
+/** Names that one command reads from a shard, beyond an equal share of the page: shards have different numbers of the next keys. */
+const MARGIN = 16;
+
+/** Largest number of names that one command reads. With the keys of its entries, a script call has at most 3,999 arguments. */
+const MAX_NAMES = 1000;
+
+/** The names that were read from a shard and are not listed yet. */
+interface Cursor {
+  shard: Shard;
+  names: Buffer[];
+  /** Where to continue, in the syntax of ZRANGEBYLEX. Undefined: all names have been read. */
+  start: Buffer | undefined;
+}
+
+/**
+ * Lists a page of a tenant's keys. The name indexes of the shards are in the order of bytes, so the page is merged from them. It reads about
+ * as many names as the page has keys, or those under the pattern's literal prefix if few of them match.
+ */
+export async function listKeysOf(
+  connection: Connection,
+  shards: readonly Shard[],
+  { pattern, tag, after, limit }: KeyFilter,
+  deadlineEpochMs: number,
+): Promise<KeyPage> {
+  const deadline = new PagingDeadline(deadlineEpochMs, connection.profile);
+  const tagged = Buffer.from(tag === undefined ? '' : tagPrefix(tag));
+  const prefix = Buffer.concat([tagged, pattern.prefix]);
+  // UTF-8 has no byte 0xFF, so every name with the prefix sorts before the prefix followed by that byte.
+  const end = Buffer.concat([Buffer.from('('), prefix, Buffer.from([0xff])]);
+  const start = startOf(tagged, prefix, after);
+  const cursors = shards.map((shard): Cursor => ({ shard, names: [], start }));
+  const keys: ListedKey[] = [];
+  let last = after;
+  for (;;) {
+    await fill(
+      connection,
+      cursors,
+      end,
+      Math.min(MAX_NAMES, Math.ceil(limit / shards.length) + MARGIN),
+      deadline,
+    );
+    const batch = takeInOrder(cursors, tagged.length, Math.min(MAX_NAMES, limit));
+    if (batch.length === 0) return { keys, next: undefined };
+    const matching = batch.filter(({ name }) => pattern.matches(name));
+    const described = await describe(connection, matching, tag, deadline);
+    for (const [index, { name }] of matching.entries()) {
+      const found = described[index];
+      if (!found) continue;
+      if (keys.length === limit) return { keys, next: keys.at(-1)?.key };
+      keys.push({ key: name.toString(), ...found });
+    }
+    last = batch.at(-1)?.name.toString();
+    const isOver = cursors.every((cursor) => cursor.names.length === 0 && !cursor.start);
+    if (isOver) return { keys, next: undefined };
+    if (keys.length === limit || deadline.hasPassed) return { keys, next: last };
+  }
+}
+
+/** Where to start: after a key, or at the prefix, but after the sentinel and the tags, which begin with control bytes. */
+function startOf(tagged: Buffer, prefix: Buffer, after: string | undefined): Buffer {
+  const afterKey = after === undefined ? undefined : Buffer.concat([tagged, Buffer.from(after)]);
+  if (afterKey && afterKey.compare(prefix) >= 0) return Buffer.concat([Buffer.from('('), afterKey]);
+  return Buffer.concat([Buffer.from('['), (prefix[0] ?? 0) > 0 ? prefix : Buffer.from(' ')]);
+}
+
+/** Reads more names of the shards of which none is left. */
+async function fill(
+  connection: Connection,
+  cursors: Cursor[],
+  end: Buffer,
+  count: number,
+  deadline: PagingDeadline,
+): Promise<void> {
+  const empty = cursors.filter(({ names, start }) => names.length === 0 && start);
+  if (empty.length === 0) return;
+  const replies = (await connection.run(
+    (client) =>
+      sendTogether(
+        client,
+        empty.map(
+          ({ shard, start }) =>
+            () =>
+              evaluate(client, readNames, shard.metaKeys, [start as Buffer, end, count]),
+        ),
+      ),
+    { deadlineMonotonicMs: deadline.commandDeadlineMonotonicMs() },
+  )) as Buffer[][];
+  for (const [index, cursor] of empty.entries()) {
+    cursor.names = replies[index] ?? [];
+    const last = cursor.names.at(-1);
+    cursor.start =
+      last && cursor.names.length === count ? Buffer.concat([Buffer.from('('), last]) : undefined;
+  }
+}
+
+interface Named {
+  shard: Shard;
+  name: Buffer;
+}
+
+/** Takes the next names of all shards in order, until a shard has none left but may have more. @param skip bytes before the key */
+function takeInOrder(cursors: Cursor[], skip: number, count: number): Named[] {
+  const taken: Named[] = [];
+  while (taken.length < count) {
+    let next: Cursor | undefined;
+    for (const cursor of cursors) {
+      const [name] = cursor.names;
+      if (!name && cursor.start) return taken;
+      if (name && (!next || name.compare(next.names[0] as Buffer) < 0)) next = cursor;
+    }
+    if (!next) return taken;
+    taken.push({ shard: next.shard, name: (next.names.shift() as Buffer).subarray(skip) });
+  }
+  return taken;
+}
+
+/** @returns for each name its TTL and tags; undefined if there is no entry, or if it does not have the tag */
+async function describe(
+  connection: Connection,
+  named: Named[],
+  tag: string | undefined,
+  deadline: PagingDeadline,
+): Promise<(Omit<ListedKey, 'key'> | undefined)[]> {
+  const groups = Map.groupBy(named.keys(), (index) => (named[index] as Named).shard);
+  const replies = (await connection.run(
+    (client) =>
+      sendTogether(
+        client,
+        [...groups].map(([shard, indexes]) => () => {
+          const entries = indexes.map((index) => shard.entryKey((named[index] as Named).name));
+          return evaluate(client, describeEntries, [...shard.metaKeys, ...entries], []);
+        }),
+      ),
+    { deadlineMonotonicMs: deadline.commandDeadlineMonotonicMs() },
+  )) as (Buffer | number)[][];
+  const described: (Omit<ListedKey, 'key'> | undefined)[] = new Array(named.length);
+  for (const [group, indexes] of [...groups.values()].entries()) {
+    for (const [at, index] of indexes.entries()) {
+      const leftMs = Number(replies[group]?.[2 * at]);
+      const tags = String(replies[group]?.[2 * at + 1])
+        .split(TAG_SEPARATOR)
+        .filter(Boolean);
+      if (leftMs < 0 || (tag !== undefined && !tags.includes(tag))) continue;
+      described[index] = { ttl: Math.ceil(leftMs / 1000), tags };
+    }
+  }
+  return described;
+}
