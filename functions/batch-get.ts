@@ -1,6 +1,6 @@
 import { requireFitting } from '../lib/http/batch-size.ts';
 import { jsonBody } from '../lib/http/body.ts';
-import { readBody } from '../lib/http/input.ts';
+import { distinct, readBody } from '../lib/http/input.ts';
 import { entryData, leaseCounts, leaseData } from '../lib/http/response.ts';
 import { batchGetSchema, MAX_BATCH_REST_BYTES, maxBatchBytesOf } from '../lib/http/schemas.ts';
 import { config, endpoint, startService } from '../lib/service.ts';
@@ -13,10 +13,13 @@ const maxBatchBytes = maxBatchBytesOf(config);
 export const handler = endpoint(
   'batch-get',
   { body: jsonBody({ maxRestBytes: MAX_BATCH_REST_BYTES }), input: readBody(batchGetSchema) },
-  async ({ tenant }, { keys, lease }) => {
+  async ({ tenant }, { keys, lease, tags }) => {
     const check = (hits: (Hit | undefined)[]) => requireFitting(hits, maxBatchBytes, keys.length);
     if (lease != null) {
-      const results = await store.leaseMany(tenant, keys, lease, maxBatchBytes, { check });
+      const results = await store.leaseMany(tenant, keys, lease, maxBatchBytes, {
+        tags: distinct(tags),
+        check,
+      });
       const items = results.map((result, index) => leaseData(keys[index] as string, result));
       const { logFields, counters } = leaseCounts(results);
       const { hits, misses } = counters;

@@ -1,5 +1,5 @@
 import { jsonBody } from '../lib/http/body.ts';
-import { readBody } from '../lib/http/input.ts';
+import { distinct, readBody } from '../lib/http/input.ts';
 import { leaseCounts, leaseData } from '../lib/http/response.ts';
 import { DEFAULT_LEASE_SECONDS, leaseSchema } from '../lib/http/schemas.ts';
 import { endpoint, startService } from '../lib/service.ts';
@@ -10,8 +10,8 @@ const { store } = await startService();
 export const handler = endpoint(
   'lease',
   { body: jsonBody(), input: readBody(leaseSchema) },
-  async ({ tenant }, { key, lease }) => {
-    const result = await store.lease(tenant, key, lease ?? DEFAULT_LEASE_SECONDS);
+  async ({ tenant }, { key, lease, tags }) => {
+    const result = await store.lease(tenant, key, lease ?? DEFAULT_LEASE_SECONDS, distinct(tags));
     const { logFields, counters } = leaseCounts([result]);
     return {
       status: 200,

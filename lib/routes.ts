@@ -51,6 +51,13 @@ export const routes = [
     tenant: true,
   },
   { name: 'batch-delete', method: 'POST', paths: [`${API}/batch/delete`], kind: 'write', tenant: true },
+  {
+    name: 'keys',
+    method: 'GET',
+    paths: [`${API}/tenant/{tenant_id}/keys`],
+    kind: 'read',
+    tenant: true,
+  },
   { name: 'usage', method: 'GET', paths: [`${API}/tenant/{tenant_id}`], kind: 'read', tenant: true },
   {
     name: 'clear-tenant',

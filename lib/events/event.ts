@@ -5,6 +5,7 @@ import { isoNow } from '../time.ts';
 export type Change =
   | { type: 'set' | 'deleted'; key: string }
   | { type: 'invalidated'; pattern: string; count: number }
+  | { type: 'invalidated'; tags: string[]; count: number }
   | { type: 'cleared'; count: number };
 
 /** Publishes changes. */

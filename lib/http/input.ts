@@ -3,9 +3,19 @@ import type { Config } from '../config/config.ts';
 import { PayloadTooLargeError, ValidationError } from '../errors.ts';
 import { isJson } from '../json/validate.ts';
 import type { RequestContext } from '../request-context.ts';
-import type { Item } from '../store/store.ts';
+import { compileGlob } from '../store/glob.ts';
+import type { Item, KeyFilter } from '../store/store.ts';
 import { requireFitting } from './batch-size.ts';
-import { batchSetSchema, invalidateSchema, maxBatchBytesOf, setSchema, validate } from './schemas.ts';
+import { decodeCursor } from './cursor.ts';
+import { readQuery } from './request.ts';
+import {
+  batchSetSchema,
+  invalidateSchema,
+  listKeysSchema,
+  maxBatchBytesOf,
+  setSchema,
+  validate,
+} from './schemas.ts';
 import { requireOwnTenant } from './tenant.ts';
 
 type Limits = Pick<Config, 'defaultTtlSeconds' | 'maxTtlSeconds' | 'maxValueBytes'>;
@@ -42,7 +52,7 @@ export function readBatchSet(limits: Limits): (request: RequestContext) => ReadI
 
 /** The item that the skeleton of a set describes. Its value is the index of the raw text. */
 function itemOf(
-  { key, value, ttl, grace, lease }: InferOutput<ReturnType<typeof setSchema>>,
+  { key, value, ttl, grace, lease, tags }: InferOutput<ReturnType<typeof setSchema>>,
   rawValues: readonly string[],
   sizes: readonly number[],
   { defaultTtlSeconds }: Limits,
@@ -54,6 +64,7 @@ function itemOf(
     ttlSeconds: ttl ?? defaultTtlSeconds,
     graceSeconds: grace ?? 0,
     lease: lease ?? undefined,
+    tags: distinct(tags),
   };
 }
 
@@ -66,11 +77,26 @@ export function readBody<const S extends GenericSchema>(schema: S) {
   return ({ body }: RequestContext): InferOutput<S> => validate(schema, body, 'body');
 }
 
-/** The pattern of an invalidation; `*` if the body has none. @throws ValidationError, TenantMismatchError */
-export function readInvalidation(request: RequestContext): string {
-  const { pattern, tenant_id } = validate(invalidateSchema, request.body, 'body');
+/** Tags without repetitions. */
+export function distinct(tags: readonly string[] | null | undefined): string[] {
+  return [...new Set(tags)];
+}
+
+/** The tags of an invalidation, or its pattern; `*` if the body has neither. @throws ValidationError, TenantMismatchError */
+export function readInvalidation(request: RequestContext): { tags: string[] } | { pattern: string } {
+  const { pattern, tags, tenant_id } = validate(invalidateSchema, request.body, 'body');
   if (tenant_id != null) requireOwnTenant(request, tenant_id);
-  return pattern ?? '*';
+  return tags ? { tags: distinct(tags) } : { pattern: pattern ?? '*' };
+}
+
+/** The page of keys that a request asks for. @throws ValidationError, TenantMismatchError */
+export function readKeyFilter(request: RequestContext): KeyFilter {
+  readTenantInPath(request);
+  const query = readQuery(request, ['pattern', 'tag', 'limit', 'cursor']);
+  const { pattern = '*', tag, limit, cursor } = validate(listKeysSchema, query, 'query');
+  const after =
+    cursor === undefined ? undefined : decodeCursor(cursor, { tenant: request.tenant, pattern, tag });
+  return { pattern: compileGlob(pattern), tag, limit, after };
 }
 
 /** Checks the tenant in the path. @throws TenantMismatchError */

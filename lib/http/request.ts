@@ -83,6 +83,16 @@ export function readKey({ event }: RequestContext): string {
   return validate(keySchema, event.pathParameters?.key ?? queryParameter(event, 'key'), 'key');
 }
 
+/** The decoded query parameters with these names. @throws ValidationError if one is given twice or misspelled, or is not UTF-8 */
+export function readQuery({ event }: RequestContext, names: readonly string[]): Record<string, string> {
+  rejectMisspelledParameters(event, names);
+  const found = names.flatMap((name) => {
+    const value = queryParameter(event, name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  return Object.fromEntries(found);
+}
+
 function rejectMisspelledParameters(
   { rawQueryString }: APIGatewayProxyEventV2,
   known: readonly string[],

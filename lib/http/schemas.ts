@@ -29,12 +29,23 @@ export const maxBatchBytesOf = ({ maxValueBytes }: { maxValueBytes: number }) =>
 /** Limit of the body of a batch without the values, in bytes: a hundred keys of the maximum length with every byte escaped. */
 export const MAX_BATCH_REST_BYTES = 640 * 1024;
 
+/** Limit of the tags of an entry, and of an invalidation. */
+export const MAX_TAGS = 16;
+
+/** Limit of a tag, in bytes of UTF-8. */
+export const MAX_TAG_BYTES = 256;
+
 const wellFormed = v.check((text: string) => text.isWellFormed(), 'must be well-formed Unicode');
 
 /** Not valibot's `maxBytes`, which encodes the text to count its bytes: for a hundred keys that is a tenth of a request's time. */
 const shortEnough = v.check(
   (text: string) => Buffer.byteLength(text) <= MAX_KEY_BYTES,
   `must be at most ${MAX_KEY_BYTES} bytes of UTF-8`,
+);
+
+const shortTag = v.check(
+  (text: string) => Buffer.byteLength(text) <= MAX_TAG_BYTES,
+  `must be at most ${MAX_TAG_BYTES} bytes of UTF-8`,
 );
 
 const noControlCharacters = v.check(
@@ -55,6 +66,14 @@ export const keySchema = v.pipe(
   v.minLength(1, 'must not be empty'),
   wellFormed,
   shortEnough,
+  noControlCharacters,
+);
+
+export const tagSchema = v.pipe(
+  v.string('must be a string'),
+  v.minLength(1, 'must not be empty'),
+  wellFormed,
+  shortTag,
   noControlCharacters,
 );
 
@@ -118,6 +137,12 @@ interface TtlLimits {
   maxTtlSeconds: number;
 }
 
+/** What a value was made from. */
+const tagsSchema = v.pipe(
+  v.array(tagSchema, 'must be an array'),
+  v.maxLength(MAX_TAGS, `must contain at most ${MAX_TAGS}`),
+);
+
 /** The skeleton of a set's body: the value is the index of its raw text. A TTL that is absent or null is the default. */
 export function setSchema({ defaultTtlSeconds, maxTtlSeconds }: TtlLimits) {
   const item = objectOf({
@@ -126,6 +151,7 @@ export function setSchema({ defaultTtlSeconds, maxTtlSeconds }: TtlLimits) {
     ttl: v.nullish(wholeSeconds(1, maxTtlSeconds)),
     grace: v.nullish(wholeSeconds(0, maxTtlSeconds)),
     lease: v.nullish(leaseTokenSchema),
+    tags: v.nullish(tagsSchema),
   });
   const isWithinMaxTtl = ({ ttl, grace }: Pick<v.InferOutput<typeof item>, 'ttl' | 'grace'>) =>
     (ttl ?? defaultTtlSeconds) + (grace ?? 0) <= maxTtlSeconds;
@@ -134,7 +160,11 @@ export function setSchema({ defaultTtlSeconds, maxTtlSeconds }: TtlLimits) {
 }
 
 /** The body of a lease request. */
-export const leaseSchema = objectOf({ key: keySchema, lease: v.nullish(leaseTimeSchema) });
+export const leaseSchema = objectOf({
+  key: keySchema,
+  lease: v.nullish(leaseTimeSchema),
+  tags: v.nullish(tagsSchema),
+});
 
 /** The body of a release. */
 export const releaseSchema = objectOf({ key: keySchema, lease: leaseTokenSchema });
@@ -160,7 +190,11 @@ function batchOf<const S extends v.GenericSchema>(item: S) {
 export const batchKeysSchema = objectOf({ keys: batchOf(keySchema) });
 
 /** The body of a batch of gets. With `lease` they are lease requests. */
-export const batchGetSchema = objectOf({ keys: batchOf(keySchema), lease: v.nullish(leaseTimeSchema) });
+export const batchGetSchema = objectOf({
+  keys: batchOf(keySchema),
+  lease: v.nullish(leaseTimeSchema),
+  tags: v.nullish(tagsSchema),
+});
 
 /** The body of a batch of sets. Each item is like the body of a set. */
 export function batchSetSchema(limits: TtlLimits) {
@@ -169,6 +203,8 @@ export function batchSetSchema(limits: TtlLimits) {
 
 const invalidation = {
   pattern: v.nullish(patternSchema),
+  // Not null: a caller whose list of tags is missing must not clear the tenant.
+  tags: v.optional(v.pipe(tagsSchema, v.minLength(1, 'must not be empty'))),
   tenant_id: v.nullish(v.string('must be a string')),
 };
 
@@ -176,24 +212,55 @@ const invalidation = {
 const patternRequired = v.forward(
   v.check(
     (body: { pattern?: unknown }) =>
-      Object.hasOwn(body, 'pattern') || Object.keys(body).every((name) => Object.hasOwn(invalidation, name)),
+      Object.hasOwn(body, 'pattern') ||
+      Object.hasOwn(body, 'tags') ||
+      Object.keys(body).every((name) => Object.hasOwn(invalidation, name)),
     'is required if the body has unknown members',
   ),
   ['pattern'],
 );
 
-/** The body of an invalidation. Beside a `pattern` unknown members are dropped. Without one they are rejected. */
+/** The body of an invalidation. Beside a `pattern` or `tags`, unknown members are dropped. Without one they are rejected. */
 export const invalidateSchema = v.pipe(
   jsonObject,
   noMisspelling(Object.keys(invalidation)),
   patternRequired,
   v.object(invalidation),
+  v.forward(
+    v.partialCheck(
+      [['pattern'], ['tags']],
+      ({ pattern, tags }) => pattern == null || tags === undefined,
+      'must not be given together with a pattern',
+    ),
+    ['tags'],
+  ),
 );
+
+/** Limit of a page of keys. */
+export const MAX_LISTED_KEYS = 1000;
+
+/** The query of a list of keys. Parameters are text. */
+export const listKeysSchema = v.object({
+  pattern: v.optional(patternSchema),
+  tag: v.optional(tagSchema),
+  limit: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,9}$/, `must be a whole number from 1 to ${MAX_LISTED_KEYS}`),
+      v.transform(Number),
+      v.minValue(1, `must be a whole number from 1 to ${MAX_LISTED_KEYS}`),
+      v.maxValue(MAX_LISTED_KEYS, `must be a whole number from 1 to ${MAX_LISTED_KEYS}`),
+    ),
+    String(MAX_LISTED_KEYS / 10),
+  ),
+  cursor: v.optional(v.string()),
+});
 
 /** The checks that are code, so that the OpenAPI document can describe them. */
 export const checks = {
   wellFormed,
   shortEnough,
+  shortTag,
   noControlCharacters,
   jsonObject,
   list,

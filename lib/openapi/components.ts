@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
-import { MAX_KEY_BYTES, tenantSchema } from '../http/schemas.ts';
-import { convert, convertKey, type Schema, schemaRef } from './json-schema.ts';
+import { MAX_KEY_BYTES, MAX_TAG_BYTES, tenantSchema } from '../http/schemas.ts';
+import { convert, convertShared, type Schema, schemaRef } from './json-schema.ts';
 
 /** What several parts of the document refer to: schemas, headers, and how callers authenticate. */
 
@@ -20,6 +20,7 @@ export const SAMPLE_TENANT = 'tenant_123';
 
 /** The schemas that several endpoints use. Those of one endpoint are in its file. */
 export function sharedSchemas(): Record<string, Schema> {
+  const shared = convertShared();
   const identifier: Schema = { type: 'string', pattern: '^[!-~]{1,128}$' };
   return {
     TenantId: {
@@ -28,8 +29,12 @@ export function sharedSchemas(): Record<string, Schema> {
         '1 to 128 letters, digits, dots, underscores or hyphens. The first is a letter or a digit.',
     },
     Key: {
-      ...convertKey(),
+      ...shared.Key,
       description: `At most ${MAX_KEY_BYTES} bytes of well-formed UTF-8 without control characters.`,
+    },
+    Tag: {
+      ...shared.Tag,
+      description: `At most ${MAX_TAG_BYTES} bytes of well-formed UTF-8 without control characters.`,
     },
     Value: { description: 'Any JSON, also null. It is returned as it was sent, digit for digit.' },
     Ttl: { type: 'integer', minimum: 1, description: 'Time to live in whole seconds.' },

@@ -26,6 +26,8 @@ export interface EndpointDocumentation {
   schemas?: Record<string, Schema>;
   /** The name of its body's schema. Undefined: it takes no body. */
   requestBody?: string;
+  /** Its optional query parameters, by their names. */
+  queryParameters?: Record<string, { schema: Schema; description: string }>;
   successes: readonly [Success, ...Success[]];
   /** Failures beside those of every endpoint of its kind, see `failuresOf`. */
   failures?: readonly FailureName[];
@@ -72,6 +74,7 @@ interface GivenEntry {
   value: unknown;
   ttl?: number;
   grace?: number;
+  tags?: readonly string[];
 }
 
 interface ExampleResponse {

@@ -1,7 +1,7 @@
 import { type ConversionConfig, type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import type { GenericSchema } from 'valibot';
 import { MISSPELLING_RULE } from '../http/misspelling.ts';
-import { checks, keySchema, MAX_KEY_BYTES } from '../http/schemas.ts';
+import { checks, keySchema, MAX_KEY_BYTES, MAX_TAG_BYTES, tagSchema } from '../http/schemas.ts';
 
 /** A schema of JSON Schema 2020-12, the dialect of OpenAPI 3.1. */
 export interface Schema {
@@ -46,6 +46,7 @@ const byCheck = new Map<unknown, Schema>([
   [checks.wellFormed, {}],
   // JSON Schema counts characters. Each of them has one byte or more.
   [checks.shortEnough, { maxLength: MAX_KEY_BYTES }],
+  [checks.shortTag, { maxLength: MAX_TAG_BYTES }],
   [checks.noControlCharacters, { pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' }],
   // Not `anyOf`: generators of clients make a type of its own for each of its branches.
   [
@@ -67,7 +68,7 @@ const inexpressible: Partial<Record<string, Schema>> = {
 
 const conversion = {
   target: 'draft-2020-12',
-  definitions: { Key: keySchema },
+  definitions: { Key: keySchema, Tag: tagSchema },
   overrideRef: ({ referenceId }) => schemaRef(referenceId).$ref as string,
   // The converter reports a pipe of several schemas as an error. Here the later ones narrow the earlier ones.
   errorMode: 'ignore',
@@ -85,7 +86,7 @@ const conversion = {
 } satisfies ConversionConfig;
 
 /**
- * The JSON Schema of the inputs that a request schema accepts. Keys become references to the component `Key`.
+ * The JSON Schema of the inputs that a request schema accepts. Keys and tags become references to the components `Key` and `Tag`.
  *
  * @throws Error when the schema contains a check that neither the converter nor `byCheck` can express
  */
@@ -94,9 +95,11 @@ export function convert(schema: GenericSchema): Schema {
   return converted;
 }
 
-/** The schema of the component `Key`. */
-export function convertKey(): Schema {
-  return toJsonSchema(keySchema, conversion).$defs?.Key as Schema;
+/** The schemas of the components to which keys and tags are references. */
+export function convertShared(): Record<'Key' | 'Tag', Schema> {
+  const definitionOf = (schema: GenericSchema, name: string) =>
+    toJsonSchema(schema, conversion).$defs?.[name] as Schema;
+  return { Key: definitionOf(keySchema, 'Key'), Tag: definitionOf(tagSchema, 'Tag') };
 }
 
 /** `{type: [T, null], …}` instead of a choice between the two, which tools show less readably. */

@@ -33,13 +33,17 @@ export function operation({ route, path, documentation: given }: PathDocumentati
   const byQuery = isByQuery(route, path);
   const examples = given.examples.filter((example) => (example.byQuery ?? false) === byQuery);
   const documentation = { ...given, examples };
-  const { operationIds, tag, summary, description, requestBody } = documentation;
+  const { operationIds, tag, summary, description, queryParameters = {}, requestBody } = documentation;
   return {
     operationId: operationIds[route.paths.indexOf(path)] ?? operationIds[0],
     tags: [tag],
     summary: byQuery ? `${summary} by the query` : summary,
     description: byQuery ? `${description} Accepts any key, also one that a path cannot carry.` : description,
-    parameters: [...parameters(route, path, examples), ...headerRefs(route, limits)],
+    parameters: [
+      ...parameters(route, path, examples),
+      ...Object.entries(queryParameters).map(([name, parameter]) => ({ name, in: 'query', ...parameter })),
+      ...headerRefs(route, limits),
+    ],
     ...(requestBody && {
       requestBody: {
         required: true,

@@ -8,6 +8,7 @@ import { deleteEntry } from './delete.ts';
 import { get } from './get.ts';
 import { health } from './health.ts';
 import { invalidate } from './invalidate.ts';
+import { keys } from './keys.ts';
 import { lease } from './lease.ts';
 import { leaseRelease } from './lease-release.ts';
 import { openapi } from './openapi.ts';
@@ -28,6 +29,7 @@ export function endpointDocumentation(limits: Limits): Record<EndpointName, Endp
     'batch-get': batchGet(limits),
     'batch-set': batchSet(limits),
     'batch-delete': batchDelete(),
+    keys: keys(limits),
     usage: usage(),
     'clear-tenant': clearTenant(),
     health: health(limits),

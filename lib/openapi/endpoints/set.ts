@@ -76,5 +76,8 @@ export function itemMembers({ defaultTtlSeconds, maxTtlSeconds }: Limits): Recor
       description: `Whole seconds after the TTL in which lease requests still get the value, as stale. Together with the TTL at most ${maxTtlSeconds}.`,
     },
     lease: { description: 'The token of a lease on the key.' },
+    tags: {
+      description: `What the value was made from: at most ${MAX_TAGS} tags. An invalidation of any of them removes the entry.`,
+    },
   };
 }
