@@ -1,5 +1,5 @@
 import { LeaseLostError, PayloadTooLargeError } from '../../errors.ts';
-import { leaseTokenSchema, MAX_REST_BYTES, setSchema } from '../../http/schemas.ts';
+import { leaseTokenSchema, MAX_REST_BYTES, MAX_TAGS, setSchema } from '../../http/schemas.ts';
 import type { Limits } from '../components.ts';
 import {
   created,
