@@ -6,9 +6,6 @@ import type { Signal } from './runtime.ts';
 import type { Sender } from './sender.ts';
 import type { CallOptions, LeaseLookup } from './types.ts';
 
-/** The time of a lease that the options do not state, in seconds: the service's default. Batches have to state it. */
-const DEFAULT_LEASE_SECONDS = 30;
-
 /** For how long a service without leases is not asked for them again, so that an upgrade is noticed. */
 const MISSING_MS = 5 * 60_000;
 
@@ -41,7 +38,7 @@ export interface LeaseLookupOptions {
   /** Of each request. */
   call: CallOptions & { timeoutMs: number };
   /** Seconds. */
-  lease: number | undefined;
+  lease: number;
   tags: readonly string[] | undefined;
 }
 
@@ -124,7 +121,7 @@ export class LeaseLookups {
   }
 
   async #requestBatch(keys: string[], options: LeaseLookupOptions): Promise<FillLookup[]> {
-    const { call, lease = DEFAULT_LEASE_SECONDS, tags } = options;
+    const { call, lease, tags } = options;
     if (this.#support.isMissing()) return (await this.#sender.send(requests.getBatch(keys), call)).map(plain);
     const lookups: FillLookup[] = await this.#sender.send(requests.leaseBatch(keys, { lease, tags }), call);
     // A service without leases ignores `lease`. One that cannot store leases sends the same response.

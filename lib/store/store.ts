@@ -111,7 +111,8 @@ export interface CacheStore {
   /**
    * Writes or replaces an entry.
    *
-   * A set with a lease may be sent again after any failure: once it has been applied, it succeeds and changes nothing.
+   * A set with a lease may be sent again after any failure: once a set with this lease has been applied, all others succeed and change
+   * nothing, whatever their values.
    *
    * @param value JSON text
    * @param ttlSeconds whole seconds, 1 or more
@@ -123,8 +124,8 @@ export interface CacheStore {
   touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean>;
 
   /**
-   * Reads a key, and grants a lease on it if it has no fresh value and nobody else has one. `leaseSeconds` later at the latest, and at the
-   * end of a stale value's grace, the lease ends.
+   * Reads a key, and grants a lease on it if it has no fresh value and nobody else has one. The lease ends after `leaseSeconds`, or with the
+   * stale value's grace if that is earlier.
    *
    * Leases are not granted by a backend that refuses writes.
    *
@@ -158,14 +159,14 @@ export interface CacheStore {
    * Requests leases on several keys at the same time. Returns the result of `lease` for each key, in order.
    *
    * @param maxBytes as in `getMany`. If the result is shorter than `keys`, no lease has been granted.
-   * @param check is called with the hits before leases are granted. If it throws, none is, and the call rejects with its error.
+   * @param beforeGrant is called with the hits before leases are granted. If it throws, none is, and the call rejects with its error.
    */
   leaseMany(
     tenant: string,
     keys: readonly string[],
     leaseSeconds: number,
     maxBytes: number,
-    check?: (hits: (Hit | undefined)[]) => void,
+    beforeGrant?: (hits: (Hit | undefined)[]) => void,
   ): Promise<LeaseResult[]>;
 
   /** Removes several entries at the same time. @returns the number of live ones */

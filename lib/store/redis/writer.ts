@@ -39,7 +39,7 @@ export interface GrantReply {
  * Late writes are rejected. Each set, touch and lease carries a deadline, which the script checks against the server's clock. A set that
  * timed out or was retried therefore cannot apply after a later invalidation, nor a touch after a later set.
  *
- * Sets with a lease need no deadline: whatever they must not apply after ends the lease.
+ * Sets with a lease need no deadline: every operation that they must not undo ends the lease.
  */
 export class Writer {
   readonly #settings: StoreSettings;
@@ -179,7 +179,7 @@ export class Writer {
 
   /** The deadline of an attempt that is sent now, in epoch milliseconds by the server's clock. */
   #serverDeadline(deadline: WriteDeadline): number {
-    return this.#clock.toServer(deadline.startAttempt());
+    return this.#clock.earliestAt(deadline.startAttempt());
   }
 
   /**
