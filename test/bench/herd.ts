@@ -18,15 +18,10 @@ export interface HerdCost {
   requests: number;
 }
 
-/** Starts the processes, connected and warm. */
+/** Starts the processes, connected and warm, one after the other: all at once would keep the service from its work. */
 export async function startHerd(url: string, size: number): Promise<Herd> {
   const tenant = `herd-${process.pid}`;
-  const children = Array.from({ length: size }, () =>
-    fork(join(import.meta.dirname, 'herd-caller.ts'), [url, tenant], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: [],
-    }),
-  );
+  const children: ChildProcess[] = [];
   const stop = async () => {
     const exits = children.map((child) => once(child, 'exit'));
     for (const child of children) child.kill('SIGKILL');
@@ -34,7 +29,14 @@ export async function startHerd(url: string, size: number): Promise<Herd> {
   };
   let runs = 0;
   try {
-    await Promise.all(children.map(messageOf));
+    while (children.length < size) {
+      const child = fork(join(import.meta.dirname, 'herd-caller.ts'), [url, tenant], {
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        execArgv: [],
+      });
+      children.push(child);
+      await messageOf(child);
+    }
   } catch (error) {
     await stop();
     throw error;

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { eventFor } from '../../bundles/events.ts';
 import { bundles } from '../../bundles/lambda.ts';
 import { startServer } from '../../support/engines/server.ts';
+import { PATIENT } from '../../support/patience.ts';
 import { bundle } from '../bundle.ts';
 import { type HerdCost, startHerd } from '../herd.ts';
 import { startHttpServer } from '../http-server.ts';
@@ -86,7 +87,7 @@ async function measureHerd({ size, rounds, say }: BenchOptions): Promise<Compari
   const processes = size === 'tiny' ? 4 : 50;
   say(`herd of ${processes} processes`);
   const server = await startServer();
-  const environment = { DRAGONFLY_URL: server.url, LOG_LEVEL: 'ERROR' };
+  const environment = { ...PATIENT, DRAGONFLY_URL: server.url, LOG_LEVEL: 'ERROR' };
   const service = await startHttpServer(async () => [process.execPath, SERVICE], environment);
   try {
     const herd = await startHerd(service.url, processes);
