@@ -12,7 +12,6 @@ const SLOW = [
   'test/http/gateway-backend.test.ts',
   'test/bench/smoke.long.test.ts',
   'test/faults/connection.test.ts',
-  'test/races/callers.test.ts',
   'test/observability/otel/spans.test.ts',
 ];
 
