@@ -116,7 +116,10 @@ export class GetOrSet {
     } = rest;
     return {
       ...{ ttl, grace, tags, waitUntil, produce, produceTimeoutMs },
-      lookup: { lease: lease ?? leaseSecondsFor(produceTimeoutMs), tags, call: { ...call, timeoutMs } },
+      lookup: {
+        ...{ lease: lease ?? leaseSecondsFor(produceTimeoutMs), tags, call: { ...call, timeoutMs } },
+        release: (lookups) => this.#release(lookups, { ...call, timeoutMs }),
+      },
     };
   }
 
@@ -229,7 +232,7 @@ export class GetOrSet {
     try {
       produced = await produceWithin(job, keys, abandoned);
     } catch (error) {
-      await this.#release(lookups, job);
+      await this.#release(lookups, job.lookup.call);
       const stale = lookups.filter(isFound);
       if (abandoned.aborted || stale.length < lookups.length) throw error;
       this.#report(error, 'produce', keys);
@@ -257,7 +260,7 @@ export class GetOrSet {
     const unset = new Set([...unserializable, ...notSet]);
     await this.#release(
       lookups.filter(({ key }) => unset.has(key)),
-      job,
+      job.lookup.call,
     );
     return values;
   }
@@ -294,10 +297,9 @@ export class GetOrSet {
   }
 
   /** Releases leases, so that other callers need not wait until they end. Failures are ignored: they end by themselves. */
-  async #release(lookups: readonly FillLookup[], job: Job): Promise<void> {
+  async #release(lookups: readonly FillLookup[], call: Job['lookup']['call']): Promise<void> {
     const leases = lookups.flatMap(({ key, lease }) => (lease ? [requests.release(key, lease.token)] : []));
     if (leases.length === 0) return;
-    const { call } = job.lookup;
     const { transport } = this.#settings;
     const released = this.#sender.run(call, call.timeoutMs, (within) =>
       sendBatches(

@@ -89,9 +89,16 @@ export interface StoreObserver {
   compressed(savedBytes: number): void;
   /** A connection to the backend replaced one that was lost. */
   reconnected(): void;
+  /** No lease was granted because the backend refuses writes. @param reason the backend's */
+  leaseRefused(reason: string): void;
 }
 
-export const noObserver: StoreObserver = { backendCalled() {}, compressed() {}, reconnected() {} };
+export const noObserver: StoreObserver = {
+  backendCalled() {},
+  compressed() {},
+  reconnected() {},
+  leaseRefused() {},
+};
 
 /**
  * A cache for any number of tenants, which cannot access each other's entries.

@@ -100,7 +100,10 @@ export class Writer {
             groups.map(({ shard, items }) => () => {
               const keys = [...shard.metaKeys, ...shard.entryKeys(items.map(([key]) => key))];
               const args = items.flatMap(([key, token]) => [token, key]);
-              return evaluate(client, lease, keys, [...common, ...args]).catch(ifWritesAreRefused);
+              return evaluate(client, lease, keys, [...common, ...args]).catch((error: Error) => {
+                if (!refusesWrites(error)) throw error;
+                this.#observer.leaseRefused(error.message);
+              });
             }),
           );
         },
@@ -227,11 +230,6 @@ export class Writer {
     }
     return { rejected, serverEpochMs };
   }
-}
-
-/** Handles the failure of one shard's command. @throws the error, unless the server refuses writes */
-function ifWritesAreRefused(error: Error): undefined {
-  if (!refusesWrites(error)) throw error;
 }
 
 function encodeWrite({ shard, items, indexes }: ShardItems<Item>, compressMinBytes: number): Write {
