@@ -86,12 +86,11 @@ describe.each(backends)('operations that run at the same time, $name', ({ open }
   test('fills and sets of the same key at the same time leave the value of the set', async () => {
     for (let round = 0; round < 50; round++) {
       const { lease } = await store.lease(tenant, 'k', 300);
-      const [, filled] = await Promise.all([
+      await Promise.all([
         store.set(tenant, 'k', '"set"', 100),
         store.set(tenant, 'k', '"filled"', 100, { lease: lease?.token }),
       ]);
       expect(await store.get(tenant, 'k')).toMatchObject({ value: '"set"' });
-      expect([true, false]).toContain(filled);
       await store.delete(tenant, 'k');
     }
   });
