@@ -53,8 +53,8 @@ const DEADLINE_AHEAD_MS = 10_000;
 /** The largest index from which the other is rebuilt. It blocks the server for 1 µs per name. */
 const MAX_REBUILT_NAMES = 20_000;
 
-/** Names that one command adds to an index that is rebuilt: Lua passes a few thousand arguments at most. */
-const REBUILD_PAGE = 1000;
+/** Names that one command adds to an index or removes from it: Lua passes a few thousand arguments at most. */
+const NAMES_PER_COMMAND = 1000;
 
 const NOW = `
 local time = redis.call('TIME')
@@ -94,9 +94,9 @@ if generation then
     local ttl = redis.call('PTTL', KEYS[3])
     local all = redis.call('ZRANGEBYLEX', KEYS[3], '[\\1', '+')
     redis.call('UNLINK', KEYS[2])
-    for first = 1, #all, ${REBUILD_PAGE} do
+    for first = 1, #all, ${NAMES_PER_COMMAND} do
       local page = {}
-      for i = first, math.min(first + ${REBUILD_PAGE} - 1, #all) do
+      for i = first, math.min(first + ${NAMES_PER_COMMAND} - 1, #all) do
         page[#page + 1] = string.byte(all[i]) == 1 and -(now + ttl) or now + ttl
         page[#page + 1] = all[i]
       end
@@ -146,11 +146,18 @@ if not generation then
 end
 `;
 
-/** Functions that remove a name, and up to `count` names whose entries and placeholders have expired. The sentinel's score is among theirs. */
+/** Functions that remove a name, several names, and up to `count` names whose entries and placeholders have expired. The sentinel's score is among theirs. */
 const REAP = `
 local function unindex(name)
   redis.call('ZREM', KEYS[3], name)
   redis.call('ZREM', KEYS[2], name)
+end
+local function unindexAll(names)
+  for first = 1, #names, ${NAMES_PER_COMMAND} do
+    local last = math.min(first + ${NAMES_PER_COMMAND} - 1, #names)
+    redis.call('ZREM', KEYS[3], unpack(names, first, last))
+    redis.call('ZREM', KEYS[2], unpack(names, first, last))
+  end
 end
 local function reap(count)
   local expiredFor = now - ${REAP_GRACE_MS}
@@ -447,7 +454,7 @@ for i = 4, #KEYS do
   end
 end
 redis.call('UNLINK', unpack(KEYS, 4))
-for _, name in ipairs(tagNames) do unindex(name) end
+unindexAll(tagNames)
 `;
 
 /**
@@ -476,18 +483,20 @@ end
  */
 export const removeTagged = script(`${NOW}${UNPACK}${REPAIR_INDEXES}${HEADER}${TAGS}${REAP}
 local live = 0
+local names = {}
 for i = 4, #KEYS do
   local name = ARGV[i - 2]
   local flags = header(KEYS[i]).flags
   local tags = tagsOf(KEYS[i], flags)
+  names[#names + 1] = tagName(ARGV[1], name)
   if hasTag(tags, ARGV[1]) then
     if not isOneOf(flags, '${PLACEHOLDER_FLAGS}') then live = live + 1 end
     redis.call('UNLINK', KEYS[i])
-    eachTag(tags, function(tag) unindex(tagName(tag, name)) end)
-    unindex(name)
+    names[#names + 1] = name
+    eachTag(tags, function(tag) names[#names + 1] = tagName(tag, name) end)
   end
-  unindex(tagName(ARGV[1], name))
 end
+unindexAll(names)
 ${DELETE_IF_EMPTY}
 return live
 `);
