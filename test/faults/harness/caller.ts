@@ -3,6 +3,7 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import type { Operation } from '../../../lib/routes.ts';
 import { type ApiRequest, eventFor } from '../../bundles/events.ts';
 import type { LambdaFunction } from '../../bundles/lambda.ts';
+import { tagOf } from './history.ts';
 
 /** What is asked of the service. */
 export type Call = { tenant: string } & (
@@ -20,6 +21,7 @@ export type Call = { tenant: string } & (
       token: string;
     }
   | { operation: 'invalidate'; pattern: string }
+  | { operation: 'untag'; tag: string }
   | { operation: 'clear' }
 );
 
@@ -86,19 +88,21 @@ function httpRequestOf(call: Call): { method: string; target: string; body?: str
       return { method: 'POST', target: `${API}/touch`, body: bodyOfTouch(call) };
     case 'invalidate':
       return { method: 'POST', target: `${API}/invalidate`, body: JSON.stringify({ pattern: call.pattern }) };
+    case 'untag':
+      return { method: 'POST', target: `${API}/invalidate`, body: JSON.stringify({ tags: [call.tag] }) };
     case 'clear':
       return { method: 'DELETE', target: `${API}/tenant/${call.tenant}` };
   }
 }
 
 const bodyOfSet = ({ key, value, ttlSeconds }: { key: string; value: string; ttlSeconds: number }) =>
-  `{"key":${JSON.stringify(key)},"value":${value},"ttl":${ttlSeconds}}`;
+  `{"key":${JSON.stringify(key)},"value":${value},"ttl":${ttlSeconds},"tags":["${tagOf(key)}"]}`;
 
 const bodyOfFill = (call: Call & { operation: 'fill' }) =>
   bodyOfSet(call).replace(/}$/, `,"grace":${call.graceSeconds},"lease":"${call.token}"}`);
 
 const bodyOfLease = ({ key, leaseSeconds }: { key: string; leaseSeconds: number }) =>
-  JSON.stringify({ key, lease: leaseSeconds });
+  JSON.stringify({ key, lease: leaseSeconds, tags: [tagOf(key)] });
 
 const bodyOfTouch = ({ key, ttlSeconds }: { key: string; ttlSeconds: number }) =>
   JSON.stringify({ key, ttl: ttlSeconds });
@@ -152,6 +156,8 @@ export function eventOf(call: Call): [Operation, APIGatewayProxyEventV2] {
       return event('touch', { body: bodyOfTouch(call) });
     case 'invalidate':
       return event('invalidate', { body: { pattern: call.pattern } });
+    case 'untag':
+      return event('invalidate', { body: { tags: [call.tag] } });
     case 'clear':
       return event('clear-tenant', { parameters: { tenant_id: call.tenant } });
   }

@@ -112,6 +112,10 @@ describe('what a read may return', () => {
       [set(1, [0, 1], { ...failed, leasedAt: 0, ttlSeconds: 1 }), read(1, [9000, 9001])],
     ],
     [
+      'what has another tag than an invalidation',
+      [set(1, [0, 1]), removal([2, 3], { pattern: undefined, tag: 'tag 2' }), read(1, [4, 5])],
+    ],
+    [
       'a stale value, for a lease request',
       [set(1, [0, 1], { ttlSeconds: 1 }), { ...read(1, [9000, 9001]), stale: true }],
     ],
@@ -150,6 +154,11 @@ describe('what a read may not return', () => {
       'what was filled with a lease from before another set',
       'older',
       [set(2, [2, 3]), set(1, [4, 5], { leasedAt: 1 }), read(1, [6, 7])],
+    ],
+    [
+      'what was invalidated by its tag before',
+      'stale',
+      [set(1, [0, 1]), removal([2, 3], { pattern: undefined, tag: 'tag 1' }), read(1, [4, 5])],
     ],
     ['what was replaced before', 'older', [set(1, [0, 1]), set(2, [2, 3]), read(1, [4, 5])]],
     [

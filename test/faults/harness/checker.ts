@@ -1,5 +1,12 @@
 import { globMatches } from '../../support/glob.ts';
-import type { HistoryEvent, ReadEvent, RemovalEvent, SetEvent, TouchEvent } from './history.ts';
+import {
+  type HistoryEvent,
+  type ReadEvent,
+  type RemovalEvent,
+  type SetEvent,
+  type TouchEvent,
+  tagOf,
+} from './history.ts';
 import { readStamp } from './value.ts';
 
 /**
@@ -154,12 +161,16 @@ function byKey(history: readonly HistoryEvent[]): Map<string, HistoryEvent[]> {
     else keys.set(event.key, [event]);
   }
   const covered = new Map<string, HistoryEvent[][]>();
-  const coveredBy = ({ tenant, key, pattern }: RemovalEvent): HistoryEvent[][] => {
-    const name = JSON.stringify([tenant, key, pattern]);
+  const coveredBy = ({ tenant, key, pattern, tag }: RemovalEvent): HistoryEvent[][] => {
+    const name = JSON.stringify([tenant, key, pattern, tag]);
     const known = covered.get(name);
     if (known) return known;
     const covers = (each: string) =>
-      key === undefined ? pattern === undefined || globMatches(pattern, each) : key === each;
+      tag !== undefined
+        ? tagOf(each) === tag
+        : key === undefined
+          ? pattern === undefined || globMatches(pattern, each)
+          : key === each;
     const found = [...keysOf(tenant)].flatMap(([each, events]) => (covers(each) ? [events] : []));
     covered.set(name, found);
     return found;

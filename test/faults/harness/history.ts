@@ -33,9 +33,11 @@ export interface TouchEvent extends Span {
 export interface RemovalEvent extends Span {
   kind: 'removal';
   tenant: string;
-  /** The key of a delete, or the pattern of an invalidation; neither: a clear. */
+  /** The key of a delete, or the pattern or the tag of an invalidation; none of them: a clear. */
   key?: string;
   pattern?: string;
+  /** The tag of an invalidation. Every entry of a key has the tag {@link tagOf} the key. */
+  tag?: string;
   /** Only one that was answered with success promises anything. */
   done: boolean;
 }
@@ -49,6 +51,11 @@ export interface ReadEvent extends Span {
   value: string | undefined;
   /** A lease request may return a value whose TTL has passed. */
   stale?: boolean;
+}
+
+/** The tag of all entries of a key, so that a removal by tag covers keys whatever was set last. */
+export function tagOf(key: string): string {
+  return `tag ${key.slice(-1)}`;
 }
 
 export type HistoryEvent = SetEvent | TouchEvent | RemovalEvent | ReadEvent;

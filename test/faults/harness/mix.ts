@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { pseudoRandom } from '../../support/random.ts';
 import type { Answer, Call } from './caller.ts';
-import type { HistoryEvent } from './history.ts';
+import { type HistoryEvent, tagOf } from './history.ts';
 import { stampedValue } from './value.ts';
 
 export interface MixOptions {
@@ -24,6 +24,7 @@ const WEIGHTS: Record<Call['operation'], number> = {
   fill: 12,
   delete: 3,
   invalidate: 4,
+  untag: 2,
   clear: 1,
 };
 const GROUPS = 5;
@@ -94,6 +95,8 @@ export class Mix {
           tenant,
           pattern: this.#of([`g${index % GROUPS}:*`, `*:${index}`, `g?:${index % 10}*`, key]),
         };
+      case 'untag':
+        return { operation, tenant, tag: tagOf(key) };
       case 'clear':
         return { operation, tenant };
       default:
@@ -164,6 +167,8 @@ export class Mix {
         return [{ kind: 'removal', ...span, key: call.key, done: false }];
       case 'invalidate':
         return [{ kind: 'removal', ...span, pattern: call.pattern, done: false }];
+      case 'untag':
+        return [{ kind: 'removal', ...span, tag: call.tag, done: false }];
       case 'clear':
         return [{ kind: 'removal', ...span, done: false }];
     }
