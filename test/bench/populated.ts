@@ -82,7 +82,7 @@ export async function populate(tenant: Tenant, total: number): Promise<Populated
 }
 
 /** Other tenants' keys. They only have to be there, so they are written in the quickest way. */
-async function fillUp({ raw }: Backend, total: number): Promise<void> {
+export async function fillUp({ raw }: Backend, total: number): Promise<void> {
   const missing = total - (await raw.dbsize());
   const size = 500;
   await inBatches(Math.ceil(Math.max(0, missing) / size), async (batch) => {

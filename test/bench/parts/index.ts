@@ -9,6 +9,7 @@ import { local } from './local.ts';
 import { memory } from './memory.ts';
 import { sets } from './sets.ts';
 import { start } from './start.ts';
+import { tags } from './tags.ts';
 import { telemetry } from './telemetry.ts';
 
 /** Every part there is, in the order in which they run. */
@@ -19,6 +20,7 @@ export const parts: readonly Part[] = [
   start,
   telemetry,
   invalidation,
+  tags,
   clear,
   growth,
   memory,
