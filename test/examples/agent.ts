@@ -1,5 +1,6 @@
 /**
- * Caches an agent's answers by question. It uses `get` and `set` instead of `getOrSet`, because incomplete answers are not cached.
+ * Caches an agent's answers by question. Of all processes that are asked the same question, one calls the agent. Incomplete answers are
+ * returned and not cached. If the agent fails, an older complete answer is returned, if there is one.
  *
  * The key contains the agent and the version of its prompt. A new prompt therefore starts without cached answers, and a pattern
  * removes all answers of an old prompt. The answers must depend only on the question: anything else that they depend on, such
@@ -26,8 +27,11 @@ export interface Agent {
 
 const TTL_SECONDS = 3600;
 
-/** Timeout of a get and of a set, after which the agent continues without the cache. */
-const CACHE_TIMEOUT_MS = 1000;
+/** An old answer is better than none for a day. Removed answers are not returned. */
+const GRACE_SECONDS = 24 * 3600;
+
+/** The agent takes less. After this time, another process calls it. */
+const LEASE_SECONDS = 60;
 
 /**
  * Returns the cached answer to a question, or calls the agent and caches its answer. If the cache fails, the agent is called.
@@ -40,15 +44,28 @@ export async function ask(
   question: string,
   signal?: AbortSignal,
 ): Promise<Answer> {
-  const key = keyOf(agent, question);
-  const options = { signal, timeoutMs: CACHE_TIMEOUT_MS };
-  const lookup = await cache.get<Answer>(key, options).catch(report);
-  signal?.throwIfAborted();
-  if (lookup?.found) return lookup.value;
-  const answer = await agent.answer(question, signal);
-  // The set is awaited: a serverless function may be frozen when it returns, before the request has ended.
-  if (answer.complete) await cache.set(key, answer, { ...options, ttl: TTL_SECONDS }).catch(report);
-  return answer;
+  const produce = async (unwanted: AbortSignal): Promise<Answer> => {
+    const answer = await agent.answer(question, unwanted);
+    if (!answer.complete) throw new IncompleteAnswer(answer);
+    return answer;
+  };
+  const options = { grace: GRACE_SECONDS, lease: LEASE_SECONDS, signal };
+  try {
+    return await cache.getOrSet(keyOf(agent, question), TTL_SECONDS, produce, options);
+  } catch (error) {
+    if (error instanceof IncompleteAnswer) return error.answer;
+    throw error;
+  }
+}
+
+/** Thrown by a producer, so that its answer is not cached. */
+class IncompleteAnswer extends Error {
+  readonly answer: Answer;
+
+  constructor(answer: Answer) {
+    super('The answer is incomplete');
+    this.answer = answer;
+  }
 }
 
 /**
@@ -68,9 +85,4 @@ function keyOf({ name, model, promptVersion }: Agent, question: string): string 
     .update(JSON.stringify([model, normalised]))
     .digest('hex');
   return `agent:${name}:v${promptVersion}:${hash}`;
-}
-
-/** Logs a failure of the cache, which must not fail the call. */
-function report(error: unknown): undefined {
-  console.warn('The cache is not used:', error);
 }

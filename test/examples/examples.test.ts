@@ -1,5 +1,5 @@
-import { CacheClient, ConnectionError } from 'cache-service';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { CacheClient, ConnectionError, type GetOrSetOptions, type Signal } from 'cache-service';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { PatientClient } from '../client/service.ts';
 import { startProxy } from '../faults/proxy.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
@@ -42,11 +42,37 @@ function model() {
   return async () => ({ choices: [{ message: { content: 'Hello.' } }], number: ++calls });
 }
 
+/** A client whose `getOrSet` caches for a second, the shortest TTL. */
+class ShortLivedClient extends PatientClient {
+  readonly #keys = new Set<string>();
+
+  override getOrSet<T>(
+    key: string,
+    _ttl: number,
+    produce: (signal: Signal) => T | Promise<T>,
+    options?: GetOrSetOptions,
+  ): Promise<T> {
+    this.#keys.add(key);
+    return super.getOrSet(key, 1, produce, options);
+  }
+
+  async expire(): Promise<void> {
+    const found = async () => (await this.getMany([...this.#keys])).filter((lookup) => lookup.found);
+    await expect.poll(found).toEqual([]);
+  }
+}
+
 describeOnEveryBackend('the examples', {}, (connect) => {
   let cache: CacheClient;
+  /** A client that shares nothing with `cache` but the tenant, as in another process. */
+  let other: CacheClient;
+  let shortLived: ShortLivedClient;
   beforeEach(() => {
     const { port, tenant } = connect();
-    cache = new PatientClient({ url: `http://127.0.0.1:${port}`, tenant });
+    const options = { url: `http://127.0.0.1:${port}`, tenant };
+    cache = new PatientClient(options);
+    other = new PatientClient(options);
+    shortLived = new ShortLivedClient(options);
   });
 
   test('an agent is called once for a question, even if the white space differs', async () => {
@@ -73,6 +99,48 @@ describeOnEveryBackend('the examples', {}, (connect) => {
     const support = agent({ answer: async () => ({ text: `${++calls}`, complete: false }) });
     expect(await ask(cache, support, 'q')).toEqual({ text: '1', complete: false });
     expect(await ask(cache, support, 'q')).toEqual({ text: '2', complete: false });
+    expect(await cache.usage()).toMatchObject({ entries: 0 });
+  });
+
+  test('the last answer is returned after its TTL if the agent, the search or the model fails, unless it was removed', async () => {
+    const down = async () => {
+      throw new Error('is down');
+    };
+    const failing = agent({ answer: down });
+    const answer = await ask(shortLived, agent(), 'q');
+    const passages = await find(shortLived, async () => [{ document: 'd', text: 't' }], 'c', 'q');
+    const response = await complete(shortLived, model(), hello);
+    await shortLived.expire();
+    expect(await ask(shortLived, failing, 'q')).toEqual(answer);
+    const incomplete = agent({ answer: async () => ({ text: 'half', complete: false }) });
+    expect(await ask(shortLived, incomplete, 'q')).toEqual(answer);
+    expect(await find(shortLived, down, 'c', 'q')).toEqual(passages);
+    expect(await complete(shortLived, down, hello)).toEqual(response);
+    await forgetAnswers(shortLived, 'support', 3);
+    await documentChanged(shortLived, 'c', 'd');
+    await expect(ask(shortLived, failing, 'q')).rejects.toThrow('is down');
+    await expect(find(shortLived, down, 'c', 'q')).rejects.toThrow('is down');
+  });
+
+  test('an agent and a model are called once, if two processes need the same answer at the same time', async () => {
+    const begun = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<{ text: string; complete: boolean }>();
+    const support = agent({
+      answer: () => {
+        begun.resolve();
+        return answer.promise;
+      },
+    });
+    const idle = agent();
+    const asked = ask(cache, support, 'q');
+    await begun.promise;
+    const waiting = ask(other, idle, 'q');
+    answer.resolve({ text: 'once', complete: true });
+    expect(await Promise.all([asked, waiting])).toEqual(Array(2).fill({ text: 'once', complete: true }));
+    expect(idle.questions).toEqual([]);
+    const counting = model();
+    const responses = await Promise.all([cache, other].map((each) => complete(each, counting, hello)));
+    expect(responses.map(({ number }) => number)).toEqual([1, 1]);
   });
 
   test('an embedding model is called only for missing chunks, once for each, and vectors keep all digits', async () => {
@@ -88,6 +156,42 @@ describeOnEveryBackend('the examples', {}, (connect) => {
       ['one', 'three'],
       ['eleven', 'two'],
     ]);
+  });
+
+  test('chunks that two processes embed at the same time are embedded once, and both get all vectors', async () => {
+    const embedding = embedder();
+    const begun = Promise.withResolvers<void>();
+    const release = Promise.withResolvers<void>();
+    const slow = async (texts: string[]) => {
+      begun.resolve();
+      await release.promise;
+      return embedding.embed(texts);
+    };
+    const first = embedChunks(cache, { name: 'e-1', embed: slow }, 'acme-docs', 'doc-17', ['one', 'three']);
+    await begun.promise;
+    const second = embedChunks(other, embedding, 'acme-docs', 'doc-17', ['three', 'eleven', 'one']);
+    await expect.poll(() => embedding.batches).toEqual([['eleven']]);
+    release.resolve();
+    expect(await first).toEqual(['one', 'three'].map(vectorOf));
+    expect(await second).toEqual(['three', 'eleven', 'one'].map(vectorOf));
+    expect(embedding.batches).toEqual([['eleven'], ['one', 'three']]);
+  });
+
+  test('a search that began before a document changed is not cached after the change', async () => {
+    const begun = Promise.withResolvers<void>();
+    const found = Promise.withResolvers<{ document: string; text: string }[]>();
+    const outdated = [{ document: 'doc-17', text: 'old' }];
+    const search = () => {
+      begun.resolve();
+      return found.promise;
+    };
+    const before = find(other, search, 'acme-docs', 'query');
+    await begun.promise;
+    await documentChanged(cache, 'acme-docs', 'doc-17');
+    found.resolve(outdated);
+    expect(await before).toEqual(outdated);
+    const current = [{ document: 'doc-17', text: 'new' }];
+    expect(await find(cache, async () => current, 'acme-docs', 'query')).toEqual(current);
   });
 
   test('a changed document causes a new search and is embedded again, and other documents are not', async () => {
@@ -152,11 +256,11 @@ describeOnEveryBackend('the examples', {}, (connect) => {
 });
 
 describe('the examples without a reachable cache', () => {
-  const warnings = vi.spyOn(console, 'warn').mockReturnValue();
-  afterEach(() => warnings.mockClear());
-
   test('call the models for every request if the cache is down, and fail if a removal fails', async () => {
-    const cache = new CacheClient({ url: `http://127.0.0.1:${await freePort()}`, tenant: 't', retries: 0 });
+    const errors: unknown[] = [];
+    const onError = (error: unknown) => errors.push(error);
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const cache = new CacheClient({ url, tenant: 't', retries: 0, onError });
     const support = agent();
     const embedding = embedder();
     const counting = model();
@@ -166,9 +270,9 @@ describe('the examples without a reachable cache', () => {
       expect(await find(cache, async () => [], 'c', 'q')).toEqual([]);
       expect(await complete(cache, counting, hello)).toMatchObject({ number });
     }
-    // Two rounds of a failed get and a failed set, for the two functions that do not use getOrSet.
-    expect(warnings).toHaveBeenCalledTimes(8);
-    expect(warnings).toHaveBeenCalledWith('The cache is not used:', expect.any(ConnectionError));
+    // While the cache is unavailable, most calls do not ask it.
+    expect(errors).not.toEqual([]);
+    for (const error of errors) expect(error).toBeInstanceOf(ConnectionError);
     await expect(forgetAnswers(cache, 'support', 3)).rejects.toThrow(ConnectionError);
     await expect(documentChanged(cache, 'c', 'd')).rejects.toThrow(ConnectionError);
   });

@@ -1,5 +1,5 @@
 /**
- * Retrieval: caches the results of queries, and the embeddings of a document's chunks in one batch.
+ * Retrieval: caches the results of queries, and the embeddings of a document's chunks in batches.
  *
  * The key of an embedding contains the document, so that one pattern removes all embeddings of a document, and a hash of the
  * chunk's text, so that a changed text never gets an old embedding. A search result may contain any document: a change of one
@@ -25,10 +25,13 @@ export type Search = (query: string, signal: AbortSignal) => Promise<Passage[]>;
 /** Long: the embedding of a text by a model does not change. */
 const EMBEDDING_TTL_SECONDS = 30 * 24 * 3600;
 
-/** Short: a search that started before a document changed may be cached after the change, and is stale until it expires. */
-const RESULT_TTL_SECONDS = 300;
+/** As long as results may miss changes that were not reported to `documentChanged`. */
+const RESULT_TTL_SECONDS = 24 * 3600;
 
-/** Returns the cached result of a search, or searches and caches the result. */
+/** If the search fails, the last result is returned for another day, unless a document has changed. */
+const RESULT_GRACE_SECONDS = 24 * 3600;
+
+/** Returns the cached result of a search, or searches and caches the result, unless a document has changed since the search started. */
 export function find(
   cache: CacheClient,
   search: Search,
@@ -37,15 +40,17 @@ export function find(
   signal?: AbortSignal,
 ): Promise<Passage[]> {
   const key = `rag-results:${part(collection)}:${hash(query)}`;
-  return cache.getOrSet(key, RESULT_TTL_SECONDS, (unwanted) => search(query, unwanted), { signal });
+  const options = { grace: RESULT_GRACE_SECONDS, signal };
+  return cache.getOrSet(key, RESULT_TTL_SECONDS, (unwanted) => search(query, unwanted), options);
 }
 
 /**
- * Returns the embeddings of a document's chunks, in order. The model is called once, for the chunks that are not cached.
+ * Returns the embeddings of a document's chunks, in order. The model is called for the chunks that are neither cached nor being embedded by
+ * another process.
  *
  * @throws what the model throws, or the reason of the signal; never an error of the cache
  */
-export async function embedChunks(
+export function embedChunks(
   cache: CacheClient,
   model: EmbeddingModel,
   collection: string,
@@ -54,29 +59,18 @@ export async function embedChunks(
   signal?: AbortSignal,
 ): Promise<number[][]> {
   const prefix = `${ofDocument(collection, document)}${part(model.name)}:`;
-  // A map by key, so that a repeated text is embedded once.
-  const wanted = new Map(chunks.map((text) => [prefix + hash(text), text]));
-  const options = { signal, timeoutMs: 3000 };
-  const lookups = (await cache.getMany<number[]>([...wanted.keys()], options).catch(report)) ?? [];
-  signal?.throwIfAborted();
-  const vectors = new Map(lookups.flatMap((lookup) => (lookup.found ? [[lookup.key, lookup.value]] : [])));
-  const missing = [...wanted].filter(([key]) => !vectors.has(key));
-  if (missing.length > 0) {
-    const texts = missing.map(([, text]) => text);
-    const made = await model.embed(texts, signal);
-    const entries = missing.map(([key], index) => {
-      const value = made[index];
-      if (!value) throw new Error(`${model.name} gave ${made.length} vectors for ${texts.length} texts`);
-      vectors.set(key, value);
-      return { key, value, ttl: EMBEDDING_TTL_SECONDS };
-    });
-    await cache.setMany(entries, options).catch(report);
-  }
-  return chunks.map((text) => vectors.get(prefix + hash(text)) as number[]);
+  const keys = chunks.map((text) => prefix + hash(text));
+  const texts = new Map(chunks.map((text, index) => [keys[index], text]));
+  const embedMissing = (missing: string[], unwanted: AbortSignal) =>
+    model.embed(
+      missing.map((key) => texts.get(key) ?? ''),
+      unwanted,
+    );
+  return cache.getOrSetMany(keys, EMBEDDING_TTL_SECONDS, embedMissing, { timeoutMs: 3000, signal });
 }
 
 /**
- * Call it when a document was changed or removed.
+ * Call it after a document was changed or removed, when searches find it as it is now.
  *
  * @throws CacheError if entries of the document may still be cached; retry
  */
@@ -101,9 +95,4 @@ function part(name: string): string {
 
 function hash(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-/** Logs a failure of the cache, which must not fail the call. */
-function report(error: unknown): undefined {
-  console.warn('The cache is not used:', error);
 }

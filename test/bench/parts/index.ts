@@ -4,6 +4,7 @@ import { clear } from './clear.ts';
 import { growth } from './growth.ts';
 import { invalidation } from './invalidation.ts';
 import { invocation } from './invocation.ts';
+import { leases } from './leases.ts';
 import { local } from './local.ts';
 import { memory } from './memory.ts';
 import { sets } from './sets.ts';
@@ -14,6 +15,7 @@ import { telemetry } from './telemetry.ts';
 export const parts: readonly Part[] = [
   invocation,
   batch,
+  leases,
   start,
   telemetry,
   invalidation,
