@@ -87,14 +87,16 @@ export function fittingOf(error: unknown, length: number): number {
   return fitting >= 1 && fitting < length ? fitting : 0;
 }
 
-/** Replaces the batch's indexes in fields such as `keys.3` or `items.3.ttl` by the caller's. */
-function renumber(error: ValidationError, toCallerIndex: ToCallerIndex): ValidationError {
+/** Replaces the batch's indexes in fields such as `keys.3` or `items.3.ttl` by the caller's. @param lists names of what was split */
+export function renumber(
+  error: ValidationError,
+  toCallerIndex: ToCallerIndex,
+  lists: readonly string[] = ['keys', 'items'],
+): ValidationError {
   const issues = error.issues.map(({ field, ...rest }): Issue => {
-    const renumbered = field.replace(
-      /^((?:keys|items)\.)(\d+)/,
-      (_, list, at) => `${list}${toCallerIndex(Number(at))}`,
-    );
-    return { ...rest, field: renumbered };
+    const [list = '', index = '', ...members] = field.split('.');
+    if (!lists.includes(list) || !/^\d+$/.test(index)) return { ...rest, field };
+    return { ...rest, field: [list, toCallerIndex(Number(index)), ...members].join('.') };
   });
   const { cause } = error;
   // The message contains the first issue.

@@ -1,6 +1,6 @@
 import { onAbort } from './abort.ts';
 import { batchesOf, escapedBytes, fittingOf, sendBatches } from './batches.ts';
-import { check } from './checks.ts';
+import { check, checkTags } from './checks.ts';
 import { Deadline } from './deadline.ts';
 import { LeaseLostError } from './errors.ts';
 import { entryText, parsedValue, valueText } from './json.ts';
@@ -31,7 +31,7 @@ export class SharedState {
 interface Job {
   ttl: number;
   grace: number | undefined;
-  tags: readonly string[] | undefined;
+  tagsOf: (value: unknown, key: string) => readonly string[] | undefined;
   waitUntil: GetOrSetOptions['waitUntil'];
   produceTimeoutMs: number;
   produce: ProduceMany;
@@ -75,7 +75,12 @@ export class GetOrSet {
     );
   }
 
-  async one(key: string, ttl: number, produce: ProduceMany, options: GetOrSetOptions): Promise<unknown> {
+  async one(
+    key: string,
+    ttl: number,
+    produce: ProduceMany,
+    options: GetOrSetOptions<never>,
+  ): Promise<unknown> {
     const { flights } = this.shared;
     const { signal } = options;
     const job = this.#jobOf(ttl, produce, options);
@@ -93,7 +98,7 @@ export class GetOrSet {
     keys: readonly string[],
     ttl: number,
     produce: ProduceMany,
-    options: GetOrSetOptions,
+    options: GetOrSetOptions<never>,
   ): Promise<Map<string, unknown>> {
     const { signal } = options;
     if (signal?.aborted) throw signal.reason;
@@ -106,11 +111,13 @@ export class GetOrSet {
     this.shared.flights.forget(this.#tenant, keys);
   }
 
-  #jobOf(ttl: number, produce: ProduceMany, options: GetOrSetOptions): Job {
-    const { signal: _, produceTimeoutMs, grace, lease, tags, waitUntil, ...call } = options;
+  #jobOf(ttl: number, produce: ProduceMany, options: GetOrSetOptions<never>): Job {
+    const { signal: _, produceTimeoutMs, grace, lease, tags, tagsOf, waitUntil, ...call } = options;
     const { timeoutMs = this.#settings.fillTimeoutMs } = call;
     return {
-      ...{ ttl, grace, tags, waitUntil, produce },
+      ...{ ttl, grace, waitUntil, produce },
+      // Receives what `produce` returns: the client's methods have both with the same type.
+      tagsOf: (tagsOf as Job['tagsOf'] | undefined) ?? (() => tags),
       produceTimeoutMs: produceTimeoutMs ?? this.#settings.produceTimeoutMs,
       lookup: { lease, tags, call: { ...call, timeoutMs } },
     };
@@ -224,25 +231,27 @@ export class GetOrSet {
       return stale.map(({ value }) => value);
     }
     const entries: requests.EntryText[] = [];
-    const unserializable: string[] = [];
+    const notCacheable: string[] = [];
     const values = lookups.map(({ key, lease, isPlain }, index) => {
-      const value = produced[index];
+      const original = produced[index];
+      let value = original;
       try {
-        const text = valueText(value, stringify);
-        const parsed = parsedValue(text, transport.parse);
-        const { ttl, grace, tags } = job;
+        const text = valueText(original, stringify);
+        value = parsedValue(text, transport.parse);
+        const tags = job.tagsOf(original, key);
+        if (tags !== undefined) checkTags('tags', tags);
+        const { ttl, grace } = job;
         const entry = entryText(key, text, { ttl, grace, lease: lease?.token, tags });
         if (lease || isPlain) entries.push({ key, text: entry, lease: lease?.token });
-        return parsed;
       } catch (error) {
         this.#report(error, 'set', [key]);
-        unserializable.push(key);
-        return value;
+        notCacheable.push(key);
       }
+      return value;
     });
     const { failed: notSet, lost } = await this.#set(entries, job);
     this.#reportLate(lookups, lost, performance.now() - startedMonotonicMs);
-    const unset = new Set([...unserializable, ...notSet]);
+    const unset = new Set([...notCacheable, ...notSet]);
     await this.#release(
       lookups.filter(({ key }) => unset.has(key)),
       job,
