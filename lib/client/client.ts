@@ -1,4 +1,4 @@
-import { batchesOf, escapedBytes } from './batches.ts';
+import { batchesOf } from './batches.ts';
 import {
   check,
   checkEntries,
@@ -208,10 +208,10 @@ export class CacheClient {
     const indexes = new Map<string, number>();
     for (const [index, { key, value, ...entryOptions }] of entries.entries()) {
       const text = valueText(value, this.#settings.stringify, `entries[${index}].value`);
-      texts.set(key, { key, text: entryText(key, text, entryOptions), lease: entryOptions.lease });
+      texts.set(key, requests.entryOf(key, text, entryOptions));
       indexes.set(key, index);
     }
-    const batches = batchesOf([...texts.values()], ({ text }) => escapedBytes(text));
+    const batches = batchesOf([...texts.values()], ({ size }) => size);
     const indexOf = [...indexes.values()];
     const sent = this.#sender.sendAll(
       batches,

@@ -1,9 +1,9 @@
 import { onAbort } from './abort.ts';
-import { batchesOf, escapedBytes, fittingOf, sendBatches } from './batches.ts';
+import { batchesOf, fittingOf, sendBatches } from './batches.ts';
 import { check, checkTags } from './checks.ts';
 import { Deadline } from './deadline.ts';
 import { LeaseLostError } from './errors.ts';
-import { entryText, parsedValue, valueText } from './json.ts';
+import { parsedValue, valueText } from './json.ts';
 import { type FillLookup, type LeaseLookupOptions, LeaseLookups, LeaseSupport } from './lease-lookup.ts';
 import { isUnavailable, Outage } from './outage.ts';
 import * as requests from './requests.ts';
@@ -241,8 +241,8 @@ export class GetOrSet {
         const tags = job.tagsOf(original, key);
         if (tags !== undefined) checkTags('tags', tags);
         const { ttl, grace } = job;
-        const entry = entryText(key, text, { ttl, grace, lease: lease?.token, tags });
-        if (lease || isPlain) entries.push({ key, text: entry, lease: lease?.token });
+        const entry = requests.entryOf(key, text, { ttl, grace, lease: lease?.token, tags });
+        if (lease || isPlain) entries.push(entry);
       } catch (error) {
         this.#report(error, 'set', [key]);
         notCacheable.push(key);
@@ -284,7 +284,7 @@ export class GetOrSet {
       }
     };
     await sendBatches(
-      batchesOf(entries, ({ text }) => escapedBytes(text)),
+      batchesOf(entries, ({ size }) => size),
       setBatch,
     );
     return { failed, lost };

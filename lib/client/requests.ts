@@ -1,7 +1,19 @@
+import { type Size, sizeOf } from './batches.ts';
 import { ValidationError } from './errors.ts';
+import { entryText } from './json.ts';
 import { readData, readHealth, readNothing, type ServiceResponse } from './response.ts';
 import type { Request } from './transport.ts';
-import type { Health, KeysOptions, LeaseLookup, ListedKey, Lookup, Tags, Usage, WasSet } from './types.ts';
+import type {
+  EntryOptions,
+  Health,
+  KeysOptions,
+  LeaseLookup,
+  ListedKey,
+  Lookup,
+  Tags,
+  Usage,
+  WasSet,
+} from './types.ts';
 
 /** The request of each operation, and how its response is read. */
 
@@ -73,8 +85,15 @@ export interface EntryText {
   key: string;
   /** The whole entry as JSON text. */
   text: string;
+  size: Size;
   /** Its token. */
   lease: string | undefined;
+}
+
+/** @param value JSON text */
+export function entryOf(key: string, value: string, options: EntryOptions): EntryText {
+  const text = entryText(key, value, options);
+  return { key, text, size: sizeOf(text, entryText(key, '', options)), lease: options.lease };
 }
 
 export function setBatch(entries: readonly EntryText[]): Request<WasSet[]> {
