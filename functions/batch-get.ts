@@ -18,7 +18,7 @@ export const handler = endpoint(
     if (lease != null) {
       const results = await store.leaseMany(tenant, keys, lease, maxBatchBytes, {
         tags: distinct(tags),
-        check,
+        beforeGrant: check,
       });
       const items = results.map((result, index) => leaseData(keys[index] as string, result));
       const { logFields, counters } = leaseCounts(results);

@@ -87,4 +87,12 @@ const observer: StoreObserver = {
   reconnected() {
     requestLog.countReconnect();
   },
+  leaseRefused(reason) {
+    const request = currentRequest();
+    log.warn('backend refuses writes, no lease granted', {
+      error: reason,
+      operation: request?.operation,
+      correlation_id: request?.correlationId,
+    });
+  },
 };

@@ -112,14 +112,21 @@ export class GetOrSet {
   }
 
   #jobOf(ttl: number, produce: ProduceMany, options: GetOrSetOptions<never>): Job {
-    const { signal: _, produceTimeoutMs, grace, lease, tags, tagsOf, waitUntil, ...call } = options;
-    const { timeoutMs = this.#settings.fillTimeoutMs } = call;
+    const settings = this.#settings;
+    const { signal: _, grace, tags, tagsOf, waitUntil, lease, ...rest } = options;
+    const {
+      produceTimeoutMs = settings.produceTimeoutMs,
+      timeoutMs = settings.fillTimeoutMs,
+      ...call
+    } = rest;
     return {
-      ...{ ttl, grace, waitUntil, produce },
+      ...{ ttl, grace, waitUntil, produce, produceTimeoutMs },
       // Receives what `produce` returns: the client's methods have both with the same type.
       tagsOf: (tagsOf as Job['tagsOf'] | undefined) ?? (() => tags),
-      produceTimeoutMs: produceTimeoutMs ?? this.#settings.produceTimeoutMs,
-      lookup: { lease, tags, call: { ...call, timeoutMs } },
+      lookup: {
+        ...{ lease: lease ?? leaseSecondsFor(produceTimeoutMs), tags, call: { ...call, timeoutMs } },
+        release: (lookups) => this.#release(lookups, { ...call, timeoutMs }),
+      },
     };
   }
 
@@ -142,15 +149,19 @@ export class GetOrSet {
     return { value, refresh };
   }
 
-  /** Repeats the lookup while another caller has the lease on a key without a value. @throws DeadlineError after `produceTimeoutMs` */
+  /**
+   * Repeats the lookup while another caller has the lease on a key without a value. A caller waits as long as its own producer may take, and
+   * then produces the value itself, without setting it: the cache must not make the call fail.
+   */
   async #lookUpOrWait(key: string, job: Job, abandoned: Signal): Promise<FillLookup> {
     let wait: Deadline | undefined;
     try {
       for (;;) {
         const [lookup = { found: false, key }] = await this.#lookups.lookUp([key], job.lookup, abandoned);
         if (!isHeld(lookup)) return lookup;
-        wait ??= waitOf(job, abandoned);
-        await wait.sleep(pollDelayMs(lookup.retryAfterMs));
+        wait ??= new Deadline(job.produceTimeoutMs, abandoned);
+        const isOver = await sleepWithin(wait, pollDelayMs(lookup.retryAfterMs), abandoned);
+        if (isOver) return { found: false, key };
       }
     } finally {
       wait?.release();
@@ -169,8 +180,11 @@ export class GetOrSet {
       for (let missing = keys; missing.length > 0; ) {
         const lookups = await this.#lookups.lookUp(missing, job.lookup, end.signal);
         for (const lookup of lookups) if (lookup.found) values.set(lookup.key, lookup.value);
-        const held = lookups.filter(isHeld);
-        const own = lookups.filter((lookup) => lookup.lease || !(lookup.found || isHeld(lookup)));
+        const isWaitOver = wait !== undefined && wait.remainingMs() <= 0;
+        const held = isWaitOver ? [] : lookups.filter(isHeld);
+        const own = lookups.filter(
+          (lookup) => lookup.lease || !(lookup.found || held.includes(lookup as Held)),
+        );
         const [stale, foreground] =
           job.waitUntil && !end.signal.aborted ? partition(own, isFound) : [[], own];
         if (job.waitUntil && stale.length > 0) this.#produceInBackground(stale, job, job.waitUntil);
@@ -183,8 +197,9 @@ export class GetOrSet {
         }
         missing = held.map(({ key }) => key);
         if (held.length > 0) {
-          wait ??= waitOf(job, end.signal);
-          await wait.sleep(pollDelayMs(Math.min(...held.map(({ retryAfterMs }) => retryAfterMs))));
+          wait ??= new Deadline(job.produceTimeoutMs, end.signal);
+          const delayMs = pollDelayMs(Math.min(...held.map(({ retryAfterMs }) => retryAfterMs)));
+          await sleepWithin(wait, delayMs, end.signal);
         }
       }
       await Promise.all(productions);
@@ -224,7 +239,7 @@ export class GetOrSet {
     try {
       produced = await produceWithin(job, keys, abandoned);
     } catch (error) {
-      await this.#release(lookups, job);
+      await this.#release(lookups, job.lookup.call);
       const stale = lookups.filter(isFound);
       if (abandoned.aborted || stale.length < lookups.length) throw error;
       this.#report(error, 'produce', keys);
@@ -254,7 +269,7 @@ export class GetOrSet {
     const unset = new Set([...notCacheable, ...notSet]);
     await this.#release(
       lookups.filter(({ key }) => unset.has(key)),
-      job,
+      job.lookup.call,
     );
     return values;
   }
@@ -291,10 +306,9 @@ export class GetOrSet {
   }
 
   /** Releases leases, so that other callers need not wait until they end. Failures are ignored: they end by themselves. */
-  async #release(lookups: readonly FillLookup[], job: Job): Promise<void> {
+  async #release(lookups: readonly FillLookup[], call: Job['lookup']['call']): Promise<void> {
     const leases = lookups.flatMap(({ key, lease }) => (lease ? [requests.release(key, lease.token)] : []));
     if (leases.length === 0) return;
-    const { call } = job.lookup;
     const { transport } = this.#settings;
     const released = this.#sender.run(call, call.timeoutMs, (within) =>
       sendBatches(
@@ -348,14 +362,23 @@ async function produceWithin(
   }
 }
 
-/** As long as a call waits for its own producer, it waits for that of another one. */
-function waitOf({ produceTimeoutMs }: Job, signal: Signal): Deadline {
-  return new Deadline(
-    produceTimeoutMs,
-    signal,
-    undefined,
-    'The wait for a value that another caller produces',
-  );
+/** Sleeps, but not beyond the deadline. @returns true if it has passed @throws the reason of `signal`, if it fires */
+async function sleepWithin(deadline: Deadline, ms: number, signal: Signal): Promise<boolean> {
+  try {
+    await deadline.sleep(ms);
+    return false;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return true;
+  }
+}
+
+/** The service's limit of the time of a lease, in seconds. */
+const MAX_LEASE_SECONDS = 300;
+
+/** A lease that lasts as long as the producer may take. */
+function leaseSecondsFor(produceTimeoutMs: number): number {
+  return Math.min(MAX_LEASE_SECONDS, Math.max(1, Math.ceil(produceTimeoutMs / 1000)));
 }
 
 /** Pauses below this cost more requests than they save time. */
@@ -366,8 +389,10 @@ export function pollDelayMs(retryAfterMs: number): number {
   return Math.max(MIN_POLL_MS, retryAfterMs * (0.75 + Math.random() / 2));
 }
 
-/** Whether another caller has the lease on a key without a value. */
-function isHeld(lookup: FillLookup): lookup is FillLookup & { retryAfterMs: number } {
+/** A key without a value on which another caller has the lease. */
+type Held = FillLookup & { retryAfterMs: number };
+
+function isHeld(lookup: FillLookup): lookup is Held {
   return !lookup.found && !lookup.lease && lookup.retryAfterMs !== undefined;
 }
 

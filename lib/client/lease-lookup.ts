@@ -6,9 +6,6 @@ import type { Signal } from './runtime.ts';
 import type { Sender } from './sender.ts';
 import type { CallOptions, LeaseLookup } from './types.ts';
 
-/** The time of a lease that the options do not state, in seconds: the service's default. Batches have to state it. */
-const DEFAULT_LEASE_SECONDS = 30;
-
 /** For how long a service without leases is not asked for them again, so that an upgrade is noticed. */
 const MISSING_MS = 5 * 60_000;
 
@@ -41,8 +38,13 @@ export interface LeaseLookupOptions {
   /** Of each request. */
   call: CallOptions & { timeoutMs: number };
   /** Seconds. */
-  lease: number | undefined;
+  lease: number;
   tags: readonly string[] | undefined;
+  /**
+   * Releases leases that a response granted after its request had timed out. Without it, they would keep all other callers waiting until
+   * they end.
+   */
+  release: (lookups: LeaseLookup<unknown>[]) => void;
 }
 
 /** Requests leases. A failure counts as a miss. */
@@ -113,10 +115,11 @@ export class LeaseLookups {
   /** @returns undefined if the service has no such route */
   async #requestLease(
     key: string,
-    { call, lease, tags }: LeaseLookupOptions,
+    { call, lease, tags, release }: LeaseLookupOptions,
   ): Promise<FillLookup | undefined> {
     try {
-      return await this.#sender.send(requests.leaseOne(key, { lease, tags }), call);
+      const request = requests.leaseOne(key, { lease, tags });
+      return await this.#sender.send({ ...request, onLate: (lookup) => release([lookup]) }, call);
     } catch (error) {
       if (error instanceof CacheError && (error.status === 404 || error.status === 405)) return undefined;
       throw error;
@@ -124,9 +127,10 @@ export class LeaseLookups {
   }
 
   async #requestBatch(keys: string[], options: LeaseLookupOptions): Promise<FillLookup[]> {
-    const { call, lease = DEFAULT_LEASE_SECONDS, tags } = options;
+    const { call, lease, tags, release } = options;
     if (this.#support.isMissing()) return (await this.#sender.send(requests.getBatch(keys), call)).map(plain);
-    const lookups: FillLookup[] = await this.#sender.send(requests.leaseBatch(keys, { lease, tags }), call);
+    const request = { ...requests.leaseBatch(keys, { lease, tags }), onLate: release };
+    const lookups: FillLookup[] = await this.#sender.send(request, call);
     // A service without leases ignores `lease`. One that cannot store leases sends the same response.
     const unclear = lookups.findIndex((lookup) => !lookup.found && !knowsLeases(lookup));
     const missing = lookups[unclear];

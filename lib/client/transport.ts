@@ -1,7 +1,8 @@
+import { onAbort } from './abort.ts';
 import type { Deadline } from './deadline.ts';
 import type { ServiceResponse } from './response.ts';
 import { connectionError, mayRetry, type RetryPolicy, retryDelayMs } from './retry.ts';
-import { type Fetch, isControlFlow, noStoreOption, randomId } from './runtime.ts';
+import { type Fetch, isControlFlow, noStoreOption, randomId, type Signal } from './runtime.ts';
 import type { Authorize } from './types.ts';
 
 export interface TransportSettings {
@@ -33,7 +34,12 @@ export interface Request<T> {
    * @param isRepeated the service may also have received an earlier attempt, whose response was lost
    */
   read: (response: ServiceResponse, isRepeated: boolean) => T;
+  /** Receives the result of a response that arrives after the call's deadline, within {@link LATE_MS}. */
+  onLate?: ((result: T) => void) | undefined;
 }
+
+/** For how long a request with `onLate` waits for a response after the call's deadline. */
+const LATE_MS = 5000;
 
 /**
  * Sends a request and reads its response. Retries within the call's deadline where that is safe.
@@ -66,10 +72,10 @@ export function addHeaders(
   }
 }
 
-async function exchange(
+async function exchange<T>(
   settings: TransportSettings,
   { deadline, headers: shared }: Call,
-  { method, target, body }: Request<unknown>,
+  { method, target, body, read, onLate }: Request<T>,
 ): Promise<ServiceResponse> {
   const url = settings.url + target;
   const requestId = randomId();
@@ -77,33 +83,61 @@ async function exchange(
   if (body !== undefined) headers['content-type'] = 'application/json';
   const outgoing = { method, url, headers, body: body ?? '' };
   addHeaders(headers, await deadline.within(settings.authorize?.(outgoing)));
-  try {
-    const { signal } = deadline;
+  const late = new LateEnd(deadline.signal);
+  const answer = async (): Promise<ServiceResponse> => {
     const init = {
       method,
       headers,
       redirect: 'manual',
-      signal,
+      signal: onLate ? late.signal : deadline.signal,
       ...noStoreOption(),
       ...(body !== undefined && { body }),
     } as const;
     // Not called as a method: in browsers, `this` has to be the window or undefined.
     const { fetch } = settings;
-    const response = await deadline.within(fetch(url, init));
-    // A connection is free for the next request only after the body was read.
-    const text = await deadline.within(response.text());
+    const response = await fetch(url, init);
     return {
       request: `${method} ${url.replace(/\?.*/, '')}`,
       status: response.status,
-      text,
+      // A connection is free for the next request only after the body was read.
+      text: await response.text(),
       header: (name) => response.headers.get(name),
       parse: settings.parse,
     };
+  };
+  const answered = answer().finally(() => late.cancel());
+  try {
+    return await deadline.within(answered);
   } catch (error) {
-    if (deadline.signal.aborted || isControlFlow(error)) throw error;
+    if (deadline.signal.aborted || isControlFlow(error)) {
+      answered.then((response) => onLate?.(read(response, false))).catch(() => {});
+      throw error;
+    }
     // `fetch` throws a TypeError for an invalid header as well as for a network that is down.
     checkHeaders(headers);
     throw connectionError(error, settings.url, { correlationId: headers['x-correlation-id'], requestId });
+  }
+}
+
+/** Fires `LATE_MS` after another signal, unless it is cancelled before. */
+class LateEnd {
+  readonly #controller = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #removeListener: (() => void) | undefined;
+
+  constructor(ended: Signal) {
+    this.#removeListener = onAbort(ended, () => {
+      this.#timer = setTimeout(() => this.#controller.abort(), LATE_MS);
+    });
+  }
+
+  get signal(): Signal {
+    return this.#controller.signal;
+  }
+
+  cancel(): void {
+    this.#removeListener?.();
+    clearTimeout(this.#timer);
   }
 }
 

@@ -106,7 +106,7 @@ export interface GetOrSetOptions<T = unknown> extends CallOptions, Tags {
   grace?: number | undefined;
   /**
    * Whole seconds, 1 to 300, after which another process produces if this one has not. A value that takes longer is returned, but not
-   * cached. Default: 30.
+   * cached. Default: `produceTimeoutMs` in seconds.
    */
   lease?: number | undefined;
   /**

@@ -95,7 +95,8 @@ export function leaseCounts(results: readonly LeaseResult[]): { logFields: LogFi
   const hits = count(({ hit }) => hit && hit.ttl > 0);
   const staleReads = count(({ hit }) => hit && hit.ttl === 0);
   const leaseWaits = count(({ retryAfterMs }) => retryAfterMs !== undefined);
-  const leasesGranted = count(({ lease }) => lease);
+  // A key that a batch repeats has the same lease each time.
+  const leasesGranted = new Set(results.flatMap(({ lease }) => lease?.token ?? [])).size;
   const bytes = results.reduce((sum, { hit }) => sum + (hit?.bytes ?? 0), 0);
   return {
     logFields: {

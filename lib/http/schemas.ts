@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { type Issue, ValidationError } from '../errors.ts';
+import { MAX_LEASE_SECONDS } from '../store/lease.ts';
 import { misspelledName } from './misspelling.ts';
 
 /** The schemas of everything that callers send: one for each kind of request. Validation and types are derived from them. */
@@ -122,9 +123,6 @@ export const leaseTokenSchema = v.pipe(
   v.string('must be a string'),
   v.regex(/^[A-Za-z0-9_-]{11}$/, "must be a lease's token"),
 );
-
-/** Limit of the time of a lease, in seconds. */
-export const MAX_LEASE_SECONDS = 300;
 
 /** The time of a lease that a request does not state, in seconds. */
 export const DEFAULT_LEASE_SECONDS = 30;

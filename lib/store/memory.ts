@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Glob } from './glob.ts';
 import { newId } from './id.ts';
-import { type HeldLease, retryAfterMs } from './lease.ts';
+import { type HeldLease, isHeld, retryAfterMs } from './lease.ts';
 import {
   type CacheStore,
   type Hit,
@@ -108,7 +108,8 @@ export class MemoryStore implements CacheStore {
   async touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean> {
     const entry = this.#find(tenant, key);
     if (!entry || this.#isStale(entry)) return false;
-    const value = this.#lru.get(entry) as Buffer;
+    const value = this.#lru.get(entry);
+    if (!value) return false;
     entry.expiryEpochMs = this.#nowEpochMs() + ttlSeconds * 1000;
     this.#lru.set(entry, value, { ttl: ttlSeconds * 1000 + entry.graceMs });
     return true;
@@ -135,7 +136,7 @@ export class MemoryStore implements CacheStore {
   }
 
   async getMany(tenant: string, keys: readonly string[], maxBytes: number): Promise<(Hit | undefined)[]> {
-    return this.#getMany(tenant, keys, maxBytes, (entry) => !this.#isStale(entry));
+    return this.#getMany(tenant, keys, maxBytes, false);
   }
 
   async setMany(tenant: string, items: readonly Item[]): Promise<boolean[]> {
@@ -147,10 +148,10 @@ export class MemoryStore implements CacheStore {
     keys: readonly string[],
     leaseSeconds: number,
     maxBytes: number,
-    { tags = [], check }: LeaseManyOptions = {},
+    { tags = [], beforeGrant }: LeaseManyOptions = {},
   ): Promise<LeaseResult[]> {
-    const hits = this.#getMany(tenant, keys, maxBytes, (entry) => !isPlaceholder(entry));
-    check?.(hits);
+    const hits = this.#getMany(tenant, keys, maxBytes, true);
+    beforeGrant?.(hits);
     if (hits.length < keys.length) return hits.map((hit) => ({ hit }));
     const results = new Map<string, LeaseResult>();
     for (const key of keys)
@@ -268,27 +269,31 @@ export class MemoryStore implements CacheStore {
     return entry.expiryEpochMs <= this.#nowEpochMs();
   }
 
-  #get(tenant: string, key: string): Hit | undefined {
+  /** @param wantsStale false: a stale value is a miss */
+  #get(tenant: string, key: string, wantsStale = false): Hit | undefined {
     const entry = this.#find(tenant, key);
-    return entry && !this.#isStale(entry) ? this.#read(entry) : undefined;
+    const hit = entry && !isPlaceholder(entry) ? this.#read(entry) : undefined;
+    return wantsStale || hit?.ttl ? hit : undefined;
   }
 
   #getMany(
     tenant: string,
     keys: readonly string[],
     maxBytes: number,
-    isReadable: (entry: Entry) => boolean,
+    wantsStale: boolean,
   ): (Hit | undefined)[] {
-    const read = (key: string) => {
-      const entry = this.#find(tenant, key);
-      return entry && isReadable(entry) ? this.#read(entry) : undefined;
-    };
-    return takeWithinBytes(maxBytes, keys, read, (hit) => hit);
+    return takeWithinBytes(
+      maxBytes,
+      keys,
+      (key) => this.#get(tenant, key, wantsStale),
+      (hit) => hit,
+    );
   }
 
-  /** Reads an entry that has a value. */
-  #read(entry: Entry): Hit {
-    const value = this.#lru.get(entry) as Buffer;
+  /** Reads an entry that has a value. @returns undefined if it has just expired */
+  #read(entry: Entry): Hit | undefined {
+    const value = this.#lru.get(entry);
+    if (!value) return undefined;
     const leftMs = entry.expiryEpochMs - this.#nowEpochMs();
     return { value: value.toString(), bytes: value.length, ttl: Math.max(0, Math.ceil(leftMs / 1000)) };
   }
@@ -298,7 +303,7 @@ export class MemoryStore implements CacheStore {
     const entry = this.#find(tenant, key);
     const hit = entry && !isPlaceholder(entry) ? this.#read(entry) : undefined;
     if (hit && hit.ttl > 0) return { hit };
-    if (entry?.lease && entry.lease.expiryEpochMs > nowEpochMs) {
+    if (entry?.lease && isHeld(entry.lease, nowEpochMs)) {
       return hit ? { hit } : { retryAfterMs: retryAfterMs(entry.lease, nowEpochMs) };
     }
     const token = newId();

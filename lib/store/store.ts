@@ -23,7 +23,7 @@ export interface LeaseManyOptions {
   /** As in `lease`, for every key. */
   tags?: readonly string[] | undefined;
   /** Is called with the hits before leases are granted. If it throws, none is, and the call rejects with its error. */
-  check?: ((hits: (Hit | undefined)[]) => void) | undefined;
+  beforeGrant?: ((hits: (Hit | undefined)[]) => void) | undefined;
 }
 
 /** An entry to write. */
@@ -124,9 +124,16 @@ export interface StoreObserver {
   compressed(savedBytes: number): void;
   /** A connection to the backend replaced one that was lost. */
   reconnected(): void;
+  /** No lease was granted because the backend refuses writes. @param reason the backend's */
+  leaseRefused(reason: string): void;
 }
 
-export const noObserver: StoreObserver = { backendCalled() {}, compressed() {}, reconnected() {} };
+export const noObserver: StoreObserver = {
+  backendCalled() {},
+  compressed() {},
+  reconnected() {},
+  leaseRefused() {},
+};
 
 /**
  * A cache for any number of tenants, which cannot access each other's entries.
@@ -146,7 +153,8 @@ export interface CacheStore {
   /**
    * Writes or replaces an entry.
    *
-   * A set with a lease may be sent again after any failure: once it has been applied, it succeeds and changes nothing.
+   * A set with a lease may be sent again after any failure: once a set with this lease has been applied, all others succeed and change
+   * nothing, whatever their values.
    *
    * @param value JSON text
    * @param ttlSeconds whole seconds, 1 or more
@@ -158,8 +166,8 @@ export interface CacheStore {
   touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean>;
 
   /**
-   * Reads a key, and grants a lease on it if it has no fresh value and nobody else has one. `leaseSeconds` later at the latest, and at the
-   * end of a stale value's grace, the lease ends.
+   * Reads a key, and grants a lease on it if it has no fresh value and nobody else has one. The lease ends after `leaseSeconds`, or with the
+   * stale value's grace if that is earlier.
    *
    * Leases are not granted by a backend that refuses writes.
    *

@@ -119,9 +119,9 @@ test('a call of getOrSet that starts after an invalidation of tags does not join
 test('lease requests, batches of them and sets contain the tags', async () => {
   const tags = ['a', 'b'];
   const one = await script(granted, wasSet);
-  await start({ url: one.url }).cache.getOrSet('k', 60, () => 1, { tags });
+  await start({ url: one.url }).cache.getOrSet('k', 60, () => 1, { ...LONG, tags });
   expect(one.asked.map(({ body }) => JSON.parse(body))).toEqual([
-    { key: 'k', tags },
+    { key: 'k', lease: 300, tags },
     { key: 'k', value: 1, ttl: 60, lease: TOKEN, tags },
   ]);
   const leased = (key: string) => ({ key, found: false, lease: { token: TOKEN, ttl: 30 } });
@@ -136,7 +136,7 @@ test('lease requests, batches of them and sets contain the tags', async () => {
     { keys: ['k', 'l'], tags },
     {
       items: [
-        { key: 'k', tags },
+        { key: 'k', lease: 300, tags },
         { key: 'l', tags },
       ],
     },

@@ -98,6 +98,25 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
     expect(await during(() => store.leaseMany('t', batch, 300, 1e6))).toEqual({ mget: 16 });
   });
 
+  test('an invalidation of a tag is two scripts for each shard with entries of the tag, and one for each other shard', async () => {
+    await inBatches(keys, (key) => store.set('tags', key, '1', 60, { tags: ['a', key] }));
+    const few = await during(() => store.invalidateTags('tags', ['k:1'], soon()));
+    expect(few.evalsha).toBeLessThanOrEqual(18);
+    const many = await during(() => store.invalidateTags('tags', ['a'], soon()));
+    expect(many.evalsha).toBe(32);
+    const none = await during(() => store.invalidateTags('tags', ['a'], soon()));
+    expect(none.evalsha).toBe(16);
+  });
+
+  test('a page of keys is one script for each shard to read names, and one to read entries', async () => {
+    await inBatches(keys, (key) => store.set('list', key, '1', 60));
+    const filter = { pattern: compileGlob('*'), limit: 100 };
+    const sent = await during(() => store.listKeys('list', filter, soon()));
+    expect(sent.evalsha).toBeLessThanOrEqual(48);
+    for (const command of ['scan', 'keys', 'get', 'mget'])
+      expect(Object.keys(sent)).not.toContain(command === 'get' ? 'scan' : command);
+  });
+
   test('a delete is one script', async () => {
     const sent = await during(() => inBatches(keys.slice(0, 100), (key) => store.delete('t', key)));
     expect(sent.evalsha).toBe(100);

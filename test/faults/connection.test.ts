@@ -173,13 +173,16 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
 
   test('does not make a set appear that came late when our clock had been put forward', async () => {
     const { now } = Date;
+    const monotonicNow = performance.now.bind(performance);
     try {
-      // Less than a pause after which the server's time is asked for anew.
+      // Less than a pause after which the server's time is asked for anew. Both clocks, since a step of one of them is noticed.
       Date.now = () => now() + 20_000;
+      performance.now = () => monotonicNow() + 20_000;
       proxy.hold();
       await unavailable(failing.set(tenant, 'k', '"late"', 60));
     } finally {
       Date.now = now;
+      performance.now = monotonicNow;
     }
     await expectGoneForGood(failing);
   });
@@ -285,6 +288,23 @@ test('a server whose clock is far from ours takes sets all the same', async () =
       await store.set('t', 'k', String(offset), 60);
       expect(await store.get('t', 'k')).toMatchObject({ value: String(offset) });
     }
+  } finally {
+    Date.now = now;
+    await store.close();
+    await server.stop();
+  }
+});
+
+test('a value is stale when its TTL has passed by the clock of the server, also if ours is changed meanwhile', async () => {
+  const server = await startServer();
+  const store = await open(server.url, 'Lambda');
+  const { now } = Date;
+  try {
+    await store.set('t', 'k', '1', 1, { graceSeconds: 100 });
+    Date.now = () => now() - 20_000;
+    await sleep(1100);
+    expect(await store.get('t', 'k')).toBeUndefined();
+    expect((await store.lease('t', 'k', 300)).hit).toEqual({ value: '1', bytes: 1, ttl: 0 });
   } finally {
     Date.now = now;
     await store.close();

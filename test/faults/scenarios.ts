@@ -54,6 +54,7 @@ const UNTESTED = [
  */
 const SHORT = [
   'server-killed',
+  'connection-dark',
   'connection-late',
   'frozen',
   'server-read-only',

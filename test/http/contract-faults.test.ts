@@ -118,7 +118,9 @@ describe.each(mainBackends)('an invalidation that runs out of time ($name)', ({ 
 
 describe('a backend that is full and evicts nothing', () => {
   /** A service whose backend has refused writes since `before` was done. */
-  async function startFull(before: (client: Client) => Promise<unknown>): Promise<Client> {
+  async function startFull(
+    before: (client: Client) => Promise<unknown>,
+  ): Promise<Client & { log: () => string }> {
     const server = await startObedientServer({ args: ['--maxmemory-policy', 'noeviction'] });
     ends.push(() => server.stop());
     const service = await startService({ DRAGONFLY_URL: server.url });
@@ -126,7 +128,7 @@ describe('a backend that is full and evicts nothing', () => {
     const client = new Client(service);
     await before(client);
     await administer(server, ['CONFIG', 'SET', 'maxmemory', 1]);
-    return client;
+    return Object.assign(client, { log: service.stdout });
   }
 
   test('answers a lease request for a missing key with neither a lease nor a time to ask again', async () => {
@@ -136,6 +138,7 @@ describe('a backend that is full and evicts nothing', () => {
     expect(await lease(client)).toEqual(miss);
     const answer = await batch(client, 'get', '{"keys":["k","l"],"lease":30}');
     expect(itemsIn(answer, 200)).toEqual([miss, { key: 'l', found: false }]);
+    await expect.poll(client.log).toContain('backend refuses writes, no lease granted');
     detailsOf(await client.set('k', '1'), 503, 'BACKEND_UNAVAILABLE');
   });
 

@@ -1,10 +1,10 @@
 import { readConfig } from '../../lib/config/config.ts';
-import { MAX_LEASE_SECONDS } from '../../lib/http/schemas.ts';
 import { type Limits, SAMPLE_TENANT } from '../../lib/openapi/components.ts';
 import type { EndpointName, Example } from '../../lib/openapi/endpoint.ts';
 import { endpointDocumentation } from '../../lib/openapi/endpoints/index.ts';
 import { isByQuery } from '../../lib/openapi/operation.ts';
 import { type Route, routes } from '../../lib/routes.ts';
+import { MAX_LEASE_SECONDS } from '../../lib/store/lease.ts';
 import type { RawRequest } from '../http/gateway-raw.ts';
 import type { Described } from './described.ts';
 

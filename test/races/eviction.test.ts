@@ -105,6 +105,51 @@ describe.each(inject('targets'))('a meta key that is evicted, $name', ({ url }) 
     expect(await readable(['k:1'])).toEqual([]);
   });
 
+  test.each(META_KEYS)('%s, then an invalidation of a tag: its entries are misses', async (metaKey) => {
+    const tagged = (key: string, ...tags: string[]) => store.set(tenant, key, '"old"', 100, { tags });
+    await tagged('k:1', 'a', 'b');
+    await tagged('k:2', 'b');
+    await tagged('z', 'c');
+    await evict(metaKey);
+    await store.set(tenant, 'k:3', '"new"', 100, { tags: ['b'] });
+    expect(await store.invalidateTags(tenant, ['b'], soon())).toEqual({ count: 3, complete: true });
+    expect(await readable(['k:1', 'k:2', 'k:3', 'z'])).toEqual(['z']);
+    expect(await store.invalidateTags(tenant, ['a', 'c'], soon())).toEqual({ count: 1, complete: true });
+    expect(await leftOver()).toBe(0);
+  });
+
+  test('both indexes, then an invalidation of a tag: its entries are misses', async () => {
+    await store.set(tenant, 'k:1', '"old"', 100, { tags: ['a'] });
+    await evict('expiryIndex');
+    await evict('nameIndex');
+    await store.invalidateTags(tenant, ['a'], soon());
+    await store.set(tenant, 'z', '"new"', 100);
+    expect(await readable(['k:1', 'z'])).toEqual(['z']);
+  });
+
+  test.each(META_KEYS.flatMap((metaKey) => [1, 2].map((trip) => ({ metaKey, trip }))))(
+    '$metaKey, after round trip $trip of an invalidation of a tag: its entries are misses',
+    async ({ metaKey, trip }) => {
+      const items = [...keys, 'z'].map((key) => ({
+        key,
+        value: '"old"',
+        ttlSeconds: 100,
+        tags: key === 'z' ? [] : ['a'],
+      }));
+      for (let at = 0; at < items.length; at += 100) await store.setMany(tenant, items.slice(at, at + 100));
+      let trips = 0;
+      afterRoundTrip = async () => {
+        if (++trips === trip) await evict(metaKey);
+      };
+      expect((await store.invalidateTags(tenant, ['a'], soon())).complete).toBe(true);
+      afterRoundTrip = async () => {};
+      expect(trips).toBeGreaterThanOrEqual(trip);
+      expect(await readable(keys)).toEqual([]);
+      await store.set(tenant, 'x', '"new"', 100);
+      expect(await readable(keys)).toEqual([]);
+    },
+  );
+
   test.each(META_KEYS)(
     '%s, between a lease and its fill: the value is found by the next invalidation',
     async (metaKey) => {

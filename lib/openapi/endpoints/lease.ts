@@ -1,4 +1,5 @@
-import { DEFAULT_LEASE_SECONDS, leaseSchema, MAX_LEASE_SECONDS, MAX_REST_BYTES } from '../../http/schemas.ts';
+import { DEFAULT_LEASE_SECONDS, leaseSchema, MAX_REST_BYTES } from '../../http/schemas.ts';
+import { MAX_LEASE_SECONDS } from '../../store/lease.ts';
 import type { Limits } from '../components.ts';
 import { type EndpointDocumentation, LEASE, largeBody, ok, PROFILE, rejected } from '../endpoint.ts';
 import { convert, object, schemaRef, withMembers } from '../json-schema.ts';

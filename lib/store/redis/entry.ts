@@ -148,12 +148,14 @@ export interface StoredEntry {
  * Decodes an entry.
  *
  * @param nowEpochMs by the server's clock
+ * @param wantsStale false: a stale value is a miss, and is not decompressed
  * @returns undefined, a miss, if the entry does not have the shard's generation, is damaged, or has the flags of a later version
  */
 export function decodeEntry(
   raw: Buffer | null,
   generation: Buffer | null,
   nowEpochMs: number,
+  wantsStale = true,
 ): StoredEntry | undefined {
   if (!raw || !generation || raw.length < LEASE_AT) return undefined;
   if (raw.compare(generation, 0, generation.length, 0, GENERATION_BYTES) !== 0) return undefined;
@@ -166,7 +168,7 @@ export function decodeEntry(
   const leftMs = Number(head.slice(EXPIRY_AT, LEASE_AT)) - nowEpochMs;
   const isStale = isPlaceholder || (GRACE_FLAGS.includes(flags) && leftMs <= 0);
   const lease = isStale ? decodeLease(head) : undefined;
-  if (isPlaceholder) return { hit: undefined, lease };
+  if (isPlaceholder || (isStale && !wantsStale)) return { hit: undefined, lease };
   const text = decodeBody(raw.subarray(bodyAt), flags);
   if (!text) return undefined;
   const ttlSeconds = Number.parseInt(head.slice(TTL_AT, EXPIRY_AT), 36);
@@ -181,6 +183,12 @@ function bodyOffset(raw: Buffer, flags: string): number {
   if (!TAG_FLAGS.includes(flags)) return LEASED_BODY_AT;
   const tagsAt = LEASED_BODY_AT + TAGS_LENGTH_BYTES;
   return tagsAt + Number.parseInt(raw.toString('latin1', LEASED_BODY_AT, tagsAt), 10);
+}
+
+/** True if the server's clock decides what a reader may return: the entry may be stale, or its lease may have ended. */
+export function dependsOnClock(raw: Buffer | null): boolean {
+  const flags = raw?.toString('latin1', FLAGS_AT, TTL_AT) ?? '';
+  return flags !== '' && (GRACE_FLAGS + PLACEHOLDER_FLAGS).includes(flags);
 }
 
 function decodeLease(head: string): HeldLease {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { MAX_LEASE_SECONDS } from '../lease.ts';
 import {
   EXPIRY_AT,
   GENERATION_BYTES,
@@ -126,7 +127,7 @@ if redis.call('ZCOUNT', KEYS[2], now, '+inf') == 0 and redis.call('ZCOUNT', KEYS
 end
 `;
 
-/** Returns the server's time if the deadline, ARGV[1], has passed or is too far ahead. Without one it is empty. Needs NOW. */
+/** Returns the server's time if the deadline has passed or is too far ahead. ARGV[1] is empty if the write has no deadline. Needs NOW. */
 const REJECT_LATE = `
 local ahead = (tonumber(ARGV[1]) or now) - now
 if ahead < 0 or ahead > ${DEADLINE_AHEAD_MS} then return now end
@@ -227,7 +228,8 @@ end
  * Returns the number of probed entries that were evicted, the numbers of the entries whose lease has ended, then the sample. If the
  * deadline has passed or is too far ahead, it writes nothing and returns the server's time.
  *
- * An entry keeps the token that it was written with, so that a repetition succeeds. It writes nothing: the entry may have been touched.
+ * An entry keeps the token that it was written with, so a repeated set with a lease succeeds. It writes nothing, because the entry may have
+ * been touched since.
  */
 export const set = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}${TAGS}${REAP}
 local last = 3 + tonumber(ARGV[3])
@@ -340,7 +342,8 @@ for i = 4, #KEYS do
   local isPlaceholder = isOneOf(entry.flags, '${PLACEHOLDER_FLAGS}')
   local isStale = isOneOf(entry.flags, '${GRACE_FLAGS}') and entry.expiry <= now
   local isFresh = isOneOf(entry.flags, '${VALUE_FLAGS}') and not isStale
-  local isHeld = (isPlaceholder or isStale) and entry.leaseExpiry > now
+  -- A lease never lasts longer, unless the server's clock was set back.
+  local isHeld = (isPlaceholder or isStale) and entry.leaseExpiry > now and entry.leaseExpiry <= now + ${MAX_LEASE_SECONDS * 1000}
   local granted = isHeld and entry.token == token
   if not isFresh and not isHeld then
     granted = true

@@ -4,7 +4,7 @@ import { BackendUnavailableError } from '../../errors.ts';
 import type { Log } from '../../log/log.ts';
 import type { Glob } from '../glob.ts';
 import { newId } from '../id.ts';
-import { MIN_RETRY_MS, retryAfterMs } from '../lease.ts';
+import { isHeld, MIN_RETRY_MS, retryAfterMs } from '../lease.ts';
 import {
   type CacheStore,
   type Hit,
@@ -26,7 +26,7 @@ import { Connection } from './connection/connection.ts';
 import { accessSource } from './connection/credentials.ts';
 import { type ConnectionProfile, profileFor } from './connection/profiles.ts';
 import { awaitAll, sendTogether } from './connection/send.ts';
-import { decodeEntry, type StoredEntry } from './entry.ts';
+import { decodeEntry, dependsOnClock, type StoredEntry } from './entry.ts';
 import { invalidateShard, invalidateTag } from './invalidate.ts';
 import { byShard, type Shard, shardsOf } from './keyspace.ts';
 import { listKeysOf } from './list-keys.ts';
@@ -133,9 +133,8 @@ export class RedisStore implements CacheStore {
   }
 
   async getMany(tenant: string, keys: readonly string[], maxBytes: number): Promise<(Hit | undefined)[]> {
-    const hitOf = (entry: StoredEntry | undefined) => (entry?.hit?.ttl ? entry.hit : undefined);
-    const entries = await this.#read(tenant, keys, maxBytes);
-    return entries.map(hitOf);
+    const entries = await this.#read(tenant, keys, maxBytes, { wantsStale: false });
+    return entries.map((entry) => entry?.hit);
   }
 
   async leaseMany(
@@ -143,15 +142,15 @@ export class RedisStore implements CacheStore {
     keys: readonly string[],
     leaseSeconds: number,
     maxBytes: number,
-    { tags = [], check }: LeaseManyOptions = {},
+    { tags = [], beforeGrant }: LeaseManyOptions = {},
   ): Promise<LeaseResult[]> {
     // Both round trips share the time of one operation.
     const endMonotonicMs = performance.now() + this.#connection.profile.operationTimeoutMs;
-    const entries = await this.#read(tenant, keys, maxBytes, endMonotonicMs);
-    check?.(entries.map((entry) => entry?.hit));
-    const nowEpochMs = this.#clock.nowEpochMs;
+    const entries = await this.#read(tenant, keys, maxBytes, { wantsStale: true, endMonotonicMs });
+    beforeGrant?.(entries.map((entry) => entry?.hit));
+    const nowEpochMs = this.#clock.latestEpochMs;
     const isOpen = (entry: StoredEntry | undefined) =>
-      !entry || (entry.lease && entry.lease.expiryEpochMs <= nowEpochMs);
+      !entry || (entry.lease && !isHeld(entry.lease, nowEpochMs));
     const openKeys = entries.length < keys.length ? [] : keys.filter((_, index) => isOpen(entries[index]));
     const tokens = new Map(openKeys.map((key) => [key, newId()]));
     const grants =
@@ -169,7 +168,7 @@ export class RedisStore implements CacheStore {
       const current = decodeEntry(grant.entry, grant.generation, nowEpochMs);
       if (grant.granted)
         return { hit: current?.hit, lease: { token, ttlSeconds: current?.lease?.seconds ?? 0 } };
-      // Another caller set the value between the two round trips. `check` has not seen it, and escaping at most doubles its length.
+      // Another caller set the value between the two round trips. `beforeGrant` has not seen it, and escaping at most doubles its length.
       leftBytes -= current?.hit?.bytes ?? 0;
       if (keys.length > 1 && current?.hit && leftBytes < maxBytes / 2) return { retryAfterMs: MIN_RETRY_MS };
       return answerOf(current, nowEpochMs);
@@ -259,7 +258,7 @@ export class RedisStore implements CacheStore {
     tenant: string,
     keys: readonly string[],
     maxBytes: number,
-    deadlineMonotonicMs?: number,
+    { wantsStale, endMonotonicMs }: { wantsStale: boolean; endMonotonicMs?: number },
   ): Promise<(StoredEntry | undefined)[]> {
     const groups = byShard(tenant, keys, (key) => key, this.#settings.shards);
     const reads = groups.map(({ shard, items }) => {
@@ -273,18 +272,21 @@ export class RedisStore implements CacheStore {
           client,
           reads.map((read) => () => client.mgetBuffer(read)),
         ),
-      { command: 'MGET', deadlineMonotonicMs },
+      { command: 'MGET', deadlineMonotonicMs: endMonotonicMs },
     );
     const found: [entry: Buffer | null, generation: Buffer | null][] = new Array(keys.length);
     for (const [i, { indexes }] of groups.entries()) {
       const [generation = null, ...entries] = replies[i] ?? [];
       for (const [j, index] of indexes.entries()) found[index] = [entries[j] ?? null, generation];
     }
-    const { nowEpochMs } = this.#clock;
+    if (!this.#clock.isAccurate && found.some(([entry]) => dependsOnClock(entry))) {
+      await this.#clock.read(endMonotonicMs);
+    }
+    const { latestEpochMs } = this.#clock;
     return takeWithinBytes(
       maxBytes,
       found,
-      ([entry, generation]) => decodeEntry(entry, generation, nowEpochMs),
+      ([entry, generation]) => decodeEntry(entry, generation, latestEpochMs, wantsStale),
       (entry) => entry?.hit,
     );
   }

@@ -39,7 +39,7 @@ export interface GrantReply {
  * Late writes are rejected. Each set, touch and lease carries a deadline, which the script checks against the server's clock. A set that
  * timed out or was retried therefore cannot apply after a later invalidation, nor a touch after a later set.
  *
- * Sets with a lease need no deadline: whatever they must not apply after ends the lease.
+ * Sets with a lease need no deadline: every operation that they must not undo ends the lease.
  */
 export class Writer {
   readonly #settings: StoreSettings;
@@ -101,7 +101,10 @@ export class Writer {
             groups.map(({ shard, items }) => () => {
               const keys = [...shard.metaKeys, ...shard.entryKeys(items.map(([key]) => key))];
               const args = items.flatMap(([key, token]) => [token, key]);
-              return evaluate(client, lease, keys, [...common, ...args]).catch(ifWritesAreRefused);
+              return evaluate(client, lease, keys, [...common, ...args]).catch((error: Error) => {
+                if (!refusesWrites(error)) throw error;
+                this.#observer.leaseRefused(error.message);
+              });
             }),
           );
         },
@@ -180,7 +183,7 @@ export class Writer {
 
   /** The deadline of an attempt that is sent now, in epoch milliseconds by the server's clock. */
   #serverDeadline(deadline: WriteDeadline): number {
-    return this.#clock.toServer(deadline.startAttempt());
+    return this.#clock.earliestAt(deadline.startAttempt());
   }
 
   /**
@@ -228,11 +231,6 @@ export class Writer {
     }
     return { rejected, serverEpochMs };
   }
-}
-
-/** Handles the failure of one shard's command. @throws the error, unless the server refuses writes */
-function ifWritesAreRefused(error: Error): undefined {
-  if (!refusesWrites(error)) throw error;
 }
 
 function encodeWrite({ shard, items, indexes }: ShardItems<Item>, compressMinBytes: number): Write {
