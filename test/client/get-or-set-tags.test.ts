@@ -136,7 +136,7 @@ test('lease requests, batches of them and sets contain the tags', async () => {
     { keys: ['k', 'l'], tags },
     {
       items: [
-        { key: 'k', lease: 300, tags },
+        { key: 'k', tags },
         { key: 'l', tags },
       ],
     },
