@@ -6,22 +6,34 @@ const MAX_ITEMS = 100;
 /** Bytes of values in a batch that the service accepts with any settings. */
 const MAX_BYTES = 5 * 1024 ** 2;
 
+/** Bytes of everything but the values in a batch. The service accepts a little more. Only tags can reach it. */
+const MAX_REST_BYTES = 512 * 1024;
+
 /** Concurrent requests of one call. */
 const CONCURRENCY = 4;
 
-/** Splits a list, in order, into batches that the service accepts. */
-export function batchesOf<I>(items: readonly I[], bytesOf: (item: I) => number = () => 0): I[][] {
+/** What an item adds to the body of a batch. */
+export interface Size {
+  bytes: number;
+  /** Without its value. */
+  restBytes: number;
+}
+
+/** Splits a list, in order, into batches that the service accepts. @param sizeOf default: any number of bytes is accepted */
+export function batchesOf<I>(items: readonly I[], sizeOf?: (item: I) => Size): I[][] {
   const batches: I[][] = [];
   let bytes = 0;
+  let restBytes = 0;
   for (const item of items) {
-    const itemBytes = bytesOf(item);
+    const size = sizeOf?.(item) ?? { bytes: 0, restBytes: 0 };
+    bytes += size.bytes;
+    restBytes += size.restBytes;
     const last = batches.at(-1);
-    if (last && last.length < MAX_ITEMS && bytes + itemBytes <= MAX_BYTES) {
+    if (last && last.length < MAX_ITEMS && bytes <= MAX_BYTES && restBytes <= MAX_REST_BYTES) {
       last.push(item);
-      bytes += itemBytes;
     } else {
       batches.push([item]);
-      bytes = itemBytes;
+      ({ bytes, restBytes } = size);
     }
   }
   return batches;
@@ -29,9 +41,13 @@ export function batchesOf<I>(items: readonly I[], bytesOf: (item: I) => number =
 
 const utf8 = new TextEncoder();
 
-/** Bytes of a JSON text as an escaped string: Lambda receives the request's body as a string in the JSON of its event. */
-export function escapedBytes(text: string): number {
-  return utf8.encode(JSON.stringify(text)).length;
+/**
+ * The size of a JSON text as an escaped string, because Lambda receives the request's body as a string in the JSON of its event.
+ *
+ * @param rest the text without its value
+ */
+export function sizeOf(text: string, rest: string): Size {
+  return { bytes: utf8.encode(JSON.stringify(text)).length, restBytes: utf8.encode(rest).length };
 }
 
 /** Sends one request. */
@@ -87,14 +103,16 @@ export function fittingOf(error: unknown, length: number): number {
   return fitting >= 1 && fitting < length ? fitting : 0;
 }
 
-/** Replaces the batch's indexes in fields such as `keys.3` or `items.3.ttl` by the caller's. */
-function renumber(error: ValidationError, toCallerIndex: ToCallerIndex): ValidationError {
+/** Replaces the batch's indexes in fields such as `keys.3` or `items.3.ttl` by the caller's. @param lists names of what was split */
+export function renumber(
+  error: ValidationError,
+  toCallerIndex: ToCallerIndex,
+  lists: readonly string[] = ['keys', 'items'],
+): ValidationError {
   const issues = error.issues.map(({ field, ...rest }): Issue => {
-    const renumbered = field.replace(
-      /^((?:keys|items)\.)(\d+)/,
-      (_, list, at) => `${list}${toCallerIndex(Number(at))}`,
-    );
-    return { ...rest, field: renumbered };
+    const [list = '', index = '', ...members] = field.split('.');
+    if (!lists.includes(list) || !/^\d+$/.test(index)) return { ...rest, field };
+    return { ...rest, field: [list, toCallerIndex(Number(index)), ...members].join('.') };
   });
   const { cause } = error;
   // The message contains the first issue.

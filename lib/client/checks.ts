@@ -9,6 +9,7 @@ import type {
   Entry,
   EntryOptions,
   GetOrSetOptions,
+  KeysOptions,
   LeaseOptions,
   SetOptions,
 } from './types.ts';
@@ -44,10 +45,18 @@ export function checkEntries(entries: readonly Entry[]): void {
   }
 }
 
-function checkEntryOptions({ ttl, grace, lease }: EntryOptions, path = ''): void {
+function checkEntryOptions({ ttl, grace, lease, tags }: EntryOptions, path = ''): void {
   if (ttl !== undefined) checkTtl(`${path}ttl`, ttl);
   if (grace !== undefined) checkTtl(`${path}grace`, grace);
   if (lease !== undefined) checkString(`${path}lease`, lease);
+  if (tags !== undefined) checkTags(`${path}tags`, tags);
+}
+
+export function checkTags(name: string, tags: readonly string[]): void {
+  check(
+    Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'),
+    `${name} must be an array of strings`,
+  );
 }
 
 /** Checks the options of a set. */
@@ -60,19 +69,27 @@ export function checkSetOptions(options: SetOptions): void {
 export function checkLeaseOptions(options: LeaseOptions): void {
   checkOptions(options, 'lease: 30');
   if (options.lease !== undefined) checkTtl('lease', options.lease);
+  if (options.tags !== undefined) checkTags('tags', options.tags);
+}
+
+/** Checks the options of `keys`. */
+export function checkKeysOptions(options: KeysOptions): void {
+  checkOptions(options, "pattern: 'user:*'");
+  const { pattern, tag, limit } = options;
+  if (pattern !== undefined) checkString('pattern', pattern);
+  if (tag !== undefined) checkString('tag', tag);
+  check(limit === undefined || Number.isFinite(limit), 'limit must be a finite number of keys');
 }
 
 /** Checks the options of a `getOrSet` or `getOrSetMany`. */
-export function checkGetOrSetOptions(options: GetOrSetOptions): void {
+export function checkGetOrSetOptions(options: GetOrSetOptions<never>): void {
   checkOptions(options);
   checkTimeouts(options);
-  const { grace, lease, tags, waitUntil } = options;
+  const { grace, lease, tags, tagsOf, waitUntil } = options;
   if (lease !== undefined) checkTtl('lease', lease);
   if (grace !== undefined) checkTtl('grace', grace);
-  check(
-    tags === undefined || (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string')),
-    'tags must be an array of strings',
-  );
+  if (tags !== undefined) checkTags('tags', tags);
+  if (tagsOf !== undefined) checkFunction('tagsOf', tagsOf);
   if (waitUntil !== undefined) checkFunction('waitUntil', waitUntil);
 }
 

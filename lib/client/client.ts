@@ -1,17 +1,19 @@
-import { batchesOf, escapedBytes } from './batches.ts';
+import { batchesOf } from './batches.ts';
 import {
   check,
   checkEntries,
   checkFunction,
   checkGetOrSetOptions,
   checkKeys,
+  checkKeysOptions,
   checkLeaseOptions,
   checkSetOptions,
   checkString,
+  checkTags,
   checkTtl,
 } from './checks.ts';
 import { GetOrSet } from './get-or-set.ts';
-import { invalidateAll } from './invalidate.ts';
+import { invalidatePattern, invalidateTags } from './invalidate.ts';
 import { entryText, valueText } from './json.ts';
 import * as requests from './requests.ts';
 import type { Signal } from './runtime.ts';
@@ -23,13 +25,18 @@ import type {
   Entry,
   GetOrSetOptions,
   Health,
+  KeysOptions,
   LeaseLookup,
   LeaseOptions,
+  ListedKey,
   Lookup,
   SetOptions,
   Usage,
   WasSet,
 } from './types.ts';
+
+/** Keys in a page of `keys`: as many as the service accepts. */
+const MAX_KEYS = 1000;
 
 /**
  * A tenant's cache.
@@ -73,8 +80,8 @@ export class CacheClient {
   async set(key: string, value: unknown, options: SetOptions = {}): Promise<WasSet> {
     checkString('key', key);
     checkSetOptions(options);
-    const { ttl, grace, lease, ...callOptions } = options;
-    const text = entryText(key, valueText(value, this.#settings.stringify), { ttl, grace, lease });
+    const { ttl, grace, lease, tags, ...callOptions } = options;
+    const text = entryText(key, valueText(value, this.#settings.stringify), { ttl, grace, lease, tags });
     return this.#forgetAfter(this.#sender.send(requests.setOne(text, lease), callOptions), [key]);
   }
 
@@ -88,8 +95,8 @@ export class CacheClient {
   async lease<T = unknown>(key: string, options: LeaseOptions = {}): Promise<LeaseLookup<T>> {
     checkString('key', key);
     checkLeaseOptions(options);
-    const { lease, ...callOptions } = options;
-    return (await this.#sender.send(requests.leaseOne(key, { lease }), callOptions)) as LeaseLookup<T>;
+    const { lease, tags, ...callOptions } = options;
+    return (await this.#sender.send(requests.leaseOne(key, { lease, tags }), callOptions)) as LeaseLookup<T>;
   }
 
   /** Gives a lease back, so that another caller gets it at once. Does nothing if it has ended. */
@@ -123,8 +130,46 @@ export class CacheClient {
     check(typeof pattern === 'string', 'pattern must be a string; clear() empties the tenant');
     const { transport, removalTimeoutMs } = this.#settings;
     return this.#forgetAfter(
-      this.#sender.run(options, removalTimeoutMs, (call) => invalidateAll(transport, call, pattern)),
+      this.#sender.run(options, removalTimeoutMs, (call) => invalidatePattern(transport, call, pattern)),
     );
+  }
+
+  /**
+   * Removes all entries that have at least one of the tags, and ends leases that were requested with one of them. An entry has the tags that
+   * it was last set with. Takes any number of tags, but at least one. Repeats the request, and limits the time, as `invalidate`.
+   *
+   * @returns number of live entries removed, with the reservation of `invalidate`
+   * @throws InvalidationIncompleteError if time ran out
+   */
+  async invalidateTags(tags: readonly string[], options: CallOptions = {}): Promise<number> {
+    checkTags('tags', tags);
+    check(tags.length > 0, 'tags must contain at least one tag; clear() empties the tenant');
+    const { transport, removalTimeoutMs } = this.#settings;
+    return this.#forgetAfter(
+      this.#sender.run(options, removalTimeoutMs, (call) => invalidateTags(transport, call, tags)),
+    );
+  }
+
+  /**
+   * Lists the keys of live and stale entries in the order of their bytes. Requests a page when its first key is needed, so that a loop which
+   * ends early sends no more requests. A key that exists throughout the walk is listed exactly once.
+   *
+   * `signal` ends the walk. `timeoutMs` applies to each request. The iterator rejects as the other methods do.
+   */
+  async *keys(options: KeysOptions = {}): AsyncGenerator<ListedKey, void, undefined> {
+    checkKeysOptions(options);
+    const { pattern, tag, limit = MAX_KEYS, ...callOptions } = options;
+    const { signal } = options;
+    const send = this.#sender.series(callOptions);
+    let cursor: string | undefined;
+    do {
+      const page = await send(requests.listKeys(this.tenant, { pattern, tag, limit, cursor }));
+      for (const key of page.keys) {
+        if (signal?.aborted) throw signal.reason;
+        yield key;
+      }
+      cursor = page.cursor;
+    } while (cursor !== undefined);
   }
 
   /** Removes all entries of the tenant. Default time limit: 60 seconds. */
@@ -163,10 +208,10 @@ export class CacheClient {
     const indexes = new Map<string, number>();
     for (const [index, { key, value, ...entryOptions }] of entries.entries()) {
       const text = valueText(value, this.#settings.stringify, `entries[${index}].value`);
-      texts.set(key, { key, text: entryText(key, text, entryOptions), lease: entryOptions.lease });
+      texts.set(key, requests.entryOf(key, text, entryOptions));
       indexes.set(key, index);
     }
-    const batches = batchesOf([...texts.values()], ({ text }) => escapedBytes(text));
+    const batches = batchesOf([...texts.values()], ({ size }) => size);
     const indexOf = [...indexes.values()];
     const sent = this.#sender.sendAll(
       batches,
@@ -195,16 +240,16 @@ export class CacheClient {
    * within this client and those that `forTenant` created from it share one lookup (single flight). The first call's arguments apply to all,
    * except `signal`, which ends only its own call. The signal passed to `produce` fires at `produceTimeoutMs`, or when no call waits any more.
    *
-   * **No stale set.** A value that was invalidated while it was produced is returned, but not cached. A call that starts after a removal or
-   * set of this client does not join an earlier one.
+   * **No stale set.** A value that was invalidated while it was produced, by its key or by one of `tags`, is returned, but not cached. A call
+   * that starts after a removal or set of this client does not join an earlier one.
    *
    * **Grace.** For `grace` seconds after its TTL, a value is returned as stale to all but the caller that produces the next one, and to that
    * one as well if `produce` fails or if there is `waitUntil`.
    *
    * **Failures.** A cache that fails or is slow counts as a miss and is reported to `onError`; the call does not fail, and does not set. While
    * the cache is unavailable, calls only produce. The produced value is returned as JSON represents it, so that a miss and a hit return the
-   * same. A value that JSON cannot represent is returned unchanged and not cached. With a service that is older than leases, each process may
-   * produce, and a value may be set after an invalidation.
+   * same. A value that JSON cannot represent is returned unchanged and not cached. If `tagsOf` throws, the value is not cached either. With a
+   * service that is older than leases, each process may produce, and a value may be set after an invalidation.
    *
    * @throws DeadlineError if `produce`, or the wait for another caller's value, takes longer than `produceTimeoutMs`
    */
@@ -212,7 +257,7 @@ export class CacheClient {
     key: string,
     ttl: number,
     produce: (signal: Signal) => T | Promise<T>,
-    options: GetOrSetOptions = {},
+    options: GetOrSetOptions<T> = {},
   ): Promise<T> {
     checkString('key', key);
     checkTtl('ttl', ttl);
@@ -236,7 +281,7 @@ export class CacheClient {
     keys: readonly string[],
     ttl: number,
     produceMissing: (keys: string[], signal: Signal) => readonly T[] | Promise<readonly T[]>,
-    options: GetOrSetOptions = {},
+    options: GetOrSetOptions<T> = {},
   ): Promise<T[]> {
     checkKeys(keys);
     checkTtl('ttl', ttl);

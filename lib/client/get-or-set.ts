@@ -1,9 +1,9 @@
 import { onAbort } from './abort.ts';
-import { batchesOf, escapedBytes, fittingOf, sendBatches } from './batches.ts';
-import { check } from './checks.ts';
+import { batchesOf, fittingOf, sendBatches } from './batches.ts';
+import { check, checkTags } from './checks.ts';
 import { Deadline } from './deadline.ts';
 import { LeaseLostError } from './errors.ts';
-import { entryText, parsedValue, valueText } from './json.ts';
+import { parsedValue, valueText } from './json.ts';
 import { type FillLookup, type LeaseLookupOptions, LeaseLookups, LeaseSupport } from './lease-lookup.ts';
 import { isUnavailable, Outage } from './outage.ts';
 import * as requests from './requests.ts';
@@ -31,7 +31,7 @@ export class SharedState {
 interface Job {
   ttl: number;
   grace: number | undefined;
-  tags: readonly string[] | undefined;
+  tagsOf: (value: unknown, key: string) => readonly string[] | undefined;
   waitUntil: GetOrSetOptions['waitUntil'];
   produceTimeoutMs: number;
   produce: ProduceMany;
@@ -75,7 +75,12 @@ export class GetOrSet {
     );
   }
 
-  async one(key: string, ttl: number, produce: ProduceMany, options: GetOrSetOptions): Promise<unknown> {
+  async one(
+    key: string,
+    ttl: number,
+    produce: ProduceMany,
+    options: GetOrSetOptions<never>,
+  ): Promise<unknown> {
     const { flights } = this.shared;
     const { signal } = options;
     const job = this.#jobOf(ttl, produce, options);
@@ -93,7 +98,7 @@ export class GetOrSet {
     keys: readonly string[],
     ttl: number,
     produce: ProduceMany,
-    options: GetOrSetOptions,
+    options: GetOrSetOptions<never>,
   ): Promise<Map<string, unknown>> {
     const { signal } = options;
     if (signal?.aborted) throw signal.reason;
@@ -106,16 +111,18 @@ export class GetOrSet {
     this.shared.flights.forget(this.#tenant, keys);
   }
 
-  #jobOf(ttl: number, produce: ProduceMany, options: GetOrSetOptions): Job {
+  #jobOf(ttl: number, produce: ProduceMany, options: GetOrSetOptions<never>): Job {
     const settings = this.#settings;
-    const { signal: _, grace, tags, waitUntil, lease, ...rest } = options;
+    const { signal: _, grace, tags, tagsOf, waitUntil, lease, ...rest } = options;
     const {
       produceTimeoutMs = settings.produceTimeoutMs,
       timeoutMs = settings.fillTimeoutMs,
       ...call
     } = rest;
     return {
-      ...{ ttl, grace, tags, waitUntil, produce, produceTimeoutMs },
+      ...{ ttl, grace, waitUntil, produce, produceTimeoutMs },
+      // Receives what `produce` returns: the client's methods have both with the same type.
+      tagsOf: (tagsOf as Job['tagsOf'] | undefined) ?? (() => tags),
       lookup: {
         ...{ lease: lease ?? leaseSecondsFor(produceTimeoutMs), tags, call: { ...call, timeoutMs } },
         release: (lookups) => this.#release(lookups, { ...call, timeoutMs }),
@@ -239,25 +246,27 @@ export class GetOrSet {
       return stale.map(({ value }) => value);
     }
     const entries: requests.EntryText[] = [];
-    const unserializable: string[] = [];
+    const notCacheable: string[] = [];
     const values = lookups.map(({ key, lease, isPlain }, index) => {
-      const value = produced[index];
+      const original = produced[index];
+      let value = original;
       try {
-        const text = valueText(value, stringify);
-        const parsed = parsedValue(text, transport.parse);
-        const { ttl, grace, tags } = job;
-        const entry = entryText(key, text, { ttl, grace, lease: lease?.token, tags });
-        if (lease || isPlain) entries.push({ key, text: entry, lease: lease?.token });
-        return parsed;
+        const text = valueText(original, stringify);
+        value = parsedValue(text, transport.parse);
+        const tags = job.tagsOf(original, key);
+        if (tags !== undefined) checkTags('tags', tags);
+        const { ttl, grace } = job;
+        const entry = requests.entryOf(key, text, { ttl, grace, lease: lease?.token, tags });
+        if (lease || isPlain) entries.push(entry);
       } catch (error) {
         this.#report(error, 'set', [key]);
-        unserializable.push(key);
-        return value;
+        notCacheable.push(key);
       }
+      return value;
     });
     const { failed: notSet, lost } = await this.#set(entries, job);
     this.#reportLate(lookups, lost, performance.now() - startedMonotonicMs);
-    const unset = new Set([...unserializable, ...notSet]);
+    const unset = new Set([...notCacheable, ...notSet]);
     await this.#release(
       lookups.filter(({ key }) => unset.has(key)),
       job.lookup.call,
@@ -290,7 +299,7 @@ export class GetOrSet {
       }
     };
     await sendBatches(
-      batchesOf(entries, ({ text }) => escapedBytes(text)),
+      batchesOf(entries, ({ size }) => size),
       setBatch,
     );
     return { failed, lost };

@@ -1,4 +1,4 @@
-import type { EntryOptions, Tags } from './types.ts';
+import type { EntryOptions } from './types.ts';
 
 /** Writes a value as JSON text. */
 export type Stringify = (value: unknown) => string | undefined;
@@ -24,11 +24,7 @@ export function parsedValue(text: string, parse: (text: string) => unknown): unk
 }
 
 /** An entry of a request's body. @param value JSON text */
-export function entryText(
-  key: string,
-  value: string,
-  { ttl, grace, lease, tags }: EntryOptions & Tags,
-): string {
+export function entryText(key: string, value: string, { ttl, grace, lease, tags }: EntryOptions): string {
   // The members after the value; JSON.stringify leaves out undefined ones.
   const options = JSON.stringify({ ttl, grace, lease, tags }).slice(1);
   return `{"key":${JSON.stringify(key)},"value":${value}${options === '}' ? '' : ','}${options}`;

@@ -1,7 +1,19 @@
+import { type Size, sizeOf } from './batches.ts';
 import { ValidationError } from './errors.ts';
+import { entryText } from './json.ts';
 import { readData, readHealth, readNothing, type ServiceResponse } from './response.ts';
 import type { Request } from './transport.ts';
-import type { Health, LeaseLookup, Lookup, Tags, Usage, WasSet } from './types.ts';
+import type {
+  EntryOptions,
+  Health,
+  KeysOptions,
+  LeaseLookup,
+  ListedKey,
+  Lookup,
+  Tags,
+  Usage,
+  WasSet,
+} from './types.ts';
 
 /** The request of each operation, and how its response is read. */
 
@@ -73,8 +85,15 @@ export interface EntryText {
   key: string;
   /** The whole entry as JSON text. */
   text: string;
+  size: Size;
   /** Its token. */
   lease: string | undefined;
+}
+
+/** @param value JSON text */
+export function entryOf(key: string, value: string, options: EntryOptions): EntryText {
+  const text = entryText(key, value, options);
+  return { key, text, size: sizeOf(text, entryText(key, '', options)), lease: options.lease };
 }
 
 export function setBatch(entries: readonly EntryText[]): Request<WasSet[]> {
@@ -103,9 +122,33 @@ export function deleteBatch(keys: readonly string[]): Request<number> {
   return { method: 'POST', target: `${API}/batch/delete`, body, retry: 'always', read: countOf };
 }
 
-export function invalidate(pattern: string): Request<number> {
-  const body = JSON.stringify({ pattern });
+/** @param what a pattern or up to 16 tags */
+export function invalidate(what: { pattern: string } | { tags: readonly string[] }): Request<number> {
+  const body = JSON.stringify(what);
   return { method: 'POST', target: `${API}/invalidate`, body, retry: 'always', read: countOf };
+}
+
+/** A page of keys. `cursor`: for the next page; undefined if there are no more keys. */
+export interface KeyPage {
+  keys: ListedKey[];
+  cursor: string | undefined;
+}
+
+export function listKeys(
+  tenant: string,
+  query: Pick<KeysOptions, 'pattern' | 'tag' | 'limit'> & { cursor: string | undefined },
+): Request<KeyPage> {
+  const read = (response: ServiceResponse): KeyPage => {
+    const { keys, cursor } = readData(response);
+    const listed = (keys as ListedKey[]).map((each) => ({ ...each, ttl: Number(each.ttl) }));
+    return { keys: listed, cursor: (cursor as string | null) ?? undefined };
+  };
+  return {
+    method: 'GET',
+    target: `${tenantTarget(tenant)}/keys${queryOf({ ...query })}`,
+    retry: 'always',
+    read,
+  };
 }
 
 export function clear(tenant: string): Request<void> {
@@ -139,15 +182,24 @@ export const health: Request<Health> = {
  * The key is sent in the query. In a path, API Gateway decodes it before routing, and `fetch` resolves `.` and `..` even where they
  * are percent-encoded.
  *
- * @throws ValidationError for half a surrogate pair, which has no percent-encoding
+ * @throws ValidationError as `queryOf`
  */
 function targetOf(key: string): string {
-  try {
-    return `${API}?key=${encodeURIComponent(key)}`;
-  } catch (cause) {
-    const issues = [{ field: 'key', message: 'must be well-formed Unicode' }];
-    throw new ValidationError({ message: 'The request is not valid', details: { issues }, cause });
-  }
+  return `${API}${queryOf({ key })}`;
+}
+
+/** @throws ValidationError for half a surrogate pair, which has no percent-encoding */
+function queryOf(parameters: Record<string, string | number | undefined>): string {
+  const query = Object.entries(parameters).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    try {
+      return [`${name}=${encodeURIComponent(value)}`];
+    } catch (cause) {
+      const issues = [{ field: name, message: 'must be well-formed Unicode' }];
+      throw new ValidationError({ message: 'The request is not valid', details: { issues }, cause });
+    }
+  });
+  return `?${query.join('&')}`;
 }
 
 function tenantTarget(tenant: string): string {

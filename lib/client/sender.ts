@@ -35,12 +35,24 @@ export class Sender {
   /** @param timeoutMs applies unless the options contain one */
   async run<T>(options: CallOptions, timeoutMs: number, work: (call: Call) => Promise<T>): Promise<T> {
     checkOptions(options);
+    return this.#run(options, timeoutMs, this.#headers(options), work);
+  }
+
+  /** Starts a call whose requests share headers, and have the time of a call each. @returns function that sends one request */
+  series(options: CallOptions): <T>(request: Request<T>) => Promise<T> {
+    checkOptions(options);
+    const { transport, timeoutMs } = this.#settings;
     const headers = this.#headers(options);
-    const deadline = new Deadline(
-      options.timeoutMs ?? timeoutMs,
-      options.signal,
-      headers['x-correlation-id'],
-    );
+    return (request) => this.#run(options, timeoutMs, headers, (call) => send(transport, call, request));
+  }
+
+  async #run<T>(
+    { timeoutMs: ownTimeoutMs, signal }: CallOptions,
+    timeoutMs: number,
+    headers: Call['headers'],
+    work: (call: Call) => Promise<T>,
+  ): Promise<T> {
+    const deadline = new Deadline(ownTimeoutMs ?? timeoutMs, signal, headers['x-correlation-id']);
     try {
       return await work({ deadline, headers });
     } finally {

@@ -64,8 +64,14 @@ export interface CallOptions {
   headers?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** How long an entry is stored, and on which condition. */
-export interface EntryOptions {
+/** What a value is made from, such as the documents of a search result. `invalidateTags` removes all entries that have a tag. */
+export interface Tags {
+  /** Up to 16, of 1 to 256 bytes of UTF-8 each, without control characters. */
+  tags?: readonly string[] | undefined;
+}
+
+/** How long an entry is stored, on which condition, and with which tags, which replace those of the entry before. */
+export interface EntryOptions extends Tags {
   /** Whole seconds. Default: the service's (300). */
   ttl?: number | undefined;
   /** Whole seconds after the TTL in which lease requests still get the value, as stale. Default: 0. */
@@ -76,16 +82,19 @@ export interface EntryOptions {
 
 export interface SetOptions extends CallOptions, EntryOptions {}
 
-export interface LeaseOptions extends CallOptions {
+/** With `tags`, an invalidation of one of them ends the lease. The tags of the set replace them. */
+export interface LeaseOptions extends CallOptions, Tags {
   /** Whole seconds, 1 to 300, that the caller may take to produce a missing value. Default: 30. */
   lease?: number | undefined;
 }
 
-export interface Tags {
-  tags?: readonly string[] | undefined;
-}
-
-export interface GetOrSetOptions extends CallOptions, Tags {
+/** With `tags`, an invalidation of one of them removes the value. While it is produced, the invalidation prevents that it is cached. */
+export interface GetOrSetOptions<T = unknown> extends CallOptions, Tags {
+  /**
+   * Returns the tags of a value that was produced, where only the value shows what it is made from. They replace `tags`, which then apply
+   * only while the value is produced.
+   */
+  tagsOf?: ((value: T, key: string) => readonly string[]) | undefined;
   /** For each lookup and for the set. Default: 1,000, or the client's if that is less. */
   timeoutMs?: number | undefined;
   /** Replaces the client's. */
@@ -153,6 +162,28 @@ export interface WasSet {
   ttl: number;
   /** Only in results of `setMany`: the entry was not set, because its lease had ended. `ttl` is 0. */
   leaseLost?: true;
+}
+
+/** Which keys `keys` returns. */
+export interface KeysOptions extends CallOptions {
+  /** A Redis glob that whole keys match. Default: `*`. */
+  pattern?: string | undefined;
+  /** Only keys of entries that have this tag. */
+  tag?: string | undefined;
+  /** Maximum number of keys in the response to one request, 1 to 1,000. Default: 1,000. */
+  limit?: number | undefined;
+  /** For each request. */
+  timeoutMs?: number | undefined;
+}
+
+/** A key of a live entry, or of a stale one. */
+export interface ListedKey {
+  key: string;
+  /** Remaining whole seconds; 0 for a stale value. */
+  ttl: number;
+  /** Whether the TTL is over and the grace is not. */
+  stale: boolean;
+  tags: string[];
 }
 
 /** A tenant's number of entries and their size. */

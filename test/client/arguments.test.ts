@@ -1,9 +1,16 @@
 import { describe, expect, test, vi } from 'vitest';
-import { bearer, CacheClient, sigV4 } from '../../lib/client/index.ts';
+import { bearer, CacheClient, type KeysOptions, sigV4 } from '../../lib/client/index.ts';
 import { miss, script } from './scripted.ts';
 
 /** As callers see the client whose compiler does not check what they pass. */
 type Unchecked = Record<string, (...args: unknown[]) => Promise<unknown>>;
+
+class Listing extends CacheClient {
+  /** The first key that `keys` lists. */
+  nextKey(options: KeysOptions): Promise<unknown> {
+    return this.keys(options).next();
+  }
+}
 
 const produce = vi.fn(() => 'produced');
 const url = 'http://localhost';
@@ -25,6 +32,13 @@ describe('a call with an argument of the wrong type', () => {
     ['invalidate', [], 'pattern must be a string; clear() empties the tenant'],
     ['invalidate', [undefined], 'pattern must be a string; clear() empties the tenant'],
     ['invalidate', [null], 'pattern must be a string; clear() empties the tenant'],
+    ...[undefined, null, 'abc', ['a', 7], [null]].map((tags): [string, unknown[], string] => [
+      'invalidateTags',
+      [tags],
+      'tags must be an array of strings',
+    ]),
+    ['invalidateTags', [[]], 'tags must contain at least one tag; clear() empties the tenant'],
+    ['invalidateTags', [['a'], 60], 'options must be an object, e.g. { timeoutMs: 1000 }'],
     ['setMany', [undefined], 'entries must be an array of objects'],
     ['setMany', [[{ key: 'k', value: 1 }, null]], 'entries[1] must be an object'],
     ['setMany', [[{ value: 1 }]], 'entries[0].key must be a string'],
@@ -68,6 +82,7 @@ describe('a call with an argument of the wrong type', () => {
           [{ lease: '30' }, 'lease must be a finite number of seconds'],
           [{ tags: 'one' }, 'tags must be an array of strings'],
           [{ tags: ['one', 2] }, 'tags must be an array of strings'],
+          [{ tagsOf: ['one'] }, 'tagsOf must be a function'],
           [{ waitUntil: Promise.resolve() }, 'waitUntil must be a function'],
         ] as const
       ).map(([options, message]): [string, unknown[], string] => [
@@ -82,13 +97,21 @@ describe('a call with an argument of the wrong type', () => {
     ['set', ['k', 1, { grace: '60' }], 'grace must be a finite number of seconds'],
     ['set', ['k', 1, { lease: { token: 'abc' } }], 'lease must be a string'],
     ['setMany', [[{ key: 'k', value: 1, lease: 7 }]], 'entries[0].lease must be a string'],
+    ['set', ['k', 1, { tags: 'one' }], 'tags must be an array of strings'],
+    ['setMany', [[{ key: 'k', value: 1, tags: [7] }]], 'entries[0].tags must be an array of strings'],
+    ['lease', ['k', { tags: null }], 'tags must be an array of strings'],
+    ['nextKey', ['user:*'], "options must be an object, e.g. { pattern: 'user:*' }"],
+    ['nextKey', [{ pattern: 7 }], 'pattern must be a string'],
+    ['nextKey', [{ tag: ['one'] }], 'tag must be a string'],
+    ['nextKey', [{ limit: '10' }], 'limit must be a finite number of keys'],
+    ['nextKey', [{ timeoutMs: 0 }], 'timeoutMs must be a number above 0'],
     ['lease', ['k', null], 'options must be an object, e.g. { lease: 30 }'],
     ['lease', ['k', { lease: '30' }], 'lease must be a finite number of seconds'],
     ['release', ['k'], 'token must be a string'],
   ])('rejects with a TypeError that names it, and sends nothing: %s %o', async (method, args, message) => {
     const server = await script(miss);
     const onError = vi.fn();
-    const cache = new CacheClient({ url: server.url, tenant: 't', onError }) as unknown as Unchecked;
+    const cache = new Listing({ url: server.url, tenant: 't', onError }) as unknown as Unchecked;
     const error: unknown = await cache[method]?.(...args).catch((reason) => reason);
     expect(error).toBeInstanceOf(TypeError);
     expect((error as TypeError).message).toBe(message);

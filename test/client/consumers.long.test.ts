@@ -7,7 +7,7 @@ import { compilers, nodes, packedClient, ROOT, run } from './packed.ts';
 
 /** What a caller writes, with all that the types can catch. It compiles as an ES module and as CommonJS. */
 const CONSUMER = `
-import { bearer, CacheClient, CacheError, type Lookup, sigV4, ValidationError } from 'cache-service';
+import { bearer, CacheClient, CacheError, type ListedKey, type Lookup, sigV4, ValidationError } from 'cache-service';
 
 declare const process: { argv: string[] };
 const [, , url = '', tenant = ''] = process.argv;
@@ -24,6 +24,11 @@ async function main(): Promise<object> {
   lookup.value;
   const name: string = lookup.found ? lookup.value.name : '';
   const answer: number = await cache.getOrSet('n', 60, (signal) => (signal.aborted ? 0 : 42), { timeoutMs: 20_000 });
+  const tagsOf = (user: User) => [user.name];
+  await cache.getOrSet('tagged', 60, (): User => ({ name: 'Ann' }), { tags: ['users'], tagsOf, timeoutMs: 20_000 });
+  const tagged: ListedKey[] = [];
+  for await (const listed of cache.keys({ tag: 'Ann' })) tagged.push(listed);
+  await cache.invalidateTags(tagged.flatMap(({ tags }) => tags));
   const code: string = await cache.get('').then(
     () => 'none',
     (error: unknown) => (error instanceof ValidationError && error instanceof CacheError ? error.code : 'other'),

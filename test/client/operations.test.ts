@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CacheClient, LeaseLostError } from '../../lib/client/index.ts';
+import { CacheClient, type KeysOptions, LeaseLostError, type ListedKey } from '../../lib/client/index.ts';
 import { leftOf } from '../conformance/backends.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
 import { startService } from '../http/service.ts';
@@ -56,6 +56,56 @@ describeOnEveryBackend('the client', {}, (connect) => {
     ]);
     expect(await cache.invalidate('*')).toBe(1);
     expect(await cache.invalidate('*')).toBe(0);
+  });
+
+  test('invalidates by tags, which come from a set, a batch and a fill with a lease', async () => {
+    const cache = client();
+    await cache.set('one', 1, { tags: ['doc:1', 'doc:2'] });
+    await cache.setMany([
+      { key: 'two', value: 2, tags: ['doc:2'] },
+      { key: 'three', value: 3, tags: ['doc:3', '*'] },
+      { key: 'none', value: 4 },
+    ]);
+    const { lease } = await cache.lease('filled', { tags: ['doc:4'] });
+    await cache.set('filled', 5, { lease: lease?.token, tags: ['doc:2'] });
+    expect(await cache.invalidateTags(['doc:4', 'doc'])).toBe(0);
+    expect(await cache.invalidateTags(['doc:2', 'doc:1'])).toBe(3);
+    const found = await cache.getMany(['one', 'two', 'three', 'none', 'filled']);
+    expect(found.map(({ found }) => found)).toEqual([false, false, true, true, false]);
+    expect(await cache.invalidateTags(['*'])).toBe(1);
+  });
+
+  test('an invalidation of a tag of a lease ends the lease', async () => {
+    const cache = client();
+    const { lease } = await cache.lease('k', { lease: 300, tags: ['doc:1'] });
+    expect(await cache.invalidateTags(['doc:1'])).toBe(0);
+    await expect(cache.set('k', 1, { lease: lease?.token })).rejects.toBeInstanceOf(LeaseLostError);
+  });
+
+  test('lists keys in the order of their bytes, over any number of pages, by pattern and tag', async () => {
+    const cache = client();
+    const list = async (options?: KeysOptions) => {
+      const listed: ListedKey[] = [];
+      for await (const key of cache.keys(options)) listed.push(key);
+      return listed;
+    };
+    const names = async (options?: KeysOptions) => (await list(options)).map(({ key }) => key);
+    expect(await list()).toEqual([]);
+    await cache.setMany([
+      { key: 'user:2', value: 1, ttl: 60, tags: ['team 1 & 2'] },
+      { key: 'user:10', value: 1, tags: ['é', 'team 1 & 2'] },
+      { key: 'a&b=c #?', value: 1, ttl: 60 },
+      { key: '漢', value: 1 },
+    ]);
+    const all = ['a&b=c #?', 'user:10', 'user:2', '漢'];
+    for (const limit of [1, 3, 4, undefined]) expect(await names({ limit })).toEqual(all);
+    expect((await list())[0]).toEqual({ key: 'a&b=c #?', ttl: leftOf(60), stale: false, tags: [] });
+    expect((await list({ pattern: 'user:1*' }))[0]).toMatchObject({ tags: ['é', 'team 1 & 2'] });
+    expect(await names({ tag: 'team 1 & 2', limit: 1 })).toEqual(['user:10', 'user:2']);
+    expect(await names({ tag: 'team 1 & 2', pattern: '*:2' })).toEqual(['user:2']);
+    expect(await names({ tag: 'other' })).toEqual([]);
+    await expect(list({ limit: 1001 })).rejects.toMatchObject({ issues: [{ field: 'limit' }] });
+    await expect(list({ pattern: '\ud83d' })).rejects.toMatchObject({ issues: [{ field: 'pattern' }] });
   });
 
   test('clears a tenant, returns its usage, and touches no other tenant', async () => {

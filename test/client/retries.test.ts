@@ -40,6 +40,8 @@ const harmless: [string, Call, Move][] = [
   ['delete', (cache) => cache.delete('k'), { status: 204 }],
   ['deleteMany', (cache) => cache.deleteMany(['k']), success({ count: 1 })],
   ['invalidate', (cache) => cache.invalidate('k*'), success({ pattern: 'k*', count: 1 })],
+  ['invalidateTags', (cache) => cache.invalidateTags(['a']), success({ tags: ['a'], count: 1 })],
+  ['keys', (cache) => cache.keys().next(), success({ keys: [], cursor: null })],
   ['clear', (cache) => cache.clear(), { status: 204 }],
 ];
 
@@ -214,6 +216,25 @@ describe('an invalidation that the service does not complete', () => {
     const server = await script(incomplete(2000), ...steps, success({ pattern: 'k*', count: 7 }));
     expect(await clientOf(server).invalidate('k*')).toBe(3942);
     expect(server.asked.map(({ body }) => body)).toEqual(Array(7).fill('{"pattern":"k*"}'));
+  });
+
+  test('by tags is repeated as well, for each 16 tags one after the other, and returns the sum of the counts', async () => {
+    const done = (count: number) => success({ tags: [], count });
+    const server = await script(incomplete(100), done(20), incomplete(3), done(0));
+    const tags = Array.from({ length: 20 }, (_, i) => `t:${i}`);
+    expect(await clientOf(server).invalidateTags(tags)).toBe(123);
+    const sent = [tags.slice(0, 16), tags.slice(0, 16), tags.slice(16), tags.slice(16)];
+    expect(server.asked.map(({ body }) => JSON.parse(body))).toEqual(sent.map((tags) => ({ tags })));
+  });
+
+  test('by more than 16 tags reports the count of all its requests when time runs out', async () => {
+    const tags = Array.from({ length: 20 }, (_, i) => `t:${i}`);
+    const stuck = await script(success({ tags: [], count: 20 }), incomplete(3), incomplete(0));
+    const incompleteError = { code: 'INVALIDATION_INCOMPLETE', count: 23 };
+    await expect(clientOf(stuck).invalidateTags(tags)).rejects.toMatchObject(incompleteError);
+    const hanging = await script(success({ tags: [], count: 20 }), incomplete(3), 'hang');
+    const call = clientOf(hanging).invalidateTags(tags, { timeoutMs: 500 });
+    await expect(call).rejects.toMatchObject(incompleteError);
   });
 
   test('waits for Retry-After in between, and reports the count when time runs out', async () => {

@@ -105,6 +105,38 @@ describeOnEveryBackend('a client with more items than fit into a batch', {}, (co
     await expect(cache.setMany(twice)).rejects.toMatchObject({ issues: [{ field: 'items.3.ttl' }] });
   });
 
+  test('invalidates any number of tags, and gets validation issues with the index in its own list', async () => {
+    const { cache, bodies } = client();
+    await cache.setMany(names(40).map((key) => ({ key, value: 1, tags: [key, 'all'] })));
+    bodies.length = 0;
+    expect(await cache.invalidateTags(names(35))).toBe(35);
+    expect(bodies.map((body) => JSON.parse(body).tags.length)).toEqual([16, 16, 3]);
+    expect(await cache.invalidateTags(['all', ...names(40)])).toBe(5);
+    const message = 'must not be empty';
+    await expect(cache.invalidateTags([...names(20), ''])).rejects.toMatchObject({
+      issues: [{ field: 'tags.20', message }],
+    });
+    const entries = names(205).map((key, index) => ({
+      key,
+      value: 1,
+      tags: index < 204 ? ['a'] : ['a', ''],
+    }));
+    await expect(cache.setMany(entries)).rejects.toMatchObject({
+      issues: [{ field: 'items.204.tags.1', message }],
+    });
+  });
+
+  test('sets entries with the most and longest tags, whatever they contain', async () => {
+    const { cache } = client();
+    const tags = Array.from({ length: 16 }, (_, i) => `${i % 10}`.padEnd(256, '"'));
+    const entries = names(100).map((key) => ({ key, value: 1, tags }));
+    expect(await cache.setMany(entries)).toHaveLength(100);
+    const listed: string[][] = [];
+    for await (const { tags } of cache.keys()) listed.push(tags);
+    expect(listed).toEqual(Array(100).fill([...new Set(tags)]));
+    expect(await cache.invalidateTags(tags)).toBe(100);
+  });
+
   test("rejects with the service's error for a value that is too large", async () => {
     const { cache } = client();
     const value = 'x'.repeat(5 * MIB);

@@ -9,6 +9,7 @@ import {
   type Fetch,
   type Lease,
   type LeaseLookup,
+  type ListedKey,
   type Lookup,
   PayloadTooLargeError,
   type Signal,
@@ -52,7 +53,10 @@ describe('the types of a client', () => {
       await cache.set('k', null);
       await cache.set('k', [1, 'two', { three: 3 }] as const);
       await cache.set('k', something);
-      await cache.setMany([{ key: 'k', value: something, ttl: 1 }]);
+      await cache.setMany([{ key: 'k', value: something, ttl: 1, tags: ['a'] }]);
+      await cache.set('k', user, { tags: ['a', 'b'] as const });
+      // @ts-expect-error: a list
+      await cache.set('k', user, { tags: 'a' });
       // @ts-expect-error: no time to live
       await cache.set('k', user, { ttl: '60' });
       // @ts-expect-error: an option that there is not
@@ -83,6 +87,17 @@ describe('the types of a client', () => {
       const waitUntil = (promise: Promise<unknown>) => ctx.waitUntil(promise);
       const options = { grace: 60, lease: 30, tags: ['a'] as const, waitUntil };
       expectTypeOf(await cache.getOrSet('k', 60, () => 1, options)).toEqualTypeOf<number>();
+      const tagsOf = ({ tags = [] }: User) => tags;
+      expectTypeOf(await cache.getOrSet('k', 60, async () => user, { tagsOf })).toEqualTypeOf<User>();
+      await cache.getOrSet('k', 60, async () => user, {
+        tagsOf: (value, key) => {
+          expectTypeOf(value).toEqualTypeOf<User>();
+          return [value.name, key];
+        },
+      });
+      expectTypeOf(await cache.getOrSetMany(['k'], 60, () => [user], { tagsOf })).toEqualTypeOf<User[]>();
+      // @ts-expect-error: tags of another type of value
+      await cache.getOrSet('k', 60, () => 1, { tagsOf });
       // @ts-expect-error: the time of a lease, not its token
       await cache.getOrSet('k', 60, () => 1, { lease: 'token' });
       // @ts-expect-error: not a function
@@ -146,6 +161,11 @@ describe('the types of a client', () => {
       expectTypeOf(await cache.invalidate('k*')).toBeNumber();
       // @ts-expect-error: no pattern
       await cache.invalidate();
+      expectTypeOf(await cache.invalidateTags(['a'] as const)).toBeNumber();
+      // @ts-expect-error: no tags
+      await cache.invalidateTags();
+      for await (const listed of cache.keys({ pattern: 'k*', tag: 'a', limit: 10, timeoutMs: 1 }))
+        expectTypeOf(listed).toEqualTypeOf<ListedKey>();
       expectTypeOf(await cache.clear()).toBeVoid();
       expectTypeOf(await cache.setMany([{ key: 'k', value: 1 }])).toEqualTypeOf<WasSet[]>();
       expectTypeOf((await cache.usage()).bytes.estimated).toBeNumber();

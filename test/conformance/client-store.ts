@@ -7,19 +7,23 @@ import {
   type Lookup,
   type WasSet,
 } from '../../lib/client/index.ts';
+import { listKeys } from '../../lib/client/requests.ts';
+import { Sender } from '../../lib/client/sender.ts';
+import { settingsOf } from '../../lib/client/settings.ts';
 import { extractRaw } from '../../lib/json/extract.ts';
 import { JsonText } from '../../lib/json/raw.ts';
-import type { CacheStore, Hit, LeaseResult } from '../../lib/store/store.ts';
+import type { CacheStore, Hit, Invalidation, LeaseResult } from '../../lib/store/store.ts';
 
 /** A store that calls a running service through the client. Values are JSON texts, which are sent and returned verbatim. */
 export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
-  const client = new CacheClient({
+  const options = {
     url,
     tenant: 'nobody',
     parse: parseVerbatim,
-    stringify: (value) => value as string,
+    stringify: (value: unknown) => value as string,
     timeoutMs: 25_000,
-  });
+  };
+  const client = new CacheClient(options);
   const of = (tenant: string) => client.forTenant(tenant);
   const get = together<string, Lookup<JsonText>>(
     (tenant, key) => of(tenant).get(key),
@@ -38,13 +42,16 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
   return {
     kind,
     get: async (tenant, key) => hitOf(await get(tenant, key)),
-    set: async (tenant, key, value, ttl, { graceSeconds: grace, lease } = {}) => {
-      const { leaseLost } = await set(tenant, { key, value, ttl, grace, lease });
+    set: async (tenant, key, value, ttl, { graceSeconds: grace, lease, tags } = {}) => {
+      const { leaseLost } = await set(tenant, { key, value, ttl, grace, lease, tags });
       return !leaseLost;
     },
-    lease: async (tenant, key, lease) => leaseResultOf(await of(tenant).lease<JsonText>(key, { lease })),
-    leaseMany: (tenant, keys, lease) =>
-      Promise.all(keys.map(async (key) => leaseResultOf(await of(tenant).lease<JsonText>(key, { lease })))),
+    lease: async (tenant, key, lease, tags) =>
+      leaseResultOf(await of(tenant).lease<JsonText>(key, { lease, tags })),
+    leaseMany: (tenant, keys, lease, _maxBytes, { tags } = {}) =>
+      Promise.all(
+        keys.map(async (key) => leaseResultOf(await of(tenant).lease<JsonText>(key, { lease, tags }))),
+      ),
     release: (tenant, key, token) => of(tenant).release(key, token),
     touch: (tenant, key, ttl) => of(tenant).touch(key, ttl),
     // A single delete does not return whether the entry existed.
@@ -62,14 +69,8 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
     },
     deleteMany: (tenant, keys) => of(tenant).deleteMany(keys),
     // A caller of the service cannot set a deadline.
-    invalidate: async (tenant, { pattern }) => {
-      try {
-        return { count: await of(tenant).invalidate(pattern ?? '*'), complete: true };
-      } catch (error) {
-        if (!(error instanceof InvalidationIncompleteError)) throw error;
-        return { count: error.count, complete: false };
-      }
-    },
+    invalidate: (tenant, { pattern }) => invalidationOf(of(tenant).invalidate(pattern ?? '*')),
+    invalidateTags: (tenant, tags) => invalidationOf(of(tenant).invalidateTags(tags)),
     // A clear does not return the number of removed entries.
     clear: async (tenant) => {
       const { entries } = await of(tenant).usage();
@@ -80,8 +81,12 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
       const { entries, bytes } = await of(tenant).usage();
       return { entries, bytes: bytes.estimated, sampled: bytes.sampled, missing: bytes.missing };
     },
-    invalidateTags: () => Promise.reject(new Error('The wire does not carry tags yet')),
-    listKeys: () => Promise.reject(new Error('The wire does not carry lists of keys yet')),
+    // A page begins at a cursor, not after a key, and the client returns keys one by one: this is the request that it sends for each page.
+    listKeys: async (tenant, { pattern: { pattern }, tag, limit, after: cursor }) => {
+      const sender = new Sender({ ...options, tenant }, settingsOf(options));
+      const page = await sender.send(listKeys(tenant, { pattern, tag, limit, cursor }), {});
+      return { keys: page.keys.map(({ stale: _, ...key }) => key), next: page.cursor };
+    },
     servers: () => Promise.reject(new Error('The wire does not carry what servers say of themselves')),
     ping: async () => {
       await client.health();
@@ -108,6 +113,15 @@ function together<I, R>(
     const index = batch.items.push(item) - 1;
     return (await batch.results)[index] as R;
   };
+}
+
+async function invalidationOf(call: Promise<number>): Promise<Invalidation> {
+  try {
+    return { count: await call, complete: true };
+  } catch (error) {
+    if (!(error instanceof InvalidationIncompleteError)) throw error;
+    return { count: error.count, complete: false };
+  }
 }
 
 function leaseResultOf(lookup: LeaseLookup<JsonText>): LeaseResult {

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
 import type { CacheStore, ListedKey } from '../../lib/store/store.ts';
-import { backends, leftOf, newTenant, type OpenStore, setMany, soon } from './backends.ts';
+import { leftOf, newTenant, type OpenStore, setMany, soon } from './backends.ts';
+import { everywhere } from './over-the-wire.ts';
 
-describe.each(backends)('a list of keys, $name', ({ open }) => {
+describe.each(everywhere)('a list of keys, $name', ({ open }) => {
   let opened: OpenStore;
   let store: CacheStore;
   let tenant: string;

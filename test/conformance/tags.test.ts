@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { backends, leftOf, newTenant, type OpenStore, soon } from './backends.ts';
+import { leftOf, newTenant, type OpenStore, soon } from './backends.ts';
+import { everywhere } from './over-the-wire.ts';
 
 /** Seconds. Long enough that no lease ends during a test on a busy machine. */
 const LEASE = 300;
@@ -24,7 +25,7 @@ const TAGS = [
   'x'.repeat(256),
 ];
 
-describe.each(backends)('tags, $name', ({ open }) => {
+describe.each(everywhere)('tags, $name', ({ open }) => {
   let opened: OpenStore;
   let store: CacheStore;
   let tenant: string;

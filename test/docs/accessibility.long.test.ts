@@ -1,5 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CacheClient } from '../../lib/client/index.ts';
 import { type Service, startService } from '../http/service.ts';
 import { document, operationsOf } from '../openapi/described.ts';
 import { findAccessibilityFaults } from './accessibility.ts';
@@ -36,6 +37,17 @@ describe.each(['light', 'dark'] as const)('the docs page in %s mode', { timeout 
   afterAll(() => docs?.close());
 
   test('has no accessibility faults with all operations closed', async () => {
+    expect(await findAccessibilityFaults(docs.page)).toEqual([]);
+  });
+
+  test('has no accessibility faults in a list of keys', async () => {
+    const cache = new CacheClient({ url: service.url, tenant: 'tenant_123' });
+    await cache.setMany(
+      Array.from({ length: 101 }, (_, i) => ({ key: `k:${i}`, value: i, tags: ['a', 'b'] })),
+    );
+    await docs.keys.open();
+    await docs.keys.button('List').click();
+    await docs.keys.button('Next page').waitFor();
     expect(await findAccessibilityFaults(docs.page)).toEqual([]);
   });
 

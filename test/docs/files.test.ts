@@ -15,6 +15,7 @@ const FILES = [
   ['/docs?try=this', 'text/html; charset=utf-8'],
   ['/docs/page.css', 'text/css; charset=utf-8'],
   ['/docs/page.js', 'text/javascript; charset=utf-8'],
+  ['/docs/keys.js', 'text/javascript; charset=utf-8'],
   ['/docs/favicon.svg', 'image/svg+xml'],
   ['/docs/viewer.css', 'text/css; charset=utf-8'],
   ['/docs/viewer.js', 'text/javascript; charset=utf-8'],
@@ -61,7 +62,7 @@ describe.each(FILES)('%s', (target, type) => {
 test('the page refers to its own files only', async () => {
   const { text } = await get('/docs');
   const references = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, reference]) => reference);
-  expect(references).toHaveLength(6);
+  expect(references).toHaveLength(7);
   for (const reference of references) {
     expect(reference).toMatch(/^\/[a-z]/);
     expect((await get(reference as string)).status, reference).toBe(200);

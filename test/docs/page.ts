@@ -49,6 +49,11 @@ export class DocsPage {
     return new OperationBlock(block);
   }
 
+  /** The list of keys. */
+  get keys(): KeyList {
+    return new KeyList(this.page.locator('#keys'));
+  }
+
   /** The page's own width and that of the window, in CSS pixels. */
   async widths(): Promise<{ page: number; window: number }> {
     const [page, window] = (await this.page.evaluate(
@@ -92,7 +97,10 @@ export class OperationBlock {
       await tab.click();
     await this.block
       .getByRole('button', { name: 'Expand all' })
-      .evaluateAll('(buttons) => { for (const button of buttons) button.click(); }');
+      // A function in a text would not be called.
+      .evaluateAll((buttons: { click(): void }[]) => {
+        for (const button of buttons) button.click();
+      });
   }
 
   /** The height of the block, in CSS pixels. */
@@ -140,5 +148,36 @@ export class OperationBlock {
 
   #button(name: string): Locator {
     return this.block.getByRole('button', { name, exact: true });
+  }
+}
+
+/** The list of a tenant's keys above the operations. */
+export class KeyList {
+  readonly section: Locator;
+
+  constructor(section: Locator) {
+    this.section = section;
+  }
+
+  async open(): Promise<void> {
+    await this.section.locator('summary').click();
+  }
+
+  field(label: 'Tenant' | 'Pattern' | 'Tag'): Locator {
+    return this.section.getByLabel(label, { exact: true });
+  }
+
+  button(name: string): Locator {
+    return this.section.getByRole('button', { name, exact: true });
+  }
+
+  get status(): Locator {
+    return this.section.getByRole('status');
+  }
+
+  /** The cells of each row, without the button. */
+  async rows(): Promise<string[][]> {
+    const rows = await this.section.locator('tbody tr').all();
+    return Promise.all(rows.map(async (row) => (await row.locator('td').allTextContents()).slice(0, 3)));
   }
 }

@@ -194,23 +194,62 @@ describeOnEveryBackend('the examples', {}, (connect) => {
     expect(await find(cache, async () => current, 'acme-docs', 'query')).toEqual(current);
   });
 
-  test('a changed document causes a new search and is embedded again, and other documents are not', async () => {
+  test('a changed document removes its embeddings and the results that contain it, and nothing else', async () => {
     const embedding = embedder();
-    const queries: string[] = [];
-    const search = async (query: string) => [{ document: 'doc-17', text: `${query} ${queries.push(query)}` }];
-    const names = ['doc-17', 'doc-177', 'doc-17:a', 'doc-*'];
-    const useAll = async () => {
-      for (const name of names) await embedChunks(cache, embedding, 'acme-docs', name, [name]);
-      return find(cache, search, 'acme-docs', 'query');
+    const names = ['doc-17', 'doc-177', 'doc-17:a', 'doc-*', `https://example.com/${'é'.repeat(300)}`];
+    // Each query finds the documents at its indexes.
+    const queries = ['0', '1 2', '0 3 0', '4', ''];
+    const searched: string[] = [];
+    const search = async (query: string) => {
+      searched.push(query);
+      const found = query.split(' ').flatMap((index) => names[Number(index || Number.NaN)] ?? []);
+      return found.map((document) => ({ document, text: `${query} in ${document}` }));
     };
-    expect(await useAll()).toEqual(await useAll());
-    expect([embedding.batches.flat(), queries]).toEqual([names, ['query']]);
-    await documentChanged(cache, 'acme-docs', 'doc-17');
-    await useAll();
-    await documentChanged(cache, 'acme-docs', 'doc-*');
-    await useAll();
-    expect(embedding.batches.flat()).toEqual([...names, 'doc-17', 'doc-*']);
-    expect(queries).toHaveLength(3);
+    const useAll = async (collection: string) => {
+      searched.length = 0;
+      embedding.batches.length = 0;
+      for (const name of names) await embedChunks(cache, embedding, collection, name, [name]);
+      const results = [];
+      for (const query of queries) results.push(await find(cache, search, collection, query));
+      return { results, embedded: embedding.batches.flat(), searched: [...searched] };
+    };
+    const first = await useAll('acme-docs');
+    expect(first).toMatchObject({ embedded: names, searched: queries });
+    await useAll('others');
+    const unchanged = { results: first.results, embedded: [], searched: [] };
+    expect(await useAll('acme-docs')).toEqual(unchanged);
+    for (const [index, expected] of [
+      ['0', '0 3 0', ''],
+      ['1 2', ''],
+      ['1 2', ''],
+      ['0 3 0', ''],
+      ['4', ''],
+    ].entries()) {
+      const name = names[index] as string;
+      await documentChanged(cache, 'acme-docs', name);
+      expect(await useAll('acme-docs'), name).toMatchObject({ embedded: [name], searched: expected });
+      expect(await useAll('others')).toEqual(unchanged);
+    }
+    await documentChanged(cache, 'acme-docs', 'doc-1');
+    expect(await useAll('acme-docs')).toMatchObject({ embedded: [], searched: [''] });
+  });
+
+  test('a result with more documents than an entry has tags is removed by every change in the collection', async () => {
+    let searches = 0;
+    const search = async () =>
+      Array.from({ length: 17 }, (_, i) => ({ document: `doc-${i}`, text: `${searches}` })).slice(searches++);
+    const findAll = () => find(cache, search, 'acme-docs', 'query');
+    expect(await findAll()).toEqual(await findAll());
+    expect(searches).toBe(1);
+    await documentChanged(cache, 'acme-docs', 'other');
+    // Sixteen have a tag each.
+    for (let i = 0; i < 2; i++) expect(await findAll()).toHaveLength(16);
+    await documentChanged(cache, 'acme-docs', 'other');
+    await findAll();
+    expect(searches).toBe(2);
+    await documentChanged(cache, 'acme-docs', 'doc-16');
+    await findAll();
+    expect(searches).toBe(3);
   });
 
   test('a model is called once for concurrent requests that differ only in the order of members and in the user', async () => {

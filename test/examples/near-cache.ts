@@ -25,6 +25,7 @@ export class NearCache {
         const { event_type, key } = message.json<{ event_type: string; key: string }>();
         this.#changes++;
         if (event_type === 'cache.set' || event_type === 'cache.deleted') this.#entries.delete(key);
+        // An invalidation by pattern or tags, or a clear. A get does not return the tags of an entry.
         else this.#entries.clear();
       },
     });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { CacheClient } from '../../lib/client/index.ts';
 import { newTenant } from '../conformance/backends.ts';
 import { connectToBroker, NearCache } from '../examples/near-cache.ts';
 import { type FaultProxy, startProxy } from '../faults/proxy.ts';
@@ -35,6 +36,8 @@ beforeEach(async () => {
   requests.mockClear();
 });
 afterEach(() => broker.close());
+
+const cache = () => new CacheClient({ url: service.url, tenant: client.tenant });
 
 /** Whether a get is answered without a request to the service. True only after the events of earlier changes have arrived. */
 async function isNear(key: string): Promise<boolean> {
@@ -73,9 +76,10 @@ test.each<[string, () => Promise<unknown>, unknown]>([
   ['set', () => client.set('k', '2'), 2],
   ['deleted', () => client.delete('k'), undefined],
   ['invalidated', () => client.invalidate({ pattern: 'k*' }), undefined],
+  ['invalidated by a tag', () => cache().invalidateTags(['other', 'a']), undefined],
   ['cleared', () => client.clear(), undefined],
 ])('an entry that another client has %s is read from the service again', async (_, change, expected) => {
-  await client.set('k', '1');
+  await cache().set('k', 1, { tags: ['a'] });
   await expect.poll(() => isNear('k')).toBe(true);
   await change();
   await expect.poll(() => near.get('k')).toBe(expected);

@@ -70,6 +70,7 @@ function findFiles(): ReadonlyMap<string, DocsFile> | undefined {
       ['/docs/', { file: own('index.html'), contentType: HTML }],
       ['/docs/page.css', { file: own('page.css'), contentType: CSS }],
       ['/docs/page.js', { file: own('page.js'), contentType: SCRIPT }],
+      ['/docs/keys.js', { file: own('keys.js'), contentType: SCRIPT }],
       ['/docs/favicon.svg', { file: own('favicon.svg'), contentType: SVG }],
       ['/docs/viewer.css', { file: resolve(`${VIEWER}/swagger-ui.css`), contentType: CSS }],
       ['/docs/viewer.js', { file: resolve(`${VIEWER}/swagger-ui-bundle.js`), contentType: SCRIPT }],

@@ -1,0 +1,100 @@
+// Lists the keys of a tenant, and deletes what it lists.
+
+const API = '/api/v1/cache';
+const section = document.querySelector('#keys');
+const form = section.querySelector('form');
+const status = section.querySelector('[role="status"]');
+const table = section.querySelector('table');
+const rows = table.tBodies[0];
+const nextPage = section.querySelector('#keys-next');
+const deleteAll = section.querySelector('#keys-delete');
+
+/** The tenant, pattern and tag of the page that is shown, whatever the form contains by now, and the cursor of the next page. */
+let shown;
+
+/** The last request for a page that was started. The responses to earlier ones are not shown. */
+let latest;
+
+/** @throws Error with the reason of the service */
+async function send(tenant, target, init = {}) {
+  const headers = { 'X-Tenant-ID': tenant, ...(init.body && { 'Content-Type': 'application/json' }) };
+  const response = await fetch(API + target, { ...init, headers });
+  if (response.status === 204) return undefined;
+  const { success, data, error } = await response.json();
+  if (!success) throw new Error(error.message);
+  return data;
+}
+
+/** Shows a page of keys. */
+async function list(query) {
+  latest = query;
+  status.textContent = 'Loading';
+  const { tenant, ...parameters } = query;
+  const filled = Object.entries(parameters).filter(([, value]) => value);
+  const data = await send(
+    tenant,
+    `/tenant/${encodeURIComponent(tenant)}/keys?${new URLSearchParams(filled)}`,
+  );
+  if (latest !== query) return;
+  shown = { ...query, cursor: data.cursor };
+  rows.replaceChildren(...data.keys.map(rowOf));
+  showButtons();
+  const count = `${data.keys.length || 'No'} ${data.keys.length === 1 ? 'key' : 'keys'}`;
+  status.textContent = data.cursor ? `${count} on this page. There are more.` : `${count}.`;
+}
+
+function rowOf({ key, ttl, stale, tags }) {
+  const row = document.createElement('tr');
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.textContent = 'Delete';
+  button.setAttribute('aria-label', `Delete ${key}`);
+  button.addEventListener('click', () => act(() => remove([key], [row])));
+  for (const content of [key, stale ? 'stale' : `${ttl} s`, tags.join(', '), button]) {
+    row.insertCell().append(content);
+  }
+  row.dataset.key = key;
+  return row;
+}
+
+async function remove(keys, removed) {
+  const { tenant } = shown;
+  if (keys.length === 1) await send(tenant, `?key=${encodeURIComponent(keys[0])}`, { method: 'DELETE' });
+  else await send(tenant, '/batch/delete', { method: 'POST', body: JSON.stringify({ keys }) });
+  // The button that has the focus is removed with its row.
+  const neighbour = removed.at(-1).nextElementSibling?.querySelector('button');
+  for (const row of removed) row.remove();
+  (neighbour ?? form.querySelector('button')).focus();
+  showButtons();
+  status.textContent = keys.length === 1 ? `Deleted ${keys[0]}.` : `Deleted ${keys.length} keys.`;
+}
+
+function showButtons() {
+  table.hidden = rows.rows.length === 0;
+  deleteAll.hidden = rows.rows.length === 0;
+  nextPage.hidden = !shown.cursor;
+}
+
+/** Shows the error of an action. */
+async function act(action) {
+  try {
+    await action();
+  } catch (error) {
+    status.textContent = error.message;
+  }
+}
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  act(() => list(Object.fromEntries(new FormData(form))));
+});
+nextPage.addEventListener('click', () => act(() => list(shown)));
+deleteAll.addEventListener('click', () =>
+  act(() => {
+    const all = [...rows.rows];
+    return remove(
+      all.map((row) => row.dataset.key),
+      all,
+    );
+  }),
+);
