@@ -51,7 +51,7 @@ export interface LogFields {
   stale_reads?: number;
   /** Batch set: items whose leases had ended. */
   fills_rejected?: number;
-  /** Batch set, batch delete: the number of keys in the request. */
+  /** Batch set, batch delete: the number of keys in the request. List of keys: the number of keys in the page. */
   keys?: number;
   /** Gets and sets: the length of the values' JSON texts together, in bytes of UTF-8. */
   bytes?: number | undefined;

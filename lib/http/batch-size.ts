@@ -27,7 +27,8 @@ export function requireFitting(
   if (fitting < requested) throw new PayloadTooLargeError('batch', maxBytes, { fitting });
 }
 
-function countFitting(values: readonly (Sized | undefined)[], maxBytes: number): number {
+/** The number of first values that fit, at least one: a single value always fits. @param values as in {@link requireFitting} */
+export function countFitting(values: readonly (Sized | undefined)[], maxBytes: number): number {
   // Escaping at most doubles a JSON text, so most batches need not be escaped to find their size.
   const bytes = values.reduce((sum, value) => sum + (value?.bytes ?? 0), 0);
   if (2 * bytes <= maxBytes) return values.length;

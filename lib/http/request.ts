@@ -108,10 +108,13 @@ function rejectMisspelledParameters(
 }
 
 /**
- * Reads the raw query string. API Gateway also delivers decoded parameters, but joins two of the same name with a comma.
+ * Reads the raw query string. API Gateway also delivers decoded parameters, but joins two of the same name with a comma. A name without
+ * `=` has an empty value: if it were ignored, a list of keys with `?tag` would not be filtered.
  */
 function queryParameter({ rawQueryString }: APIGatewayProxyEventV2, name: string): string | undefined {
-  const found = (rawQueryString ?? '').split('&').filter((pair) => pair.startsWith(`${name}=`));
+  const found = (rawQueryString ?? '')
+    .split('&')
+    .filter((pair) => pair === name || pair.startsWith(`${name}=`));
   if (found.length > 1) throw new ValidationError([{ field: name, message: 'must be given once' }]);
   try {
     // A plus is a space in a query: form encoders such as Python's write it.

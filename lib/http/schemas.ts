@@ -135,10 +135,13 @@ interface TtlLimits {
   maxTtlSeconds: number;
 }
 
-/** What a value was made from. */
+const list = v.custom<unknown[]>((given) => Array.isArray(given), 'must be an array');
+
+/** What a value was made from. The length is checked first, so that a long list does not produce a thousand issues. */
 const tagsSchema = v.pipe(
-  v.array(tagSchema, 'must be an array'),
+  list,
   v.maxLength(MAX_TAGS, `must contain at most ${MAX_TAGS}`),
+  v.array(tagSchema),
 );
 
 /** The skeleton of a set's body: the value is the index of its raw text. A TTL that is absent or null is the default. */
@@ -172,8 +175,6 @@ export function touchSchema({ maxTtlSeconds }: { maxTtlSeconds: number }) {
   return objectOf({ key: keySchema, ttl: wholeSeconds(1, maxTtlSeconds) });
 }
 
-const list = v.custom<unknown[]>((given) => Array.isArray(given), 'must be an array');
-
 /** The keys or items of a batch. The length is checked first, so that a long list does not produce a million issues. */
 function batchOf<const S extends v.GenericSchema>(item: S) {
   return v.pipe(
@@ -199,58 +200,58 @@ export function batchSetSchema(limits: TtlLimits) {
   return objectOf({ items: batchOf(setSchema(limits)) });
 }
 
-const invalidation = {
+const invalidation = v.object({
   pattern: v.nullish(patternSchema),
   // Not null: a caller whose list of tags is missing must not clear the tenant.
   tags: v.optional(v.pipe(tagsSchema, v.minLength(1, 'must not be empty'))),
   tenant_id: v.nullish(v.string('must be a string')),
-};
+});
 
-/** A misspelled `pattern` must not be ignored: a body without a pattern removes everything. */
+/** A misspelled `pattern` must not be ignored: a body without a pattern and tags removes everything. */
 const patternRequired = v.forward(
   v.check(
     (body: { pattern?: unknown }) =>
       Object.hasOwn(body, 'pattern') ||
       Object.hasOwn(body, 'tags') ||
-      Object.keys(body).every((name) => Object.hasOwn(invalidation, name)),
+      Object.keys(body).every((name) => Object.hasOwn(invalidation.entries, name)),
     'is required if the body has unknown members',
   ),
   ['pattern'],
 );
 
+const notBoth = v.forward(
+  v.check(
+    ({ pattern, tags }: v.InferOutput<typeof invalidation>) => pattern == null || tags === undefined,
+    'must not be given together with a pattern',
+  ),
+  ['tags'],
+);
+
 /** The body of an invalidation. Beside a `pattern` or `tags`, unknown members are dropped. Without one they are rejected. */
 export const invalidateSchema = v.pipe(
   jsonObject,
-  noMisspelling(Object.keys(invalidation)),
+  noMisspelling(Object.keys(invalidation.entries)),
   patternRequired,
-  v.object(invalidation),
-  v.forward(
-    v.partialCheck(
-      [['pattern'], ['tags']],
-      ({ pattern, tags }) => pattern == null || tags === undefined,
-      'must not be given together with a pattern',
-    ),
-    ['tags'],
-  ),
+  invalidation,
+  notBoth,
 );
 
 /** Limit of a page of keys. */
 export const MAX_LISTED_KEYS = 1000;
 
+/** The keys in a page of a request that does not state a limit. */
+export const DEFAULT_LISTED_KEYS = 100;
+
+const pageSize = v.custom<string>(
+  (text) => /^\d{1,9}$/.test(String(text)) && Number(text) >= 1 && Number(text) <= MAX_LISTED_KEYS,
+  `must be a whole number from 1 to ${MAX_LISTED_KEYS}`,
+);
+
 /** The query of a list of keys. Parameters are text. */
 export const listKeysSchema = v.object({
   pattern: v.optional(patternSchema),
   tag: v.optional(tagSchema),
-  limit: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^\d{1,9}$/, `must be a whole number from 1 to ${MAX_LISTED_KEYS}`),
-      v.transform(Number),
-      v.minValue(1, `must be a whole number from 1 to ${MAX_LISTED_KEYS}`),
-      v.maxValue(MAX_LISTED_KEYS, `must be a whole number from 1 to ${MAX_LISTED_KEYS}`),
-    ),
-    String(MAX_LISTED_KEYS / 10),
-  ),
+  limit: v.optional(v.pipe(pageSize, v.transform(Number)), String(DEFAULT_LISTED_KEYS)),
   cursor: v.optional(v.string()),
 });
 
@@ -264,6 +265,7 @@ export const checks = {
   list,
   rawValueIndex,
   patternRequired,
+  notBoth,
 };
 
 /**

@@ -1,5 +1,5 @@
 import manifest from '../../package.json' with { type: 'json' };
-import { MAX_BATCH, MAX_KEY_BYTES } from '../http/schemas.ts';
+import { MAX_BATCH, MAX_KEY_BYTES, MAX_TAG_BYTES, MAX_TAGS } from '../http/schemas.ts';
 import type { Limits } from './components.ts';
 
 /** OpenAPI's Info Object: what applies to all operations. */
@@ -17,7 +17,7 @@ function description({ defaultTtlSeconds, maxTtlSeconds, maxValueBytes, tenantCl
   const tenant = tenantClaim ? `the token's claim \`${tenantClaim}\`` : 'the header `X-Tenant-ID`';
   return `Every request belongs to a tenant, except the requests for the service itself. The tenant is ${tenant}. A tenant cannot see, count or change the entries of another tenant.
 
-**Limits.** A key has 1 to ${MAX_KEY_BYTES} bytes of UTF-8 without control characters, a value at most ${maxValueBytes} bytes of JSON, a batch at most ${MAX_BATCH} keys or items. The TTL of an entry is 1 to ${maxTtlSeconds} seconds, ${defaultTtlSeconds} unless the request contains one. Every entry expires, and may be evicted before.
+**Limits.** A key has 1 to ${MAX_KEY_BYTES} bytes of UTF-8 without control characters, a value at most ${maxValueBytes} bytes of JSON, a batch at most ${MAX_BATCH} keys or items, an entry at most ${MAX_TAGS} tags of 1 to ${MAX_TAG_BYTES} bytes each. The TTL of an entry is 1 to ${maxTtlSeconds} seconds, ${defaultTtlSeconds} unless the request contains one. Every entry expires, and may be evicted before.
 
 **Keys in URLs.** In a path a key is percent-encoded and takes one segment. A key that contains \`/\` or \`?\`, or that is \`.\` or \`..\`, cannot be sent in a path: send it as \`?key=\`, where a plus is a space, or in a batch.
 
@@ -29,5 +29,5 @@ function description({ defaultTtlSeconds, maxTtlSeconds, maxValueBytes, tenantCl
 
 **HEAD** gets the response of GET without the body.
 
-**Compatibility.** Unknown members of a body are ignored, with two exceptions: misspelled members are rejected, and so are unknown members of an invalidation without a \`pattern\`. Responses may gain members.`;
+**Compatibility.** Unknown members of a body are ignored, with two exceptions: misspelled members are rejected, and so are unknown members of an invalidation without a \`pattern\` and \`tags\`. Responses may gain members.`;
 }

@@ -52,9 +52,14 @@ const byCheck = new Map<unknown, Schema>([
   [
     checks.patternRequired,
     {
-      if: { properties: { pattern: {} }, required: ['pattern'] },
-      else: { propertyNames: { enum: ['tenant_id'] } },
+      if: { propertyNames: { not: { enum: ['pattern', 'tags'] } } },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+      then: { propertyNames: { const: 'tenant_id' } },
     },
+  ],
+  [
+    checks.notBoth,
+    { not: { properties: { pattern: { type: 'string' }, tags: {} }, required: ['pattern', 'tags'] } },
   ],
 ]);
 
@@ -79,7 +84,7 @@ const conversion = {
     return valibotSchema.type === 'nullish' ? orNull(jsonSchema) : undefined;
   },
   overrideAction({ valibotAction, jsonSchema, errors }) {
-    const known = inexpressible[valibotAction.type] ?? byCheck.get(valibotAction);
+    const known = byCheck.get(valibotAction) ?? inexpressible[valibotAction.type];
     if (!known && errors) throw new Error(errors.join(' '));
     return known && ({ ...jsonSchema, ...known } as JsonSchema);
   },

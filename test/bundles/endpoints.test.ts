@@ -128,6 +128,39 @@ describe.each(mainTargets)('the bundled functions on a $name', ({ url }) => {
     expect(found).toEqual({ 'user:1': false, 'user:2': false, users: true, 'order:1': true });
   });
 
+  it('invalidate exactly the entries that have one of the tags', async () => {
+    const setTagged = (key: string, tags: string[]) => call('set', { body: { key, value: 1, tags } });
+    for (const [key, tags] of [
+      ['a', ['doc:1', 'doc:2']],
+      ['b', ['doc:2']],
+      ['c', ['doc:3']],
+    ] as const)
+      expect((await setTagged(key, [...tags])).status).toBe(201);
+    const { status, body } = await call('invalidate', { body: { tags: ['doc:1', 'doc:2'] } });
+    expect(status).toBe(200);
+    expect(JSON.parse(body).data).toEqual({ tags: ['doc:1', 'doc:2'], status: 'invalidated', count: 2 });
+    expect([(await get('a')).found, (await get('b')).found, (await get('c')).found]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
+
+  it("list the keys of the caller's tenant in pages, and answer 403 for another tenant", async () => {
+    for (const key of ['b', 'ключ/🙂', 'a?']) await set(key);
+    const list = (query: string) => call('keys', { parameters: { tenant_id: tenant }, query });
+    const first = await list('limit=2');
+    expect(first.status).toBe(200);
+    const { keys, cursor } = JSON.parse(first.body).data;
+    expect(keys).toMatchObject([
+      { key: 'a?', stale: false, tags: [] },
+      { key: 'b', stale: false, tags: [] },
+    ]);
+    const second = await list(`limit=2&cursor=${cursor}`);
+    expect(JSON.parse(second.body).data).toMatchObject({ keys: [{ key: 'ключ/🙂' }], cursor: null });
+    expect(await call('keys', { parameters: { tenant_id: 'other' } })).toMatchObject({ status: 403 });
+  });
+
   it("return the usage of the caller's tenant, and answer 403 for another tenant", async () => {
     await set('short', '"x"');
     await set('long', JSON.stringify('x'.repeat(500)));

@@ -3,7 +3,7 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda';
 import { SAMPLE_TENANT } from '../../lib/openapi/components.ts';
 import { fallback, type Operation, routes } from '../../lib/routes.ts';
 import { eventFor } from '../bundles/events.ts';
-import { examples } from '../openapi/requests.ts';
+import { addressOf, examples } from '../openapi/requests.ts';
 
 /**
  * The events in this folder, for `sam local invoke` and `npm run invoke`. Each is made from the first example of its endpoint's
@@ -16,9 +16,10 @@ const FIXED = { requestId: 'JKJaXmPLvHcESHA=', time: '22/Nov/2026:08:09:35 +0000
 export function sampleEvent(operation: Operation): APIGatewayProxyEventV2 {
   const example = examples.find(({ endpoint }) => endpoint === operation);
   const tenant = [...routes, fallback].some(({ name, tenant }) => name === operation && tenant);
+  const { parameters, query } = example ? addressOf(example) : {};
   const event = eventFor(operation, {
     ...(tenant && { headers: { 'X-Tenant-ID': SAMPLE_TENANT } }),
-    ...(example?.parameters && { parameters: { ...example.parameters } }),
+    ...(example?.parameters && { parameters, query }),
     body: example?.body,
   });
   return { ...event, requestContext: { ...event.requestContext, ...FIXED } };

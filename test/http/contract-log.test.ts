@@ -48,6 +48,22 @@ const requests: [operation: string, status: number, send: (client: Client, heade
       (client, headers) =>
         client.send({ method: 'POST', target: `${API}/invalidate`, headers, body: `{"pattern":"${KEY}*"}` }),
     ],
+    [
+      'invalidate',
+      200,
+      (client, headers) =>
+        client.send({ method: 'POST', target: `${API}/invalidate`, headers, body: `{"tags":["${KEY}"]}` }),
+    ],
+    ['set', 201, (client, headers) => client.post(`{"key":"${KEY}","value":1,"tags":["${KEY}"]}`, headers)],
+    ['set', 400, (client, headers) => client.post(`{"key":"k","value":1,"tags":["${KEY}\u0000"]}`, headers)],
+    ...(['pattern', 'tag', 'cursor', 'limit'] as const).map(
+      (name): [string, number, (client: Client, headers: string[]) => unknown] => [
+        'keys',
+        name === 'pattern' || name === 'tag' ? 200 : 400,
+        (client, headers) =>
+          client.send({ target: `${API}/tenant/${client.tenant}/keys?${name}=${KEY}`, headers }),
+      ],
+    ),
     ['batch-set', 201, sendBatch('set', `{"items":[{"key":"${KEY}","value":${VALUE}}]}`)],
     ['batch-set', 400, sendBatch('set', `{"items":[{"key":"${KEY}","value":[${VALUE},]}]}`)],
     ['batch-set', 413, sendBatch('set', `{"items":[{"key":"${KEY}","value":[${VALUE.repeat(9)}]}]}`)],

@@ -34,6 +34,7 @@ const requests: [string, RawRequest][] = [
   ['batch of sets', batchRequest('set', '{"items":[{"key":"k","value":1}]}')],
   ['batch of deletes', batchRequest('delete', '{"keys":["k"]}')],
   ['usage', { target: `${API}/tenant/t` }],
+  ['list of keys', { target: `${API}/tenant/t/keys` }],
   ['clear', { method: 'DELETE', target: `${API}/tenant/t` }],
 ];
 

@@ -227,7 +227,7 @@ describe('the API', () => {
       Target: unknown;
     }[];
     const gets = all.filter(({ RouteKey }) => RouteKey.startsWith('GET '));
-    expect(gets).toHaveLength(5);
+    expect(gets).toHaveLength(6);
     for (const { RouteKey, Target } of gets) {
       const head = all.find((route) => route.RouteKey === RouteKey.replace('GET', 'HEAD'));
       expect(head?.Target, RouteKey).toEqual(Target);

@@ -74,6 +74,7 @@ describe('the functions', () => {
       BatchSetFunction: 5,
       BatchDeleteFunction: 5,
       DeleteFunction: 5,
+      KeysFunction: 5,
       UsageFunction: 5,
       TouchFunction: 5,
       LeaseFunction: 5,

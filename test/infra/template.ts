@@ -14,6 +14,7 @@ export const FUNCTIONS: Record<string, Operation> = {
   BatchGetFunction: 'batch-get',
   BatchSetFunction: 'batch-set',
   BatchDeleteFunction: 'batch-delete',
+  KeysFunction: 'keys',
   UsageFunction: 'usage',
   ClearTenantFunction: 'clear-tenant',
   HealthFunction: 'health',

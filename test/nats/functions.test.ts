@@ -61,6 +61,12 @@ describe('a function', () => {
       200,
       { event_type: 'cache.invalidated', pattern: 'k*', count: 0 },
     ],
+    [
+      'invalidate',
+      { body: { tags: ['doc:1'] } },
+      200,
+      { event_type: 'cache.invalidated', tags: ['doc:1'], count: 0 },
+    ],
     ['clear-tenant', {}, 204, { event_type: 'cache.cleared', count: 0 }],
   ])('sends its event before it is frozen: %s', async (operation, request, status, expected) => {
     const nats = await stopAfterTest(startNats());

@@ -52,6 +52,8 @@ describe.each(mainBackends)('events of the service ($name)', ({ url }) => {
     await post('touch', { key: 'absent', ttl: 30 });
     await client.delete('user:1');
     await client.invalidate({ pattern: 'user:*' });
+    await client.post('{"key":"tagged","value":1,"tags":["doc:1"]}');
+    await client.invalidate({ tags: ['doc:2', 'doc:1', 'doc:2'] });
     await client.set('ключ/🙂?', 'null');
     await post('batch/set', {
       items: [
@@ -73,6 +75,8 @@ describe.each(mainBackends)('events of the service ($name)', ({ url }) => {
       { event_type: 'cache.set', key: 'user:2' },
       { event_type: 'cache.deleted', key: 'user:1' },
       { event_type: 'cache.invalidated', pattern: 'user:*', count: 1 },
+      { event_type: 'cache.set', key: 'tagged' },
+      { event_type: 'cache.invalidated', tags: ['doc:2', 'doc:1'], count: 1 },
       { event_type: 'cache.set', key: 'ключ/🙂?' },
       { event_type: 'cache.set', key: 'a' },
       { event_type: 'cache.set', key: 'b' },
@@ -126,6 +130,8 @@ describe.each(mainBackends)('events of the service ($name)', ({ url }) => {
     await client.set('k', '1', 0);
     await client.post('{"key":"k","value":[1,]}');
     await client.clear('somebody-else');
+    await client.invalidate({ tags: [] });
+    await client.send({ target: `${API}/tenant/${client.tenant}/keys` });
     await client.set('end', '1');
     await expect.poll(() => eventsOf(client).length).toBeGreaterThan(0);
     expect(eventsOf(client)).toEqual([{ event_type: 'cache.set', key: 'end' }]);

@@ -87,6 +87,31 @@ describe('the log line of a request', () => {
   });
 });
 
+describe('the log line of a list of keys', () => {
+  it('contains the number of keys in the page, and neither the query nor a key', async () => {
+    const url = inject('singleUrl');
+    const own = { 'X-Tenant-ID': `log-${randomUUID()}` };
+    const items = ['secret:1', 'secret:2', 'secret:3'].map((key) => ({ key, value: 1, tags: ['secret'] }));
+    await logOf('batch-set', url, { headers: own, body: { items } });
+    const list = (query: string) => ({ headers: own, parameters: { tenant_id: own['X-Tenant-ID'] }, query });
+    const lines = await logOf(
+      'keys',
+      url,
+      list('limit=2'),
+      list('tag=secret'),
+      list('pattern=secret'),
+      list('tag='),
+    );
+    expect(lines.map(({ status, keys }) => [status, keys])).toEqual([
+      [200, 2],
+      [200, 3],
+      [200, 0],
+      [400, undefined],
+    ]);
+    expect(JSON.stringify(lines)).not.toContain('secret');
+  });
+});
+
 describe('every log line about a request', () => {
   it.each([
     ['get', { headers, parameters: { key: 'k' } }, 'BACKEND_UNAVAILABLE'],

@@ -86,6 +86,8 @@ describe('the metrics of a function', () => {
       ['batch-get', { body: { keys: ['c', 'b:1', 'x'] } }, { Hits: [2], Misses: [1], ValueBytes: [4] }],
       ['batch-delete', { body: { keys: ['c', 'x'] } }, { Deletes: [2] }],
       ['invalidate', { body: { pattern: 'b:*' } }, { Invalidations: [1], EntriesInvalidated: [2] }],
+      ['invalidate', { body: { tags: ['t'] } }, { Invalidations: [1], EntriesInvalidated: [0] }],
+      ['keys', { parameters: { tenant_id: tenant } }, {}],
       [
         'clear-tenant',
         { parameters: { tenant_id: tenant } },

@@ -8,9 +8,11 @@ import {
   invalidateSchema,
   keySchema,
   leaseSchema,
+  listKeysSchema,
   MAX_BATCH,
   releaseSchema,
   setSchema,
+  tagSchema,
   tenantSchema,
   validate,
 } from '../../lib/http/schemas.ts';
@@ -79,6 +81,14 @@ const token = fc.oneof(
   fc.constantFrom('8Q2nTzV5bY', '8Q2nTzV5bYd1', '8Q2nTzV5bY+', '8Q2nTzV5bY\n', '8Q2nTzV5bYd\n'),
   wrong,
 );
+const tag = fc.oneof(fc.string({ maxLength: 20 }), wrong, fc.constantFrom('t'.repeat(256), 't'.repeat(257)));
+const goodTag = fc.string({ minLength: 1, maxLength: 20 });
+const tags = fc.oneof(
+  fc.array(goodTag, { maxLength: 3 }),
+  fc.array(tag, { maxLength: 3 }),
+  fc.constantFrom<unknown>(Array(16).fill('t'), Array(17).fill('t')),
+  wrong,
+);
 const optional = { requiredKeys: [] };
 /** Valid inputs, because the other generators rarely produce one. */
 const good = {
@@ -90,9 +100,22 @@ const good = {
       ttl: fc.integer({ min: 1, max: 100 }),
       grace: fc.option(fc.integer({ min: 0, max: 100 })),
       lease: fc.option(fc.stringMatching(/^[\w-]{11}$/)),
+      tags: fc.option(fc.array(goodTag, { maxLength: 16 })),
     },
     { requiredKeys: ['key', 'value'] },
   ),
+  lease: fc.record(
+    {
+      key: fc.string({ minLength: 1, maxLength: 20 }),
+      lease: fc.option(fc.integer({ min: 1, max: 300 })),
+      tags: fc.option(fc.array(goodTag, { maxLength: 16 })),
+    },
+    { requiredKeys: ['key'] },
+  ),
+  release: fc.record({
+    key: fc.string({ minLength: 1, maxLength: 20 }),
+    lease: fc.stringMatching(/^[\w-]{11}$/),
+  }),
   invalidation: fc.record(
     {
       pattern: fc.option(fc.string({ minLength: 1, maxLength: 20 })),
@@ -102,8 +125,20 @@ const good = {
     },
     optional,
   ),
+  invalidationByTags: fc.record(
+    {
+      tags: fc.array(goodTag, { minLength: 1, maxLength: 16 }),
+      pattern: fc.constant(null),
+      tenant_id: fc.option(fc.string({ maxLength: 5 })),
+      glob: fc.jsonValue(),
+    },
+    { requiredKeys: ['tags'] },
+  ),
 };
-const anySet = fc.record({ key, value: fc.jsonValue(), ttl, grace, lease: token, other: wrong }, optional);
+const anySet = fc.record(
+  { key, value: fc.jsonValue(), ttl, grace, lease: token, tags, other: wrong },
+  optional,
+);
 /** JSON Schema cannot express the limit of TTL and grace together. */
 const isTooLong = (input: { ttl?: unknown; grace?: unknown }) =>
   Number(input.ttl ?? limits.defaultTtlSeconds) + Number(input.grace) > limits.maxTtlSeconds;
@@ -128,6 +163,7 @@ const tenant = fc.oneof(
 describe('the schemas of the document', () => {
   test.each<[string, Parameters<typeof validate>[0], fc.Arbitrary<unknown>]>([
     ['Key', keySchema, key],
+    ['Tag', tagSchema, tag],
     ['TenantId', tenantSchema, tenant],
     ['SetRequest', setSchema(limits), set],
     [
@@ -139,13 +175,21 @@ describe('the schemas of the document', () => {
       'BatchGetRequest',
       batchGetSchema,
       fc.oneof(
-        fc.record({ keys: list(key, good.key), lease: seconds }, optional),
-        fc.record({ keys: list(good.key, good.key), lease: fc.integer({ min: 1, max: 300 }) }),
+        fc.record({ keys: list(key, good.key), lease: seconds, tags }, optional),
+        fc.record({ keys: list(good.key, good.key), lease: fc.integer({ min: 1, max: 300 }), tags }),
         wrong,
       ),
     ],
-    ['LeaseRequest', leaseSchema, fc.oneof(fc.record({ key, lease: seconds }, optional), wrong)],
-    ['ReleaseRequest', releaseSchema, fc.oneof(fc.record({ key, lease: token }, optional), wrong)],
+    [
+      'LeaseRequest',
+      leaseSchema,
+      fc.oneof(good.lease, fc.record({ key, lease: seconds, tags }, optional), wrong),
+    ],
+    [
+      'ReleaseRequest',
+      releaseSchema,
+      fc.oneof(good.release, fc.record({ key, lease: token }, optional), wrong),
+    ],
     [
       'BatchSetRequest',
       batchSetSchema(limits),
@@ -156,7 +200,8 @@ describe('the schemas of the document', () => {
       invalidateSchema,
       fc.oneof(
         good.invalidation,
-        fc.record({ pattern: key, tenant_id: wrong, glob: wrong }, optional),
+        good.invalidationByTags,
+        fc.record({ pattern: key, tags, tenant_id: wrong, glob: wrong }, optional),
         wrong,
       ),
     ],
@@ -173,6 +218,30 @@ describe('the schemas of the document', () => {
     expect(Math.min(taken.yes, taken.no)).toBeGreaterThan(0);
   });
 
+  test('accept the same parameters of a list of keys as the service, except the cursor', () => {
+    const parameters = document.paths['/api/v1/cache/tenant/{tenant_id}/keys']?.get?.parameters ?? [];
+    const schemaOf = (name: string) => {
+      const found = parameters.find((parameter) => 'name' in parameter && parameter.name === name);
+      const { schema } = found as { schema: object };
+      return ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"document#/')));
+    };
+    const text = (given: fc.Arbitrary<unknown>) => given.filter((value) => typeof value === 'string');
+    const number = fc.oneof(fc.integer({ min: -10, max: 1010 }), fc.constantFrom(0, 1, 1000, 1001, 1.5));
+    for (const [name, values] of [
+      ['pattern', text(key).filter((value) => !/\p{Cc}/u.test(String(value)))],
+      ['tag', text(tag)],
+      ['limit', number],
+    ] as const) {
+      const describes = schemaOf(name);
+      fc.assert(
+        fc.property(values as fc.Arbitrary<unknown>, (value) => {
+          expect(describes(value)).toBe(accepts(listKeysSchema, { [name]: String(value) }));
+        }),
+        { numRuns: numRuns(500) },
+      );
+    }
+  });
+
   test('accept misspelled members, which the service rejects and JSON Schema cannot express', () => {
     const input = { key: 'k', value: 1, TTL: 5 };
     expect([describes('SetRequest', input), accepts(setSchema(limits), input)]).toEqual([true, false]);
@@ -187,6 +256,11 @@ describe('the schemas of the document', () => {
       'SetRequest.properties.grace.description',
       expect.stringContaining('Together with the TTL at most 2592000'),
     );
+  });
+
+  test('accept tags that exceed the limit in bytes and not in characters, which the service rejects', () => {
+    const input = 'é'.repeat(129);
+    expect([describes('Tag', input), accepts(tagSchema, input)]).toEqual([true, false]);
   });
 
   test('accept keys that exceed the limit in bytes and not in characters, which the service rejects', () => {

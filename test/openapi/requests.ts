@@ -3,7 +3,7 @@ import { type Limits, SAMPLE_TENANT } from '../../lib/openapi/components.ts';
 import type { EndpointName, Example } from '../../lib/openapi/endpoint.ts';
 import { endpointDocumentation } from '../../lib/openapi/endpoints/index.ts';
 import { isByQuery } from '../../lib/openapi/operation.ts';
-import { type Route, routes } from '../../lib/routes.ts';
+import { parametersOf, type Route, routes } from '../../lib/routes.ts';
 import { MAX_LEASE_SECONDS } from '../../lib/store/lease.ts';
 import type { RawRequest } from '../http/gateway-raw.ts';
 import type { Described } from './described.ts';
@@ -30,12 +30,22 @@ export interface Sent extends RawRequest {
 }
 
 /** The request of an example. */
-export function requestOf({ endpoint, byQuery, parameters = {}, body }: EndpointExample): Sent {
+export function requestOf(example: EndpointExample): Sent {
+  const { path, parameters, query } = addressOf(example);
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? ''));
+  const { method } = routeOf(example.endpoint);
+  return request(method, query === '' ? filled : `${filled}?${query}`, example.body);
+}
+
+/** The path of an example's route, its decoded parameters, and the encoded query: the parameters that are not in the path. */
+export function addressOf({ endpoint, byQuery, parameters = {} }: EndpointExample) {
   const route = routeOf(endpoint);
   const path = route.paths.find((one) => isByQuery(route, one) === Boolean(byQuery)) ?? '';
-  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(parameters[name] ?? ''));
-  const query = byQuery ? `?${new URLSearchParams(parameters)}` : '';
-  return request(route.method, `${filled}${query}`, body);
+  const inPath = parametersOf(path);
+  const [own, others] = [true, false].map((wanted) =>
+    Object.entries(parameters).filter(([name]) => inPath.includes(name) === wanted),
+  );
+  return { path, parameters: Object.fromEntries(own ?? []), query: String(new URLSearchParams(others)) };
 }
 
 /** The requests that set the entries of an example and get its leases. */

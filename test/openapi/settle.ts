@@ -9,6 +9,7 @@ const VARYING = [
   'estimated',
   'backend',
   'retry_after_ms',
+  'cursor',
 ];
 
 /** Members that only some backends return. */

@@ -15,6 +15,7 @@ describe('the routes of the service', () => {
     ['POST', API, 'set', undefined],
     ['POST', `${API}/invalidate`, 'invalidate', undefined],
     ['GET', `${API}/tenant/acme`, 'usage', { tenant_id: 'acme' }],
+    ['GET', `${API}/tenant/acme/keys`, 'keys', { tenant_id: 'acme' }],
     ['DELETE', `${API}/tenant/acme`, 'clear-tenant', { tenant_id: 'acme' }],
     ['GET', '/health', 'health', undefined],
   ])('%s %s is routed to %s', (method, path, name, pathParameters) => {

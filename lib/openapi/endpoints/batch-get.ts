@@ -3,6 +3,7 @@ import { batchGetSchema, MAX_BATCH, maxBatchBytesOf } from '../../http/schemas.t
 import type { Limits } from '../components.ts';
 import { EMBEDDING, type EndpointDocumentation, LEASE, ok, PROFILE, rejected } from '../endpoint.ts';
 import { convert, object, type Schema, schemaRef, withMembers } from '../json-schema.ts';
+import { LEASE_TAGS } from './lease.ts';
 
 export function batchGet(limits: Limits): EndpointDocumentation {
   const ttl = limits.defaultTtlSeconds;
@@ -18,6 +19,9 @@ export function batchGet(limits: Limits): EndpointDocumentation {
         lease: {
           description:
             'Whole seconds that the caller may take to produce the missing values. Absent or null: no leases are requested.',
+        },
+        tags: {
+          description: `${LEASE_TAGS} They apply to the lease on each key; without \`lease\` they have no effect.`,
         },
       }),
       Entries: resultsOf(
@@ -56,7 +60,7 @@ export function batchGet(limits: Limits): EndpointDocumentation {
         name: 'leases',
         summary: 'A hit, and a lease on a missing key',
         given: [{ key: 'doc:1', value: EMBEDDING }],
-        body: { keys: ['doc:1', 'doc:2'], lease: 60 },
+        body: { keys: ['doc:1', 'doc:2'], lease: 60, tags: ['collection:7'] },
         response: ok({
           items: [
             { key: 'doc:1', value: EMBEDDING, found: true, ttl, stale: false },

@@ -10,7 +10,7 @@ export function batchSet(limits: Limits): EndpointDocumentation {
   const minute = Math.min(60, maxTtlSeconds);
   const items = [
     { key: 'doc:1', value: EMBEDDING },
-    { key: 'doc:2', value: PROFILE, ttl: minute },
+    { key: 'doc:2', value: PROFILE, ttl: minute, tags: ['user:123'] },
   ];
   const invalidItems = [...items, { key: 'doc:3', value: EMBEDDING, ttl: -1 }];
   return {

@@ -1,9 +1,11 @@
-import { listKeysSchema, MAX_LISTED_KEYS } from '../../http/schemas.ts';
+import { encodeCursor } from '../../http/cursor.ts';
+import { DEFAULT_LISTED_KEYS, listKeysSchema, MAX_KEY_BYTES, MAX_LISTED_KEYS } from '../../http/schemas.ts';
 import { type Limits, SAMPLE_TENANT } from '../components.ts';
 import { type EndpointDocumentation, forbidden, OTHER_TENANT, ok, PROFILE, rejected } from '../endpoint.ts';
 import { object, schemaRef } from '../json-schema.ts';
 
 export function keys({ defaultTtlSeconds }: Limits): EndpointDocumentation {
+  const walked = { pattern: 'answer:*', tag: 'doc:1' };
   return {
     operationIds: ['listKeys'],
     tag: 'Tenant',
@@ -37,13 +39,13 @@ export function keys({ defaultTtlSeconds }: Limits): EndpointDocumentation {
     failures: ['TenantMismatchError'],
     queryParameters: {
       pattern: {
-        schema: { type: 'string' },
+        schema: { type: 'string', minLength: 1, maxLength: MAX_KEY_BYTES },
         description: 'A glob for whole keys, as for an invalidation. Default: `*`.',
       },
       tag: { schema: schemaRef('Tag'), description: 'Only keys whose entries have this tag.' },
       limit: {
         schema: { type: 'integer', minimum: 1, maximum: MAX_LISTED_KEYS },
-        description: `Largest number of keys in the page. Default: ${MAX_LISTED_KEYS / 10}.`,
+        description: `Largest number of keys in the page. Default: ${DEFAULT_LISTED_KEYS}.`,
       },
       cursor: { schema: { type: 'string' }, description: 'The `cursor` of the page before.' },
     },
@@ -62,6 +64,16 @@ export function keys({ defaultTtlSeconds }: Limits): EndpointDocumentation {
             { key: 'user:123', ttl: defaultTtlSeconds, stale: false, tags: [] },
           ],
           cursor: null,
+        }),
+      },
+      {
+        name: 'page',
+        summary: 'The first page of the keys that match a pattern and have a tag',
+        given: ['answer:1', 'answer:2', 'user:123'].map((key) => ({ key, value: PROFILE, tags: ['doc:1'] })),
+        parameters: { tenant_id: SAMPLE_TENANT, ...walked, limit: '1' },
+        response: ok({
+          keys: [{ key: 'answer:1', ttl: defaultTtlSeconds, stale: false, tags: ['doc:1'] }],
+          cursor: encodeCursor('answer:1', { tenant: SAMPLE_TENANT, ...walked }),
         }),
       },
       {

@@ -4,6 +4,10 @@ import type { Limits } from '../components.ts';
 import { type EndpointDocumentation, LEASE, largeBody, ok, PROFILE, rejected } from '../endpoint.ts';
 import { convert, object, schemaRef, withMembers } from '../json-schema.ts';
 
+/** The documentation of the tags of a lease request. */
+export const LEASE_TAGS =
+  'What the value will be made from. An invalidation of any of these tags ends the lease, and removes the stale value. They are not the tags of the entry that is set: send those with the set.';
+
 export function lease({ maxTtlSeconds }: Limits): EndpointDocumentation {
   const key = 'user:123';
   const ttl = Math.min(60, maxTtlSeconds);
@@ -13,12 +17,13 @@ export function lease({ maxTtlSeconds }: Limits): EndpointDocumentation {
     operationIds: ['leaseEntry'],
     tag: 'Entries',
     summary: 'Get a value, or the lease to produce it',
-    description: `A get for callers that produce missing values. If the key has no fresh value, one caller gets a lease: it produces the value and sets it with the token. Until then, the other callers get the stale value if there is one, and otherwise \`retry_after_ms\`. A lease ends when its time is over, or when its key is set, deleted, invalidated, cleared or evicted. A value that was produced before an invalidation therefore cannot be set after it. A response without a value, a lease and \`retry_after_ms\` means that the backend cannot store leases now: produce the value.`,
+    description: `A get for callers that produce missing values. If the key has no fresh value, one caller gets a lease: it produces the value and sets it with the token. Until then, the other callers get the stale value if there is one, and otherwise \`retry_after_ms\`. A lease ends when its time is over, or when its key is set, deleted, invalidated, cleared or evicted, or one of the tags of the request is invalidated. A value that was produced before an invalidation therefore cannot be set after it. A response without a value, a lease and \`retry_after_ms\` means that the backend cannot store leases now: produce the value.`,
     schemas: {
       LeaseRequest: withMembers(convert(leaseSchema), {
         lease: {
           description: `Whole seconds that the caller may take to produce the value: ${DEFAULT_LEASE_SECONDS} where it is absent or null.`,
         },
+        tags: { description: LEASE_TAGS },
       }),
       Lease: object({
         token: schemaRef('LeaseToken'),
@@ -87,6 +92,12 @@ export function lease({ maxTtlSeconds }: Limits): EndpointDocumentation {
         name: 'granted',
         summary: 'No value: the caller gets the lease',
         body: { key },
+        response: ok({ key, found: false, lease: granted }),
+      },
+      {
+        name: 'tags',
+        summary: 'No value, and a lease that ends if one of the tags is invalidated',
+        body: { key, tags: ['doc:1', 'doc:2'] },
         response: ok({ key, found: false, lease: granted }),
       },
       {

@@ -51,6 +51,12 @@ export function set(limits: Limits): EndpointDocumentation {
         response: created({ key: PATHLESS_KEY, status: 'set', ttl: defaultTtlSeconds }),
       },
       {
+        name: 'tags',
+        summary: 'An answer with the documents that it was made from as its tags',
+        body: { key: 'answer:1', value: PROFILE, tags: ['doc:1', 'doc:2'] },
+        response: created({ key: 'answer:1', status: 'set', ttl: defaultTtlSeconds }),
+      },
+      {
         name: 'lost-lease',
         summary: 'A lease that has ended',
         body: { key, value: PROFILE, lease: LEASE },

@@ -72,7 +72,7 @@ export function eventOf(meaning: Meaning, base64: boolean): { name: Operation; e
   const { method, path = '/', query, headers, body, claim } = meaning;
   const route = routeOf(method, path, RULES.serves);
   const name = route ? (FUNCTION_OF[route.name] ?? (route.name as Operation)) : fallback.name;
-  const parameter = name === 'clear-tenant' || name === 'usage' ? 'tenant_id' : 'key';
+  const parameter = ['clear-tenant', 'usage', 'keys'].includes(name) ? 'tenant_id' : 'key';
   const { requestContext, ...event } = eventFor(name, {
     head: method === 'HEAD',
     method,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { graceText, jsonText, leaseTimeText, quoted, ttlText } from './json.ts';
-import { BYSTANDER, keyText, LEASE_TOKEN, LEASED_KEY, OWN, patternText } from './text.ts';
+import { BYSTANDER, keyText, LEASE_TOKEN, LEASED_KEY, OWN, patternText, tagText } from './text.ts';
 
 /** One member of an object, as JSON text. */
 interface Member {
@@ -53,6 +53,31 @@ const token = member(
     },
   ),
 );
+const tags = member(
+  'tags',
+  fc.oneof(
+    {
+      weight: 10,
+      arbitrary: fc
+        .array(stringly(tagText), { minLength: 1, maxLength: 3 })
+        .map((list) => `[${list.join(',')}]`),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        'null',
+        '[]',
+        '"t"',
+        '{}',
+        '{"0":"t","length":1}',
+        `[${Array(16).fill('"t"')}]`,
+        `[${Array(17).fill('"t"')}]`,
+        `[${Array(9000).fill('0')}]`,
+        '["t",["t"]]',
+      ),
+    },
+  ),
+);
 const pattern = member('pattern', stringly(patternText));
 const tenant = member(
   'tenant_id',
@@ -83,6 +108,9 @@ const other = fc
       'release',
       'lease ',
       'grcae',
+      'tag',
+      'Tags',
+      'tags ',
     ),
     jsonText,
   )
@@ -125,8 +153,9 @@ const object = (list: fc.Arbitrary<Member[]>) =>
 const plainSet = object(members(key, value, fc.oneof(ttl, ttl, other)));
 const set = fc.oneof(
   { weight: 2, arbitrary: plainSet },
-  { weight: 1, arbitrary: object(members(key, value, ttl, grace)) },
-  { weight: 1, arbitrary: object(members(leasedKey, value, fc.oneof(ttl, grace), token)) },
+  { weight: 1, arbitrary: object(members(key, value, fc.oneof(ttl, tags), grace)) },
+  { weight: 1, arbitrary: object(members(key, value, ttl, tags)) },
+  { weight: 1, arbitrary: object(members(leasedKey, value, fc.oneof(ttl, grace, tags), token)) },
 );
 
 const list = (element: fc.Arbitrary<string>) =>
@@ -146,17 +175,20 @@ const list = (element: fc.Arbitrary<string>) =>
 const bodies: Record<string, fc.Arbitrary<string>> = {
   '': set,
   '/touch': object(members(key, ttl)),
-  '/lease': object(members(fc.oneof(key, key, leasedKey), fc.oneof(leaseTime, leaseTime, other))),
+  '/lease': object(members(fc.oneof(key, key, leasedKey), fc.oneof(leaseTime, leaseTime, tags, other))),
   '/lease/release': object(members(leasedKey, token)),
   '/invalidate': object(
     fc.oneof(
       { weight: 6, arbitrary: members(pattern, fc.oneof(tenant, other, other)) },
+      { weight: 3, arbitrary: members(tags, fc.oneof(tenant, other, other)) },
       { weight: 1, arbitrary: members(misspelled, tenant) },
+      { weight: 1, arbitrary: members(pattern, tags) },
     ),
   ),
   '/batch/get': fc.oneof(
     object(members(member('keys', list(stringly(keyText))))),
     object(members(member('keys', list(stringly(keyText))), leaseTime)),
+    object(members(member('keys', list(stringly(keyText))), leaseTime, tags)),
   ),
   '/batch/set': object(members(member('items', list(set)))),
   '/batch/delete': object(members(member('keys', list(stringly(keyText))))),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { HostileRequest } from '../oracle/request.ts';
 import { bodyFor } from './bodies.ts';
 import { contentType, headers } from './headers.ts';
-import { keyTarget, strayTarget, tenantTarget } from './targets.ts';
+import { keyTarget, listTarget, strayTarget, tenantTarget } from './targets.ts';
 
 const API = '/api/v1/cache';
 
@@ -53,11 +53,16 @@ const draft: fc.Arbitrary<Draft> = fc.oneof(
   { weight: 5, arbitrary: bodied('DELETE', keyTarget) },
   { weight: 1, arbitrary: bodied('DELETE', tenantTarget) },
   { weight: 1, arbitrary: bodied('GET', tenantTarget) },
+  { weight: 5, arbitrary: bodied('GET', listTarget) },
   { weight: 2, arbitrary: bodied('GET', strayTarget) },
   {
     weight: 2,
     arbitrary: fc
-      .tuple(fc.constantFrom(...METHODS), fc.oneof(strayTarget, keyTarget, tenantTarget), bodyFor(''))
+      .tuple(
+        fc.constantFrom(...METHODS),
+        fc.oneof(strayTarget, keyTarget, tenantTarget, listTarget),
+        bodyFor(''),
+      )
       .map(([method, target, body]) => ({ method, target, ...(method.startsWith('P') && { body }) })),
   },
 );

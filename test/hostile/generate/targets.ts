@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { BYSTANDER, keyText, OWN } from './text.ts';
+import { BYSTANDER, keyText, OWN, patternText, tagText } from './text.ts';
 
 const API = '/api/v1/cache';
 
@@ -36,15 +36,18 @@ function bytesOf(text: string): number[] {
   });
 }
 
-const encoded = fc
-  .tuple(
-    keyText,
-    fc.oneof(
-      { weight: 12, arbitrary: fc.constant(0) },
-      { weight: 1, arbitrary: fc.nat(ENCODERS.length - 1) },
-    ),
-  )
-  .map(([text, encoder]) => (ENCODERS[encoder] as (text: string) => string)(text));
+const encodedText = (text: fc.Arbitrary<string>) =>
+  fc
+    .tuple(
+      text,
+      fc.oneof(
+        { weight: 12, arbitrary: fc.constant(0) },
+        { weight: 1, arbitrary: fc.nat(ENCODERS.length - 1) },
+      ),
+    )
+    .map(([plain, encoder]) => (ENCODERS[encoder] as (text: string) => string)(plain));
+
+const encoded = encodedText(keyText);
 
 const BROKEN = [
   '%',
@@ -125,6 +128,65 @@ export const tenantTarget = fc
     },
   )
   .map((tenant) => `${API}/tenant/${tenant}`);
+
+const LIMITS = [
+  '1',
+  '2',
+  '100',
+  '1000',
+  '0003',
+  '0',
+  '1001',
+  '-1',
+  '1.5',
+  '1e2',
+  'x',
+  '',
+  '+5',
+  '%31',
+  '9'.repeat(400),
+];
+
+const CURSORS = ['', 'x', 'AAAAAAAAAAAAAAAAaw', '%00', '*', 'null'];
+
+const listParameter = fc.oneof(
+  { weight: 6, arbitrary: encodedText(patternText).map((pattern) => `pattern=${pattern}`) },
+  { weight: 6, arbitrary: encodedText(tagText).map((tag) => `tag=${tag}`) },
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom(...LIMITS, '1', '2', '5', '1000').map((limit) => `limit=${limit}`),
+  },
+  { weight: 1, arbitrary: fc.constantFrom(...CURSORS).map((cursor) => `cursor=${cursor}`) },
+  { weight: 1, arbitrary: fc.constantFrom(...BROKEN).map((broken) => `tag=${broken}`) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      'patern=k',
+      'TAG=t',
+      'tags=t',
+      'limits=1',
+      'tag',
+      'pattern',
+      'key=k',
+      '__proto__=x',
+      '=',
+    ),
+  },
+);
+
+/** Targets that list the keys of a tenant, mostly the caller's own. */
+export const listTarget = fc
+  .tuple(
+    fc.oneof(
+      { weight: 9, arbitrary: fc.constant(`${API}/tenant/${OWN}`) },
+      { weight: 1, arbitrary: tenantTarget },
+    ),
+    fc.array(listParameter, { maxLength: 3 }),
+  )
+  .map(
+    ([target, parameters]) =>
+      `${target.replace(/\?.*/, '')}/keys${parameters.length > 0 ? '?' : ''}${parameters.join('&')}`,
+  );
 
 /** Targets that no route takes, or that look like another's. */
 export const strayTarget = fc.oneof(

@@ -26,8 +26,12 @@ export const COMMON_KEYS = [
   'invalidate',
   'touch',
   'lease',
+  'keys',
   `{cache:${OWN}:0}:e:k`,
 ] as const;
+
+/** Tags of which requests speak again and again. */
+const COMMON_TAGS = ['t', 'doc:1', 'doc:2', '*', '[a-z]', 'k', 'ключ', '__proto__'] as const;
 
 /** What means something to a store, a glob, a hash tag, a URL, HTTP or JSON. */
 const SPECIAL = [...'*?[]^-\\{}:#/%&=+,;. "\'<>|~@!$()_0aZé漢🔑'];
@@ -138,6 +142,22 @@ const heavyPattern = fc.oneof(
     '[--]',
     '?'.repeat(1024),
   ),
+);
+
+/** Strings of about the greatest length that a tag may have. */
+const longTag = fc
+  .tuple(fc.constantFrom('t', 'é', '漢', '🔑'), fc.integer({ min: 252, max: 260 }), fc.constantFrom('', 'x'))
+  .map(([unit, bytes, more]) => unit.repeat(Math.floor(bytes / Buffer.byteLength(unit))) + more);
+
+/** Tags, valid and not. */
+export const tagText: fc.Arbitrary<string> = fc.oneof(
+  { weight: 12, arbitrary: fc.constantFrom(...COMMON_TAGS) },
+  { weight: 2, arbitrary: fc.string({ unit: fc.constantFrom(...SPECIAL), minLength: 1, maxLength: 12 }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(...STORE_NAMES, ...PROTOTYPE_NAMES, ...PAYLOADS, '\u0001t\u0001k', ''),
+  },
+  { weight: 1, arbitrary: longTag },
 );
 
 /** Patterns to invalidate by, valid and not. */

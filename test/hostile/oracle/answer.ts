@@ -63,10 +63,24 @@ const INTERNALS = [
 
 /** The fields that an issue may name. */
 const FIELD =
-  /^(?:key|value|ttl|grace|lease|pattern|tenant_id|body|keys|items|(?:keys|items)\.\d+(?:\.(?:key|value|ttl|grace|lease))?|X-Tenant-ID|Host|headers|path|request|\S+:\S+)$/;
+  /^(?:key|value|ttl|grace|lease|pattern|tenant_id|body|keys|items|tag|limit|cursor|(?:items\.\d+\.)?tags(?:\.\d+)?|(?:keys|items)\.\d+(?:\.(?:key|value|ttl|grace|lease))?|X-Tenant-ID|Host|headers|path|request|\S+:\S+)$/;
 
 /** Members and query parameters: a misspelling of one of them is named as it was sent. */
-const MEMBERS = ['key', 'value', 'ttl', 'grace', 'lease', 'pattern', 'tenant_id', 'keys', 'items'];
+const MEMBERS = [
+  'key',
+  'value',
+  'ttl',
+  'grace',
+  'lease',
+  'tags',
+  'pattern',
+  'tenant_id',
+  'keys',
+  'items',
+  'tag',
+  'limit',
+  'cursor',
+];
 
 /** Checks what holds for every answer, and takes it apart. `sent` are the request's headers, where it could be read. */
 export function read(answer: Answer, sent: ReadonlyMap<string, string> | undefined, open = false): Told {

@@ -11,11 +11,14 @@ import {
   isMisspelled,
   isPattern,
   isPlain,
+  isTag,
   isTenant,
   isToken,
   isUtf8Type,
   type Limits,
   leaseTimeOf,
+  pageSizeOf,
+  tagsOf,
   ttlOf,
 } from './rules.ts';
 
@@ -37,9 +40,11 @@ export type Operation =
   | { kind: 'get' | 'delete' | 'batch get' | 'batch delete'; tenant: string; keys: string[] }
   | { kind: 'set' | 'batch set'; tenant: string; writes: Write[] }
   | { kind: 'touch'; tenant: string; key: string; ttl: number }
-  | { kind: 'lease' | 'batch lease'; tenant: string; keys: string[]; seconds: number }
+  | { kind: 'lease' | 'batch lease'; tenant: string; keys: string[]; seconds: number; tags: string[] }
   | { kind: 'release'; tenant: string; key: string; token: string }
   | { kind: 'invalidate'; tenant: string; pattern: string }
+  | { kind: 'invalidate tags'; tenant: string; tags: string[] }
+  | { kind: 'keys'; tenant: string; pattern: string; tag: string | undefined; limit: number }
   | { kind: 'clear' | 'usage'; tenant: string };
 
 export interface Verdict {
@@ -104,17 +109,32 @@ function readTarget({ query }: Meaning, { name, parameter }: Routed, tenant: str
   if (name === 'clear' || name === 'usage') {
     return verdict(parameter === tenant ? [] : [FOREIGN], { kind: name, tenant });
   }
-  const key = parameter ?? keyOf(query);
+  if (name === 'keys') return readList(query, parameter, tenant);
+  const key = parameter ?? parameterOf(query, 'key');
   const keys = isKey(key) ? [key] : [];
   const misspelled = query.split('&').some((pair) => isMisspelled(pair.split('=')[0] ?? '', ['key']));
   const refusals: Refusal[] = keys.length > 0 && !misspelled ? [] : [INVALID];
   return verdict(refusals, { kind: name as 'get', tenant, keys });
 }
 
-function keyOf(query: string): string | undefined {
-  const [given, second] = query.split('&').filter((pair) => pair.startsWith('key='));
+/** Reads what a list is to have. No cursor is valid: none that a request brings was handed out. */
+function readList(query: string, parameter: string | undefined, tenant: string): Verdict {
+  const names = ['pattern', 'tag', 'limit', 'cursor'];
+  const given = (name: string) => query.split('&').some((pair) => pair.split('=')[0] === name);
+  const refusals: Refusal[] = parameter === tenant ? [] : [FOREIGN];
+  if (query.split('&').some((pair) => isMisspelled(pair.split('=')[0] ?? '', names))) refusals.push(INVALID);
+  const [pattern, tag] = [parameterOf(query, 'pattern'), parameterOf(query, 'tag')];
+  if ((given('pattern') && !isPattern(pattern)) || (given('tag') && !isTag(tag))) refusals.push(INVALID);
+  const limit = given('limit') ? pageSizeOf(parameterOf(query, 'limit') ?? '') : 100;
+  if (limit === undefined || given('cursor')) refusals.push(INVALID);
+  return verdict(refusals, { kind: 'keys', tenant, pattern: pattern ?? '*', tag, limit: limit ?? 0 });
+}
+
+/** What a query's only parameter of a name says; undefined without one, and when it cannot be decoded. */
+function parameterOf(query: string, name: string): string | undefined {
+  const [given, second] = query.split('&').filter((pair) => pair.split('=')[0] === name);
   if (given === undefined || second !== undefined) return undefined;
-  return decodePercent(given.slice('key='.length).replaceAll('+', ' '));
+  return decodePercent(given.slice(name.length + 1).replaceAll('+', ' '));
 }
 
 function readBody(request: Meaning, route: Routed, { limits }: Rules, tenant: string): Verdict {
@@ -143,15 +163,21 @@ function readMembers(
   tenant: string,
 ): Verdict {
   if (name === 'invalidate') {
-    const { pattern = null, tenant_id = null, ...strangers } = body;
+    const { pattern = null, tags, tenant_id = null, ...strangers } = body;
     const refusals: Refusal[] = [];
+    const isNarrowed = Object.hasOwn(body, 'pattern') || Object.hasOwn(body, 'tags');
     // One of them may be a misspelled pattern, and without one everything would go.
-    if (!Object.hasOwn(body, 'pattern') && Object.keys(strangers).length > 0) refusals.push(INVALID);
-    if (hasMisspelled(body, ['pattern', 'tenant_id'])) refusals.push(INVALID);
+    if (!isNarrowed && Object.keys(strangers).length > 0) refusals.push(INVALID);
+    if (hasMisspelled(body, ['pattern', 'tags', 'tenant_id'])) refusals.push(INVALID);
     if (pattern !== null && !isPattern(pattern)) refusals.push(INVALID);
+    const listed = tagsOf(tags);
+    if (tags !== undefined && (!listed || listed.length === 0 || pattern !== null)) refusals.push(INVALID);
     if (tenant_id !== null && typeof tenant_id !== 'string') refusals.push(INVALID);
     else if (tenant_id !== null && tenant_id !== tenant) refusals.push(FOREIGN);
-    const operation: Operation = { kind: 'invalidate', tenant, pattern: (pattern ?? '*') as string };
+    const operation: Operation =
+      tags === undefined
+        ? { kind: 'invalidate', tenant, pattern: (pattern ?? '*') as string }
+        : { kind: 'invalidate tags', tenant, tags: listed ?? [] };
     return verdict(refusals, operation, objectionsTo(text));
   }
   if (name === 'touch') {
@@ -162,9 +188,11 @@ function readMembers(
   }
   if (name === 'lease') {
     const seconds = leaseTimeOf(body.lease);
-    const isValid = isKey(body.key) && seconds !== undefined && !hasMisspelled(body, ['key', 'lease']);
+    const tags = tagsOf(body.tags);
+    const isSpelled = !hasMisspelled(body, ['key', 'lease', 'tags']);
+    const isValid = isKey(body.key) && seconds !== undefined && tags !== undefined && isSpelled;
     const keys = [body.key as string];
-    const operation: Operation = { kind: 'lease', tenant, keys, seconds: seconds ?? 0 };
+    const operation: Operation = { kind: 'lease', tenant, keys, seconds: seconds ?? 0, tags: tags ?? [] };
     return verdict(isValid ? [] : [INVALID], operation, objectionsTo(text));
   }
   if (name === 'release') {
@@ -179,11 +207,13 @@ function readMembers(
   const valid = keys.filter(isKey);
   const isGet = name === 'batch get';
   const seconds = isGet ? leaseTimeOf(body.lease) : 0;
-  const isSpelled = !hasMisspelled(body, isGet ? ['keys', 'lease'] : ['keys']);
+  const tags = isGet ? tagsOf(body.tags) : [];
+  const isSpelled = !hasMisspelled(body, isGet ? ['keys', 'lease', 'tags'] : ['keys']);
   const isValid = keys.length > 0 && valid.length === keys.length && seconds !== undefined && isSpelled;
-  const refusals: Refusal[] = isValid ? [] : [INVALID];
+  const refusals: Refusal[] = isValid && tags ? [] : [INVALID];
   if (isGet && body.lease != null) {
-    const operation: Operation = { kind: 'batch lease', tenant, keys: valid, seconds: seconds ?? 0 };
+    const terms = { seconds: seconds ?? 0, tags: tags ?? [] };
+    const operation: Operation = { kind: 'batch lease', tenant, keys: valid, ...terms };
     return verdict(refusals, operation, objectionsTo(text));
   }
   return verdict(refusals, { kind: name as 'batch get', tenant, keys: valid }, objectionsTo(text));
@@ -216,7 +246,9 @@ function readSet(text: string, limits: Limits, tenant: string): Verdict {
   const grace = graceOf(given.grace, ttl ?? 0, limits);
   const lease = given.lease ?? undefined;
   if (grace === undefined || (lease !== undefined && !isToken(lease))) refusals.push(INVALID);
-  if (hasMisspelled(given, ['key', 'value', 'ttl', 'grace', 'lease'])) refusals.push(INVALID);
+  const tags = tagsOf(given.tags);
+  if (!tags || hasMisspelled(given, ['key', 'value', 'ttl', 'grace', 'lease', 'tags']))
+    refusals.push(INVALID);
   const tooLarge = (json: string | undefined) => Buffer.byteLength(json ?? '') > limits.maxValueBytes;
   if (tooLarge(value)) refusals.push(TOO_LARGE);
   const rest = parts
@@ -230,7 +262,7 @@ function readSet(text: string, limits: Limits, tenant: string): Verdict {
     {
       kind: 'set',
       tenant,
-      writes: [{ key: given.key, value: value ?? '', ttl: ttl ?? 0, grace: grace ?? 0, lease }],
+      writes: [{ key: given.key, value: value ?? '', ttl: ttl ?? 0, grace: grace ?? 0, lease, tags }],
     },
     tolerated,
   );

@@ -77,6 +77,16 @@ export class Model {
         this.#stored.remove(tenant, keys);
         return;
       }
+      case 'invalidate tags': {
+        const { tenant, tags } = operation;
+        const keys = this.#stored.tagged(tenant, tags);
+        this.#checkCount(tenant, keys, data, { tags, status: 'invalidated' }, span);
+        this.#stored.remove(tenant, keys);
+        return;
+      }
+      case 'keys':
+        this.#checkList(operation, data, span);
+        return;
       case 'clear':
         this.#stored.remove(operation.tenant, this.keys(operation.tenant));
         return;
@@ -111,7 +121,7 @@ export class Model {
     }
   }
 
-  #checkLease({ tenant, seconds }: LeaseOperation, key: string, text: string, span: Span): void {
+  #checkLease({ tenant, seconds, tags }: LeaseOperation, key: string, text: string, span: Span): void {
     const data = JSON.parse(text);
     const { found, lease, retry_after_ms: retryAfterMs } = data;
     const [value = ''] = textsOf(partsOf(text), 'value');
@@ -132,7 +142,7 @@ export class Model {
     }
     if (retryAfterMs !== undefined) assert.ok(Number.isInteger(retryAfterMs) && retryAfterMs >= 1);
     const granted = lease && { token: lease.token, ttlSeconds: lease.ttl };
-    this.#stored.lease(tenant, key, { hit, lease: granted, retryAfterMs }, span);
+    this.#stored.lease(tenant, key, { hit, lease: granted, retryAfterMs }, span, tags);
   }
 
   #checkLeases(operation: LeaseOperation, text: string, span: Span): void {
@@ -180,6 +190,32 @@ export class Model {
     for (const [index, key] of keys.entries()) this.#checkItem(tenant, key, text, items[index], span);
   }
 
+  /** Checks a first page: its order, that it is full if there are more keys, and each key in it and each that is missing. */
+  #checkList({ tenant, pattern, tag, limit }: ListOperation, data: object | undefined, span: Span): void {
+    const { keys, cursor, ...rest } = data as { keys: ListedKey[]; cursor: string | null };
+    assert.deepEqual(rest, {});
+    assert.ok(keys.length <= limit);
+    const wanted = this.#stored.matching(tenant, pattern);
+    const tagged = tag === undefined ? wanted : this.#stored.tagged(tenant, [tag]);
+    const names = keys.map(({ key }) => Buffer.from(key));
+    for (const [index, { key, ttl, stale, tags, ...others }] of keys.entries()) {
+      assert.deepEqual(others, {});
+      assert.ok(wanted.includes(key) && tagged.includes(key), `${JSON.stringify(key)} is listed`);
+      assert.ok(index === 0 || Buffer.compare(names[index - 1] as Buffer, names[index] as Buffer) < 0);
+      assert.equal(stale, ttl === 0);
+      if (!stale) this.#stored.checkHit(tenant, key, ttl, span);
+      if (tag !== undefined) assert.ok(tags.includes(tag));
+    }
+    const expected = wanted.filter((key) => tagged.includes(key));
+    const last = names.at(-1);
+    if (cursor === null) this.#stored.checkCount(tenant, expected, keys.length, span);
+    else {
+      assert.match(cursor, /^[\w-]+$/);
+      const before = expected.filter((key) => last && Buffer.compare(Buffer.from(key), last) <= 0);
+      this.#stored.checkCount(tenant, before, keys.length, span);
+    }
+  }
+
   #checkUsage(tenant: string, data: object | undefined, span: Span): void {
     const { tenant_id, entries, ...rest } = data as { tenant_id: string; entries: number };
     assert.equal(tenant_id, tenant);
@@ -192,6 +228,15 @@ export class Model {
     assert.deepEqual(others, rest);
     this.#stored.checkCount(tenant, keys, count, span);
   }
+}
+
+type ListOperation = Extract<Operation, { kind: 'keys' }>;
+
+interface ListedKey {
+  key: string;
+  ttl: number;
+  stale: boolean;
+  tags: string[];
 }
 
 type LeaseOperation = Extract<Operation, { kind: 'lease' | 'batch lease' }>;
@@ -214,7 +259,9 @@ const STATUS: Record<Operation['kind'], number> = {
   'batch get': 200,
   'batch delete': 200,
   usage: 200,
+  keys: 200,
   invalidate: 200,
+  'invalidate tags': 200,
   touch: 200,
   lease: 200,
   'batch lease': 200,

@@ -23,6 +23,7 @@ const table = [
   ['batch delete', 'POST', `${API}/batch/delete`],
   ['get', 'GET', `${API}/{}`],
   ['delete', 'DELETE', `${API}/{}`],
+  ['keys', 'GET', `${API}/tenant/{}/keys`],
   ['usage', 'GET', `${API}/tenant/{}`],
   ['clear', 'DELETE', `${API}/tenant/{}`],
 ] as const;
@@ -51,10 +52,11 @@ export function methodsAt(path: string, serves: Serves): string[] {
 function routesAt(path: string, serves: Serves): (Routed & { method: string })[] {
   return table.flatMap(([name, method, template]) => {
     if (!serves(method, template)) return [];
-    if (!template.endsWith('{}')) return path === template ? [{ name, method }] : [];
-    const start = template.slice(0, -'{}'.length);
-    const parameter = path.slice(start.length);
-    const fits = path.startsWith(start) && parameter !== '' && !parameter.includes('/');
+    const [start = '', end] = template.split('{}');
+    if (end === undefined) return path === template ? [{ name, method }] : [];
+    if (!path.startsWith(start) || !path.endsWith(end)) return [];
+    const parameter = path.slice(start.length, path.length - end.length);
+    const fits = parameter !== '' && !parameter.includes('/');
     return fits ? [{ name, method, parameter }] : [];
   });
 }

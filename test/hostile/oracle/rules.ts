@@ -33,6 +33,29 @@ export function isPattern(value: unknown): value is string {
   return bytes.length <= MAX_NAME_BYTES && bytes.toString() === value;
 }
 
+/** The longest tag in bytes of UTF-8, and the most tags. */
+const MAX_TAG_BYTES = 256;
+const MAX_TAGS = 16;
+
+export function isTag(value: unknown): value is string {
+  return isKey(value) && Buffer.byteLength(value) <= MAX_TAG_BYTES;
+}
+
+/** The tags that a member lists, each once; undefined when it is no such list. */
+export function tagsOf(value: unknown): string[] | undefined {
+  if (value === undefined || value === null) return [];
+  return Array.isArray(value) && value.length <= MAX_TAGS && value.every(isTag)
+    ? [...new Set(value)]
+    : undefined;
+}
+
+/** The number of keys that a query asks for; undefined when it asks for none that there can be. */
+export function pageSizeOf(text: string | undefined): number | undefined {
+  if (text === undefined) return 100;
+  const size = [...text].every((c) => c >= '0' && c <= '9') && text.length < 10 ? Number(text) : 0;
+  return size >= 1 && size <= 1000 ? size : undefined;
+}
+
 /** The TTL that a member asks for, in seconds; undefined when it asks for none that there can be. */
 export function ttlOf(value: unknown, { maxTtlSeconds, defaultTtlSeconds }: Limits): number | undefined {
   if (value === undefined || value === null) return defaultTtlSeconds;
