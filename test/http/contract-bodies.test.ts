@@ -239,7 +239,7 @@ describeOnEveryBackend('a body', {}, (connect) => {
 
   test('of a set is accepted with unknown members that resemble no known member', async () => {
     const client = connect();
-    dataOf(await client.post('{"key":"k","value":1,"url":"x","tag":"y","id":1,"metadata":{"TTL":1}}'), 201);
+    dataOf(await client.post('{"key":"k","value":1,"url":"x","label":"y","id":1,"metadata":{"TTL":1}}'), 201);
     expect(await client.holds('k')).toBe(true);
   });
 

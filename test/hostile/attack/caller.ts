@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { COMMON_TAGS } from '../generate/text.ts';
 import { type Answer, read, type Told } from '../oracle/answer.ts';
 import { judge, LEASE_LOST, type Refusal, type Rules } from '../oracle/judge.ts';
 import { checkStatus, Model } from '../oracle/model.ts';
@@ -78,8 +79,9 @@ export class Caller {
   /** Gives a tenant entries to lose. */
   async fill(tenant: string, keys: readonly string[]): Promise<Model> {
     const model = new Model();
-    for (const key of keys) {
-      const body = Buffer.from(JSON.stringify({ key, value: { of: tenant, key }, ttl: 3600 }));
+    for (const [index, key] of keys.entries()) {
+      const tags = [COMMON_TAGS[index % 3]];
+      const body = Buffer.from(JSON.stringify({ key, value: { of: tenant, key }, ttl: 3600, tags }));
       const headers: [string, string][] = [['Content-Type', 'application/json']];
       const request = { method: 'POST', target: API, headers, body: body.toString('latin1') };
       await this.#askAs(tenant, request, model);
