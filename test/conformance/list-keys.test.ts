@@ -150,6 +150,22 @@ describe.each(everywhere)('a list of keys, $name', ({ open }) => {
     expect(keys.filter((key) => !key.includes('x'))).toEqual(stable);
   });
 
+  test('continues after what it has read when time runs out, also if nothing has matched so far', async () => {
+    const keys = Array.from({ length: 3000 }, (_, i) => `k:${String(i).padStart(4, '0')}`);
+    await setMany(store, tenant, keys, '1');
+    const found: string[] = [];
+    let after: string | undefined;
+    let pages = 0;
+    do {
+      const filter = { pattern: compileGlob('*999'), after, limit: 5 };
+      const page = await store.listKeys(tenant, filter, Date.now() - 1);
+      found.push(...keysOf(page.keys));
+      if (page.next !== undefined && after !== undefined) expect(page.next > after).toBe(true);
+      after = page.next;
+    } while (after !== undefined && ++pages < 3000);
+    expect(found).toEqual(['k:0999', 'k:1999', 'k:2999']);
+  });
+
   test('of many keys of which few match stays within the pattern', async () => {
     const keys = Array.from({ length: 3000 }, (_, i) => `k:${i}`);
     await setMany(store, tenant, keys, '1');

@@ -117,6 +117,14 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
       expect(Object.keys(sent)).not.toContain(command === 'get' ? 'scan' : command);
   });
 
+  test('a page of few keys that match among many others takes few scripts', async () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => ({ key: `k:${i}`, value: '1', ttlSeconds: 60 }));
+    for (let at = 0; at < many.length; at += 100) await store.setMany('sparse', many.slice(at, at + 100));
+    const list = () => store.listKeys('sparse', { pattern: compileGlob('k:*99999'), limit: 1 }, soon());
+    expect((await during(list)).evalsha).toBeLessThan(200);
+    expect(await list()).toEqual({ keys: [], next: undefined });
+  });
+
   test('a delete is one script', async () => {
     const sent = await during(() => inBatches(keys.slice(0, 100), (key) => store.delete('t', key)));
     expect(sent.evalsha).toBe(100);

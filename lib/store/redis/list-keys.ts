@@ -1,3 +1,4 @@
+import type { Glob } from '../glob.ts';
 import type { KeyFilter, KeyPage, ListedKey } from '../store.ts';
 import type { Connection } from './connection/connection.ts';
 import { evaluate, sendTogether } from './connection/send.ts';
@@ -38,30 +39,40 @@ export async function listKeysOf(
   const start = startOf(tagged, prefix, after);
   const cursors = shards.map((shard): Cursor => ({ shard, names: [], start }));
   const keys: ListedKey[] = [];
+  let pending: Named[] = [];
   let last = after;
+  let count = Math.ceil(limit / shards.length) + MARGIN;
   for (;;) {
-    await fill(
-      connection,
-      cursors,
-      end,
-      Math.min(MAX_NAMES, Math.ceil(limit / shards.length) + MARGIN),
-      deadline,
-    );
-    const batch = takeInOrder(cursors, tagged.length, Math.min(MAX_NAMES, limit));
-    if (batch.length === 0) return { keys, next: undefined };
-    const matching = batch.filter(({ name }) => pattern.matches(name));
+    if (pending.length === 0) {
+      await fill(connection, cursors, end, count, deadline);
+      // If few names match, more are read the next time.
+      count = Math.min(MAX_NAMES, 2 * count);
+      pending = takeInOrder(cursors, tagged.length);
+      if (pending.length === 0) return { keys, next: undefined };
+    }
+    const { taken, matching } = takeMatching(pending, pattern, limit - keys.length);
+    last = pending[taken - 1]?.name.toString();
+    pending = pending.slice(taken);
     const described = await describe(connection, matching, tag, deadline);
     for (const [index, { name }] of matching.entries()) {
       const found = described[index];
-      if (!found) continue;
-      if (keys.length === limit) return { keys, next: keys.at(-1)?.key };
-      keys.push({ key: name.toString(), ...found });
+      if (found) keys.push({ key: name.toString(), ...found });
     }
-    last = batch.at(-1)?.name.toString();
-    const isOver = cursors.every((cursor) => cursor.names.length === 0 && !cursor.start);
+    const isOver = pending.length === 0 && cursors.every(({ names, start }) => names.length === 0 && !start);
     if (isOver) return { keys, next: undefined };
     if (keys.length === limit || deadline.hasPassed) return { keys, next: last };
   }
+}
+
+/** Takes names from the front until so many of them match. @returns how many were taken, and those that match */
+function takeMatching(pending: Named[], pattern: Glob, count: number): { taken: number; matching: Named[] } {
+  const matching: Named[] = [];
+  let taken = 0;
+  while (taken < pending.length && matching.length < count) {
+    const named = pending[taken++] as Named;
+    if (pattern.matches(named.name)) matching.push(named);
+  }
+  return { taken, matching };
 }
 
 /** Where to start: after a key, or at the prefix, but after the sentinel and the tags, which begin with control bytes. */
@@ -107,9 +118,9 @@ interface Named {
 }
 
 /** Takes the next names of all shards in order, until a shard has none left but may have more. @param skip bytes before the key */
-function takeInOrder(cursors: Cursor[], skip: number, count: number): Named[] {
+function takeInOrder(cursors: Cursor[], skip: number): Named[] {
   const taken: Named[] = [];
-  while (taken.length < count) {
+  while (taken.length < MAX_NAMES) {
     let next: Cursor | undefined;
     for (const cursor of cursors) {
       const [name] = cursor.names;
@@ -129,6 +140,7 @@ async function describe(
   tag: string | undefined,
   deadline: PagingDeadline,
 ): Promise<(Omit<ListedKey, 'key'> | undefined)[]> {
+  if (named.length === 0) return [];
   const groups = Map.groupBy(named.keys(), (index) => (named[index] as Named).shard);
   const replies = (await connection.run(
     (client) =>
