@@ -134,6 +134,51 @@ describe.each(backends)('a batch of gets with a bound on its bytes, $name', ({ o
   });
 });
 
+describe.each(backends)('batches with leases, $name', ({ open }) => {
+  let opened: OpenStore;
+  let store: CacheStore;
+  let tenant: string;
+
+  beforeAll(async () => {
+    opened = await open();
+    store = opened.store;
+  });
+  afterAll(() => store.close());
+  beforeEach(() => {
+    tenant = newTenant();
+  });
+
+  test('stale values do not count towards the bound of a batch of gets, but towards that of lease requests', async () => {
+    const few = keys.slice(0, 3);
+    const value = JSON.stringify('x'.repeat(1000));
+    await store.setMany(
+      tenant,
+      few.map((key) => ({ key, value, ttlSeconds: 1, graceSeconds: 1000 })),
+    );
+    await opened.pass(1100);
+    expect(await store.getMany(tenant, few, 1500)).toEqual([undefined, undefined, undefined]);
+    expect(await store.leaseMany(tenant, few, 300, 1500)).toHaveLength(1);
+    // No lease was granted, because the result was cut.
+    const [first] = await store.leaseMany(tenant, few, 300, PLENTY);
+    expect(first?.lease).toBeDefined();
+  });
+
+  test('items with the same key are applied one after the other', async () => {
+    const item = (value: string, lease?: string): Item => ({ key: 'k', value, ttlSeconds: 100, lease });
+    const setBoth = async (first: (token?: string) => Item, second: (token?: string) => Item) => {
+      await store.delete(tenant, 'k');
+      const { lease } = await store.lease(tenant, 'k', 300);
+      const results = await store.setMany(tenant, [first(lease?.token), second(lease?.token)]);
+      return [...results, (await store.get(tenant, 'k'))?.value];
+    };
+    const [plain, filled] = [() => item('1'), (token?: string) => item('2', token)];
+    // The set ends the lease; a set after the fill replaces it; a second fill with the lease is a repetition.
+    expect(await setBoth(plain, filled)).toEqual([true, false, '1']);
+    expect(await setBoth(filled, plain)).toEqual([true, true, '1']);
+    expect(await setBoth(filled, (token) => item('3', token))).toEqual([true, true, '2']);
+  });
+});
+
 test.each<[string, (store: CacheStore) => Promise<unknown>]>([
   ['a get', (store) => store.get('t', 'a')],
   ['a batch of gets', (store) => store.getMany('t', ['a'], PLENTY)],

@@ -219,15 +219,6 @@ describe.each(everywhere)('leases, $name', ({ open }) => {
     expect((await store.get(tenant, 'k'))?.value).toBe('"new"');
   });
 
-  test('stale values do not count as values of a batch of gets', async () => {
-    const keys = ['k:1', 'k:2', 'k:3'];
-    for (const key of keys)
-      await store.set(tenant, key, JSON.stringify('x'.repeat(1000)), 1, { graceSeconds: 1000 });
-    await opened.pass(1100);
-    expect(await store.getMany(tenant, keys, 1500)).toEqual([undefined, undefined, undefined]);
-    expect(await store.leaseMany(tenant, keys, LEASE, 1500)).toHaveLength(1);
-  });
-
   test('a value without a grace is gone when its TTL ends, also for lease requests', async () => {
     await store.set(tenant, 'k', '1', 1);
     await opened.pass(1100);
