@@ -13,6 +13,9 @@ const MAX_RETRY_MS = 5000;
 /** The longest time of a lease, in seconds. */
 export const MAX_LEASE_SECONDS = 300;
 
+/** Limit of the tags of a stale value on which there is a lease: its own, and those of the lease. */
+export const MAX_STORED_TAGS = 32;
+
 /** Whether a lease lasts. An expiry that is too far ahead is from a clock that was set back since. */
 export function isHeld({ expiryEpochMs }: HeldLease, nowEpochMs: number): boolean {
   return (

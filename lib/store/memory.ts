@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Glob } from './glob.ts';
 import { newId } from './id.ts';
-import { type HeldLease, isHeld, retryAfterMs } from './lease.ts';
+import { type HeldLease, isHeld, MAX_STORED_TAGS, retryAfterMs } from './lease.ts';
 import {
   type CacheStore,
   type Hit,
@@ -55,6 +55,9 @@ const PLACEHOLDER = Buffer.alloc(0);
  */
 export const ENTRY_OVERHEAD_BYTES = 800;
 
+/** Memory of a tag of an entry beyond its text: slots of the map and of a set. */
+const TAG_OVERHEAD_BYTES = 250;
+
 /** How often expired entries are purged, in milliseconds. Those that are not read count as used memory until then. */
 const PURGE_INTERVAL_MS = 60_000;
 
@@ -80,7 +83,11 @@ export class MemoryStore implements CacheStore {
     this.#lastPurgeEpochMs = nowEpochMs();
     this.#lru = new LRUCache<Entry, Buffer>({
       maxSize: memoryMaxBytes,
-      sizeCalculation: (value, { key }) => value.length + 2 * key.length + ENTRY_OVERHEAD_BYTES,
+      sizeCalculation: (value, { key, tags }) =>
+        tags.reduce(
+          (sum, tag) => sum + 2 * tag.length + TAG_OVERHEAD_BYTES,
+          value.length + 2 * key.length + ENTRY_OVERHEAD_BYTES,
+        ),
       // Not a monotonic clock, which may stop while a function is frozen.
       perf: { now: nowEpochMs },
       ttlResolution: 0,
@@ -212,11 +219,10 @@ export class MemoryStore implements CacheStore {
       for (const entry of page) {
         const name = Buffer.from(entry.key);
         if ((least && name.compare(least) <= 0) || !pattern.matches(name)) continue;
-        if (tag !== undefined && !entry.tags.includes(tag)) continue;
         // Another set may have replaced the entry since the walk began.
         const current = partition?.entries.get(entry.key);
-        if (current && this.#lru.has(current) && !isPlaceholder(current))
-          found.push({ name, entry: current });
+        if (!current || !this.#lru.has(current) || isPlaceholder(current)) continue;
+        if (tag === undefined || current.tags.includes(tag)) found.push({ name, entry: current });
       }
       // Bounds the memory: one page more than is returned.
       found.sort((a, b) => a.name.compare(b.name));
@@ -308,8 +314,9 @@ export class MemoryStore implements CacheStore {
     }
     const token = newId();
     const graceSeconds = hit ? Math.floor(this.#lru.getRemainingTTL(entry as Entry) / 1000) : 0;
-    // In the last second of the grace there is no time for a lease on the stale value.
-    if (entry && graceSeconds > 0) {
+    const allTags = new Set([...(entry?.tags ?? []), ...tags]);
+    // In the last second of the grace there is no time for a lease on the stale value. With too many tags, the value is dropped.
+    if (entry && graceSeconds > 0 && allTags.size <= MAX_STORED_TAGS) {
       const seconds = Math.min(leaseSeconds, graceSeconds);
       Object.assign(entry, { token, lease: { expiryEpochMs: nowEpochMs + seconds * 1000, seconds } });
       // The value's own tags remain: an invalidation of any of them must end the lease.

@@ -118,6 +118,8 @@ describe.each(everywhere)('tags, $name', ({ open }) => {
     for (const pattern of ['tag', 'tag*', '*tag*', '?tag?k', '\x01*']) {
       expect(await glob(pattern), pattern).toEqual({ count: 0, complete: true });
     }
+    expect(await untag('tag')).toEqual({ count: 1, complete: true });
+    await set('k', ['tag']);
     expect(await glob('*k')).toEqual({ count: 1, complete: true });
   });
 
@@ -163,6 +165,20 @@ describe.each(everywhere)('tags, $name', ({ open }) => {
     const token = await stale();
     expect(await untag('another')).toEqual({ count: 0, complete: true });
     expect(await store.set(tenant, 'k', '"new"', 100, { lease: token })).toBe(true);
+  });
+
+  test('leases with other tags each time add no tags without end, and never harm the value', async () => {
+    const long = (name: string) => Array.from({ length: 16 }, (_, i) => `${name}${i}`.padEnd(256, 'x'));
+    await store.set(tenant, 'k', '"value"', 1, { graceSeconds: 1000, tags: long('own') });
+    await opened.pass(1100);
+    for (const name of ['first', 'second', 'third']) {
+      const { hit, lease } = await store.lease(tenant, 'k', LEASE, long(name));
+      expect([undefined, '"value"']).toContain(hit?.value);
+      await store.release(tenant, 'k', lease?.token ?? '');
+    }
+    const { lease } = await store.lease(tenant, 'k', LEASE, long('fourth'));
+    await untag(long('fourth')[15] as string);
+    expect(await store.set(tenant, 'k', '"stale"', 100, { lease: lease?.token })).toBe(false);
   });
 
   test('a released lease leaves no tags', async () => {

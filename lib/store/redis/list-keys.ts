@@ -35,7 +35,10 @@ export async function listKeysOf(
   const tagged = Buffer.from(tag === undefined ? '' : tagPrefix(tag));
   const prefix = Buffer.concat([tagged, pattern.prefix]);
   // UTF-8 has no byte 0xFF, so every name with the prefix sorts before the prefix followed by that byte.
-  const end = Buffer.concat([Buffer.from('('), prefix, Buffer.from([0xff])]);
+  const end =
+    pattern.literal === undefined
+      ? Buffer.concat([Buffer.from('('), prefix, Buffer.from([0xff])])
+      : Buffer.concat([Buffer.from('['), prefix]);
   const start = startOf(tagged, prefix, after);
   const cursors = shards.map((shard): Cursor => ({ shard, names: [], start }));
   const keys: ListedKey[] = [];
@@ -79,7 +82,10 @@ function takeMatching(pending: Named[], pattern: Glob, count: number): { taken: 
 function startOf(tagged: Buffer, prefix: Buffer, after: string | undefined): Buffer {
   const afterKey = after === undefined ? undefined : Buffer.concat([tagged, Buffer.from(after)]);
   if (afterKey && afterKey.compare(prefix) >= 0) return Buffer.concat([Buffer.from('('), afterKey]);
-  return Buffer.concat([Buffer.from('['), (prefix[0] ?? 0) > 0 ? prefix : Buffer.from(' ')]);
+  return Buffer.concat([
+    Buffer.from('['),
+    tagged.length > 0 || (prefix[0] ?? 0) >= 0x20 ? prefix : Buffer.from(' '),
+  ]);
 }
 
 /** Reads more names of the shards of which none is left. */

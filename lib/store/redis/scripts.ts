@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { MAX_LEASE_SECONDS } from '../lease.ts';
+import { MAX_LEASE_SECONDS, MAX_STORED_TAGS } from '../lease.ts';
 import {
   EXPIRY_AT,
   GENERATION_BYTES,
@@ -42,6 +42,9 @@ export const REAP_GRACE_MS = 60_000;
 
 /** How many expired names a set removes per entry. More than one, so that an index shrinks faster than it grows. */
 export const REAPED_PER_SET = 16;
+
+/** How many expired names one script removes at most. It adds fewer: a hundred entries with 16 tags have 1,700 names. */
+const MAX_REAPED = 2000;
 
 /**
  * How far ahead a set's deadline may be, in milliseconds. A later deadline comes from a clock that was changed after the writer read the
@@ -161,9 +164,12 @@ local function unindexAll(names)
 end
 local function reap(count)
   local expiredFor = now - ${REAP_GRACE_MS}
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], -expiredFor, expiredFor, 'LIMIT', 0, count + 1)) do
-    if string.byte(name) ~= 0 then unindex(name) end
+  local limit = math.min(count, ${MAX_REAPED}) + 1
+  local ended = {}
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], -expiredFor, expiredFor, 'LIMIT', 0, limit)) do
+    if string.byte(name) ~= 0 then ended[#ended + 1] = name end
   end
+  unindexAll(ended)
 end
 `;
 
@@ -326,14 +332,18 @@ ${CREATE_GENERATION}
 local function leaseFields(token, seconds)
   return token .. string.format('%013.0f', now + seconds * 1000) .. string.format('%03.0f', seconds)
 end
--- Adds the tags of the lease to a stale value, whose own tags remain: an invalidation of any of them must end the lease.
+-- Adds the tags of the lease to a stale value, whose own tags remain: an invalidation of any of them must end the lease. Leases with other
+-- tags each time would add without an end: false if there are too many.
 local function addTags(key, name, flags)
   local oldTags = tagsOf(key, flags)
   local all = oldTags
   eachTag(tags, function(tag)
     if not hasTag(all, tag) then all = (all == '' and '' or all .. '\\1') .. tag end
   end)
-  if all == oldTags then return end
+  if all == oldTags then return true end
+  local count = 0
+  eachTag(all, function() count = count + 1 end)
+  if count > ${MAX_STORED_TAGS} then return false end
   local left = redis.call('PTTL', key)
   indexTags(all, name, string.format('%.0f', now + left))
   local entry = redis.call('GET', key)
@@ -341,6 +351,7 @@ local function addTags(key, name, flags)
   local tagged = oldTags == '' and string.format('%x', tonumber(flags) + ${TAGS_FLAG}) or flags
   local head = generation .. tagged .. string.sub(entry, ${GENERATION_BYTES + 2}, ${LEASED_BODY_AT})
   redis.call('SET', key, head .. withLength(all) .. string.sub(entry, bodyAt + 1), 'PX', left)
+  return true
 end
 local reply = {generation}
 for i = 4, #KEYS do
@@ -355,8 +366,7 @@ for i = 4, #KEYS do
   if not isFresh and not isHeld then
     granted = true
     local left = isStale and math.floor(redis.call('PTTL', KEYS[i]) / 1000) or 0
-    if left > 0 then
-      addTags(KEYS[i], name, entry.flags)
+    if left > 0 and addTags(KEYS[i], name, entry.flags) then
       redis.call('SETRANGE', KEYS[i], ${LEASE_AT}, leaseFields(token, math.min(seconds, left)))
     else
       local oldTags = tagsOf(KEYS[i], entry.flags)
@@ -560,7 +570,10 @@ for i = 3, #KEYS do
   end
 end
 if #ARGV > 1 then redis.call('ZREM', KEYS[2], unpack(ARGV, 2)) end
-return redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '+inf', 'LIMIT', 0, ARGV[1])
+-- Names with a minus sign are placeholders, which expire soon, and tags, which have no entries.
+local page = redis.call('ZRANGEBYSCORE', KEYS[2], 0, '+inf', 'LIMIT', 0, ARGV[1])
+if #page == 0 then redis.call('UNLINK', KEYS[2]) end
+return page
 `);
 
 /**
