@@ -88,11 +88,12 @@ export interface LeaseOptions extends CallOptions, Tags {
   lease?: number | undefined;
 }
 
-/** With `tags`, an invalidation of one of them removes the value. While it is produced, the invalidation prevents that it is cached. */
+/** With `tags`, an invalidation of one of them removes the value. An invalidation while it is produced keeps it from being cached. */
 export interface GetOrSetOptions<T = unknown> extends CallOptions, Tags {
   /**
    * Returns the tags of a value that was produced, where only the value shows what it is made from. They replace `tags`, which then apply
-   * only while the value is produced.
+   * only while the value is produced. An invalidation of a tag that only this function returns does not keep the value from being cached, so
+   * also state a broader tag in `tags`, and invalidate both.
    */
   tagsOf?: ((value: T, key: string) => readonly string[]) | undefined;
   /** For each lookup and for the set. Default: 1,000, or the client's if that is less. */

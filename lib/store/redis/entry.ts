@@ -7,7 +7,7 @@ import type { Hit, Item } from '../store.ts';
  *
  * | generation | flags | TTL in seconds | expiry in epoch milliseconds | lease fields | tags | body                |
  * | ---------- | ----- | -------------- | ---------------------------- | ------------ | ---- | ------------------- |
- * | 11         | 1     | 6, in base 36  | 13 decimal digits            | 0 or 27      | 0 or | JSON text, its zstd |
+ * | 11         | 1     | 6, in base 36  | 13 decimal digits            | 0 or 27      |      | JSON text, its zstd |
  *
  * Only an entry that has a grace or tags, was set with a lease, or is a placeholder has lease fields:
  *

@@ -17,7 +17,7 @@ export class Shard {
     this.generation = `${this.#tag}:gen`;
   }
 
-  /** The key of the expiry index: a sorted set of names, scored by the end of their life in epoch milliseconds; of a placeholder with a minus sign. */
+  /** The key of the expiry index: a sorted set of names, scored by the end of their life in epoch milliseconds. Placeholders and tags have negative scores. */
   get expiryIndex(): string {
     return `${this.#tag}:exp`;
   }

@@ -119,9 +119,8 @@ end
 `;
 
 /**
- * Deletes the meta keys of a shard that has no live name. In the expiry index, the score of a key with a value is the end of its life, and
- * that of other names has a minus sign: of a key with a placeholder, and of a tag of a key. So they are not counted with entries, and cost
- * nothing when there are none.
+ * Deletes the meta keys of a shard that has no live name. In the expiry index, the score of an entry is the end of its life. Placeholders
+ * and names of tags have negative scores, so a count of positive scores counts only entries with a value.
  */
 const DELETE_IF_EMPTY = `
 if redis.call('ZCOUNT', KEYS[2], now, '+inf') == 0 and redis.call('ZCOUNT', KEYS[2], '-inf', -now) == 0 then
@@ -475,7 +474,7 @@ export const remove = removalScript(UNLINK_COUNTED);
 
 /**
  * As `remove`, for names from an index: all of them are of the current generation, which need not be checked for each. If the shard has
- * placeholders, the entries are checked.
+ * placeholders or tags, the entries are checked.
  */
 export const removeIndexed = removalScript(`
 if generation and redis.call('ZCOUNT', KEYS[2], '-inf', -now) > 0 then
