@@ -193,9 +193,9 @@ describe('the message of an error', () => {
   test('has the first issue, once', async () => {
     const bare = await failed(clientOf(await script(invalid('Not valid'))).get('k'));
     expect(String(bare)).toBe('ValidationError: Not valid: ttl must be a whole number');
-    const told = await failed(clientOf(await script(invalid('ttl must be a whole number'))).get('k'));
-    expect(String(told)).toBe('ValidationError: ttl must be a whole number');
-    expect(told).toMatchObject({ issues });
+    const reported = await failed(clientOf(await script(invalid('ttl must be a whole number'))).get('k'));
+    expect(String(reported)).toBe('ValidationError: ttl must be a whole number');
+    expect(reported).toMatchObject({ issues });
   });
 
   test("names a field of a batch by the index in the caller's list", async () => {

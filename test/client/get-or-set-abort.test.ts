@@ -37,7 +37,7 @@ describe('a caller whose signal fires', () => {
   });
 
   test('as the last one aborts the producer, and its result is not cached', async () => {
-    const { cache, told } = start();
+    const { cache, reported } = start();
     const work = pending<string>();
     const begun = pending<AbortSignal>();
     const produce = (signal: AbortSignal) => {
@@ -58,12 +58,12 @@ describe('a caller whose signal fires', () => {
     work.resolve('half of it');
     await sleep(50);
     expect(await cache.get('k')).toMatchObject({ value: 'of the next' });
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('during the lookup ends the lookup, and nothing is produced', async () => {
     const server = await script('hang');
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const produce = vi.fn(() => 1);
     const controller = new AbortController();
     const call = cache.getOrSet('k', 60, produce, { signal: controller.signal, timeoutMs: 60_000 });
@@ -72,7 +72,7 @@ describe('a caller whose signal fires', () => {
     await expect(call).rejects.toBe('enough');
     await sleep(50);
     expect(produce).not.toHaveBeenCalled();
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('after it has its value does not abort the producer', async () => {

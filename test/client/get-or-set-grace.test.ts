@@ -41,12 +41,12 @@ describe('a value in its grace', () => {
 
   test('is returned without a lease, and nothing is produced', async () => {
     const server = await script(stale('old', false));
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const produce = vi.fn();
     expect(await cache.getOrSet('k', 60, produce)).toBe('old');
     expect(pathsOf(server)).toEqual(['lease']);
     expect(produce).not.toHaveBeenCalled();
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test.each<[string, () => Promise<never>, unknown]>([
@@ -56,10 +56,10 @@ describe('a value in its grace', () => {
     'is returned if the producer %s: the lease is released, and onError is called',
     async (_, produce, code) => {
       const server = await script(stale('old', true), released);
-      const { cache, told } = start({ url: server.url });
+      const { cache, reported } = start({ url: server.url });
       expect(await cache.getOrSet<unknown>('k', 60, produce, { produceTimeoutMs: 50 })).toBe('old');
       expect(pathsOf(server)).toEqual(['lease', 'lease/release']);
-      expect(told).toEqual([{ code, operation: 'produce', key: 'k' }]);
+      expect(reported).toEqual([{ code, operation: 'produce', key: 'k' }]);
     },
   );
 
@@ -74,7 +74,7 @@ describe('a value in its grace', () => {
 
   test('does not hide that the caller of the producer aborted', async () => {
     const server = await script(stale('old', true), released);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const controller = new AbortController();
     let seen: AbortSignal | undefined;
     const produce = (signal: AbortSignal) => {
@@ -85,15 +85,15 @@ describe('a value in its grace', () => {
     await expect(cache.getOrSet('k', 60, produce, { signal: controller.signal })).rejects.toBe('enough');
     expect(seen?.aborted).toBe(true);
     await expect.poll(() => pathsOf(server)).toEqual(['lease', 'lease/release']);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('does not hide an error by which a framework ends a render', async () => {
     const server = await script(stale('old', true), released);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const redirect = Object.assign(new Error('NEXT_REDIRECT'), { digest: 'NEXT_REDIRECT;replace;/;307;' });
     await expect(cache.getOrSet('k', 60, () => Promise.reject(redirect))).rejects.toBe(redirect);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 });
 
@@ -106,7 +106,7 @@ describe('with waitUntil', () => {
 
   test('a stale value is returned at once, and the next one is produced in the background', async () => {
     const server = await script(stale('old', true), wasSet);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const { promises, waitUntil } = collect();
     const work = Promise.withResolvers<string>();
     const controller = new AbortController();
@@ -130,17 +130,17 @@ describe('with waitUntil', () => {
       ttl: 60,
       grace: 10,
     });
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('a producer that fails in the background is reported, and its lease is released', async () => {
     const server = await script(stale('old', true), released);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const { promises, waitUntil } = collect();
     expect(await cache.getOrSet('k', 60, fail, { waitUntil })).toBe('old');
     await expect(promises[0]).resolves.not.toThrow();
     expect(pathsOf(server)).toEqual(['lease', 'lease/release']);
-    expect(told).toEqual([{ code: undefined, operation: 'produce', key: 'k' }]);
+    expect(reported).toEqual([{ code: undefined, operation: 'produce', key: 'k' }]);
   });
 
   test('a producer that throws synchronously, or what a framework throws, causes no unhandled rejection', async () => {
@@ -165,12 +165,12 @@ describe('with waitUntil', () => {
 
   test('a waitUntil that throws is reported, and the stale value is returned', async () => {
     const server = await script(stale('old', true), wasSet);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const waitUntil = () => {
       throw Object.assign(new TypeError('Illegal invocation'), { code: 'ILLEGAL' });
     };
     expect(await cache.getOrSet('k', 60, () => 'new', { waitUntil })).toBe('old');
-    expect(told).toEqual([{ code: 'ILLEGAL', operation: 'produce', key: 'k' }]);
+    expect(reported).toEqual([{ code: 'ILLEGAL', operation: 'produce', key: 'k' }]);
     await expect.poll(() => pathsOf(server)).toEqual(['lease', '']);
   });
 

@@ -43,24 +43,24 @@ function processes(count: number) {
   const first = start();
   const others = Array.from({ length: count - 1 }, () => start({ tenant: first.cache.tenant }));
   const all = [first, ...others];
-  return { clients: all.map(({ cache }) => cache), told: () => all.flatMap(({ told }) => told) };
+  return { clients: all.map(({ cache }) => cache), reported: () => all.flatMap(({ reported }) => reported) };
 }
 
 const two = () => {
-  const { clients, told } = processes(2);
-  return { one: clients[0] as CacheClient, other: clients[1] as CacheClient, told };
+  const { clients, reported } = processes(2);
+  return { one: clients[0] as CacheClient, other: clients[1] as CacheClient, reported };
 };
 
 describe('callers of one key in several processes', () => {
   test('share one producer', async () => {
-    const { clients, told } = processes(10);
+    const { clients, reported } = processes(10);
     const produce = vi.fn(async () => 'produced');
     const calls = Array.from({ length: 100 }, (_, i) =>
       (clients[i % 10] as CacheClient).getOrSet('k', 60, produce, LONG),
     );
     expect(await Promise.all(calls)).toEqual(Array(100).fill('produced'));
     expect(produce).toHaveBeenCalledTimes(1);
-    expect(told()).toEqual([]);
+    expect(reported()).toEqual([]);
   });
 
   test('wait for the value of the one that has the lease', async () => {
@@ -90,14 +90,14 @@ describe('callers of one key in several processes', () => {
   ];
 
   test.each(failures)('produce at once if the producer %s', async (_, options, produce) => {
-    const { one, other, told } = two();
+    const { one, other, reported } = two();
     await expect(one.getOrSet('k', 60, produce, { ...LONG, ...options })).rejects.toThrow();
     expect(await other.getOrSet('k', 60, () => 'of the next')).toBe('of the next');
-    expect(told()).toEqual([]);
+    expect(reported()).toEqual([]);
   });
 
   test('produce at once if the callers of the producer have aborted', async () => {
-    const { one, other, told } = two();
+    const { one, other, reported } = two();
     const { produce, begun } = slowProducer<string>();
     const controller = new AbortController();
     const call = one.getOrSet('k', 60, produce, { ...LONG, signal: controller.signal });
@@ -105,16 +105,16 @@ describe('callers of one key in several processes', () => {
     controller.abort('enough');
     await expect(call).rejects.toBe('enough');
     expect(await other.getOrSet('k', 60, () => 'of the next')).toBe('of the next');
-    expect(told()).toEqual([]);
+    expect(reported()).toEqual([]);
   });
 
   test.each<[string, unknown, string | undefined]>([
     ['cannot be represented by JSON', undefined, undefined],
     ['is too large', 'x'.repeat(6 * 1024 ** 2), 'PAYLOAD_TOO_LARGE'],
   ])('produce at once if the value %s', async (_, value, code) => {
-    const { one, other, told } = two();
+    const { one, other, reported } = two();
     expect((await one.getOrSet('k', 60, () => value, LONG)) === value).toBe(true);
-    expect(told()).toEqual([{ code, operation: 'set', key: 'k' }]);
+    expect(reported()).toEqual([{ code, operation: 'set', key: 'k' }]);
     expect(await other.getOrSet('k', 60, () => 'of the next')).toBe('of the next');
   });
 });
@@ -127,7 +127,7 @@ describe('a value that was removed or replaced by another process while it was p
     ['clear', (cache) => cache.clear(), { found: false }],
     ['set', (cache) => cache.set('k', 'newer'), { found: true, value: 'newer' }],
   ])('is returned and not cached: %s', async (_, remove, expected) => {
-    const { one, other, told } = two();
+    const { one, other, reported } = two();
     const { produce, begun, resolve } = slowProducer<string>();
     const call = one.getOrSet('k', 60, produce);
     await begun;
@@ -135,7 +135,7 @@ describe('a value that was removed or replaced by another process while it was p
     resolve('stale');
     expect(await call).toBe('stale');
     expect(await other.get('k')).toMatchObject(expected);
-    expect(told()).toEqual([]);
+    expect(reported()).toEqual([]);
   });
 });
 
@@ -227,39 +227,39 @@ describe('the requests of a getOrSet', () => {
     ['503', failure(503, 'BACKEND_UNAVAILABLE')],
   ])('repeat the set after %s', async (_, move) => {
     const server = await script(granted, move, wasSet);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await cache.getOrSet('k', 60, () => 1)).toBe(1);
     expect(bodies(server)[2]).toEqual(bodies(server)[1]);
     expect(server.asked).toHaveLength(3);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('end with a rejected set: a lost lease is not an error', async () => {
     const server = await script(granted, leaseLost);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await cache.getOrSet('k', 60, () => 1)).toBe(1);
     expect(pathsOf(server)).toEqual(['lease', '']);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('are reported if the value was not cached because it took longer than its lease', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     const server = await script(granted, leaseLost);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const produce = () => {
       vi.advanceTimersByTime(30_000);
       return 1;
     };
     expect(await cache.getOrSet('k', 60, produce, { produceTimeoutMs: 60_000 })).toBe(1);
-    expect(told).toEqual([{ code: 'LEASE_LOST', operation: 'set', key: 'k' }]);
+    expect(reported).toEqual([{ code: 'LEASE_LOST', operation: 'set', key: 'k' }]);
   });
 
   test('contain no set if the service cannot store leases', async () => {
     const server = await script(miss);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await cache.getOrSet('k', 60, () => 1)).toBe(1);
     expect(pathsOf(server)).toEqual(['lease']);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test.each<[string, Move]>([
@@ -267,10 +267,10 @@ describe('the requests of a getOrSet', () => {
     ['cut', 'cut'],
   ])('do not wait for a lease that a lost response may have granted: %s', async (_, move) => {
     const server = await script(move, held);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await cache.getOrSet('k', 60, () => 1)).toBe(1);
     expect(pathsOf(server)).toEqual(['lease', 'lease']);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('release a lease that was granted after the lookup had timed out', async () => {
@@ -281,9 +281,9 @@ describe('the requests of a getOrSet', () => {
       return response;
     };
     const server = await script(granted, released);
-    const { cache, told } = start({ url: server.url, fetch: answerLate });
+    const { cache, reported } = start({ url: server.url, fetch: answerLate });
     expect(await cache.getOrSet('k', 60, () => 1, { timeoutMs: 50 })).toBe(1);
-    expect(told).toEqual([{ code: 'DEADLINE_EXCEEDED', operation: 'get', key: 'k' }]);
+    expect(reported).toEqual([{ code: 'DEADLINE_EXCEEDED', operation: 'get', key: 'k' }]);
     expect(pathsOf(server)).toEqual(['lease']);
     slow.resolve();
     await expect.poll(() => pathsOf(server)).toEqual(['lease', 'lease/release']);
@@ -303,12 +303,12 @@ describe('the requests of a getOrSet', () => {
       controller.abort('enough');
       return response;
     };
-    const { cache, told } = start({ url: server.url, fetch: abortAfterLookup });
+    const { cache, reported } = start({ url: server.url, fetch: abortAfterLookup });
     const produce = vi.fn();
     await expect(cache.getOrSet('k', 60, produce, { signal: controller.signal })).rejects.toBe('enough');
     await expect.poll(() => pathsOf(server)).toEqual(['lease', 'lease/release']);
     expect(produce).not.toHaveBeenCalled();
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('still set the value if the callers abort after it was produced', async () => {
@@ -325,12 +325,12 @@ describe('the requests of a getOrSet', () => {
 
   test('release the lease after the producer failed, and ignore that this fails', async () => {
     const server = await script(granted, failure(500, 'INTERNAL_SERVER_ERROR'));
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const failed = new Error('the model is down');
     await expect(cache.getOrSet('k', 60, () => Promise.reject(failed))).rejects.toBe(failed);
     expect(pathsOf(server)).toEqual(['lease', 'lease/release']);
     expect(bodies(server)[1]).toEqual({ key: 'k', lease: TOKEN });
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 });
 
@@ -353,18 +353,18 @@ describe('a caller that waits', () => {
 
   test('produces and does not set if a lookup fails', async () => {
     const server = await script(held, failure(500, 'INTERNAL_SERVER_ERROR'));
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await cache.getOrSet('k', 60, () => 'produced')).toBe('produced');
     expect(pathsOf(server)).toEqual(['lease', 'lease']);
-    expect(told).toEqual([{ code: 'INTERNAL_SERVER_ERROR', operation: 'get', key: 'k' }]);
+    expect(reported).toEqual([{ code: 'INTERNAL_SERVER_ERROR', operation: 'get', key: 'k' }]);
   });
 
   test('produces after produceTimeoutMs, and does not set the value', async () => {
     const server = await script(held);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await cache.getOrSet('k', 60, () => 1, { produceTimeoutMs: 80 })).toBe(1);
     expect(new Set(pathsOf(server))).toEqual(new Set(['lease']));
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('stops when its signal fires, while others still wait', async () => {
@@ -405,11 +405,11 @@ describe('with a service that is older than leases', () => {
     ['API Gateway', { status: 404, body: { message: 'Not Found' } }],
   ])('a call gets, produces and sets without a lease: %s', async (_, reply) => {
     const server = await older(reply);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await cache.getOrSet('k', 60, () => 1, { grace: 5 })).toBe(1);
     expect(pathsOf(server)).toEqual(['lease', '', '']);
     expect(JSON.parse(server.asked[2]?.body ?? '')).toEqual({ key: 'k', value: 1, ttl: 60, grace: 5 });
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('later calls request no lease, until five minutes have passed', async () => {
@@ -429,9 +429,9 @@ describe('with a service that is older than leases', () => {
 
   test('a wrong URL is still reported, by each call', async () => {
     const server = await script(failure(404, 'NOT_FOUND'));
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     for (const key of ['a', 'b']) expect(await cache.getOrSet(key, 60, () => 1)).toBe(1);
-    expect(told.map(({ code, operation }) => `${operation} ${code}`)).toEqual([
+    expect(reported.map(({ code, operation }) => `${operation} ${code}`)).toEqual([
       'get NOT_FOUND',
       'get NOT_FOUND',
     ]);

@@ -48,9 +48,9 @@ function slowProducer() {
 
 /** Two clients that share nothing, as in different processes. */
 function two() {
-  const { cache: one, told } = start();
+  const { cache: one, reported } = start();
   const { cache: other } = start({ tenant: one.tenant });
-  return { one, other, told };
+  return { one, other, reported };
 }
 
 type Item = Record<string, unknown>;
@@ -84,7 +84,7 @@ const staleOf = (value: string, rest: object = { lease }) => ({
 
 describe('getOrSetMany', () => {
   test('returns cached and produced values in the order of the keys, any number of them', async () => {
-    const { cache, told } = start();
+    const { cache, reported } = start();
     await cache.setMany([100, 3, 249].map((i) => ({ key: `k:${i}`, value: `cached ${i}` })));
     const { produce, calls } = producer();
     const keys = [...names(250), 'k:3', 'k:0'];
@@ -96,7 +96,7 @@ describe('getOrSetMany', () => {
     expect(await cache.getOrSetMany(keys, 60, produce)).toEqual(values);
     expect(calls).toHaveLength(1);
     expect(await cache.get('k:7')).toMatchObject({ value: 'made of k:7' });
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('sends nothing for an empty list', async () => {
@@ -117,7 +117,7 @@ describe('getOrSetMany', () => {
     );
     expect(all).toEqual(ranges.map((keys) => keys.map(made)));
     expect(calls.flat().sort()).toEqual(names(150).sort());
-    expect(clients.flatMap(({ told }) => told)).toEqual([]);
+    expect(clients.flatMap(({ reported }) => reported)).toEqual([]);
   });
 
   test('produces its own keys while it waits for those of others', async () => {
@@ -157,7 +157,7 @@ describe('getOrSetMany', () => {
   });
 
   test('returns a value that was invalidated while it was produced, and does not cache it', async () => {
-    const { one, other, told } = two();
+    const { one, other, reported } = two();
     const { produce, begun, resolve } = slowProducer();
     const call = one.getOrSetMany(['a', 'b'], 60, produce);
     await begun;
@@ -165,7 +165,7 @@ describe('getOrSetMany', () => {
     resolve(['1', '2']);
     expect(await call).toEqual(['1', '2']);
     expect(await other.getMany(['a', 'b'])).toMatchObject([{ value: '1' }, { found: false }]);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 });
 
@@ -190,14 +190,14 @@ describe('produceMissing', () => {
   test.each(failures)(
     'rejects the call and releases its leases if it %s',
     async (_, produce, message, options) => {
-      const { one, other, told } = two();
+      const { one, other, reported } = two();
       await expect(one.getOrSetMany(['a', 'b'], 60, produce, { ...LONG, ...options })).rejects.toThrow(
         message,
       );
       expect(await other.getOrSetMany(['a', 'b'], 60, async (keys) => keys.map(made))).toEqual(
         ['a', 'b'].map(made),
       );
-      expect(told).toEqual([]);
+      expect(reported).toEqual([]);
     },
   );
 
@@ -216,10 +216,10 @@ describe('produceMissing', () => {
 
   test('rejects the call if it throws and a key has no stale value', async () => {
     const server = await script(batches((key) => (key === 'a' ? staleOf('old') : granted)));
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const failed = new Error('the model is down');
     await expect(cache.getOrSetMany(['a', 'b'], 60, () => Promise.reject(failed))).rejects.toBe(failed);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('rejects a call that still waits for other values', async () => {
@@ -231,7 +231,7 @@ describe('produceMissing', () => {
   });
 
   test('is aborted when the call is, and its leases are released', async () => {
-    const { one, other, told } = two();
+    const { one, other, reported } = two();
     await other.lease('waits', LONG);
     const { produce, begun } = slowProducer();
     const controller = new AbortController();
@@ -244,7 +244,7 @@ describe('produceMissing', () => {
     expect(await other.getOrSetMany(['a', 'b'], 60, async (keys) => keys.map(made))).toEqual(
       ['a', 'b'].map(made),
     );
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('receives the keys of other callers after a wait of produceTimeoutMs; their values are not set', async () => {
@@ -313,40 +313,40 @@ describe('the requests of a getOrSetMany', () => {
       return move;
     };
     const server = await script(batches(() => granted, once));
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     await cache.getOrSetMany(['a', 'b'], 60, producer().produce);
     expect(pathsOf(server)).toEqual(['batch/get', 'batch/set', 'batch/set']);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('contain no set if the service cannot store leases', async () => {
     const server = await script(
       batches((key) => (key === 'a' ? { ...staleOf('x'), ttl: 9, stale: false } : missing)),
     );
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await cache.getOrSetMany(['b', 'c'], 60, producer().produce)).toEqual(['b', 'c'].map(made));
     expect(pathsOf(server).filter((path) => path.includes('set'))).toEqual([]);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('release the lease of a value that JSON cannot represent, and set the others', async () => {
     const server = await script(batches(() => granted));
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await cache.getOrSetMany<unknown>(['a', 'b'], 60, () => [undefined, 'b'])).toEqual([
       undefined,
       'b',
     ]);
     expect(pathsOf(server)).toEqual(['batch/get', '', 'lease/release']);
     expect(bodies(server)[2]).toEqual({ key: 'a', lease: TOKEN });
-    expect(told).toEqual([{ code: undefined, operation: 'set', key: 'a' }]);
+    expect(reported).toEqual([{ code: undefined, operation: 'set', key: 'a' }]);
   });
 
   test('release the leases of values that could not be set', async () => {
     const server = await script(batches(() => granted, failure(400, 'VALIDATION_ERROR')));
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await cache.getOrSetMany(['a', 'b'], 60, producer().produce)).toEqual(['a', 'b'].map(made));
     expect(pathsOf(server)).toEqual(['batch/get', 'batch/set', 'lease/release', 'lease/release']);
-    expect(told).toEqual([{ code: 'VALIDATION_ERROR', operation: 'set', key: 'a', keys: ['a', 'b'] }]);
+    expect(reported).toEqual([{ code: 'VALIDATION_ERROR', operation: 'set', key: 'a', keys: ['a', 'b'] }]);
   });
 
   test('are not reported if some leases were lost, unless producing took longer than a lease', async () => {
@@ -357,15 +357,15 @@ describe('the requests of a getOrSetMany', () => {
       { key: 'b', status: 'lease_lost' },
     ];
     const server = await script(batches(() => granted, success({ items }, 201)));
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const { produce } = producer();
     expect(await cache.getOrSetMany(['a', 'b'], 60, produce)).toEqual(['a', 'b'].map(made));
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
     await cache.getOrSetMany(['a', 'b'], 60, (keys, signal) => {
       vi.advanceTimersByTime(30_000);
       return produce(keys, signal);
     });
-    expect(told).toEqual([{ code: 'LEASE_LOST', operation: 'set', key: 'b' }]);
+    expect(reported).toEqual([{ code: 'LEASE_LOST', operation: 'set', key: 'b' }]);
     expect(pathsOf(server)).not.toContain('lease/release');
   });
 
@@ -375,21 +375,21 @@ describe('the requests of a getOrSetMany', () => {
       const { keys } = JSON.parse(asked.body) as { keys?: string[] };
       return keys && keys.length > 2 ? failure(413, 'PAYLOAD_TOO_LARGE', { fitting: 2 }) : answer(asked);
     });
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const { produce, calls } = producer();
     expect(await cache.getOrSetMany(names(4), 60, produce)).toEqual(names(4).map(made));
     expect(calls).toEqual([names(4)]);
     expect(pathsOf(server)).toEqual(['batch/get', 'batch/get', 'batch/get', 'batch/set']);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('are none while the cache is down: all values are produced, and the failure is reported once', async () => {
-    const { cache, told } = start({ url: `http://${LOOPBACK}:${await freePort()}` });
+    const { cache, reported } = start({ url: `http://${LOOPBACK}:${await freePort()}` });
     const { produce, calls } = producer();
     expect(await cache.getOrSetMany(names(3), 60, produce)).toEqual(names(3).map(made));
     expect(await cache.getOrSetMany(names(3), 60, produce)).toEqual(names(3).map(made));
     expect(calls).toEqual([names(3), names(3)]);
-    expect(told).toEqual([{ code: 'CONNECTION_FAILED', operation: 'get', key: 'k:0', keys: names(3) }]);
+    expect(reported).toEqual([{ code: 'CONNECTION_FAILED', operation: 'get', key: 'k:0', keys: names(3) }]);
   });
 
   test('lose no leases of one batch if another one fails', async () => {
@@ -398,13 +398,13 @@ describe('the requests of a getOrSetMany', () => {
       const { keys } = JSON.parse(asked.body) as { keys?: string[] };
       return keys?.includes('k:150') ? failure(500, 'INTERNAL_SERVER_ERROR') : answer(asked);
     });
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const { produce } = producer();
     expect(await cache.getOrSetMany(names(200), 60, produce)).toEqual(names(200).map(made));
     const sets = server.asked.filter(({ target }) => target.endsWith('/batch/set'));
     const items = sets.flatMap(({ body }) => JSON.parse(body).items as { key: string }[]);
     expect(items.map(({ key }) => key)).toEqual(names(100));
-    expect(told).toMatchObject([{ operation: 'get', key: 'k:100' }]);
+    expect(reported).toMatchObject([{ operation: 'get', key: 'k:100' }]);
   });
 });
 
@@ -418,11 +418,11 @@ describe('with a service that is older than leases', () => {
 
   test('a call detects it by one lease request, and sets without leases', async () => {
     const server = await older();
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     expect(await ask(cache)).toEqual(['a', 'b'].map(made));
     expect(pathsOf(server)).toEqual(['batch/get', 'lease', 'batch/set']);
     expect(JSON.parse(server.asked[2]?.body ?? '').items[0]).toEqual({ key: 'a', value: made('a'), ttl: 60 });
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('later calls get and set without leases', async () => {

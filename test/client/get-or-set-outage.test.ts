@@ -43,14 +43,14 @@ describe('after a lookup that found the cache unavailable', () => {
   ])('the produced value is not set, and the next calls only produce: %s', async (_, move) => {
     const server = await script(move === 'refused' ? 'hang' : move);
     const url = move === 'refused' ? `http://${LOOPBACK}:${await freePort()}` : server.url;
-    const { cache, told, sent } = impatient(url);
+    const { cache, reported, sent } = impatient(url);
     expect(await cache.getOrSet('k', 60, () => 'one')).toBe('one');
     const lookups = sent.length;
     expect(await cache.getOrSet('k', 60, () => 'two')).toBe('two');
     expect(await cache.getOrSet('other', 60, () => 'three')).toBe('three');
     expect(await cache.forTenant('other').getOrSet('k', 60, () => 'four')).toBe('four');
     expect(sent).toEqual(Array(lookups).fill('POST cache/lease'));
-    expect(told.map(({ operation }) => operation)).toEqual(['get']);
+    expect(reported.map(({ operation }) => operation)).toEqual(['get']);
   });
 
   test('get and set are still sent', async () => {
@@ -79,12 +79,12 @@ describe('after a lookup that found the cache unavailable', () => {
 
   test('a call that finds it still unavailable is reported, and the calls after it again only produce', async () => {
     const server = await script('hang');
-    const { cache, told, sent } = impatient(server.url);
+    const { cache, reported, sent } = impatient(server.url);
     await cache.getOrSet('k', 60, () => 1);
     vi.advanceTimersByTime(PAUSE_MS);
     for (const key of ['a', 'b', 'c']) await cache.getOrSet(key, 60, () => 1);
     expect(sent).toHaveLength(2);
-    expect(told.map(({ operation, key }) => `${operation} ${key}`)).toEqual(['get k', 'get a']);
+    expect(reported.map(({ operation, key }) => `${operation} ${key}`)).toEqual(['get k', 'get a']);
   });
 });
 
@@ -117,14 +117,14 @@ describe('a lookup does not make the cache count as unavailable', () => {
 
   test.each([429, 403, 500])('when it returned %d', async (status) => {
     const server = await script({ status, body: '' });
-    const { cache, told } = start({ url: server.url, retries: 0 });
+    const { cache, reported } = start({ url: server.url, retries: 0 });
     for (const key of ['a', 'b']) await cache.getOrSet(key, 60, () => 'produced', patient);
-    expect(told.map(({ operation }) => operation)).toEqual(['get', 'get']);
+    expect(reported.map(({ operation }) => operation)).toEqual(['get', 'get']);
   });
 
   test('when its callers have aborted', async () => {
     const server = await script('hang', granted, wasSet);
-    const { cache, told } = start({ url: server.url });
+    const { cache, reported } = start({ url: server.url });
     const controller = new AbortController();
     const call = cache.getOrSet('k', 60, () => 1, { signal: controller.signal, timeoutMs: 60_000 });
     await expect.poll(() => server.asked.length).toBe(1);
@@ -132,7 +132,7 @@ describe('a lookup does not make the cache count as unavailable', () => {
     await expect(call).rejects.toBe('enough');
     await cache.getOrSet('k', 60, () => 1, patient);
     expect(server.asked).toHaveLength(3);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 });
 

@@ -11,7 +11,7 @@ const forever = () => new Promise<never>(() => {});
 
 describe('a producer that does not settle in time', () => {
   test('rejects all calls with a DeadlineError, and its signal fires', async () => {
-    const { cache, told } = start();
+    const { cache, reported } = start();
     const signals: AbortSignal[] = [];
     const produce = (signal: AbortSignal) => {
       signals.push(signal);
@@ -29,7 +29,7 @@ describe('a producer that does not settle in time', () => {
     }
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
     expect(signals[0]?.reason).toBe(await calls[0]?.catch((error) => error));
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('frees its key for the next caller, and its late result is not cached', async () => {
@@ -111,13 +111,13 @@ describe('a produced value that JSON cannot represent', () => {
     ['a bigint', { a: [1n] }],
     ['a circle', circle],
   ])('is returned to all, reported to onError and not cached: %s', async (_, value: unknown) => {
-    const { cache, told } = start();
+    const { cache, reported } = start();
     const produce = vi.fn(async () => value);
     const values = await Promise.all([1, 2].map(() => cache.getOrSet('k', 60, produce)));
     expect(values[0]).toBe(value);
     expect(values[1]).toBe(value);
     expect(produce).toHaveBeenCalledTimes(1);
-    expect(told).toEqual([{ code: undefined, operation: 'set', key: 'k' }]);
+    expect(reported).toEqual([{ code: undefined, operation: 'set', key: 'k' }]);
     expect(await cache.get('k')).toEqual({ found: false, key: 'k' });
   });
 });

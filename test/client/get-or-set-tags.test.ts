@@ -34,9 +34,9 @@ const fills: [string, Fill][] = [
 ];
 
 describe.each(fills)('the tags of a %s', (_, fill) => {
-  /** Invalidates from another process while the value is produced. @returns whether the value was cached, and who was told what */
+  /** Invalidates from another process while the value is produced. @returns whether the value was cached, and who was reported what */
   async function invalidateMeanwhile(options: GetOrSetOptions<string>, tags: string[]) {
-    const { cache, told } = start();
+    const { cache, reported } = start();
     const { cache: other } = start({ tenant: cache.tenant });
     const begun = Promise.withResolvers<void>();
     const work = Promise.withResolvers<string>();
@@ -49,7 +49,7 @@ describe.each(fills)('the tags of a %s', (_, fill) => {
     await other.invalidateTags(tags);
     work.resolve('old');
     expect(await call).toBe('old');
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
     return { cache, isCached: (await other.get('k')).found };
   }
 
@@ -88,9 +88,9 @@ describe.each(fills)('the tags of a %s', (_, fill) => {
     ['returns no list', () => 'a' as unknown as string[]],
     ['returns what is not a string', () => [7 as unknown as string]],
   ])('leave the value uncached if tagsOf %s, and release its lease', async (_, tagsOf) => {
-    const { cache, told } = start();
+    const { cache, reported } = start();
     expect(await fill(cache, async () => 'produced', { ...LONG, tagsOf })).toBe('produced');
-    expect(told).toContainEqual({ code: undefined, operation: 'set', key: 'k' });
+    expect(reported).toContainEqual({ code: undefined, operation: 'set', key: 'k' });
     expect(await cache.lease('k')).toMatchObject({ found: false, lease: expect.anything() });
   });
 });

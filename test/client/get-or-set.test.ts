@@ -50,7 +50,7 @@ describe('callers of one key at the same time', () => {
   });
 
   test("all get the producer's error; nothing is cached, and the next caller produces again", async () => {
-    const { cache, told } = start();
+    const { cache, reported } = start();
     const failed = new Error('the model is away');
     const produce = vi.fn(async (): Promise<string> => {
       throw failed;
@@ -60,7 +60,7 @@ describe('callers of one key at the same time', () => {
     expect(produce).toHaveBeenCalledTimes(1);
     expect(await cache.get('k')).toEqual({ found: false, key: 'k' });
     expect(await cache.getOrSet('k', 60, () => 'again')).toBe('again');
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   test('get the error of a producer that throws synchronously', async () => {

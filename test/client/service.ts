@@ -46,14 +46,14 @@ export function serviceForClients() {
 
   /** A client of the running service, unless another is given, that remembers what it got over. */
   function start(options: Partial<ClientOptions> = {}) {
-    const told: { code: unknown; operation: string; key: string }[] = [];
+    const reported: { code: unknown; operation: string; key: string }[] = [];
     const cache = new PatientClient({
       url: service.url,
       tenant: newTenant(),
-      onError: (error, about) => told.push({ code: (error as { code?: unknown }).code, ...about }),
+      onError: (error, about) => reported.push({ code: (error as { code?: unknown }).code, ...about }),
       ...options,
     });
-    return { cache, told };
+    return { cache, reported };
   }
 
   return { start, port: () => service.port };

@@ -67,7 +67,7 @@ export async function listKeysOf(
   }
 }
 
-/** Takes names from the front until so many of them match. @returns how many were taken, and those that match */
+/** Takes names from the front until `count` of them match the pattern. @returns the number of names taken, and the matching ones */
 function takeMatching(pending: Named[], pattern: Glob, count: number): { taken: number; matching: Named[] } {
   const matching: Named[] = [];
   let taken = 0;
@@ -88,7 +88,7 @@ function startOf(tagged: Buffer, prefix: Buffer, after: string | undefined): Buf
   ]);
 }
 
-/** Reads more names of the shards of which none is left. */
+/** Reads the next names of each shard whose names have all been taken. */
 async function fill(
   connection: Connection,
   cursors: Cursor[],
