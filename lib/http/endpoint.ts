@@ -12,8 +12,8 @@ import { type Answer, failureResponse, type HttpResponse, successResponse, witho
 import { readTenant } from './tenant.ts';
 
 interface EndpointOptions<Input> {
-  /** Middlewares that read the body, see `jsonBody`. */
-  body?: readonly Middleware[];
+  /** Reads the body, see `jsonBody`. */
+  body?: Middleware;
   /** Reads and checks what the endpoint needs of the request. @throws ServiceError when it is invalid */
   input: (request: RequestContext) => Input;
 }
@@ -37,7 +37,7 @@ interface EndpointServices {
 export function createEndpoints({ config, log, requestLog, flush }: EndpointServices) {
   return function endpoint<Input>(
     operation: Operation,
-    { body = [], input }: EndpointOptions<Input>,
+    { body, input }: EndpointOptions<Input>,
     run: (request: RequestContext, input: Input) => Promise<Answer>,
   ): LambdaHandler {
     // No early timeout: every operation has its own deadline. A timeout here would leave commands behind whose timers end a
@@ -46,7 +46,8 @@ export function createEndpoints({ config, log, requestLog, flush }: EndpointServ
       timeoutEarlyInMillis: 0,
     })
       .use(respondToErrors(log))
-      .use(routeNamed(operation).tenant ? [readTenant(config.tenantClaim), ...body] : [...body])
+      .use(routeNamed(operation).tenant ? [readTenant(config.tenantClaim)] : [])
+      .use(body ?? [])
       .handler(async (_event, { request }) => {
         const answer = await run(request, input(request));
         return successResponse(answer, request);

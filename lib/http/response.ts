@@ -69,21 +69,22 @@ function jsonHeaders(ids: RequestIds): Record<string, string> {
 
 /** The data of a get for one key, alone or in a batch. Built as text, since it is the service's most frequent response. */
 export function entryData(key: string, hit: Hit | undefined): JsonText {
+  return new JsonText(`{${entryMembers(key, hit)}}`);
+}
+
+function entryMembers(key: string, hit: Hit | undefined): string {
   const name = JSON.stringify(key);
-  return new JsonText(
-    hit
-      ? `{"key":${name},"value":${hit.value},"found":true,"ttl":${hit.ttl}}`
-      : `{"key":${name},"found":false}`,
-  );
+  return hit
+    ? `"key":${name},"value":${hit.value},"found":true,"ttl":${hit.ttl}`
+    : `"key":${name},"found":false`;
 }
 
 /** The data of a lease request for one key, alone or in a batch. */
 export function leaseData(key: string, { hit, lease, retryAfterMs }: LeaseResult): JsonText {
-  const data = entryData(key, hit).text.slice(0, -1);
   const stale = hit ? `,"stale":${hit.ttl === 0}` : '';
   const granted = lease ? `,"lease":{"token":"${lease.token}","ttl":${lease.ttlSeconds}}` : '';
   const retry = retryAfterMs === undefined ? '' : `,"retry_after_ms":${retryAfterMs}`;
-  return new JsonText(`${data}${stale}${granted}${retry}}`);
+  return new JsonText(`{${entryMembers(key, hit)}${stale}${granted}${retry}}`);
 }
 
 /**
