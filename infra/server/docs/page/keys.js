@@ -12,8 +12,7 @@ const deleteAll = section.querySelector('#keys-delete');
 /** The tenant, pattern and tag of the page that is shown, whatever the form contains by now, and the cursor of the next page. */
 let shown;
 
-/** The last request for a page that was started. The responses to earlier ones are not shown. */
-let latest;
+let busy = false;
 
 /** @throws Error with the reason of the service */
 async function send(tenant, target, init = {}) {
@@ -27,7 +26,6 @@ async function send(tenant, target, init = {}) {
 
 /** Shows a page of keys. */
 async function list(query) {
-  latest = query;
   status.textContent = 'Loading';
   const { tenant, ...parameters } = query;
   const filled = Object.entries(parameters).filter(([, value]) => value);
@@ -35,7 +33,6 @@ async function list(query) {
     tenant,
     `/tenant/${encodeURIComponent(tenant)}/keys?${new URLSearchParams(filled)}`,
   );
-  if (latest !== query) return;
   shown = { ...query, cursor: data.cursor };
   rows.replaceChildren(...data.keys.map(rowOf));
   showButtons();
@@ -50,11 +47,19 @@ function rowOf({ key, ttl, stale, tags }) {
   button.textContent = 'Delete';
   button.setAttribute('aria-label', `Delete ${key}`);
   button.addEventListener('click', () => act(() => remove([key], [row])));
-  for (const content of [key, stale ? 'stale' : `${ttl} s`, tags.join(', '), button]) {
-    row.insertCell().append(content);
-  }
+  row.insertCell().append(key);
+  row.insertCell().append(stale ? 'stale' : `${ttl} s`);
+  row.insertCell().append(listOf(tags));
+  row.insertCell().append(button);
   row.dataset.key = key;
   return row;
+}
+
+/** A list, because a tag may contain any separator. */
+function listOf(tags) {
+  const list = document.createElement('ul');
+  for (const tag of tags) list.appendChild(document.createElement('li')).append(tag);
+  return list;
 }
 
 async function remove(keys, removed) {
@@ -75,12 +80,16 @@ function showButtons() {
   nextPage.hidden = !shown.cursor;
 }
 
-/** Shows the error of an action. */
+/** Runs one action at a time, so that a double click does not delete twice. Shows the error of an action. */
 async function act(action) {
+  if (busy) return;
+  busy = true;
   try {
     await action();
   } catch (error) {
     status.textContent = error.message;
+  } finally {
+    busy = false;
   }
 }
 
