@@ -1,23 +1,29 @@
 import { ServiceError } from '../lib/errors.ts';
-import { backendMetricsLine, type Measurement } from '../lib/observability/backend-metrics.ts';
+import {
+  type BackendMetrics,
+  backendMetricsLine,
+  type Measurement,
+} from '../lib/observability/backend-metrics.ts';
 import { config, log } from '../lib/service.ts';
 import { openStore } from '../lib/store/open.ts';
 
 // Not `startService`, which would also start traces and events.
 const store = await openStore(config, log);
 
-/** Invoked by a schedule: publishes the backend's memory usage, or that it cannot be reached. */
-export const handler = async (): Promise<void> => {
+/** Invoked by a schedule: publishes the state of the backend, or that it cannot be reached. */
+export const handler = async ({ metrics = 'all' }: { metrics?: BackendMetrics }): Promise<void> => {
   const { metricsNamespace: namespace, serviceName } = config;
   if (namespace !== undefined) {
-    process.stdout.write(backendMetricsLine({ namespace, serviceName }, await measure()));
+    process.stdout.write(backendMetricsLine({ namespace, serviceName }, await measure(metrics)));
   }
 };
 
-async function measure(): Promise<Measurement | undefined> {
+async function measure(metrics: BackendMetrics): Promise<Measurement | undefined> {
   const startedMonotonicMs = performance.now();
   try {
-    return { servers: await store.servers(), latencyMs: performance.now() - startedMonotonicMs };
+    const servers = metrics === 'all' ? await store.servers() : undefined;
+    if (metrics === 'reachability') await store.ping();
+    return { servers, latencyMs: performance.now() - startedMonotonicMs };
   } catch (error) {
     log.warn('measure-backend', { cause: error instanceof ServiceError ? error.cause : error });
     return undefined;

@@ -4,11 +4,13 @@ import {
   ComparisonOperator,
   type IMetric,
   MathExpression,
+  Stats,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError, InternalError } from '../../lib/errors.ts';
 import { createAlarmTopic } from './alarm-topic.ts';
 import type { CacheApi } from './api.ts';
@@ -21,7 +23,7 @@ export interface CacheAlarmsProps {
   api: CacheApi;
   functions: CacheFunctions;
   endpoint: Pick<CacheEndpoint, 'metrics'>;
-  settings: Pick<DeploymentSettings, 'alarmEmail' | 'service' | 'stage'>;
+  settings: Pick<DeploymentSettings, 'alarmEmail' | 'alarmMissRate' | 'service' | 'stage'>;
 }
 
 interface AlarmSpec {
@@ -36,12 +38,13 @@ interface AlarmSpec {
   threshold: number;
   /** The alarm fires if this many of the last periods breach. */
   breaching: readonly [periods: number, of: number];
-  /** A percentile of few samples is ignored. */
-  percentile?: true;
 }
 
-/** Minimum requests per minute for an error rate. The alarms that count errors cover fewer requests. */
+/** Minimum requests per minute for a rate. The alarms that count errors cover fewer requests. */
 const MIN_REQUESTS = 20;
+
+/** Limit of a mean latency, in milliseconds, unless a request that fails takes less time. */
+const SLOW_MS = 700;
 
 /** All alarms. Without traffic, only those about the cache itself and about the function that measures it can fire. */
 export class CacheAlarms extends Construct {
@@ -54,7 +57,7 @@ export class CacheAlarms extends Construct {
     this.alarms = [...serviceAlarms(props), ...cacheAlarms(props)].map((spec) => this.#create(spec));
   }
 
-  #create({ title, part = '', firstLook, metric, threshold, breaching, percentile }: AlarmSpec): Alarm {
+  #create({ title, part = '', firstLook, metric, threshold, breaching }: AlarmSpec): Alarm {
     const [datapointsToAlarm, evaluationPeriods] = breaching;
     const alarm = new Alarm(this, `${title}${part}`.replaceAll(/\W/g, ''), {
       alarmName: `${Stack.of(this).stackName} ${title}${part}`,
@@ -65,7 +68,6 @@ export class CacheAlarms extends Construct {
       datapointsToAlarm,
       evaluationPeriods,
       treatMissingData: TreatMissingData.NOT_BREACHING,
-      ...(percentile && { evaluateLowSampleCountPercentile: 'ignore' }),
     });
     const action = new SnsAction(this.topic);
     alarm.addAlarmAction(action);
@@ -97,11 +99,11 @@ function serviceAlarms({ api, functions, settings }: CacheAlarmsProps): AlarmSpe
       title: 'Slow answers',
       firstLook:
         'Compare the latency by operation on the dashboard. If only invalidate and clear are slow, find their caller; if get is slow, look at the cache.',
-      // Operations on the cache time out after about a second.
-      metric: api.stage.metricLatency({ statistic: 'p99', period: Duration.minutes(5) }),
-      threshold: 1000,
+      // The mean without the slowest tenth, because CloudWatch evaluates a percentile only from hundreds of requests on.
+      metric: api.stage.metricLatency({ statistic: Stats.tm(0, 90), period: Duration.minutes(5) }),
+      // Below the latency of requests that the backend does not answer.
+      threshold: Math.min(SLOW_MS, 0.8 * readConfig(settings.service).backendTimeoutMs),
       breaching: [3, 3],
-      percentile: true,
     },
     {
       title: 'Requests throttled',
@@ -123,7 +125,7 @@ function serviceAlarms({ api, functions, settings }: CacheAlarmsProps): AlarmSpe
       firstLook:
         "Check that the cache is up and has free memory and connections. The cause is in the function's log, on the line BACKEND_UNAVAILABLE.",
       metric: faults(new BackendUnavailableError().code),
-      threshold: 5,
+      threshold: 1,
       breaching: [3, 5],
     },
     {
@@ -175,8 +177,9 @@ function functionAlarms(
   });
 }
 
-function cacheAlarms({ endpoint }: CacheAlarmsProps): AlarmSpec[] {
-  const { memoryUsagePercent, throttles, unreachable } = endpoint.metrics;
+function cacheAlarms({ endpoint, settings }: CacheAlarmsProps): AlarmSpec[] {
+  const { evictions, memoryUsageNoEviction, throttles, unreachable } = endpoint.metrics;
+  const [hits, misses] = [serviceMetric(settings, 'hits'), serviceMetric(settings, 'misses')];
   const specs: (Omit<AlarmSpec, 'metric'> & { metric: IMetric | undefined })[] = [
     {
       title: 'Cache unreachable',
@@ -187,12 +190,28 @@ function cacheAlarms({ endpoint }: CacheAlarmsProps): AlarmSpec[] {
       breaching: [3, 5],
     },
     {
+      // A full cache alone is no reason: a cache that evicts is full most of the time.
+      title: 'Cache too small',
+      firstLook:
+        'Compare the hit rate on the dashboard with that of other days: if evictions have lowered it, give the cache more memory or shorten TTLs.',
+      metric:
+        evictions &&
+        new MathExpression({
+          label: 'Misses while entries are evicted, in percent',
+          expression: `IF(evictions > 0 AND FILL(hits, 0) + misses >= ${MIN_REQUESTS}, 100 * misses / (FILL(hits, 0) + misses), 0)`,
+          usingMetrics: { evictions, hits, misses },
+          period: MINUTE,
+        }),
+      threshold: settings.alarmMissRate,
+      breaching: [15, 15],
+    },
+    {
       title: 'Cache memory',
       firstLook:
-        'If evictions rise and the hit rate falls, give the cache more memory. Otherwise the memory is well used, and nothing has to be done.',
-      metric: memoryUsagePercent,
+        'The cache rejects sets when its memory is full: give it more memory, or set a maxmemory-policy that evicts.',
+      metric: memoryUsageNoEviction,
       threshold: 90,
-      breaching: [15, 15],
+      breaching: [3, 5],
     },
     {
       title: 'Cache throttled',

@@ -16,10 +16,7 @@ new CacheStack(app, stackId(settings), {
   ...environment(process.env),
 });
 
-/**
- * Account and region of the CDK's credentials. Without them the template fits any account and region, and has two availability
- * zones instead of three.
- */
+/** Account and region of the CDK's credentials. Without them the template fits any account and region. */
 function environment({ CDK_DEFAULT_ACCOUNT: account, CDK_DEFAULT_REGION: region }: NodeJS.ProcessEnv) {
   return account && region ? { env: { account, region } } : {};
 }

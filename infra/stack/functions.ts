@@ -49,7 +49,7 @@ export class CacheFunctions extends Construct {
   constructor(scope: Construct, id: string, props: CacheFunctionsProps) {
     super(scope, id);
     const code = Code.fromAsset(props.bundles);
-    const names = [...operations, ...(props.endpoint.needsMeasurement ? scheduled : [])];
+    const names = [...operations, ...(props.endpoint.measurement ? scheduled : [])];
     for (const name of names) this.#functions.set(name, this.#create(name, code, props));
   }
 

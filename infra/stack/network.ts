@@ -4,9 +4,7 @@ import { Construct } from 'constructs';
 import type { EndpointNetwork } from './backend/index.ts';
 
 export interface CacheNetworkProps {
-  /** Maximum number of availability zones. A stack without a known account and region always has two. */
-  maxZones: number;
-  /** Names of the zones, for services that are not available in all zones. Empty: the first zones. */
+  /** Names of the zones, for services that are not available in all zones. Empty: those of the stack. */
   zones: readonly string[];
 }
 
@@ -19,10 +17,10 @@ export class CacheNetwork extends Construct {
   /** The functions' security group. It allows no inbound traffic, and outbound traffic by {@link allowTo} only. */
   readonly functions: SecurityGroup;
 
-  constructor(scope: Construct, id: string, { maxZones, zones }: CacheNetworkProps) {
+  constructor(scope: Construct, id: string, { zones }: CacheNetworkProps) {
     super(scope, id);
     this.vpc = new Vpc(this, 'Vpc', {
-      ...(zones.length > 0 ? { availabilityZones: [...zones] } : { maxAzs: maxZones }),
+      ...(zones.length > 0 && { availabilityZones: [...zones] }),
       natGateways: 0,
       subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 22 }],
       // The stack does not use the default group. A resource that is added to it by mistake can reach nothing.

@@ -1,8 +1,9 @@
-import { Stack, type StackProps } from 'aws-cdk-lib';
-import { Rule, Schedule } from 'aws-cdk-lib/aws-events';
+import { Fn, Stack, type StackProps } from 'aws-cdk-lib';
+import { Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as Target } from 'aws-cdk-lib/aws-events-targets';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import type { BackendMetrics } from '../../lib/observability/backend-metrics.ts';
 import { CacheAlarms } from './alarms.ts';
 import { authorizationEnvironment, CacheApi } from './api.ts';
 import { createEndpoint } from './backend/create.ts';
@@ -25,6 +26,14 @@ export class CacheStack extends Stack {
   readonly functions: CacheFunctions;
   readonly api: CacheApi;
 
+  /**
+   * The account's first two zones, which CloudFormation looks up. The CDK's own lookup has another result with credentials than without,
+   * and ElastiCache Serverless cannot move to other subnets.
+   */
+  override get availabilityZones(): string[] {
+    return [0, 1].map((index) => Fn.select(index, Fn.getAzs()));
+  }
+
   constructor(scope: Construct, id: string, { bundles, settings, ...props }: CacheStackProps) {
     super(scope, id, { description: 'A multi-tenant cache behind a REST interface', ...props });
 
@@ -41,8 +50,10 @@ export class CacheStack extends Stack {
     });
     this.api = new CacheApi(this, 'Api', { functions: this.functions, settings });
 
-    if (this.endpoint.needsMeasurement) {
-      measureEveryMinute(new Construct(this, 'Measurement'), this.functions.of('measure-backend'));
+    const { measurement } = this.endpoint;
+    if (measurement) {
+      const measureBackend = this.functions.of('measure-backend');
+      measureEveryMinute(new Construct(this, 'Measurement'), measureBackend, measurement);
     }
     const observed = { api: this.api, functions: this.functions, endpoint: this.endpoint, settings };
     countFailures(new Construct(this, 'LogMetrics'), this.api.accessLog, settings.stage);
@@ -52,13 +63,13 @@ export class CacheStack extends Stack {
 }
 
 /** A failed invocation is not retried, because the next one replaces it. */
-function measureEveryMinute(scope: Construct, measureBackend: LambdaFunction): void {
+function measureEveryMinute(scope: Construct, measureBackend: LambdaFunction, metrics: BackendMetrics): void {
   const once = { retryAttempts: 0, maxEventAge: MINUTE };
   measureBackend.configureAsyncInvoke(once);
   new Rule(scope, 'EveryMinute', {
     description: 'cache-service: measures the backend',
     schedule: Schedule.rate(MINUTE),
-    targets: [new Target(measureBackend, once)],
+    targets: [new Target(measureBackend, { ...once, event: RuleTargetInput.fromObject({ metrics }) })],
   });
 }
 

@@ -1,9 +1,16 @@
 import type { ServerState } from '../store/store.ts';
 import { emfMembers, type MetricValues } from './emf.ts';
 
-/** The states of the backend's servers, and the time that reading all of them took. */
+/**
+ * What is measured: everything, or for a backend that publishes its own metrics only whether it replies and how fast. Each metric costs
+ * $0.30 per month.
+ */
+export type BackendMetrics = 'all' | 'reachability';
+
+/** How fast the backend has replied, and the states of its servers. */
 export interface Measurement {
-  servers: readonly ServerState[];
+  /** Undefined: not measured. */
+  servers: readonly ServerState[] | undefined;
   latencyMs: number;
 }
 
@@ -24,13 +31,15 @@ export function backendMetricsLine(
 function valuesOf(measured: Measurement | undefined): MetricValues {
   if (!measured) return { backendReachable: 0 };
   const { servers, latencyMs } = measured;
+  const reachable = { backendReachable: 1, backendLatency: latencyMs };
+  if (!servers) return reachable;
   const of = <Name extends keyof ServerState>(name: Name) => servers.map((server) => server[name]);
   const values = {
-    backendReachable: 1,
-    backendLatency: latencyMs,
+    ...reachable,
     memoryUsed: sum(of('usedBytes')),
     memoryLimit: sum(of('limitBytes')),
     memoryUsage: largest(servers.map(usagePercent)),
+    memoryUsageNoEviction: largest(servers.filter(({ evicts }) => !evicts).map(usagePercent)),
     fragmentation: largest(of('fragmentation')),
     evicted: sum(of('evicted')),
     connections: sum(of('connections')),

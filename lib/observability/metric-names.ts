@@ -39,6 +39,11 @@ export const METRICS = {
   memoryUsed: { name: 'BackendMemoryUsed', unit: 'Bytes', dimensions: OF_SERVICE },
   memoryLimit: { name: 'BackendMemoryLimit', unit: 'Bytes', dimensions: OF_SERVICE },
   memoryUsage: { name: 'BackendMemoryUsage', unit: 'Percent', dimensions: OF_SERVICE },
+  memoryUsageNoEviction: {
+    name: 'BackendMemoryUsageNoEviction',
+    unit: 'Percent',
+    dimensions: OF_SERVICE,
+  },
   fragmentation: { name: 'BackendFragmentation', unit: 'None', dimensions: OF_SERVICE },
   evicted: { name: 'BackendEvicted', unit: 'Count', dimensions: OF_SERVICE },
   connections: { name: 'BackendConnections', unit: 'Count', dimensions: OF_SERVICE },

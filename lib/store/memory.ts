@@ -255,7 +255,14 @@ export class MemoryStore implements CacheStore {
   async servers(): Promise<ServerState[]> {
     const { calculatedSize: usedBytes, maxSize: limitBytes } = this.#lru;
     return [
-      { usedBytes, limitBytes, fragmentation: undefined, evicted: this.#evicted, connections: undefined },
+      {
+        usedBytes,
+        limitBytes,
+        evicts: true,
+        fragmentation: undefined,
+        evicted: this.#evicted,
+        connections: undefined,
+      },
     ];
   }
 

@@ -108,6 +108,8 @@ export interface ServerState {
   usedBytes: number;
   /** The memory limit; undefined if there is none. */
   limitBytes: number | undefined;
+  /** Whether it evicts entries when its memory is full. Otherwise it rejects sets. */
+  evicts: boolean;
   /** Memory taken from the system divided by memory used; undefined if it is not reported. */
   fragmentation: number | undefined;
   /** Entries evicted since the server started. */

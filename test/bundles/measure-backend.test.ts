@@ -8,7 +8,7 @@ import { onNode } from '../support/engines/topology.ts';
 import { IMPATIENT } from '../support/patience.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
 
-/** The event that EventBridge sends. */
+/** The input of the rule. */
 const event: unknown = JSON.parse(
   readFileSync(new URL('../events/measure-backend.json', import.meta.url), 'utf8'),
 );
@@ -19,6 +19,7 @@ const PUBLISHED = [
   METRICS.memoryUsed,
   METRICS.memoryLimit,
   METRICS.memoryUsage,
+  METRICS.memoryUsageNoEviction,
   METRICS.fragmentation,
   METRICS.evicted,
   METRICS.connections,
@@ -61,9 +62,9 @@ interface Emf extends Record<string, unknown> {
 }
 
 /** Invokes the function once. @returns the metric lines that it has written */
-async function measure(lambda: LambdaFunction): Promise<Emf[]> {
+async function measure(lambda: LambdaFunction, given: unknown = event): Promise<Emf[]> {
   const before = lambda.output().length;
-  await lambda.invoke(event);
+  await lambda.invoke(given);
   const lines = lambda.output().slice(before).split('\n').filter(Boolean);
   return lines.map((line) => JSON.parse(line)).filter((line) => '_aws' in line);
 }
@@ -87,6 +88,7 @@ describe('the function that measures the backend', () => {
       BackendReachable: 1,
       BackendLatency: expect.any(Number),
       BackendMemoryLimit: MAX_BYTES,
+      BackendMemoryUsageNoEviction: rest.BackendMemoryUsage,
       BackendMemoryUsage: expect.closeTo((100 * Number(used)) / MAX_BYTES, 6),
       BackendFragmentation: expect.any(Number),
       BackendEvicted: 0,
@@ -95,11 +97,31 @@ describe('the function that measures the backend', () => {
     expect(rest.BackendConnections).toBeGreaterThanOrEqual(1);
   });
 
+  it('omits the memory usage without eviction if the server evicts', async () => {
+    const server = await stopAfterTest(
+      startServer({ args: ['--maxmemory', String(MAX_BYTES), '--maxmemory-policy', 'allkeys-lru'] }),
+    );
+    const [line] = await measure(await startMeasureBackend(server.url));
+    expect(line).toMatchObject({ BackendMemoryUsage: expect.any(Number) });
+    expect(line).not.toHaveProperty('BackendMemoryUsageNoEviction');
+  });
+
+  it('publishes only whether and how fast the backend replies, if its rule asks for reachability', async () => {
+    const server = await stopAfterTest(startServer());
+    const lambda = await startMeasureBackend(server.url);
+    const [line] = await measure(lambda, { metrics: 'reachability' });
+    expect(line && namesIn(line).map(({ Name }) => Name)).toEqual(['BackendReachable', 'BackendLatency']);
+    expect(line?.BackendReachable).toBe(1);
+  });
+
   it('sums the metrics of the servers of a cluster, and omits metrics that they do not report', async () => {
     const cluster = await stopAfterTest(startCluster());
     const [line] = await measure(await startMeasureBackend(cluster.url));
     const told = PUBLISHED.filter(
-      (metric) => ![METRICS.memoryLimit, METRICS.memoryUsage].some((limit) => limit === metric),
+      ({ name }) =>
+        ![METRICS.memoryLimit, METRICS.memoryUsage, METRICS.memoryUsageNoEviction].some(
+          (limit) => limit.name === name,
+        ),
     );
     expect(line && namesIn(line).map(({ Name }) => Name)).toEqual(told.map(({ name }) => name));
     expect(line?.BackendConnections).toBeGreaterThanOrEqual(3);

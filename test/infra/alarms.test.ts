@@ -1,5 +1,6 @@
 import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
+import { METRICS } from '../../lib/observability/metric-names.ts';
 import { anchorsIn, read } from '../support/markdown.ts';
 import { BACKENDS, only, resources, synthesize } from './synthesize.ts';
 import { FUNCTIONS } from './template.ts';
@@ -55,13 +56,13 @@ const SERVICE = [
 describe('the alarms', () => {
   it('exist for the service with every backend, and for the cache if it reports metrics', () => {
     expect(Object.keys(alarmsOf(template)).sort()).toEqual(
-      [...SERVICE, 'Cache memory', 'Cache throttled'].sort(),
+      [...SERVICE, 'Cache too small', 'Cache throttled', 'Cache unreachable'].sort(),
     );
-    expect(Object.keys(alarmsOf(dragonfly))).toEqual(
-      expect.arrayContaining([...SERVICE, 'Cache memory', 'Cache unreachable']),
+    expect(Object.keys(alarmsOf(dragonfly)).sort()).toEqual(
+      [...SERVICE, 'Cache too small', 'Cache unreachable'].sort(),
     );
     expect(Object.keys(alarmsOf(external)).sort()).toEqual(
-      [...SERVICE, 'Cache memory', 'Cache unreachable'].sort(),
+      [...SERVICE, 'Cache memory', 'Cache too small', 'Cache unreachable'].sort(),
     );
     expect(Object.keys(alarmsOf(memory)).sort()).toEqual([...SERVICE].sort());
   });
@@ -122,12 +123,32 @@ describe('the alarms', () => {
     ]);
   });
 
-  it('use the p99 of the latency and ignore periods with few samples', () => {
+  it('compare the mean latency without the slowest tenth with less than a request takes that the cache does not answer', () => {
     expect(alarmsOf(template)['Slow answers']).toMatchObject({
-      ExtendedStatistic: 'p99',
+      ExtendedStatistic: 'TM(0%:90%)',
       MetricName: 'Latency',
-      EvaluateLowSampleCountPercentile: 'ignore',
-      Threshold: 1000,
+      Threshold: 700,
+    });
+    const { template: impatient } = synthesize({ ...BACKENDS.external, BACKEND_TIMEOUT_MS: 500 });
+    expect(alarmsOf(impatient)['Slow answers']).toMatchObject({ Threshold: 400 });
+  });
+
+  it.each(['elasticache', 'dragonfly', 'external'] as const)(
+    'fire for misses while backend %s evicts entries, from alarmMissRate on',
+    (backend) => {
+      const { template } = synthesize({ ...BACKENDS[backend], alarmMissRate: 80 });
+      const alarm = alarmsOf(template)['Cache too small'];
+      expect(alarm).toMatchObject({ Threshold: 80, EvaluationPeriods: 15, DatapointsToAlarm: 15 });
+      expect(alarm?.Metrics?.map(({ Expression }) => Expression)).toContain(
+        'IF(evictions > 0 AND FILL(hits, 0) + misses >= 20, 100 * misses / (FILL(hits, 0) + misses), 0)',
+      );
+    },
+  );
+
+  it('fire for a full memory only if the cache does not evict', () => {
+    expect(alarmsOf(external)['Cache memory']).toMatchObject({
+      MetricName: METRICS.memoryUsageNoEviction.name,
+      Threshold: 90,
     });
   });
 
@@ -136,7 +157,7 @@ describe('the alarms', () => {
     ['Function errors', 'Errors'],
   ])('sum %s over every function, including measure-backend', (title, metricName) => {
     for (const [of, more] of [
-      [template, []],
+      [memory, []],
       [external, ['MeasureBackendFunction']],
     ] as const) {
       const counted = [title, `${title} 2`].flatMap((name) => metricsOf(alarmsOf(of)[name]));

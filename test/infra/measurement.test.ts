@@ -10,9 +10,19 @@ const { template } = synthesize(BACKENDS.external);
 const measuring = (of: Template) => resources(of, 'AWS::Lambda::Function')[ID];
 
 describe('the function that measures the backend', () => {
-  it('exists for backends that publish no metrics themselves', () => {
+  it('exists for every backend that is a server', () => {
     const there = Object.entries(BACKENDS).filter(([, context]) => measuring(synthesize(context).template));
-    expect(there.map(([backend]) => backend)).toEqual(['dragonfly', 'external']);
+    expect(there.map(([backend]) => backend)).toEqual(['elasticache', 'dragonfly', 'external']);
+  });
+
+  it.each([
+    ['elasticache', 'reachability'],
+    ['dragonfly', 'all'],
+    ['external', 'all'],
+  ] as const)('gets from its rule what to publish: with backend %s %s', (backend, metrics) => {
+    expect(only(synthesize(BACKENDS[backend]).template, 'AWS::Events::Rule')).toMatchObject({
+      Targets: [{ Input: JSON.stringify({ metrics }) }],
+    });
   });
 
   it('is invoked each minute, without retries', () => {
@@ -69,23 +79,23 @@ describe('the function that measures the backend', () => {
 describe.each(['dragonfly', 'external'] as const)('the measured metrics of backend %s', (backend) => {
   const { template: of } = synthesize({ ...BACKENDS[backend], stage: 'test', SERVICE_NAME: 'my cache' });
 
-  it('include the one of the memory alarm', () => {
+  it('include the evictions of the alarm for a cache that is too small', () => {
     const alarms = Object.values(resources(of, 'AWS::CloudWatch::Alarm'));
-    expect(alarms.find(({ AlarmName }) => String(AlarmName).endsWith('Cache memory'))).toMatchObject({
-      Metrics: [
-        {
+    expect(alarms.find(({ AlarmName }) => String(AlarmName).endsWith('Cache too small'))).toMatchObject({
+      Metrics: expect.arrayContaining([
+        expect.objectContaining({
           MetricStat: {
             Metric: {
               Namespace: 'CacheService/test',
-              MetricName: METRICS.memoryUsage.name,
+              MetricName: METRICS.evicted.name,
               Dimensions: [{ Name: 'service', Value: 'my cache' }],
             },
             Stat: 'Maximum',
             Period: 60,
+            Unit: 'Count',
           },
-        },
-      ],
-      Threshold: 90,
+        }),
+      ]),
     });
   });
 

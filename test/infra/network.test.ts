@@ -1,11 +1,12 @@
-import { App, Stack } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
+import type { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { CacheNetwork } from '../../infra/stack/network.ts';
 import { BACKENDS, resources, synthesize } from './synthesize.ts';
 
 const types = (template: Template) =>
   Object.values(template.toJSON().Resources as Record<string, { Type: string }>).map(({ Type }) => Type);
+
+const zonesOf = (template: Template) =>
+  Object.values(resources(template, 'AWS::EC2::Subnet')).map(({ AvailabilityZone }) => AvailabilityZone);
 
 const IN_OUR_NETWORK = { elasticache: BACKENDS.elasticache, dragonfly: BACKENDS.dragonfly };
 const OUTSIDE = { external: BACKENDS.external, memory: BACKENDS.memory };
@@ -69,22 +70,26 @@ describe.each(Object.entries(OUTSIDE))('the stack of %s', (_, context) => {
   });
 });
 
-describe('the network with a known account and region', () => {
-  it.each([3, 2])('spreads over %d zones', (maxZones) => {
-    const app = new App({
-      context: { 'availability-zones:account=123456789012:region=eu-west-1': ['a', 'b', 'c', 'd'] },
-    });
-    const stack = new Stack(app, 'Stack', { env: { account: '123456789012', region: 'eu-west-1' } });
-    new CacheNetwork(stack, 'Network', { maxZones, zones: [] });
-    const subnets = Object.values(resources(Template.fromStack(stack), 'AWS::EC2::Subnet'));
-    expect(subnets.map(({ AvailabilityZone }) => AvailabilityZone)).toEqual(
-      ['a', 'b', 'c'].slice(0, maxZones),
-    );
+describe.each(Object.entries(IN_OUR_NETWORK))('the zones of %s', (_, context) => {
+  it('are the first two of the account, whether the CDK knows the account or not', () => {
+    const known = { env: { account: '123456789012', region: 'eu-west-1' } };
+    for (const props of [{}, known]) {
+      const { template } = synthesize(
+        { ...context, 'availability-zones:account=123456789012:region=eu-west-1': ['a', 'b', 'c'] },
+        props,
+      );
+      const zone = (index: number) => ({ 'Fn::Select': [index, { 'Fn::GetAZs': '' }] });
+      expect(zonesOf(template)).toEqual([zone(0), zone(1)]);
+    }
   });
 
-  it('uses the zones of availabilityZones', () => {
-    const { template } = synthesize({ availabilityZones: 'us-east-1b, us-east-1d' });
-    const subnets = Object.values(resources(template, 'AWS::EC2::Subnet'));
-    expect(subnets.map(({ AvailabilityZone }) => AvailabilityZone)).toEqual(['us-east-1b', 'us-east-1d']);
+  it('need no lookup in the account', () => {
+    const { app } = synthesize(context, { env: { account: '123456789012', region: 'eu-west-1' } });
+    expect(app.synth().manifest.missing ?? []).toEqual([]);
+  });
+
+  it('are those of availabilityZones', () => {
+    const { template } = synthesize({ ...context, availabilityZones: 'us-east-1b, us-east-1d' });
+    expect(zonesOf(template)).toEqual(['us-east-1b', 'us-east-1d']);
   });
 });

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App } from 'aws-cdk-lib';
+import { App, type StackProps } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { afterAll } from 'vitest';
 import { readSettings } from '../../infra/stack/settings/settings.ts';
@@ -50,7 +50,7 @@ export interface Synthesized {
 }
 
 /** Synthesizes the stack in this process, in a directory that is gone after the test file. */
-export function synthesize(context: Context = {}): Synthesized {
+export function synthesize(context: Context = {}, props: StackProps = {}): Synthesized {
   const app = new App({
     outdir: mkdtempSync(join(workspace, 'out-')),
     context: { ...flags, ...context },
@@ -58,7 +58,7 @@ export function synthesize(context: Context = {}): Synthesized {
     builtinCloudFormationValidation: false,
   });
   const settings = readSettings(app.node.getAllContext());
-  const stack = new CacheStack(app, stackId(settings), { bundles, settings });
+  const stack = new CacheStack(app, stackId(settings), { bundles, settings, ...props });
   // Synthesizes all of it, so that what is decided only then is there as well.
   return { app, stack, template: Template.fromStack(stack) };
 }

@@ -1,6 +1,5 @@
 import { Construct } from 'constructs';
 import { CacheNetwork } from '../network.ts';
-import { MAX_ZONES } from '../settings/settings.ts';
 import type { DeploymentSettings } from '../settings/types.ts';
 import { dragonflyEndpoint } from './dragonfly.ts';
 import { elastiCacheEndpoint } from './elasticache.ts';
@@ -17,13 +16,16 @@ export function createEndpoint(
     ...deployment
   }: Pick<DeploymentSettings, 'availabilityZones' | 'backend' | 'logRetentionDays' | 'service' | 'stage'>,
 ): CacheEndpoint {
-  const createNetwork = () =>
-    new CacheNetwork(stack, 'Network', { maxZones: MAX_ZONES[backend.kind], zones });
+  const createNetwork = () => new CacheNetwork(stack, 'Network', { zones });
   switch (backend.kind) {
     case 'elasticache': {
       const network = createNetwork();
-      const { stage } = deployment;
-      return elastiCacheEndpoint(new Construct(stack, 'Cache'), { network, settings: backend, stage });
+      return elastiCacheEndpoint(new Construct(stack, 'Cache'), {
+        network,
+        zones,
+        settings: backend,
+        deployment,
+      });
     }
     case 'dragonfly': {
       const network = createNetwork();

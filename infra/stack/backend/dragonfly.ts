@@ -77,7 +77,7 @@ export function dragonflyEndpoint(scope: Construct, props: DragonflyEndpointProp
       ...measuredMetrics(props),
       cpuPercent: service.metricCpuUtilization({ statistic: Stats.MAXIMUM, period: MINUTE, label: 'CPU' }),
     },
-    needsMeasurement: true,
+    measurement: 'all',
     grantTo: (grantee) => grantSecretValue(clientSecret, grantee),
   };
 }

@@ -1,17 +1,21 @@
+import { createHash } from 'node:crypto';
 import { Duration } from 'aws-cdk-lib';
 import { type IMetric, MathExpression, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { CfnServerlessCache, CfnUser, CfnUserGroup } from 'aws-cdk-lib/aws-elasticache';
 import { Grant } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type { CacheNetwork } from '../network.ts';
-import type { ElastiCacheSettings } from '../settings/types.ts';
+import type { DeploymentSettings, ElastiCacheSettings } from '../settings/types.ts';
 import { ACCESS_STRING } from './access-string.ts';
 import type { CacheEndpoint, EndpointMetrics } from './index.ts';
+import { measuredMetrics } from './measured.ts';
 
 export interface ElastiCacheEndpointProps {
   network: CacheNetwork;
+  /** Names of the network's zones; empty: the default ones. */
+  zones: readonly string[];
   settings: ElastiCacheSettings;
-  stage: string;
+  deployment: Pick<DeploymentSettings, 'service' | 'stage'>;
 }
 
 /** Writes, and reads from replicas. A cluster client may request the cluster's layout on either port. */
@@ -26,25 +30,30 @@ const ENGINE = 'valkey';
  */
 export function elastiCacheEndpoint(
   scope: Construct,
-  { network, settings, stage }: ElastiCacheEndpointProps,
+  { network, zones, settings, deployment }: ElastiCacheEndpointProps,
 ): CacheEndpoint {
-  // Lower case, because ElastiCache converts the name to lower case and a login signs it.
-  const name = `cache-service-${stage}`;
+  // Lower case, because ElastiCache converts names to lower case and a login signs them.
+  const userName = `cache-service-${deployment.stage}`;
+  const cacheName = `${userName}${suffixOf(zones)}`;
   const user = new CfnUser(scope, 'User', {
     engine: ENGINE,
     // IAM login requires the same value for both.
-    userId: name,
-    userName: name,
+    userId: userName,
+    userName,
     authenticationMode: { Type: 'iam' },
     accessString: ACCESS_STRING,
   });
   // Without the user `default`, which only groups of the engine redis require: nobody else can log in.
-  const users = new CfnUserGroup(scope, 'Users', { engine: ENGINE, userGroupId: name, userIds: [user.ref] });
+  const users = new CfnUserGroup(scope, 'Users', {
+    engine: ENGINE,
+    userGroupId: userName,
+    userIds: [user.ref],
+  });
 
   const group = network.createGroup('Cache', 'The cache of cache-service');
   network.allowTo(group, ...PORTS);
   const cache = new CfnServerlessCache(scope, 'Cache', {
-    serverlessCacheName: name,
+    serverlessCacheName: cacheName,
     description: 'cache-service',
     engine: ENGINE,
     majorEngineVersion: '8',
@@ -61,17 +70,30 @@ export function elastiCacheEndpoint(
 
   return {
     environment: {
-      DRAGONFLY_URL: `valkeys://${name}@${cache.attrEndpointAddress}:${cache.attrEndpointPort}?cluster=true`,
-      DRAGONFLY_IAM_CACHE: name,
+      DRAGONFLY_URL: `valkeys://${userName}@${cache.attrEndpointAddress}:${cache.attrEndpointPort}?cluster=true`,
+      DRAGONFLY_IAM_CACHE: cacheName,
     },
     network: network.endpointNetwork,
-    metrics: metricsOf(name, settings),
-    needsMeasurement: false,
+    metrics: { ...metricsOf(cacheName, settings), unreachable: measuredMetrics(deployment).unreachable },
+    // ElastiCache publishes the others itself.
+    measurement: 'reachability',
     grantTo(grantee) {
       const resourceArns = [cache.attrArn, user.attrArn];
       Grant.addToPrincipal({ grantee, actions: ['elasticache:Connect'], resourceArns });
     },
   };
+}
+
+/**
+ * Differs if the zones differ. A cache cannot move to other subnets, so CloudFormation replaces it, and two caches cannot have the same
+ * name.
+ */
+function suffixOf(zones: readonly string[]): string {
+  if (zones.length === 0) return '';
+  const hash = createHash('sha256')
+    .update([...zones].sort().join())
+    .digest('hex');
+  return `-${hash.slice(0, 8)}`;
 }
 
 function metricsOf(name: string, { maxGiB }: ElastiCacheSettings): EndpointMetrics {

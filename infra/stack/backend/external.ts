@@ -1,7 +1,9 @@
 import { Validations } from 'aws-cdk-lib';
+import { Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import { type ISubnet, SecurityGroup, Subnet, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
+import { serviceMetric } from '../metrics.ts';
 import type { DeploymentSettings, ExternalNetwork, ExternalSettings } from '../settings/types.ts';
 import { type CacheEndpoint, type EndpointNetwork, grantSecretValue } from './index.ts';
 import { measuredMetrics } from './measured.ts';
@@ -19,8 +21,11 @@ export function externalEndpoint(
   return {
     environment: { DRAGONFLY_SECRET_ARN: secretArn },
     network: network && importNetwork(scope, network),
-    metrics: measuredMetrics(deployment),
-    needsMeasurement: true,
+    metrics: {
+      ...measuredMetrics(deployment),
+      memoryUsageNoEviction: serviceMetric(deployment, 'memoryUsageNoEviction', { statistic: Stats.MAXIMUM }),
+    },
+    measurement: 'all',
     grantTo: (grantee) => grantSecretValue(secret, grantee),
   };
 }

@@ -2,6 +2,7 @@ import type { IMetric } from 'aws-cdk-lib/aws-cloudwatch';
 import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2';
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { BackendMetrics } from '../../../lib/observability/backend-metrics.ts';
 
 /** The interface between a backend and the rest of the stack. Each backend is a function that creates its resources. */
 export interface CacheEndpoint {
@@ -11,8 +12,8 @@ export interface CacheEndpoint {
   readonly network: EndpointNetwork | undefined;
   /** Metrics of the cache in CloudWatch. */
   readonly metrics: EndpointMetrics;
-  /** Whether the function `measure-backend` has to publish the metrics, because the backend publishes none. */
-  readonly needsMeasurement: boolean;
+  /** What the function `measure-backend` publishes; undefined: the stack does not have this function. */
+  readonly measurement: BackendMetrics | undefined;
   /** Allows `grantee` to log in. */
   grantTo(grantee: IGrantable): void;
 }
@@ -38,6 +39,8 @@ export interface EndpointMetrics {
   unreachable?: IMetric;
   /** Share of the memory limit. */
   memoryUsagePercent?: IMetric;
+  /** The same, of servers that reject sets when their memory is full. */
+  memoryUsageNoEviction?: IMetric;
   cpuPercent?: IMetric;
   /** Evicted entries per minute. */
   evictions?: IMetric;

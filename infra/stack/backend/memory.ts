@@ -8,5 +8,5 @@ export function memoryEndpoint(scope: Construct): CacheEndpoint {
     'cache-service:memory',
     'backend=memory: each sandbox of a function has its own entries, so a request may not find what another one has set',
   );
-  return { environment: {}, network: undefined, metrics: {}, needsMeasurement: false, grantTo() {} };
+  return { environment: {}, network: undefined, metrics: {}, measurement: undefined, grantTo() {} };
 }

@@ -48,6 +48,7 @@ const NAMES: readonly string[] = [
   'authorization',
   'logRetentionDays',
   'alarmEmail',
+  'alarmMissRate',
   'reservedConcurrency',
   'throttleRate',
   'throttleBurst',
@@ -99,6 +100,7 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
     availabilityZones: readZones(given, backend),
     logRetentionDays: Number(oneOf(given, 'logRetentionDays', RETENTION_DAYS.map(String), '30')),
     alarmEmail: shaped(given, 'alarmEmail', /^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address'),
+    alarmMissRate: integer(given, 'alarmMissRate', 50, 1, 100),
     reservedConcurrency: integer(given, 'reservedConcurrency', undefined, 1, 100_000),
     // A new account's quota is a thousand concurrent executions of all functions together.
     throttle: readThrottle(given, 'throttle', 1000),
@@ -151,7 +153,7 @@ function rejectUnused(given: Environment, choices: string[]): void {
  * Maximum number of availability zones of the backend's network. ElastiCache Serverless accepts three. Dragonfly's task runs in one
  * zone: the second is for a failure of the first, and further ones would only cost.
  */
-export const MAX_ZONES: Record<BackendSettings['kind'], number> = {
+const MAX_ZONES: Record<BackendSettings['kind'], number> = {
   elasticache: 3,
   dragonfly: 2,
   external: 0,

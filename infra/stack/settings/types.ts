@@ -12,6 +12,8 @@ export interface DeploymentSettings {
   logRetentionDays: number;
   /** Receives alarms; undefined: nobody is notified. */
   alarmEmail: string | undefined;
+  /** Share of misses at which the cache counts as too small while it evicts, in percent. */
+  alarmMissRate: number;
   /** Reserved concurrency of each function; undefined: none is reserved. */
   reservedConcurrency: number | undefined;
   /** Limit of each route except the sweeps. */

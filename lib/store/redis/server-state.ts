@@ -28,6 +28,7 @@ export function parseInfo(text: string): ServerState {
   return {
     usedBytes,
     limitBytes: fields.get('maxmemory') || undefined,
+    evicts: !/^maxmemory_policy:noeviction\r?$/m.test(text),
     // Not `mem_fragmentation_ratio`, which some servers do not report.
     fragmentation: residentBytes && usedBytes > 0 ? residentBytes / usedBytes : undefined,
     evicted: fields.get('evicted_keys') ?? 0,
