@@ -3,6 +3,7 @@ import { readConfig } from '../../lib/config/config.ts';
 /** Settings of the service that a deployment may set, under the same names. */
 export const SERVICE_SETTINGS = [
   'BACKEND_TIMEOUT_MS',
+  'BACKEND_CONNECT_TIMEOUT_MS',
   'DEFAULT_TTL_SECONDS',
   'MAX_TTL_SECONDS',
   'MAX_VALUE_BYTES',

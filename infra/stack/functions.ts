@@ -1,5 +1,5 @@
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
-import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   ApplicationLogLevel,
   Architecture,
@@ -84,7 +84,7 @@ export class CacheFunctions extends Construct {
       timeout: route?.kind === 'sweep' ? SWEEP_TIMEOUT : TIMEOUT,
       memorySize: MEMORY_MB,
       // A scheduled function never runs concurrently.
-      reservedConcurrentExecutions: route && settings.reservedConcurrency,
+      reservedConcurrentExecutions: route && settings.reservedConcurrency[route.name],
       environment: {
         ...functionEnvironment((setting) => settings.service[setting] ?? props.environment[setting]),
         ...endpoint?.environment,
@@ -109,7 +109,19 @@ export class CacheFunctions extends Construct {
   #role(id: string, logGroup: LogGroup, { inVpc, tracing }: { inVpc: boolean; tracing: boolean }): Role {
     const role = new Role(this, id, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
     logGroup.grantWrite(role);
-    if (inVpc) role.addToPolicy(new PolicyStatement({ actions: NETWORK_INTERFACES, resources: ['*'] }));
+    if (inVpc) {
+      role.addToPolicy(new PolicyStatement({ actions: NETWORK_INTERFACES, resources: ['*'] }));
+      // Lambda itself uses the permissions above. The function's code may not: its calls have this condition key.
+      // Source: "Giving Lambda functions access to resources in an Amazon VPC", Lambda developer guide.
+      role.addToPolicy(
+        new PolicyStatement({
+          effect: Effect.DENY,
+          actions: NETWORK_INTERFACES,
+          resources: ['*'],
+          conditions: { ArnLike: { 'lambda:SourceFunctionArn': Stack.of(this).formatArn(ANY_FUNCTION) } },
+        }),
+      );
+    }
     if (inVpc || tracing) {
       Validations.of(role).acknowledge({
         id: 'AwsSolutions-IAM5[Resource::*]',
@@ -120,6 +132,14 @@ export class CacheFunctions extends Construct {
     return role;
   }
 }
+
+/** Roles have one function each, whose ARN depends on its role. */
+const ANY_FUNCTION = {
+  service: 'lambda',
+  resource: 'function',
+  resourceName: '*',
+  arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+};
 
 /** Permissions that Lambda requires of the role of a function in a VPC. */
 const NETWORK_INTERFACES = [

@@ -20,6 +20,8 @@ export interface Config {
   secretArn: string | undefined;
   /** Timeout of an operation on the backend, including the wait for a connection and the retries. */
   backendTimeoutMs: number;
+  /** Timeout for opening a connection to the backend, with TLS and login. */
+  backendConnectTimeoutMs: number;
   defaultTtlSeconds: number;
   maxTtlSeconds: number;
   /** The longest value, in bytes of JSON text. */
@@ -67,6 +69,8 @@ export function readConfig(env: Environment): Config {
     1,
     maxTtlSeconds,
   );
+  // By default, callers get a 503 within a second. See DEADLINE_AHEAD_MS for the upper limit.
+  const backendTimeoutMs = integer(env, 'BACKEND_TIMEOUT_MS', 900, 300, 10_000);
 
   return {
     serviceName: text(env, 'SERVICE_NAME') ?? 'cache-service',
@@ -74,8 +78,15 @@ export function readConfig(env: Environment): Config {
     port: integer(env, 'SERVICE_PORT', 8080, 0, 65_535),
     corsOrigins: list(env, 'CORS_ORIGINS', ORIGINS.shape, ORIGINS.description),
     ...backend(env),
-    // By default, callers get a 503 within a second. See DEADLINE_AHEAD_MS for the upper limit.
-    backendTimeoutMs: integer(env, 'BACKEND_TIMEOUT_MS', 900, 300, 10_000),
+    backendTimeoutMs,
+    // Half, so that a dead connection can be detected and replaced within the timeout: see `ConnectionProfile`.
+    backendConnectTimeoutMs: integer(
+      env,
+      'BACKEND_CONNECT_TIMEOUT_MS',
+      Math.round(backendTimeoutMs / 3),
+      50,
+      Math.floor(backendTimeoutMs / 2),
+    ),
     defaultTtlSeconds,
     maxTtlSeconds,
     // The longest Redis string has 512 MiB, and the longest JavaScript string is hardly longer.

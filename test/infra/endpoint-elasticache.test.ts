@@ -38,6 +38,23 @@ describe('the cache', () => {
     });
   });
 
+  it('has another name in other zones, so that CloudFormation can replace it', () => {
+    const namesIn = (zones: string) => {
+      const { template } = synthesize({ stage: 'a-stage-of-16-ab', availabilityZones: zones });
+      const { ServerlessCacheName } = only(template, 'AWS::ElastiCache::ServerlessCache');
+      expect(variablesOf(template, 'GetFunction')).toMatchObject({
+        DRAGONFLY_IAM_CACHE: ServerlessCacheName,
+      });
+      return String(ServerlessCacheName);
+    };
+    const names = ['', 'us-east-1a,us-east-1b', 'us-east-1a,us-east-1c'].map(namesIn);
+    expect(names[0]).toBe('cache-service-a-stage-of-16-ab');
+    expect(new Set(names).size).toBe(3);
+    // The limit of ElastiCache.
+    for (const name of names) expect(name).toMatch(/^[a-z][a-z0-9-]{0,39}$/);
+    expect(namesIn('us-east-1b,us-east-1a')).toBe(names[1]);
+  });
+
   it('has no snapshots', () => {
     expect(cache.SnapshotRetentionLimit).toBe(0);
     expect(cache).not.toHaveProperty('DailySnapshotTime');

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { operations } from '../../infra/build/functions.ts';
 import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { stackId } from '../../infra/stack/stack.ts';
 import { ConfigError } from '../../lib/config/parse.ts';
@@ -32,13 +33,15 @@ describe('the settings of a deployment', () => {
       authorization: { kind: 'iam' },
       logRetentionDays: 30,
       alarmEmail: undefined,
-      reservedConcurrency: undefined,
+      alarmMissRate: 50,
+      reservedConcurrency: {},
       throttle: { rate: 1000, burst: 2000 },
       sweepThrottle: { rate: 10, burst: 20 },
       corsOrigins: [],
       tracing: false,
       service: {
         BACKEND_TIMEOUT_MS: '',
+        BACKEND_CONNECT_TIMEOUT_MS: '',
         DEFAULT_TTL_SECONDS: '',
         MAX_TTL_SECONDS: '',
         MAX_VALUE_BYTES: '',
@@ -107,7 +110,22 @@ describe('the settings of a deployment', () => {
     ['no authorization', { authorization: 'none' }, { authorization: { kind: 'none' } }],
     ['a retention', { logRetentionDays: 365 }, { logRetentionDays: 365 }],
     ['an address for alarms', { alarmEmail: 'on-call@example.com' }, { alarmEmail: 'on-call@example.com' }],
-    ['reserved sandboxes', { reservedConcurrency: '20' }, { reservedConcurrency: 20 }],
+    ['a rate of misses', { alarmMissRate: 90 }, { alarmMissRate: 90 }],
+    [
+      'reserved sandboxes of each function',
+      { reservedConcurrency: '20' },
+      { reservedConcurrency: Object.fromEntries(operations.map((name) => [name, 20])) },
+    ],
+    [
+      'reserved sandboxes of some functions',
+      { reservedConcurrency: 'get=200, batch-get=50' },
+      { reservedConcurrency: { get: 200, 'batch-get': 50 } },
+    ],
+    [
+      'more reserved sandboxes than the default quota',
+      { reservedConcurrency: ['get=1900'], accountConcurrency: 2000 },
+      { reservedConcurrency: { get: 1900 } },
+    ],
     ['a rate', { throttleRate: '50' }, { throttle: { rate: 50, burst: 100 } }],
     [
       'a burst',
@@ -191,11 +209,20 @@ describe('the settings of a deployment', () => {
     ['logRetentionDays', /one of 1, 3, 5, 7/, { logRetentionDays: '31' }],
     ['alarmEmail', /e-mail/, { alarmEmail: 'on-call' }],
     ['reservedConcurrency', /whole number/, { reservedConcurrency: '0' }],
+    ['reservedConcurrency', /a list such as get=200/, { reservedConcurrency: 'get' }],
+    ['reservedConcurrency', /a list such as get=200/, { reservedConcurrency: 'get=0' }],
+    ['reservedConcurrency', /a list such as get=200/, { reservedConcurrency: 'gett=20' }],
+    ['reservedConcurrency', /reserves 901 of at most 900/, { reservedConcurrency: 'get=800,set=101' }],
+    ['reservedConcurrency', /of at most 900/, { reservedConcurrency: 100 }],
+    ['reservedConcurrency', /of at most 100/, { reservedConcurrency: 'get=101', accountConcurrency: 200 }],
+    ['accountConcurrency', /whole number/, { accountConcurrency: '100' }],
+    ['alarmMissRate', /whole number/, { alarmMissRate: 101 }],
     ['throttleRate', /whole number/, { throttleRate: '-1' }],
     ['sweepThrottleBurst', /whole number/, { sweepThrottleBurst: 'many' }],
     ['corsOrigins', /origins/, { corsOrigins: 'https://a.example/path' }],
     ['tracing', /one of true, false/, { tracing: 'yes' }],
     ['BACKEND_TIMEOUT_MS', /at most 4000/, { BACKEND_TIMEOUT_MS: '4001' }],
+    ['BACKEND_CONNECT_TIMEOUT_MS', /from 50 to 450/, { BACKEND_CONNECT_TIMEOUT_MS: '451' }],
     ['BACKEND_TIMEOUT_MS', /only with backend=/, { backend: 'memory', BACKEND_TIMEOUT_MS: '2000' }],
     ['MAX_VALUE_BYTES', /at most 5242880/, { MAX_VALUE_BYTES: '5242881' }],
     ['MAX_TTL_SECONDS', /whole number/, { MAX_TTL_SECONDS: 'long' }],

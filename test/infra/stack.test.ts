@@ -168,6 +168,23 @@ describe('the permissions of a function', () => {
     });
   });
 
+  it('deny the code of functions what Lambda needs for their network interfaces', () => {
+    every((of, backend) => {
+      for (const id of Object.keys(FUNCTIONS)) {
+        const network = statementsOf(of, id).filter(({ Action }) => JSON.stringify(Action).includes('ec2:'));
+        const [allowed, denied, ...more] = network;
+        expect(more, `${backend} ${id}`).toEqual([]);
+        if (!allowed) continue;
+        expect(allowed).toMatchObject({ Effect: 'Allow' });
+        expect(allowed).not.toHaveProperty('Condition');
+        expect(denied).toMatchObject({ Effect: 'Deny', Action: allowed.Action, Resource: '*' });
+        expect(JSON.stringify(denied)).toMatch(
+          /"Condition":\{"ArnLike":\{"lambda:SourceFunctionArn":.*:lambda:.*:function:\*"/,
+        );
+      }
+    });
+  });
+
   it('contain no wildcard actions', () => {
     every((of) => {
       for (const { PolicyDocument } of Object.values(resources(of, 'AWS::IAM::Policy'))) {

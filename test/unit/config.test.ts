@@ -29,6 +29,7 @@ function problemOfDeployment(corsOrigins: string): string | undefined {
 const numbers: [name: string, member: keyof Config, fallback: number, min: number, max: number][] = [
   ['SERVICE_PORT', 'port', 8080, 0, 65_535],
   ['BACKEND_TIMEOUT_MS', 'backendTimeoutMs', 900, 300, 10_000],
+  ['BACKEND_CONNECT_TIMEOUT_MS', 'backendConnectTimeoutMs', 300, 50, 450],
   ['DEFAULT_TTL_SECONDS', 'defaultTtlSeconds', 300, 1, 2_592_000],
   ['MAX_TTL_SECONDS', 'maxTtlSeconds', 2_592_000, 1, 315_360_000],
   ['MAX_VALUE_BYTES', 'maxValueBytes', 5 * 1024 ** 2, 1, 512 * 1024 ** 2 - 1024],
@@ -46,6 +47,7 @@ describe('settings that are not set', () => {
       corsOrigins: [],
       backend: undefined,
       backendTimeoutMs: 900,
+      backendConnectTimeoutMs: 300,
       defaultTtlSeconds: 300,
       maxTtlSeconds: 2_592_000,
       maxValueBytes: 5_242_880,

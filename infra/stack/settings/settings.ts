@@ -1,5 +1,6 @@
 import { ORIGINS, readConfig } from '../../../lib/config/config.ts';
 import { ConfigError, type Environment, integer, list, oneOf, shaped } from '../../../lib/config/parse.ts';
+import { operations } from '../../build/functions.ts';
 import { functionEnvironment, SERVICE_SETTINGS } from '../environment.ts';
 import { readAuthorization, readBackend, readEvents } from './choices.ts';
 import type { BackendSettings, DeploymentSettings, Throttle } from './types.ts';
@@ -32,6 +33,7 @@ const ONLY_WITH: Record<string, Choice | Choice[]> = {
   otelEndpoint: ['backend=external', 'backend=memory'],
   MEMORY_MAX_BYTES: 'backend=memory',
   BACKEND_TIMEOUT_MS: ['backend=elasticache', 'backend=dragonfly', 'backend=external'],
+  BACKEND_CONNECT_TIMEOUT_MS: ['backend=elasticache', 'backend=dragonfly', 'backend=external'],
   // ElastiCache Serverless has no WAIT, and the stack's Dragonfly has no replicas.
   WAIT_REPLICAS: 'backend=external',
   jwtIssuer: 'authorization=jwt',
@@ -50,6 +52,7 @@ const NAMES: readonly string[] = [
   'alarmEmail',
   'alarmMissRate',
   'reservedConcurrency',
+  'accountConcurrency',
   'throttleRate',
   'throttleBurst',
   'sweepThrottleRate',
@@ -101,7 +104,7 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
     logRetentionDays: Number(oneOf(given, 'logRetentionDays', RETENTION_DAYS.map(String), '30')),
     alarmEmail: shaped(given, 'alarmEmail', /^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address'),
     alarmMissRate: integer(given, 'alarmMissRate', 50, 1, 100),
-    reservedConcurrency: integer(given, 'reservedConcurrency', undefined, 1, 100_000),
+    reservedConcurrency: readReservations(given),
     // A new account's quota is a thousand concurrent executions of all functions together.
     throttle: readThrottle(given, 'throttle', 1000),
     sweepThrottle: readThrottle(given, 'sweepThrottle', 10),
@@ -167,6 +170,39 @@ function readZones(given: Environment, { kind }: BackendSettings): string[] {
   if (zones.length > max) throw new ConfigError(name, `must be at most ${max} zones with backend=${kind}`);
   if (new Set(zones).size < zones.length) throw new ConfigError(name, 'must contain each zone once');
   return zones;
+}
+
+/** Lambda keeps this many concurrent executions of the account for functions without a reservation. */
+const UNRESERVED = 100;
+
+/** One number for all operations, or a list of operations with a number each. */
+function readReservations(given: Environment): Record<string, number> {
+  const name = 'reservedConcurrency';
+  const quota = integer(given, 'accountConcurrency', 1000, UNRESERVED + 1, 1_000_000);
+  const text = given[name] ?? '';
+  const all = /^\d+$/.test(text);
+  const parts = all ? operations.map((operation) => `${operation}=${text}`) : text.split(',').filter(Boolean);
+  const reserved: Record<string, number> = {};
+  for (const part of parts) {
+    const [, operation = '', count] = /^\s*([a-z-]+)=([1-9]\d*)\s*$/.exec(part) ?? [];
+    if (!operations.some((known) => known === operation)) {
+      const list = operations.join(', ');
+      throw new ConfigError(
+        name,
+        `must be a whole number from 1, or a list such as get=200,set=50 of: ${list}`,
+      );
+    }
+    reserved[operation] = Number(count);
+  }
+  const total = Object.values(reserved).reduce((sum, count) => sum + count, 0);
+  const most = quota - UNRESERVED;
+  if (total > most) {
+    throw new ConfigError(
+      name,
+      `reserves ${total} of at most ${most} concurrent executions: lower it, or set accountConcurrency to the account's quota`,
+    );
+  }
+  return reserved;
 }
 
 function readThrottle(given: Environment, name: 'throttle' | 'sweepThrottle', fallback: number): Throttle {

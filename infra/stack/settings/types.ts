@@ -14,8 +14,8 @@ export interface DeploymentSettings {
   alarmEmail: string | undefined;
   /** Share of misses at which the cache counts as too small while it evicts, in percent. */
   alarmMissRate: number;
-  /** Reserved concurrency of each function; undefined: none is reserved. */
-  reservedConcurrency: number | undefined;
+  /** Reserved concurrency of functions, by their operations. */
+  reservedConcurrency: Readonly<Record<string, number>>;
   /** Limit of each route except the sweeps. */
   throttle: Throttle;
   /** Limit of each sweep: invalidate and clear. */

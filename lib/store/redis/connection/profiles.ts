@@ -34,10 +34,10 @@ type Timeouts = Pick<
   'connectTimeoutMs' | 'socketTimeoutMs' | 'operationTimeoutMs' | 'confirmTimeoutMs'
 >;
 
-/** All timeouts, derived from that of an operation. Connect and socket timeout together are seven ninths of it. */
-function timeoutsWithin(operationTimeoutMs: number): Timeouts {
+/** The timeouts, derived from that of an operation. */
+function timeoutsWithin(operationTimeoutMs: number, connectTimeoutMs: number): Timeouts {
   return {
-    connectTimeoutMs: Math.round(operationTimeoutMs / 3),
+    connectTimeoutMs,
     socketTimeoutMs: Math.round((operationTimeoutMs * 4) / 9),
     operationTimeoutMs,
     confirmTimeoutMs: Math.round(operationTimeoutMs / 9),
@@ -55,6 +55,8 @@ const profiles = {
 export function profileFor({
   onLambda,
   backendTimeoutMs,
-}: Pick<Config, 'onLambda' | 'backendTimeoutMs'>): ConnectionProfile {
-  return { ...(onLambda ? profiles.lambda : profiles.server), ...timeoutsWithin(backendTimeoutMs) };
+  backendConnectTimeoutMs,
+}: Pick<Config, 'onLambda' | 'backendTimeoutMs' | 'backendConnectTimeoutMs'>): ConnectionProfile {
+  const profile = onLambda ? profiles.lambda : profiles.server;
+  return { ...profile, ...timeoutsWithin(backendTimeoutMs, backendConnectTimeoutMs) };
 }
