@@ -45,9 +45,10 @@ export class RequestLog {
         status,
         ...logFields,
         duration_ms: durationMs,
-        cold_start: this.#settings.onLambda ? this.#isFirst : undefined,
+        ...(this.#settings.onLambda && this.#sandboxFields(request)),
         correlation_id: correlationId,
-        request_id: requestId,
+        // Nobody can search for an id that the service has made up for this request: the response's correlation id finds it as well.
+        request_id: event.headers['x-request-id'] === requestId ? requestId : undefined,
         // API Gateway's access log has the same id.
         gateway_request_id: event.requestContext?.requestId,
         ...metrics,
@@ -58,6 +59,18 @@ export class RequestLog {
       this.#write(`${JSON.stringify({ ...dimensions, ...metrics })}\n`);
     }
     this.#isFirst = false;
+  }
+
+  /** The first line of a sandbox has what Lambda's own report would say, which the stack turns off. */
+  #sandboxFields({ startedMonotonicMs }: RequestContext): Record<string, boolean | number | undefined> {
+    if (!this.#isFirst) return { cold_start: false };
+    // With provisioned concurrency, the first request may come hours after the start.
+    const isOnDemand = process.env.AWS_LAMBDA_INITIALIZATION_TYPE === 'on-demand';
+    return {
+      cold_start: true,
+      init_ms: isOnDemand ? Math.round(startedMonotonicMs) : undefined,
+      rss_mb: Math.round(process.memoryUsage.rss() / 1024 ** 2),
+    };
   }
 
   /** Operations without a backend publish no metrics: CloudWatch charges for each combination of dimensions. */

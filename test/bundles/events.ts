@@ -21,7 +21,7 @@ export interface ApiRequest {
 }
 
 /** The caller who signed the request, in the form of the IAM authorizer. */
-const SIGNER = {
+export const SIGNER = {
   accessKey: 'AKIAIOSFODNN7EXAMPLE',
   accountId: '123456789012',
   callerId: 'AIDACKCEVSQ6C2EXAMPLE',

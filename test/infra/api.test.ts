@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { CORS } from '../../infra/cors.ts';
 import { authorizationEnvironment } from '../../infra/stack/api.ts';
 import { fallback, type Operation, routes } from '../../lib/routes.ts';
+import { accessLogOf } from './access-log.ts';
 import { AUTHORIZATIONS, BACKENDS, only, resources, synthesize } from './synthesize.ts';
 
 const variants = Object.entries(AUTHORIZATIONS).map(([authorization, context]) => ({
@@ -32,15 +33,6 @@ const routesOf = (template: Template) =>
   }[];
 const stageOf = (template: Template) => only(template, 'AWS::ApiGatewayV2::Stage');
 const outputsOf = (template: Template) => Object.keys(template.findOutputs('*'));
-
-function accessLogOf(template: Template): { fields: Record<string, string>; group: Record<string, unknown> } {
-  const { Format, DestinationArn } = stageOf(template).AccessLogSettings as {
-    Format: string;
-    DestinationArn: { 'Fn::GetAtt': [string] };
-  };
-  const group = resources(template, 'AWS::Logs::LogGroup')[DestinationArn['Fn::GetAtt'][0]];
-  return { fields: JSON.parse(Format), group: group ?? {} };
-}
 
 describe('authorization', () => {
   it('is tested with at least one open and one closed route', () => {
@@ -127,13 +119,13 @@ describe('the access log', () => {
         expect(value, name).toMatch(/^\$context\.[a-zA-Z]+(\.\w+)*$/);
       }
       expect(fields).toMatchObject({
-        request_id: '$context.requestId',
+        id: '$context.requestId',
         route: '$context.routeKey',
         status: '$context.status',
-        response_bytes: '$context.responseLength',
-        integration_latency_ms: '$context.integration.latency',
+        bytes: '$context.responseLength',
+        ms: '$context.responseLatency',
         error: '$context.error.message',
-        source_ip: '$context.identity.sourceIp',
+        ip: '$context.identity.sourceIp',
       });
     },
   );

@@ -87,10 +87,10 @@ describe('the functions', () => {
     });
   });
 
-  it('log JSON, unfiltered by the platform, each into its own log group', () => {
+  it('log JSON, without the reports of successful invocations, each into its own log group', () => {
     const groups = Object.values(ourFunctions(template)).map(({ LoggingConfig }) => {
       const { LogGroup, ...format } = LoggingConfig as { LogGroup: { Ref: string } };
-      expect(format).toEqual({ LogFormat: 'JSON', ApplicationLogLevel: 'TRACE' });
+      expect(format).toEqual({ LogFormat: 'JSON', ApplicationLogLevel: 'TRACE', SystemLogLevel: 'WARN' });
       return LogGroup.Ref;
     });
     expect(new Set(groups).size).toBe(Object.keys(FUNCTIONS).length);

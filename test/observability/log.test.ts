@@ -41,6 +41,12 @@ describe('the log line of a request', () => {
     const get = { headers, parameters: { key: 'k' } };
     const lines = await logOf('get', inject('singleUrl'), get, { headers, query: 'key=%' }, get);
     expect(lines.map(({ cold_start }) => cold_start)).toEqual([true, false, false]);
+    expect(lines[0]).toMatchObject({ init_ms: expect.any(Number), rss_mb: expect.any(Number) });
+    expect(lines[0]?.rss_mb).toBeGreaterThan(20);
+    for (const line of lines.slice(1)) {
+      expect(line).not.toHaveProperty('init_ms');
+      expect(line).not.toHaveProperty('rss_mb');
+    }
 
     const service = await startService({ DRAGONFLY_URL: inject('singleUrl') });
     await new Client(service).get('k');
@@ -48,6 +54,16 @@ describe('the log line of a request', () => {
     expect(linesOf(service.stdout())).toEqual([
       expect.not.objectContaining({ cold_start: expect.anything() }),
     ]);
+  });
+
+  it('contains a request id only if the caller has sent it', async () => {
+    const get = (more: Record<string, string>) => ({
+      headers: { ...headers, ...more },
+      parameters: { key: 'k' },
+    });
+    const lines = await logOf('get', inject('singleUrl'), get({ 'X-Request-ID': 'link-1' }), get({}));
+    expect(lines.map(({ request_id }) => request_id)).toEqual(['link-1', undefined]);
+    expect(lines.map(({ correlation_id }) => correlation_id)).toEqual(['chain', 'chain']);
   });
 
   it('contains the request id of the API Gateway', async () => {
