@@ -1,4 +1,4 @@
-import { noFigures } from '../faults/harness/figures.ts';
+import { emptyFigures } from '../faults/harness/figures.ts';
 import { watchLag } from '../faults/harness/lag.ts';
 import type { Run, Scenario } from '../faults/harness/scenario.ts';
 import { attackFunctions } from './attack/events.ts';
@@ -17,13 +17,13 @@ const FAULT = '500 INTERNAL_SERVER_ERROR';
 
 /** @param faults errors that must not occur */
 async function figuresOf(run: Run, faults: readonly string[], attack: (seed: number) => Promise<Tally>) {
-  const figures = noFigures();
+  const figures = emptyFigures();
   const lag = watchLag();
   try {
     const tally = await withSeed(attack).finally(() => {
       figures.lagMs = lag();
     });
-    run.say(String(tally));
+    run.log(String(tally));
     figures.requests = tally.requests;
     figures.slowestMs = tally.slowestMs;
     for (const [kind, count] of tally.responses) if (/^[45]\d\d /.test(kind)) figures.failures[kind] = count;
