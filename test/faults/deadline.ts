@@ -1,7 +1,7 @@
 import { type Backend, startBackend } from '../bench/backend.ts';
 import { loadTenant, nameOf } from '../bench/tenant.ts';
 import { type LambdaFunction, startFunction } from '../bundles/lambda.ts';
-import { type Answer, eventOf } from './harness/caller.ts';
+import { eventOf, type HttpResponse } from './harness/caller.ts';
 import { now } from './harness/clock.ts';
 import { emptyFigures, type Figures } from './harness/figures.ts';
 import { judgeFailure } from './harness/judge.ts';
@@ -65,21 +65,21 @@ async function repeated(backend: Backend, ask: LambdaFunction['invoke'], count: 
   while (!complete) {
     const asked = now();
     figures.requests++;
-    let answer: Answer;
+    let response: HttpResponse;
     try {
       const { statusCode = 0, body = '' } = await ask(event);
-      answer = { status: statusCode, text: body };
+      response = { status: statusCode, text: body };
     } catch (error) {
       // The sandbox has ended as well.
       problem(figures, `no response in time: ${(error as Error).name}`);
       return figures;
     }
     figures.slowestMs = Math.max(figures.slowestMs, now() - asked);
-    complete = answer.status === 200;
-    const removed = complete ? countIn(answer, 'data') : countIn(answer, 'error');
+    complete = response.status === 200;
+    const removed = complete ? countIn(response, 'data') : countIn(response, 'error');
     gone += removed;
     if (complete) continue;
-    const { name, unavailable } = judgeFailure(answer);
+    const { name, unavailable } = judgeFailure(response);
     figures.failures[name] = (figures.failures[name] ?? 0) + 1;
     // On a busy machine the backend may be too slow. That error has no count.
     uncounted ||= unavailable;
@@ -106,9 +106,9 @@ async function checkEntries({ store, raw }: Backend, figures: Figures, count: nu
   if (keys !== 4) problem(figures, `${keys} keys are left on the server instead of 4`);
 }
 
-function countIn({ text }: Answer, part: 'data' | 'error'): number {
-  const answer = JSON.parse(text);
-  return Number(part === 'data' ? answer.data?.count : (answer.error?.details?.count ?? 0));
+function countIn({ text }: HttpResponse, part: 'data' | 'error'): number {
+  const response = JSON.parse(text);
+  return Number(part === 'data' ? response.data?.count : (response.error?.details?.count ?? 0));
 }
 
 function problem(figures: Figures, line: string): void {

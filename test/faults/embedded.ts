@@ -101,7 +101,7 @@ async function hitsOf(load: Load, tenant: string): Promise<number> {
   const found = await Promise.all(
     Array.from({ length: WRITTEN_ONCE }, (_, i) => load.ask({ operation: 'get', tenant, key: `k:${i}` })),
   );
-  return found.filter((answer) => answer?.text.includes('"found":true')).length;
+  return found.filter((response) => response?.text.includes('"found":true')).length;
 }
 
 /** Size of the stored entries as the backend measures it, in bytes. Extrapolated from a sample if there are many keys. */

@@ -76,18 +76,19 @@ test('delay adds its time to each round trip, and concurrent requests are delaye
   const caller = await call();
   fixture.proxy.delay(300);
   const begin = performance.now();
-  const answered: number[] = [];
+  const completed: number[] = [];
   caller.socket.on('data', () => {
-    while (answered.length < caller.received().length / '+PONG\r\n'.length) answered.push(performance.now());
+    while (completed.length < caller.received().length / '+PONG\r\n'.length)
+      completed.push(performance.now());
   });
   for (let i = 0; i < 20; i++) {
     caller.send('PING');
     await sleep(5);
   }
   await caller.expectReceived('+PONG\r\n'.repeat(20));
-  expect((answered[0] ?? 0) - begin).toBeGreaterThanOrEqual(299);
+  expect((completed[0] ?? 0) - begin).toBeGreaterThanOrEqual(299);
   // If the delays added up, two responses would be at least 300 ms apart.
-  const gaps = answered.slice(1).map((time, index) => time - (answered[index] ?? 0));
+  const gaps = completed.slice(1).map((time, index) => time - (completed[index] ?? 0));
   expect(Math.min(...gaps)).toBeLessThan(200);
 
   fixture.proxy.delay(0);

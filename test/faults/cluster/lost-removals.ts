@@ -49,7 +49,7 @@ function losingRemovals({ pick, log }: Run, waitReplicas: number): Promise<Figur
         replica.pause();
         await onNode(primary, (node) => node.call('CLIENT', 'KILL', 'TYPE', 'replica'));
         const removing = removeAll(load, keys);
-        const answers = await inParallel(load, removing);
+        const responses = await inParallel(load, removing);
         await primary.kill();
         replica.resume();
         await takeOver(replica);
@@ -57,12 +57,12 @@ function losingRemovals({ pick, log }: Run, waitReplicas: number): Promise<Figur
         await inParallel(load, readAll(load, keys));
         await primary.restart();
         await followed(primary);
-        return removing.filter((_, i) => answers[i] !== undefined && answers[i] >= 300);
+        return removing.filter((_, i) => responses[i] !== undefined && responses[i] >= 300);
       });
       log(`retrying ${repeated.length} removals`);
       await eventuallySettled('the retried removals succeed', async () => {
-        const answers = await load.during(() => inParallel(load, repeated));
-        return answers.every((status) => status !== undefined && status < 300);
+        const responses = await load.during(() => inParallel(load, repeated));
+        return responses.every((status) => status !== undefined && status < 300);
       });
       await inParallel(load, readAll(load, keys));
     });
@@ -89,8 +89,8 @@ function removeAll(load: Load, keys: string[]): Call[] {
 async function inParallel(load: Load, calls: Call[]): Promise<(number | undefined)[]> {
   const statuses: (number | undefined)[] = [];
   for (let from = 0; from < calls.length; from += 32) {
-    const answers = await Promise.all(calls.slice(from, from + 32).map((call) => load.ask(call)));
-    statuses.push(...answers.map((answer) => answer?.status));
+    const responses = await Promise.all(calls.slice(from, from + 32).map((call) => load.ask(call)));
+    statuses.push(...responses.map((response) => response?.status));
   }
   return statuses;
 }

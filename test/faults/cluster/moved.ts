@@ -32,24 +32,24 @@ export const moved: Scenario = {
           });
         }
       });
-      const answers = await redirections(cluster);
-      if (!(answers.ASK > 0 && answers.MOVED > 0))
+      const responses = await redirections(cluster);
+      if (!(responses.ASK > 0 && responses.MOVED > 0))
         throw new Error('No request reached a slot while it was moving');
-      Object.assign(figures.notes, answers);
+      Object.assign(figures.notes, responses);
       return figures;
     }),
 };
 
 /** Number of ASK and MOVED replies since the cluster started. */
 async function redirections(cluster: TestCluster) {
-  const answers = { ASK: 0, MOVED: 0, TRYAGAIN: 0 };
+  const responses = { ASK: 0, MOVED: 0, TRYAGAIN: 0 };
   for (const node of cluster.nodes) {
     const info = await onNode(node, (client) => client.info('errorstats'));
     for (const [, error = '', count] of info.matchAll(/^errorstat_(\w+):count=(\d+)/gm)) {
-      if (error in answers) answers[error as keyof typeof answers] += Number(count);
+      if (error in responses) responses[error as keyof typeof responses] += Number(count);
     }
   }
-  return answers;
+  return responses;
 }
 
 /** Moves a slot to the node after its owner. */

@@ -28,7 +28,7 @@ export async function use(cache: Cache, workload: Workload, warmup: number, coun
   let left = warmup + count;
   let hits = 0;
   let wrong = 0;
-  let answered = 0;
+  let completed = 0;
   let failed = 0;
   const caller = async () => {
     while (left > 0) {
@@ -40,7 +40,7 @@ export async function use(cache: Cache, workload: Workload, warmup: number, coun
         if (found === undefined) await cache.set(access, expected);
         else if (found !== expected) wrong++;
         else if (counts) hits++;
-        if (counts) answered++;
+        if (counts) completed++;
       } catch (error) {
         // On a busy machine an access may time out. That does not say whether the key is in the cache.
         if (!(error instanceof BackendUnavailableError)) throw error;
@@ -49,5 +49,5 @@ export async function use(cache: Cache, workload: Workload, warmup: number, coun
     }
   };
   await Promise.all(Array.from({ length: CALLERS }, caller));
-  return { accesses: warmup + count, hits, hitRate: hits / answered, wrong, failed };
+  return { accesses: warmup + count, hits, hitRate: hits / completed, wrong, failed };
 }

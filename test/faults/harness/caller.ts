@@ -25,14 +25,14 @@ export type Call = { tenant: string } & (
   | { operation: 'clear' }
 );
 
-export interface Answer {
+export interface HttpResponse {
   status: number;
   text: string;
 }
 
 /** Sends requests to the service. @throws Error if no response arrives */
 export interface Caller {
-  ask(call: Call): Promise<Answer>;
+  ask(call: Call): Promise<HttpResponse>;
   /** Closes its connections. The service keeps running. */
   close(): void;
 }
@@ -48,7 +48,7 @@ export function httpCaller(port: number): Caller {
   return {
     ask(call) {
       const { method, target, body } = httpRequestOf(call);
-      return new Promise<Answer>((resolve, reject) => {
+      return new Promise<HttpResponse>((resolve, reject) => {
         const headers: Record<string, string> = { 'X-Tenant-ID': call.tenant };
         if (body !== undefined) {
           headers['Content-Type'] = 'application/json';
@@ -121,7 +121,7 @@ export function functionCaller(functions: Functions): Caller {
       const [operation, event] = eventOf(call);
       const instance = functions[operation];
       if (!instance) throw new Error(`No function for ${operation}`);
-      const turn = (busy.get(operation) ?? Promise.resolve()).then(async (): Promise<Answer> => {
+      const turn = (busy.get(operation) ?? Promise.resolve()).then(async (): Promise<HttpResponse> => {
         const { statusCode, body } = await instance.invoke(event);
         return { status: statusCode ?? 0, text: body ?? '' };
       });

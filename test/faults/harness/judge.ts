@@ -1,5 +1,5 @@
 import { BackendUnavailableError, InvalidationIncompleteError } from '../../../lib/errors.ts';
-import type { Answer } from './caller.ts';
+import type { HttpResponse } from './caller.ts';
 
 interface ParsedFailure {
   /** Status and code. */
@@ -13,7 +13,7 @@ interface ParsedFailure {
 }
 
 /** Parses an error response, and checks that it reveals no internal details. */
-export function judgeFailure({ status, text }: Answer): ParsedFailure {
+export function judgeFailure({ status, text }: HttpResponse): ParsedFailure {
   const error = errorOf(text);
   const name = `${status} ${error?.code ?? 'without code'}`;
   const unavailable = name === '503 BACKEND_UNAVAILABLE';

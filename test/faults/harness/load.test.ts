@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { BackendUnavailableError } from '../../../lib/errors.ts';
-import type { Answer, Call, Caller } from './caller.ts';
+import type { Call, Caller, HttpResponse } from './caller.ts';
 import { brokenPromises, type Figures } from './figures.ts';
 import { Load } from './load.ts';
 import { judgeLimit } from './report.ts';
@@ -19,7 +19,7 @@ class Cache implements Caller {
   /** Response time, in milliseconds. */
   delayMs = 1;
 
-  async ask(call: Call): Promise<Answer> {
+  async ask(call: Call): Promise<HttpResponse> {
     this.asked++;
     await sleep(this.delayMs);
     if (!this.up) return this.failure;
@@ -72,7 +72,7 @@ class Cache implements Caller {
   }
 }
 
-function unavailable(message = new BackendUnavailableError().message, details: object = {}): Answer {
+function unavailable(message = new BackendUnavailableError().message, details: object = {}): HttpResponse {
   const error = { code: 'BACKEND_UNAVAILABLE', message, details };
   return { status: 503, text: JSON.stringify({ success: false, error }) };
 }

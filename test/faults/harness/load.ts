@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig } from '../../../lib/config/config.ts';
-import type { Answer, Call, Caller } from './caller.ts';
+import type { Call, Caller, HttpResponse } from './caller.ts';
 import { check } from './checker.ts';
 import { now } from './clock.ts';
 import { emptyFigures, type Figures, type OperationName } from './figures.ts';
@@ -134,15 +134,15 @@ export class Load {
   }
 
   /** Sends one request as part of the load. @returns undefined if there was no response */
-  async ask(call: Call): Promise<Answer | undefined> {
+  async ask(call: Call): Promise<HttpResponse | undefined> {
     const began = now();
     const events = this.#mix.begin(call, began);
     // A retried fill is in the history already.
     this.#history.push(...events.filter((event) => event.began === began));
-    let answer: Answer | undefined;
+    let response: HttpResponse | undefined;
     let what: string | undefined;
     try {
-      answer = await this.#caller.ask(call);
+      response = await this.#caller.ask(call);
     } catch (error) {
       what = `no response: ${(error as Error).message}`;
     }
@@ -150,30 +150,30 @@ export class Load {
     this.#figures.requests++;
     this.#figures.slowestMs = Math.max(this.#figures.slowestMs, ended - began);
     // A lease may end at any time. The fill has then changed nothing.
-    const isRejected = call.operation === 'fill' && answer?.status === 409;
+    const isRejected = call.operation === 'fill' && response?.status === 409;
     if (isRejected) for (const event of events) event.ended = Math.min(event.ended, ended);
-    if (answer && (answer.status < 300 || isRejected)) {
+    if (response && (response.status < 300 || isRejected)) {
       if (QUICK.includes(call.operation))
         this.#figures.slowestSuccessMs = Math.max(this.#figures.slowestSuccessMs, ended - began);
-      if (!isRejected) this.#history.push(...this.#mix.succeed(call, events, answer, began, ended));
+      if (!isRejected) this.#history.push(...this.#mix.succeed(call, events, response, began, ended));
       for (const { to, recovered } of this.#faults) {
         if (began >= to && !recovered.has(call.operation)) recovered.set(call.operation, ended - to);
       }
-      return answer;
+      return response;
     }
-    if (answer) {
+    if (response) {
       for (const event of events) if (event.kind === 'read' || !event.done) event.ended = ended;
-      const withWaits = judgeFailure(answer);
-      what = withWaits.name;
-      if (withWaits.leak !== undefined) {
+      const failure = judgeFailure(response);
+      what = failure.name;
+      if (failure.leak !== undefined) {
         this.#figures.leaks++;
-        this.#problem(`${call.operation}: the response reveals ${withWaits.leak}`);
+        this.#problem(`${call.operation}: the response reveals ${failure.leak}`);
       }
-      if (withWaits.unavailable)
+      if (failure.unavailable)
         this.#figures.slowest503Ms = Math.max(this.#figures.slowest503Ms, ended - began);
-      if (!withWaits.explainable) {
+      if (!failure.explainable) {
         this.#figures.unexplained++;
-        this.#problem(`${call.operation}: ${answer.status} ${answer.text.slice(0, 200)}`);
+        this.#problem(`${call.operation}: ${response.status} ${response.text.slice(0, 200)}`);
       } else this.#failures.push({ began, ended, what: `${call.operation}: ${what}` });
       // If the next fault has begun, the failure belongs to that one.
       const fault = this.#faults.at(-1);
@@ -187,7 +187,7 @@ export class Load {
     }
     const name = what ?? '';
     this.#figures.failures[name] = (this.#figures.failures[name] ?? 0) + 1;
-    return answer;
+    return response;
   }
 
   #judge(): Figures {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { pseudoRandom } from '../../support/random.ts';
-import type { Answer, Call } from './caller.ts';
+import type { Call, HttpResponse } from './caller.ts';
 import { type HistoryEvent, tagOf } from './history.ts';
 import { stampedValue } from './value.ts';
 
@@ -175,7 +175,13 @@ export class Mix {
   }
 
   /** Updates the events of a successful call. @returns further events for the history */
-  succeed(call: Call, events: HistoryEvent[], answer: Answer, began: number, ended: number): HistoryEvent[] {
+  succeed(
+    call: Call,
+    events: HistoryEvent[],
+    response: HttpResponse,
+    began: number,
+    ended: number,
+  ): HistoryEvent[] {
     for (const event of events) {
       // A repeated fill has no further effect: the first one took effect before its response.
       if (event.kind === 'set' && event.done) continue;
@@ -184,7 +190,7 @@ export class Mix {
     }
     if (call.operation !== 'get' && call.operation !== 'lease') return [];
     const { tenant, key } = call;
-    const { value, stale, token } = dataOf(answer.text);
+    const { value, stale, token } = dataOf(response.text);
     if (token !== undefined) this.#grant(tenant, key, token, ended);
     return [{ kind: 'read', tenant, key, began, ended, value, stale }];
   }
