@@ -43,10 +43,10 @@ export async function startHerd(url: string, size: number): Promise<Herd> {
   }
   return {
     async run(how, produceMs) {
-      const answers = children.map(messageOf);
+      const messages = children.map(messageOf);
       const order: Order = { key: `herd:${++runs}`, how, produceMs };
       for (const child of children) child.send(order);
-      const reports = (await Promise.all(answers)) as Report[];
+      const reports = (await Promise.all(messages)) as Report[];
       const began = Math.min(...reports.map((report) => report.began));
       const ended = Math.max(...reports.map((report) => report.ended));
       return {

@@ -98,10 +98,10 @@ describe('the function that measures the backend', () => {
   it('sums the metrics of the servers of a cluster, and omits metrics that they do not report', async () => {
     const cluster = await stopAfterTest(startCluster());
     const [line] = await measure(await startMeasureBackend(cluster.url));
-    const told = PUBLISHED.filter(
+    const expected = PUBLISHED.filter(
       (metric) => ![METRICS.memoryLimit, METRICS.memoryUsage].some((limit) => limit === metric),
     );
-    expect(line && namesIn(line).map(({ Name }) => Name)).toEqual(told.map(({ name }) => name));
+    expect(line && namesIn(line).map(({ Name }) => Name)).toEqual(expected.map(({ name }) => name));
     expect(line?.BackendConnections).toBeGreaterThanOrEqual(3);
   });
 

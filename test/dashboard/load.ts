@@ -39,8 +39,8 @@ export async function readAndFill(
 
 /** @throws Error unless the request succeeds */
 export async function ask(service: Caller, call: Call): Promise<HttpResponse> {
-  const answer = await service.ask(call);
-  if (answer.status >= 300)
-    throw new Error(`${call.operation} was answered ${answer.status}: ${answer.text}`);
-  return answer;
+  const response = await service.ask(call);
+  if (response.status >= 300)
+    throw new Error(`${call.operation} failed: ${response.status} ${response.text}`);
+  return response;
 }

@@ -52,8 +52,8 @@ export const conditions: readonly Condition[] = [
   },
   {
     name: 'overloaded (503)',
-    begin: ({ receiver }) => receiver.answerWith(503),
-    end: ({ receiver }) => receiver.answerWith(200),
+    begin: ({ receiver }) => receiver.respondWith(503),
+    end: ({ receiver }) => receiver.respondWith(200),
   },
   { name: 'back', begin: () => {}, end: () => {} },
 ];
