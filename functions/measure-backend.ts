@@ -3,7 +3,7 @@ import { backendMetricsLine, type Measurement } from '../lib/observability/backe
 import { config, log } from '../lib/service.ts';
 import { openStore } from '../lib/store/open.ts';
 
-// Not `startService`, which would also start traces and events.
+// Opens the store itself: `startService` would also start traces and events.
 const store = await openStore(config, log);
 
 /** Invoked by a schedule: publishes the backend's memory usage, or that it cannot be reached. */
