@@ -38,7 +38,7 @@ test.each(['default', 'json'])(
       `--outputFile.json=${join(directory, 'report.json')}`,
     );
     expect(printed).toMatch(
-      /\nSkipped \(2\): curl is not on the PATH, .*\n {2}test\/support\/engines\/fixtures\/skipping\.ts > curl > is there\n {2}.* > curl > is there twice\n/,
+      /\nSkipped \(2\): curl is not on the PATH, .*\n {2}test\/support\/engines\/fixtures\/skipping\.ts > curl > is installed\n {2}.* > curl > is still installed\n/,
     );
     expect(printed).toMatch(/\nSkipped \(1\): Earth has one moon\n {2}\S+ > this machine has two moons\n$/);
     expect(printed).not.toContain('clock');
