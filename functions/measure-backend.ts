@@ -7,7 +7,7 @@ import {
 import { config, log } from '../lib/service.ts';
 import { openStore } from '../lib/store/open.ts';
 
-// Not `startService`, which would also start traces and events.
+// Opens the store itself: `startService` would also start traces and events.
 const store = await openStore(config, log);
 
 /** Invoked by a schedule: publishes the state of the backend, or that it cannot be reached. */

@@ -65,7 +65,7 @@ const { address, port } = await listen(gateway, config).catch((error) => giveUp(
 if (backendProblem !== undefined) process.stderr.write(`${backendProblem}\n`);
 process.stdout.write(`${banner(config, routes, { address, port, docs: docs !== undefined })}\n`);
 
-/** Listens. @returns the address and port in use */
+/** Starts to listen. @returns the address and port in use */
 function listen({ server }: Gateway, { host, port }: Pick<Config, 'host' | 'port'>): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);

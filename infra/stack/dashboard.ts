@@ -46,7 +46,7 @@ export class CacheDashboard extends Construct {
     const dashboard = new Dashboard(this, 'Dashboard', {
       dashboardName: Stack.of(this).stackName,
       defaultInterval: Duration.hours(3),
-      // Each graph keeps the period in its title, whatever time range is shown.
+      // Each graph keeps the period that its title states, whatever time range is shown.
       periodOverride: PeriodOverride.INHERIT,
     });
     dashboard.addWidgets(

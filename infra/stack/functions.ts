@@ -37,7 +37,7 @@ const SWEEP_TIMEOUT = Duration.seconds(29);
 /** Other functions wait for at most one operation on the backend, which takes at most 4 s, see `readSettings`. */
 const TIMEOUT = Duration.seconds(5);
 
-/** Twice what a set of the most demanding 5 MiB body needs: nothing but short strings or members (250 MB). */
+/** Twice the memory that a set with the most demanding 5 MiB body needs: 250 MB for a body of short strings or members only. */
 const MEMORY_MB = 512;
 
 /**
@@ -102,7 +102,7 @@ export class CacheFunctions extends Construct {
       systemLogLevelV2: SystemLogLevel.WARN,
       tracing: settings.tracing ? Tracing.ACTIVE : Tracing.DISABLED,
     });
-    // A name to type: `sam local invoke GetFunction`. It also keeps the function when constructs are moved.
+    // A fixed name that people can type: `sam local invoke GetFunction`. The function also keeps its id when constructs are moved.
     (created.node.defaultChild as CfnFunction).overrideLogicalId(id);
     endpoint?.grantTo(created);
     events?.grantTo(created);

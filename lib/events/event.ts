@@ -16,7 +16,7 @@ export interface Events {
   flush(): Promise<void>;
 }
 
-/** Events that are off. */
+/** Used if events are disabled: publishes nothing. */
 export const noEvents: Events = { publish() {}, async flush() {} };
 
 /** The subject of a tenant's events. Dots are encoded, since they separate tokens. A tenant's other characters are valid in a token. */

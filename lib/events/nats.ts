@@ -18,11 +18,11 @@ import { Outbox } from './outbox.ts';
  * The client's own reconnect is not used: see "NATS" in docs/decisions.md.
  */
 
-/** How long a response may wait for the broker. */
+/** Maximum time that a response waits for the broker. */
 const FLUSH_TIMEOUT_MS = 20;
 /** A connection that takes longer to confirm a batch is replaced. It may have been lost while a function was frozen. */
 const CONFIRM_TIMEOUT_MS = 1_000;
-/** Between two attempts to connect. Short at first: a function whose connection was lost has a request waiting. */
+/** Pause between two attempts to connect. Short at first, because a function reconnects while a request is waiting. */
 const RECONNECT_DELAY_MS = { first: 10, most: 1_000 };
 /** During an outage, credentials are read at most this often: they may come from a service that charges for each request. */
 const ACCESS_MAX_AGE_MS = 10_000;

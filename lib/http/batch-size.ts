@@ -2,8 +2,9 @@ import { PayloadTooLargeError } from '../errors.ts';
 import type { Hit } from '../store/store.ts';
 
 /**
- * How much escapes may add to the values of a batch, in bytes. A function returns its response to Lambda as a string inside of
- * JSON, in which every quote and backslash is escaped. With a hundred keys of the maximum length it is below Lambda's 6 MB.
+ * Maximum size that escaping may add to the values of a batch, in bytes. A function returns its response to Lambda as a JSON
+ * string, in which every quote and backslash is escaped. Together with a hundred keys of the maximum length the response is then
+ * below Lambda's limit of 6 MB.
  */
 const ESCAPES_MARGIN_BYTES = 512 * 1024;
 

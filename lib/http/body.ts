@@ -19,7 +19,7 @@ const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)/i;
 const BYTE_ORDER_MARK = '\ufeff';
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The names that the parser rejects, and escapes, which can hide them. */
+/** Finds the member names that the parser rejects, and escapes, which can hide such a name. */
 const REJECTED_NAMES = /__proto__|constructor|\\u/;
 
 /** A body of up to this many characters is never nested too deeply for the parser. */
@@ -45,7 +45,7 @@ export function jsonBody({ rawPath, maxRestBytes = MAX_REST_BYTES }: BodyOptions
       event.isBase64Encoded = false;
       context.request.rawValues = rawValues;
       try {
-        // The parser calls a function for each member, which takes several times as long as parsing. This saves it for most bodies.
+        // The parser calls a function for each member, which takes several times as long as `JSON.parse`. Most bodies do not need it.
         if (skeleton.length <= SHORT && !REJECTED_NAMES.test(skeleton)) event.body = JSON.parse(skeleton);
         else parser.before?.(middyRequest);
       } catch (error) {

@@ -32,7 +32,7 @@ interface EndpointServices {
 
 /**
  * Creates the function that turns an endpoint into a Lambda function. Tenant, body and input are read and checked, in this
- * order, before `run` is called. Its answer or its error becomes a response in the contract's envelope and one line in the log.
+ * order, before `run` is called. The result or the error of `run` becomes a response in the contract's envelope and one log line.
  */
 export function createEndpoints({ config, log, requestLog, flush }: EndpointServices) {
   return function endpoint<Input>(

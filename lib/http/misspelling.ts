@@ -20,7 +20,7 @@ function resembles(name: string, known: string): boolean {
   return editDistance(name.toLowerCase(), known) <= mostEdits;
 }
 
-/** The letters to insert, delete, replace or swap with their neighbour (optimal string alignment distance). */
+/** Returns the minimum number of edits: letters to insert, delete, replace or swap with a neighbour (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, column) => column);

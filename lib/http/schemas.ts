@@ -124,10 +124,10 @@ export const leaseTokenSchema = v.pipe(
   v.regex(/^[A-Za-z0-9_-]{11}$/, "must be a lease's token"),
 );
 
-/** The time of a lease that a request does not state, in seconds. */
+/** Duration of a lease if the request does not contain one, in seconds. */
 export const DEFAULT_LEASE_SECONDS = 30;
 
-/** How long the caller may take to produce a value. */
+/** Duration of a lease: the time that the caller has to produce the value, in seconds. */
 const leaseTimeSchema = wholeSeconds(1, MAX_LEASE_SECONDS);
 
 interface TtlLimits {
@@ -137,7 +137,7 @@ interface TtlLimits {
 
 const list = v.custom<unknown[]>((given) => Array.isArray(given), 'must be an array');
 
-/** What a value was made from. The length is checked first, so that a long list does not produce a thousand issues. */
+/** The tags of an entry. The length is checked first, so that a long list does not produce a thousand issues. */
 const tagsSchema = v.pipe(
   list,
   v.maxLength(MAX_TAGS, `must contain at most ${MAX_TAGS}`),
@@ -236,10 +236,10 @@ export const invalidateSchema = v.pipe(
   notBoth,
 );
 
-/** Limit of a page of keys. */
+/** Maximum number of keys in a page. */
 export const MAX_LISTED_KEYS = 1000;
 
-/** The keys in a page of a request that does not state a limit. */
+/** Number of keys in a page if the request does not contain a limit. */
 export const DEFAULT_LISTED_KEYS = 100;
 
 const pageSize = v.custom<string>(

@@ -2,9 +2,9 @@
 type Expecting = 'value' | 'value or ]' | 'name' | 'name or }' | 'comma or end';
 
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
-/** Numbers in an array that are followed by others; at most 500, to bound the stack that the engine needs for backtracking. */
+/** Up to 500 numbers of an array, each followed by a comma. The limit bounds the stack that the engine needs for backtracking. */
 const NUMBERS = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?,[ \t\n\r]*){1,500}/y;
-/** The characters of a string; at most 500 runs at once. */
+/** The characters of a string. The limit of 500 runs has the same reason. */
 const CHARACTERS = /(?:[ !#-[\]-\uffff]+|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})){1,500}/y;
 
 /**

@@ -8,7 +8,7 @@ export function prettyPrint(lines: string): string {
 
 function prettyLine(line: string): string {
   const { level, message, timestamp, ...fields } = JSON.parse(line) as Record<string, unknown>;
-  // The same in every line, and for machines only.
+  // `service` is the same in every line, and `_aws` is for machines only.
   delete fields.service;
   delete fields._aws;
   const stacks: string[] = [];

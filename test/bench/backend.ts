@@ -7,19 +7,19 @@ import { rawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 import { PATIENT } from '../support/patience.ts';
 
-/** A server of a measurement's own, with the ways to it that are held against each other. */
+/** A server for one measurement, with the service's store and a plain client to compare it with. */
 export interface Backend {
   server: Server;
-  /** The store as the service opens it on a machine that is never frozen. */
+  /** The store as the local server opens it. */
   store: CacheStore;
-  /** A connection with nothing of the service around it. */
+  /** A plain client. */
   raw: Redis;
-  /** A further store with a connection of its own; ended with the backend. */
+  /** Opens another store with its own connection. It is closed with the backend. */
   openStore(): Promise<CacheStore>;
   stop(): Promise<void>;
 }
 
-/** How many operations are under way at once while entries are loaded. */
+/** Number of concurrent operations while entries are loaded. */
 const BATCH = 500;
 
 /** So long that no entry expires during a run, in seconds. */
@@ -39,7 +39,7 @@ export async function startBackend(): Promise<Backend> {
   };
   try {
     const raw = await rawClient(server.url);
-    if (!(raw instanceof Redis)) throw new Error('One server is no cluster');
+    if (!(raw instanceof Redis)) throw new Error('Expected a single server, not a cluster');
     ends.push(() => raw.quit());
     return { server, raw, store: await open(), openStore: open, stop };
   } catch (error) {
@@ -48,7 +48,7 @@ export async function startBackend(): Promise<Backend> {
   }
 }
 
-/** Runs `task` for every number below `count`, some hundred of them at once. */
+/** Runs `task` for every number below `count`, in concurrent batches. */
 export async function inBatches(count: number, task: (index: number) => Promise<unknown>): Promise<void> {
   for (let from = 0; from < count; from += BATCH) {
     const size = Math.min(BATCH, count - from);
@@ -57,9 +57,9 @@ export async function inBatches(count: number, task: (index: number) => Promise<
 }
 
 /**
- * Removes all keys that match by a walk over the whole store: what a service does that has no index.
+ * Removes all matching keys with a scan of the whole store, as a service without an index does.
  *
- * @returns how many went
+ * @returns the number of removed keys
  */
 export async function scanAndUnlink(raw: Redis, pattern: string): Promise<number> {
   let removed = 0;
@@ -72,17 +72,17 @@ export async function scanAndUnlink(raw: Redis, pattern: string): Promise<number
   return removed;
 }
 
-/** The same in one command, during which the server answers nobody else. */
+/** Like {@link scanAndUnlink}, but with KEYS, which blocks the server. */
 export async function keysAndUnlink(raw: Redis, pattern: string): Promise<number> {
   const keys = await raw.keys(pattern);
   return keys.length > 0 ? raw.unlink(...keys) : 0;
 }
 
-/** Milliseconds that it takes. @throws Error unless it answers `expected`: what did not do its work is not worth timing */
+/** Returns the duration of `work`, in milliseconds. @throws Error unless `work` returns `expected`, the number of removed entries */
 export async function timed(expected: number, work: () => Promise<number>): Promise<number> {
   const start = performance.now();
-  const answer = await work();
+  const response = await work();
   const milliseconds = performance.now() - start;
-  if (answer !== expected) throw new Error(`${answer} entries went and not ${expected}`);
+  if (response !== expected) throw new Error(`${response} entries went and not ${expected}`);
   return milliseconds;
 }

@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { build as esbuild } from 'esbuild';
 import { bundling } from '../../infra/build/functions.ts';
 
-/** Sources bundled in the way of the functions. */
+/** Bundles that are built like those of the functions. */
 export interface Bundled {
-  /** Absolute path of the directory that holds `<name>.mjs` for each of them. */
+  /** Absolute path of the directory with `<name>.mjs` for each bundle. */
   outdir: string;
-  /** What is read when each is imported, in bytes of minified code, by its name. */
+  /** Size of the minified code that an import of each bundle reads, in bytes by name. */
   bytes: Record<string, number>;
   remove(): Promise<void>;
 }
 
 /**
- * Bundles files of this directory as the functions are bundled, save that each becomes one file that is all of it.
+ * Bundles files of this directory like the functions, but each into a single file.
  *
- * @param files their paths by the names that the bundles get, from this directory on
+ * @param files paths relative to this directory, by the name of the bundle
  */
 export async function bundle(files: Record<string, string>): Promise<Bundled> {
   const outdir = await mkdtemp(join(tmpdir(), 'cache-anchors-'));

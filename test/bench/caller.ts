@@ -2,27 +2,26 @@ import { pathToFileURL } from 'node:url';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 
 /**
- * Imports the bundle that the command line names and calls its handler as often as it is asked to. Runs as a process of its
- * own, which ends when the one that started it does.
+ * A child process that imports the bundle given on the command line and calls its handler on request. It exits with its parent.
  */
 
-/** An event, JSON text, to call the handler with: once, or over and over. */
+/** An event as JSON text, with which the handler is called once or repeatedly. */
 export type Order = { event: string; status: number } & (
   | { kind: 'once' }
   | {
       kind: 'loop';
-      /** How long to go on. */
+      /** Duration of the loop. */
       milliseconds: number;
-      /** Calls between two looks at the clocks. */
+      /** Calls per reading of the clocks. */
       batch: number;
     }
 );
 
-/** What came of it. */
+/** The result of an order. */
 export type Report =
   | { kind: 'ready' }
-  | { kind: 'answer'; body: string | undefined }
-  /** Microseconds a call, the CPU's of all threads of this process. */
+  | { kind: 'response'; body: string | undefined }
+  /** Microseconds per call. `cpu` is the CPU time of all threads of this process. */
   | { kind: 'cost'; wall: number; cpu: number; calls: number }
   | { kind: 'failure'; message: string };
 
@@ -34,14 +33,14 @@ const context = {
 };
 
 async function once(handler: Handler, { event, status }: Order): Promise<Report> {
-  const answer = await handler(JSON.parse(event), context);
-  if (answer.statusCode !== status) throw new Error(`Answered ${answer.statusCode}: ${answer.body}`);
-  return { kind: 'answer', body: answer.body };
+  const response = await handler(JSON.parse(event), context);
+  if (response.statusCode !== status) throw new Error(`Status ${response.statusCode}: ${response.body}`);
+  return { kind: 'response', body: response.body };
 }
 
 /**
- * One call after the other. The events are parsed beforehand and outside of what is measured, as the runtime does it: every
- * call gets one that is fresh.
+ * Calls the handler sequentially. Each call gets a new event, which is parsed outside of the measured time, because in Lambda the
+ * runtime parses events.
  */
 async function loop(handler: Handler, order: Order & { kind: 'loop' }): Promise<Report> {
   const { event, status, milliseconds, batch } = order;
@@ -52,7 +51,7 @@ async function loop(handler: Handler, order: Order & { kind: 'loop' }): Promise<
     const before = performance.now();
     for (const one of events) {
       const { statusCode } = await handler(one, context);
-      if (statusCode !== status) throw new Error(`Answered ${statusCode}`);
+      if (statusCode !== status) throw new Error(`Status ${statusCode}`);
     }
     wall += (performance.now() - before) * 1000;
     const { user, system } = process.cpuUsage(cpuBefore);

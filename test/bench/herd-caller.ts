@@ -1,17 +1,17 @@
-/** A process of a herd: `herd-caller.ts URL TENANT`. For each order it gets the value of a key, which somebody has to produce. */
+/** A process of a herd: `herd-caller.ts URL TENANT`. For each order it gets the value of a missing key, or produces it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CacheClient } from '../../lib/client/index.ts';
 import { now } from '../faults/harness/clock.ts';
 
 export interface Order {
   key: string;
-  /** With leases, or by a get, and a set after a miss. */
+  /** With leases, or with a get and, after a miss, a set. */
   how: 'getOrSet' | 'getThenSet';
   produceMs: number;
 }
 
 export interface Report {
-  /** On a clock that all processes share, in milliseconds. */
+  /** Milliseconds of the monotonic clock that all processes share. */
   began: number;
   ended: number;
   requests: number;
@@ -41,7 +41,7 @@ async function execute({ key, how, produceMs }: Order): Promise<Report> {
   };
   const began = now();
   if (how === 'getOrSet') {
-    // A busy machine may keep a healthy service waiting.
+    // A busy machine may delay a healthy service.
     await cache.getOrSet(key, TTL_SECONDS, produce, { timeoutMs: 10_000 });
   } else if (!(await cache.get(key)).found) {
     await cache.set(key, await produce(), { ttl: TTL_SECONDS });
@@ -51,7 +51,7 @@ async function execute({ key, how, produceMs }: Order): Promise<Report> {
 
 process.once('disconnect', () => process.exit());
 process.on('message', async (order: Order) => process.send?.(await execute(order)));
-// What is run for the first time is slower.
+// Warm up: first runs are slower.
 for (const how of ['getOrSet', 'getThenSet'] as const) {
   await execute({ key: `warm-up:${process.pid}:${how}`, how, produceMs: 0 });
 }

@@ -3,22 +3,22 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Order, Report } from './herd-caller.ts';
 
-/** Processes that request one missing key at once. */
+/** Processes that request one missing key at the same time. */
 export interface Herd {
-  /** @returns what came of all of them */
+  /** Lets all processes request a new key. @returns the cost of all of them together */
   run(how: Order['how'], produceMs: number): Promise<HerdCost>;
   stop(): Promise<void>;
 }
 
 export interface HerdCost {
-  /** Producers that ran. */
+  /** Number of producers that ran. */
   producers: number;
-  /** From the first request until the last process has the value, without the producer's time. */
+  /** Time from the first request until the last process has the value, minus the producer's time. */
   overheadMs: number;
   requests: number;
 }
 
-/** Starts the processes, connected and warm, one after the other: all at once would keep the service from its work. */
+/** Starts the processes one after another, so that they do not overload the service. They are connected and warm afterwards. */
 export async function startHerd(url: string, size: number): Promise<Herd> {
   const tenant = `herd-${process.pid}`;
   const children: ChildProcess[] = [];
@@ -43,10 +43,10 @@ export async function startHerd(url: string, size: number): Promise<Herd> {
   }
   return {
     async run(how, produceMs) {
-      const answers = children.map(messageOf);
+      const messages = children.map(messageOf);
       const order: Order = { key: `herd:${++runs}`, how, produceMs };
       for (const child of children) child.send(order);
-      const reports = (await Promise.all(answers)) as Report[];
+      const reports = (await Promise.all(messages)) as Report[];
       const began = Math.min(...reports.map((report) => report.began));
       const ended = Math.max(...reports.map((report) => report.ended));
       return {
@@ -59,7 +59,7 @@ export async function startHerd(url: string, size: number): Promise<Herd> {
   };
 }
 
-/** The next message. @throws Error if the process ends before */
+/** Returns the next message of a process. @throws Error if the process ends first */
 function messageOf(child: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const gone = () => reject(new Error('A process of the herd has ended'));

@@ -6,9 +6,9 @@ import autocannon from 'autocannon';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { startProcess } from '../support/engines/process.ts';
 
-/** A server that is held against others. */
+/** An HTTP server to compare with others. */
 export interface HttpServer {
-  /** Where it answers, without a slash at the end. */
+  /** Base URL, without a trailing slash. */
   url: string;
   stop(): Promise<void>;
 }
@@ -16,9 +16,9 @@ export interface HttpServer {
 const START_TIMEOUT_MS = 20_000;
 
 /**
- * Starts a server as a process of its own, with its output to /dev/null, and waits until it answers anything.
+ * Starts a server process with its output to /dev/null, and waits until it responds to HTTP requests.
  *
- * @param commandFor the command line for a port; files that it needs go into the directory, which goes with the server
+ * @param commandFor returns the command line for a port. It may write files to the directory, which is removed with the server
  */
 export async function startHttpServer(
   commandFor: (port: number, directory: string) => Promise<string[]>,
@@ -30,7 +30,7 @@ export async function startHttpServer(
     const port = await freePort();
     const url = `http://${LOOPBACK}:${port}`;
     const variables = Object.entries({ SERVICE_PORT: String(port), ...environment });
-    // The shell gives its place to the command, so that there is one process, of the pid that is ended.
+    // The shell replaces itself with the command, so that the killed pid is that of the server.
     const child = await startProcess(
       'env',
       [
@@ -45,14 +45,14 @@ export async function startHttpServer(
       await remove();
     };
     const deadline = Date.now() + START_TIMEOUT_MS;
-    while (!(await answers(url))) {
+    while (!(await responds(url))) {
       if (child.running && Date.now() < deadline) {
         await sleep(20);
         continue;
       }
-      const words = child.output();
+      const output = child.output();
       await stop();
-      throw new Error(`A server did not come up on port ${port}:\n${words}`);
+      throw new Error(`A server did not start on port ${port}:\n${output}`);
     }
     return { url, stop };
   } catch (error) {
@@ -61,7 +61,7 @@ export async function startHttpServer(
   }
 }
 
-async function answers(url: string): Promise<boolean> {
+async function responds(url: string): Promise<boolean> {
   return fetch(url).then(
     async (response) => {
       await response.arrayBuffer();
@@ -71,18 +71,18 @@ async function answers(url: string): Promise<boolean> {
   );
 }
 
-/** What is asked for, over and over again. */
+/** The request that a load repeats. */
 export interface Load {
   url: string;
   headers: Record<string, string>;
 }
 
 /**
- * Asks by so many connections at once, each waiting for its answer before it asks again.
+ * Measures the throughput of a server. Each connection waits for the response before it sends the next request.
  *
- * @param seconds how long, in whole seconds: the generator looks at its clock once a second
- * @returns answers a second
- * @throws Error when any of them is no success
+ * @param seconds duration in whole seconds, because the load generator reads its clock once per second
+ * @returns responses per second
+ * @throws Error if any response is not a success
  */
 export async function requestsPerSecond(
   { url, headers }: Load,
@@ -92,7 +92,9 @@ export async function requestsPerSecond(
   const result = await autocannon({ url, headers, connections, duration: seconds });
   const { non2xx, errors, timeouts } = result;
   if (non2xx + errors + timeouts > 0 || result['2xx'] === 0) {
-    throw new Error(`${url}: ${non2xx} answers were no success, ${errors} errors, ${timeouts} timeouts`);
+    throw new Error(
+      `${url}: ${non2xx} responses were not successful, ${errors} errors, ${timeouts} timeouts`,
+    );
   }
   return (result['2xx'] / (result.finish.getTime() - result.start.getTime())) * 1000;
 }

@@ -6,7 +6,7 @@ import { parts } from './parts/index.ts';
 import { drawPlots } from './plots/index.ts';
 import { judge, machine, type Report, type Result, table } from './report.ts';
 
-/** With more of them a whole run takes longer than ten minutes. */
+/** Default number of rounds. With more, a full run takes longer than ten minutes. */
 const ROUNDS = 3;
 
 const USAGE = `npm run bench -- [--tiny] [--rounds N] [--json FILE] [--into DIRECTORY] [PART …]
@@ -19,7 +19,7 @@ With --plot they are drawn from the samples of an earlier run.`;
 /** The plots that docs/performance.md links to. */
 const PLOTS = join(import.meta.dirname, 'plots');
 
-/** Does what the command line says. */
+/** Runs the command given on the command line. */
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -36,7 +36,7 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds ?? (values.tiny ? 1 : ROUNDS));
   const unknown = positionals.filter((name) => !parts.some((part) => part.name === name));
   if (values.help || unknown.length > 0 || !Number.isInteger(rounds) || rounds < 1) {
-    console.error(unknown.length > 0 ? `There is no part ${unknown.join(', ')}.\n${USAGE}` : USAGE);
+    console.error(unknown.length > 0 ? `Unknown part: ${unknown.join(', ')}.\n${USAGE}` : USAGE);
     process.exitCode = values.help ? 0 : 1;
     return;
   }
@@ -46,13 +46,13 @@ async function main(): Promise<void> {
   }
   const report = await measure(size, rounds, positionals);
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
-  console.error(`Samples are in ${values.json}.`);
+  console.error(`Wrote the samples to ${values.json}.`);
   const whole = size === 'full' && positionals.length === 0;
   const into = values.into ?? (whole ? PLOTS : undefined);
   if (into !== undefined) await draw(report, into);
 }
 
-/** Runs the parts that are named, or all of them, and prints the table of each. */
+/** Runs the given parts, or all of them, and prints the table of each. */
 async function measure(size: Size, rounds: number, names: string[]): Promise<Report> {
   const chosen = parts.filter(({ name }) => names.length === 0 || names.includes(name));
   const results: Result[] = [];
@@ -67,7 +67,7 @@ async function measure(size: Size, rounds: number, names: string[]): Promise<Rep
 }
 
 async function draw(report: Report, directory: string): Promise<void> {
-  for (const file of await drawPlots(report, directory)) console.error(`Drawn: ${file}`);
+  for (const file of await drawPlots(report, directory)) console.error(`Wrote ${file}`);
 }
 
 await main();

@@ -1,39 +1,39 @@
-/** How much a run measures: `tiny` only shows that everything works. */
+/** How much a run measures. `tiny` only checks that everything works. */
 export type Size = 'full' | 'tiny';
 
 export interface BenchOptions {
   size: Size;
-  /** How often ours and the anchor take turns. */
+  /** Number of rounds. In each, ours and the anchor are measured once. */
   rounds: number;
-  /** Tells a person what is going on. */
+  /** Prints a line about the progress. */
   say(line: string): void;
 }
 
-/** One comparison: ours beside its anchor, measured in turns. */
+/** A comparison of the service with an anchor, measured alternately. */
 export interface Comparison {
   /** What is measured, such as `get of 1 kB, warm`. */
   what: string;
-  /** What it is held against, such as `bare ioredis GET`. */
+  /** What the service is compared with, such as `bare ioredis GET`. */
   anchor: string;
-  /** Of the samples: `µs`, `ms`, `requests/s`, `bytes`. */
+  /** Unit of the samples: `µs`, `ms`, `requests/s`, `bytes`. */
   unit: string;
-  /** A sample each round, ours and the anchor's of the same round at the same index. */
+  /** One sample per round. Samples of the same round have the same index. */
   ours: number[];
   theirs: number[];
-  /** What the ratio of ours to the anchor's should be; undefined: it is only reported. */
+  /** Goal for the ratio of ours to the anchor's. Undefined if the ratio is only reported. */
   goal?: { atMost: number } | { atLeast: number };
 }
 
-/** A group of comparisons that share their preparations. `npm run bench -- NAME` runs it alone. */
+/** A group of comparisons with a common setup. `npm run bench -- NAME` runs it alone. */
 export interface Part {
   name: string;
   run(options: BenchOptions): Promise<Comparison[]>;
 }
 
 /**
- * Lets ours and the anchor take turns, each first in every other round, so that whatever else the machine does meets both.
+ * Measures ours and the anchor alternately. The order changes every round, so that other load on the machine affects both.
  *
- * @param ours measures ours once, in the comparison's unit; `theirs` the anchor
+ * @param ours measures the service once, in the comparison's unit; `theirs` does so for the anchor
  */
 export async function takeTurns(
   rounds: number,
@@ -59,7 +59,7 @@ export function median(samples: number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** The median over the rounds of ours to theirs: a round in which the machine was slow for both does not count for either. */
+/** Returns the median over the rounds of ours divided by theirs. A round in which the machine was slow affects both alike. */
 export function ratioOf({ ours, theirs }: Pick<Comparison, 'ours' | 'theirs'>): number {
   return median(ours.map((sample, round) => sample / (theirs[round] ?? Number.NaN)));
 }

@@ -10,19 +10,19 @@ import {
 } from './backend.ts';
 import { median } from './part.ts';
 
-/** A tenant's entries, some of which are to be removed over and over again. */
+/** A tenant's keys, and a pattern for those that are removed repeatedly. */
 export interface Tenant {
   name: string;
-  /** The names of all of its keys. */
+  /** All keys. */
   keys: string[];
-  /** Which of them go, as a caller names them and as the service compiles it. */
+  /** The pattern of the removed keys, as a caller sends it and as the service compiles it. */
   pattern: string;
   glob: Glob;
 }
 
-/** A store of a certain size in which the tenant's entries lie twice: as the service keeps them, and as bare keys. */
+/** A store of a certain size that contains the tenant's entries twice: as the service stores them, and as bare keys. */
 export interface Populated {
-  /** Each removes what matches and answers how long that took in milliseconds; then, untimed, all is put back. */
+  /** Each removes the matching keys and returns the duration in milliseconds. Afterwards it restores the keys, which is not measured. */
   ours(): Promise<number>;
   scan(): Promise<number>;
   keys(): Promise<number>;
@@ -31,10 +31,10 @@ export interface Populated {
 
 const VALUE = JSON.stringify('x'.repeat(98));
 
-/** Ours is over in milliseconds, so one sample is the median of some. */
+/** Our invalidation takes milliseconds, so a sample is the median of several. */
 const REPEATS = 5;
 
-/** @param total keys in the store at least, most of them other tenants' */
+/** @param total minimum number of keys in the store, most of them of other tenants */
 export async function populate(tenant: Tenant, total: number): Promise<Populated> {
   const backend = await startBackend();
   const { store, raw } = backend;
@@ -63,7 +63,7 @@ export async function populate(tenant: Tenant, total: number): Promise<Populated
     await putBack(tenant.keys);
     await putBackBare(tenant.keys);
     await fillUp(backend, total);
-    // What is run for the first time is slower on both sides.
+    // Warm up: first runs are slower on both sides.
     for (let i = 0; i < 3; i++) await removeOurs();
   } catch (error) {
     await backend.stop();
@@ -81,13 +81,13 @@ export async function populate(tenant: Tenant, total: number): Promise<Populated
   };
 }
 
-/** Other tenants' keys. They only have to be there, so they are written in the quickest way. */
+/** Adds keys of other tenants in the fastest way. They are never read. */
 export async function fillUp({ raw }: Backend, total: number): Promise<void> {
   const missing = total - (await raw.dbsize());
   const size = 500;
   await inBatches(Math.ceil(Math.max(0, missing) / size), async (batch) => {
     const count = Math.min(size, missing - batch * size);
-    // One hash tag a command: Dragonfly takes no others when it emulates a cluster.
+    // One hash tag per command, as Dragonfly requires when it emulates a cluster.
     const pairs = Array.from({ length: count }, (_, i) => [`{cache:other-${batch}:0}:e:item:${i}`, VALUE]);
     await raw.mset(...pairs.flat());
   });

@@ -2,11 +2,11 @@ import { cpus } from 'node:os';
 import { findEngine, versionOf } from '../support/engines/find.ts';
 import { type Comparison, median, ratioOf, type Size } from './part.ts';
 
-/** A comparison and what came of it. */
+/** A comparison with its result. */
 export interface Result extends Comparison {
   part: string;
   ratio: number;
-  /** Undefined where there is no goal. */
+  /** Undefined if there is no goal. */
   met: boolean | undefined;
 }
 
@@ -17,7 +17,7 @@ export function judge(part: string, comparison: Comparison): Result {
   return { ...comparison, part, ratio, met };
 }
 
-/** When and on what the figures were measured. */
+/** The date and the machine of the measurement. */
 export interface Machine {
   /** `2026-11-22`. */
   date: string;
@@ -25,11 +25,11 @@ export interface Machine {
   node: string;
   /** The server, such as `redis-server 7.0.15`. */
   engine: string;
-  /** How many cores of which model. */
+  /** Number and model of the cores. */
   cpu: string;
 }
 
-/** All that a run leaves behind, as JSON. */
+/** The results of a run, written as JSON. */
 export interface Report {
   machine: Machine;
   size: Size;
@@ -48,7 +48,7 @@ export async function machine(): Promise<Machine> {
   };
 }
 
-/** The results as a table that is both plain text and Markdown. */
+/** Formats the results as a Markdown table that is aligned as plain text. */
 export function table(results: Result[]): string {
   const head = ['what', 'ours', 'anchor', '', 'ratio', 'goal'];
   const rows = results.map(({ what, anchor, unit, ours, theirs, ratio, goal, met }) => [
@@ -70,7 +70,7 @@ function amount(value: number, unit: string): string {
   return `${significant(value)} ${unit}`;
 }
 
-/** Three digits say what a measurement can; thousands are kept apart. */
+/** Formats a number with three significant digits and separators for thousands. */
 export function significant(value: number): string {
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value) || 1)));
   return value.toLocaleString('en-US', { maximumFractionDigits: Math.min(digits, 3) });

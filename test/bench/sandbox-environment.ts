@@ -2,15 +2,15 @@ import { functionEnvironment } from '../../infra/stack/environment.ts';
 import { namespaceOf } from '../../infra/stack/metrics.ts';
 import { runtimeEnvironment } from '../support/lambda/runtime-environment.ts';
 
-/** Settings by their names. */
+/** Settings by name. */
 export type Settings = Readonly<Record<string, string>>;
 
 /**
- * The variables of a function as it is deployed: nothing set but where the backend is and where its metrics go, so it logs at
- * INFO.
+ * Returns the environment of a deployed function: the URL of the backend, the namespace of the metrics, and defaults for all other
+ * settings, so it logs at INFO.
  *
- * @param root the directory that holds its bundle
- * @param settings what else is set, or set otherwise
+ * @param root the directory of its bundle
+ * @param settings additional or replaced variables
  */
 export function deployedEnvironment(
   name: string,
@@ -26,7 +26,7 @@ export function deployedEnvironment(
   return {
     ...functionEnvironment((setting) => given[setting]),
     ...runtimeEnvironment({
-      // Nobody asks for events here: they are handed over directly.
+      // Not used: the handler is called directly.
       api: '127.0.0.1:0',
       functionName: name,
       handler: `${name}.handler`,

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import type { Order, Report } from './caller.ts';
 import { deployedEnvironment, type Settings } from './sandbox-environment.ts';
 
-/** A bundle in a process of its own, whose handler is called there. */
+/** A process that has loaded a bundle and calls its handler. */
 export interface Sandbox {
-  /** Calls the handler once. @returns the answer's body @throws Error when it does not answer with the status */
+  /** Calls the handler once. @returns the body of the response @throws Error if the response has another status */
   once(event: unknown, status: number): Promise<string | undefined>;
   /**
-   * Calls it one time after the other, `batch` calls between two looks at the clocks.
+   * Calls the handler repeatedly for `milliseconds`, with `batch` calls per reading of the clocks.
    *
-   * @returns microseconds a call, on the wall's clock and of CPU
+   * @returns wall-clock time and CPU time per call, in microseconds
    */
   loop(event: unknown, status: number, milliseconds: number, batch: number): Promise<Cost>;
   stop(): Promise<void>;
@@ -19,8 +19,8 @@ export interface Sandbox {
 export type Cost = Record<'wall' | 'cpu', number>;
 
 /**
- * Starts a process that has imported `<name>.mjs` of the directory, in the environment of a function as it is deployed, save
- * for `settings`. What the handler logs goes to /dev/null: written by the function, read by nobody who would take part of the machine.
+ * Starts a process that imports `<name>.mjs` from `outdir`, in the environment of a deployed function with `settings`. The log goes
+ * to /dev/null, so that no reader uses processor time.
  */
 export async function startSandbox(
   name: string,
@@ -48,11 +48,13 @@ export async function startSandbox(
     await exited;
   };
   const ask = async <Kind extends Report['kind']>(kind: Kind, order?: Order) => {
-    const answered = report();
+    const reported = report();
     if (order) child.send(order);
-    const answer = await answered;
-    if (answer.kind === kind) return answer as Report & { kind: Kind };
-    throw new Error(`${name}: ${answer.kind === 'failure' ? answer.message : `unexpected ${answer.kind}`}`);
+    const response = await reported;
+    if (response.kind === kind) return response as Report & { kind: Kind };
+    throw new Error(
+      `${name}: ${response.kind === 'failure' ? response.message : `unexpected ${response.kind}`}`,
+    );
   };
   try {
     await ask('ready');
@@ -62,7 +64,7 @@ export async function startSandbox(
   }
   return {
     async once(event, status) {
-      const { body } = await ask('answer', { kind: 'once', event: JSON.stringify(event), status });
+      const { body } = await ask('response', { kind: 'once', event: JSON.stringify(event), status });
       return body;
     },
     loop: (event, status, milliseconds, batch) =>

@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { infoFields } from '../support/engines/inspect.ts';
 
-/** Commands that the store sends; its scripts call others, whose time is part of theirs. */
+/** The commands that the store sends. Their times include those of commands that its scripts call. */
 const COMMANDS = ['mget', 'evalsha'];
 
 /**
- * Microseconds that a server spends on the store's commands while `action` runs, by its own count; reading requests and
- * writing answers are left out. Only of use where nobody else talks to it.
+ * Returns the time that the server spends on the store's commands while `action` runs, in microseconds by the server's own count.
+ * Network input and output are not included. Requires a server without other clients.
  *
- * It counts whole microseconds of each command, so that a few short ones may come to nothing: that is reported as 1.
+ * The server counts whole microseconds per command, so a few short commands may add up to 0; this is returned as 1.
  */
 export async function serverTime(raw: Redis, action: () => Promise<unknown>): Promise<number> {
   const before = await microsecondsOf(raw);
@@ -26,7 +26,7 @@ async function microsecondsOf(raw: Redis): Promise<number> {
   return sum;
 }
 
-/** Bytes of the server's memory that `load` takes, in an empty store, which it is left in. */
+/** Returns the memory that `load` allocates in an empty store, in bytes. Empties the store afterwards. */
 export async function memoryOf(raw: Redis, load: () => Promise<unknown>): Promise<number> {
   await raw.flushall();
   const before = await settledMemory(raw);
@@ -36,7 +36,7 @@ export async function memoryOf(raw: Redis, load: () => Promise<unknown>): Promis
   return taken;
 }
 
-/** Bytes in use once nothing changes any more: some servers give memory back, or count it, with a delay. */
+/** Returns the used memory in bytes once it is stable. Some servers free or count memory with a delay. */
 async function settledMemory(raw: Redis): Promise<number> {
   let last = Number.NaN;
   for (;;) {

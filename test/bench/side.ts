@@ -1,17 +1,17 @@
 import { type BenchOptions, type Comparison, takeTurns } from './part.ts';
 import type { Cost, Sandbox } from './sandbox.ts';
 
-/** A function in its sandbox, and what it is called with over and over. */
+/** A function in its sandbox, and the event of its calls. */
 export interface Side {
   sandbox: Sandbox;
   event: unknown;
-  /** That it answers with. */
+  /** Expected status of the response. */
   status: number;
-  /** How many calls make one sample's unit: what takes the place of one call of the other side. */
+  /** Number of calls that correspond to one call of the other side. Default: 1. */
   calls?: number;
 }
 
-/** A sample of each side, round by round. */
+/** The samples of both sides, one per round. */
 export type Samples = Pick<Comparison, 'ours' | 'theirs'>;
 
 export function once({ sandbox, event, status }: Side): Promise<string | undefined> {
@@ -19,10 +19,10 @@ export function once({ sandbox, event, status }: Side): Promise<string | undefin
 }
 
 /**
- * Lets two warm functions take turns.
+ * Measures two warm functions alternately.
  *
- * @param batch calls between two looks at the clocks
- * @returns microseconds, on the wall's clock and of the function's CPU
+ * @param batch calls per reading of the clocks
+ * @returns wall-clock time and CPU time per call, in microseconds
  */
 export async function compareSides(
   ours: Side,
@@ -35,7 +35,7 @@ export async function compareSides(
     await sandbox.loop(event, status, warmUpMs, batch);
   }
   const cpu: Samples = { ours: [], theirs: [] };
-  /** The CPU's samples are of the same calls as the clock's. */
+  /** Both kinds of samples come from the same calls. */
   const turn = async ({ sandbox, event, status, calls = 1 }: Side, cpuSamples: number[]) => {
     const cost = await sandbox.loop(event, status, sampleMs, batch);
     cpuSamples.push(calls * cost.cpu);

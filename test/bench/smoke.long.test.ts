@@ -11,7 +11,7 @@ import type { Result } from './report.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 
-/** Where the run may leave what it needs while it goes on. */
+/** Directory for temporary files of the run. */
 let temporary: string;
 let directory: string;
 let group = Number.NaN;
@@ -24,14 +24,14 @@ beforeAll(async () => {
   temporary = join(directory, 'tmp');
   await mkdir(temporary);
   const json = join(directory, 'bench.json');
-  // In a group of its own, to which all belongs that it starts.
+  // In a new process group, which includes all processes that it starts.
   const child = spawn(process.execPath, [MAIN, '--tiny', '--json', json], {
     cwd: directory,
     env: { ...process.env, TMPDIR: temporary },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
-  if (child.pid === undefined) throw new Error('It could not be started');
+  if (child.pid === undefined) throw new Error('The benchmarks could not be started');
   group = child.pid;
   const [out, errors, [exitCode]] = await Promise.all([
     text(child.stdout),
@@ -39,7 +39,7 @@ beforeAll(async () => {
     once(child, 'exit'),
   ]);
   [code, printed] = [exitCode, out];
-  if (code !== 0) throw new Error(`It ended with ${code}:\n${errors}`);
+  if (code !== 0) throw new Error(`The benchmarks exited with ${code}:\n${errors}`);
   ({ results } = JSON.parse(await readFile(json, 'utf8')));
 }, 600_000);
 
@@ -48,7 +48,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** Whether anything of the run is still there. */
+/** Whether any process of the run is still alive. */
 function isAlive(): boolean {
   try {
     return process.kill(-group, 0);
@@ -73,11 +73,11 @@ describe('webdis', () => {
   });
 });
 
-it('a tiny run of the benchmarks prints what it compared', () => {
+it('a tiny run of the benchmarks prints all comparisons', () => {
   for (const { what } of results) expect(printed).toContain(what);
 });
 
-it('the benchmarks leave neither a process nor a file behind', async () => {
+it('the benchmarks leave no process and no file behind', async () => {
   await expect.poll(isAlive).toBe(false);
   await expect.poll(() => readdir(temporary)).toEqual([]);
 });

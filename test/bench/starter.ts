@@ -2,17 +2,17 @@ import { writeSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 /**
- * Imports the bundle that the command line names, in a process that does nothing else, and writes to file descriptor 3 when
- * its handler was there. It is run bundled, since Node would need time to make JavaScript of it.
+ * A process that imports the bundle given on the command line, and writes the times of its start to file descriptor 3. It is run as
+ * a bundle, because Node would need time to strip the types.
  */
 
-/** Times by the system's monotonic clock, in nanoseconds, which all of its processes share. */
+/** Times of the system's monotonic clock, which all processes share, in nanoseconds. */
 export interface Start {
-  /** Node itself had started. */
+  /** After the start of Node itself. */
   began: string;
-  /** The handler was there. */
+  /** After the handler was loaded. */
   ready: string;
-  /** What it answered to the event on the command line. */
+  /** Status of the response to the event on the command line. */
   status: number;
 }
 
@@ -20,7 +20,7 @@ const began = process.hrtime.bigint();
 const [, , file = '', event = ''] = process.argv;
 const { handler } = await import(pathToFileURL(file).href);
 const ready = process.hrtime.bigint();
-// Without a connection, a handler that needs one answers something else.
+// A handler without a connection returns another status.
 const { statusCode } = await handler(JSON.parse(event), {});
 const start: Start = { began: String(began), ready: String(ready), status: statusCode };
 writeSync(3, JSON.stringify(start));

@@ -17,9 +17,9 @@ export interface Tenant {
 const VALUE = JSON.stringify('x'.repeat(98));
 
 /**
- * What each operation costs in a tenant of many entries, beside the same in one of few.
+ * Compares the cost of each operation in a tenant with many entries with the cost in a tenant with few.
  *
- * @param operations how many of each make one sample
+ * @param operations number of operations per sample
  */
 export async function inTenantSize(
   backend: Backend,
@@ -38,7 +38,7 @@ export async function inTenantSize(
     inBatches(operations, (i) => store.set(name, `new:${i}`, VALUE, TTL_SECONDS));
   const remove = (tenant: Tenant) => invalidate(store, tenant, 'new:*', operations);
   const comparisons: Comparison[] = [];
-  /** Each tenant can be cleared only once, so that of clears there is one sample. */
+  /** `turns` is 1 for clears, because a tenant can be cleared only once. */
   const compare = async (what: string, measure: (tenant: Tenant) => Promise<number>, turns = rounds) => {
     const row = { anchor: `tenant of ${inWords(small)}`, unit: 'µs' };
     const sides = [large, small].map((tenant) => () => measure(tenant));
@@ -51,7 +51,7 @@ export async function inTenantSize(
   };
 
   await compare('server time of a get', ({ name, count }) =>
-    // By a stride that is no divisor, so that gets meet names from everywhere.
+    // A stride that is coprime to the count spreads the gets over all keys.
     each((i) => store.get(name, nameOf((i * 7919) % count))),
   );
   await compare('server time of a set', async (tenant) => {
@@ -84,7 +84,7 @@ export async function inTenantSize(
   return comparisons;
 }
 
-/** Makes a tenant's entries unreadable as a clear does, and leaves them there. @returns the server's microseconds a shard */
+/** Makes a tenant's entries unreadable as a clear does, without removing them. @returns the server's time per shard, in microseconds */
 async function forget({ raw }: Backend, tenant: string): Promise<number> {
   const shards = shardsOf(tenant, 16);
   const microseconds = await serverTime(raw, async () => {
@@ -96,7 +96,7 @@ async function forget({ raw }: Backend, tenant: string): Promise<number> {
   return microseconds / shards.length;
 }
 
-/** @throws Error unless so many entries went: what did not do its work is not worth measuring */
+/** @throws Error unless exactly `expected` entries were removed, because then the measurement would be meaningless */
 export async function invalidate(
   store: CacheStore,
   { name }: Tenant,
@@ -104,7 +104,8 @@ export async function invalidate(
   expected: number,
 ): Promise<void> {
   const { count, complete } = await store.invalidate(name, compileGlob(pattern), Date.now() + 60_000);
-  if (count !== expected || !complete) throw new Error(`${count} entries went and not ${expected}`);
+  if (count !== expected || !complete)
+    throw new Error(`${count} entries were removed instead of ${expected}`);
 }
 
 function inWords({ count }: Tenant): string {

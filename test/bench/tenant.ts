@@ -2,10 +2,10 @@ import { encodeEntry, GENERATION_BYTES } from '../../lib/store/redis/entry.ts';
 import { byShard } from '../../lib/store/redis/keyspace.ts';
 import { type Backend, inBatches, TTL_SECONDS } from './backend.ts';
 
-/** The shards that the store has unless it is told otherwise. */
+/** Default number of shards per tenant. */
 const SHARDS = 16;
 
-/** Entries a pipeline. */
+/** Entries per pipeline. */
 const PAGE = 1000;
 
 const VALUE = JSON.stringify('x'.repeat(98));
@@ -20,16 +20,16 @@ const namesByShard = (tenant: string, count: number) =>
     SHARDS,
   );
 
-/** Of `count` entries one name in every shard that has any. */
+/** Returns the name of one of `count` entries for every shard that has any. */
 export function oneOfEachShard(tenant: string, count: number): string[] {
   return namesByShard(tenant, Math.min(count, 1_000)).map(({ items: [first] }) => first as string);
 }
 
 /**
- * Loads a tenant with `count` entries named by {@link nameOf}: one a shard by the store itself, which makes the indexes, and
- * the others as the store writes them but with many of them in one command.
+ * Loads a tenant with `count` entries named by {@link nameOf}. The store itself writes one entry per shard, which creates the
+ * indexes. The others are written in the same format with many entries per command.
  *
- * @throws Error unless the store finds them
+ * @throws Error if the store does not find the last entry
  */
 export async function loadTenant({ store, raw }: Backend, tenant: string, count: number): Promise<void> {
   const { head, body } = encodeEntry({ value: VALUE, ttlSeconds: TTL_SECONDS }, 0);
@@ -38,7 +38,7 @@ export async function loadTenant({ store, raw }: Backend, tenant: string, count:
     await store.set(tenant, first, VALUE, TTL_SECONDS);
     if (others.length === 0) continue;
     const generation = await raw.getBuffer(shard.generation);
-    if (generation?.length !== GENERATION_BYTES) throw new Error('The store has written no generation');
+    if (generation?.length !== GENERATION_BYTES) throw new Error('The store has not written a generation');
     const expiry = String(Date.now() + TTL_SECONDS * 1000);
     const stored = `${generation}${head}${expiry}${body}`;
     for (let from = 0; from < others.length; from += PAGE) {
@@ -54,7 +54,7 @@ export async function loadTenant({ store, raw }: Backend, tenant: string, count:
   }
 }
 
-/** The same entries as bare keys that begin with `<prefix>`. */
+/** Loads the same entries as bare keys with a prefix. */
 export async function loadBare({ raw }: Backend, prefix: string, count: number): Promise<void> {
   await inBatches(count, (i) => raw.set(`${prefix}${nameOf(i)}`, VALUE, 'EX', TTL_SECONDS));
 }

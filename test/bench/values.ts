@@ -1,8 +1,8 @@
 import { pseudoRandom } from '../support/random.ts';
 
-/** Values to measure with, as JSON text: the same text for the same size, in every run. */
+/** Values for measurements, as JSON text. The same size gives the same text in every run. */
 
-/** About `bytes` bytes of embeddings: an object with an array of vectors of floats, as a model's API gives them. */
+/** Returns about `bytes` bytes of embeddings: an object with an array of float vectors, as a model's API returns them. */
 export function embeddingsJson(bytes: number): string {
   const random = pseudoRandom(bytes);
   const vectors: string[] = [];
@@ -21,7 +21,7 @@ export function embeddingsJson(bytes: number): string {
   return `${head}${vectors.join(',')}]}`;
 }
 
-/** About `bytes` bytes of a list of small records, such as an application keeps about its users. */
+/** Returns about `bytes` bytes of a list of small records, such as an application stores about its users. */
 export function recordsJson(bytes: number): string {
   const random = pseudoRandom(bytes);
   const records: string[] = [];

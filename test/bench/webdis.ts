@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { LOOPBACK } from '../support/engines/ports.ts';
 
 /**
- * Writes Webdis's settings: on loopback, with as many threads as it takes by itself, and no log.
+ * Writes Webdis's configuration: on loopback, with the default number of threads and no log.
  *
- * @returns the file's path, its only argument; without one it starts all the same, on its own defaults
+ * @returns the path of the file, which is Webdis's only argument. Without it Webdis starts with its defaults
  */
 export async function writeWebdisConfig(
   directory: string,
@@ -21,7 +21,7 @@ export async function writeWebdisConfig(
     http_port: httpPort,
     daemonize: false,
     database: 0,
-    // The fewest lines that there are, to nowhere.
+    // Minimal logging, to /dev/null.
     verbosity: 0,
     logfile: '/dev/null',
   };

@@ -27,9 +27,9 @@ describe.each(mainTargets)('the bundled functions on a $name', ({ url }) => {
   /** Calls an operation as the tenant of the test. */
   async function call(operation: Operation, request: ApiRequest = {}) {
     const event = eventFor(operation, { ...request, headers: { 'X-Tenant-ID': tenant, ...request.headers } });
-    const answer = await functions.get(operation)?.invoke(event);
-    if (!answer) throw new Error(`${operation} does not run`);
-    return { status: answer.statusCode, headers: answer.headers ?? {}, body: answer.body ?? '' };
+    const response = await functions.get(operation)?.invoke(event);
+    if (!response) throw new Error(`The function ${operation} is not running`);
+    return { status: response.statusCode, headers: response.headers ?? {}, body: response.body ?? '' };
   }
 
   /** Sets a value, given as JSON text. */
@@ -191,9 +191,9 @@ describe.each(mainTargets)('the bundled functions on a $name', ({ url }) => {
   });
 
   it('report a reachable backend as healthy', async () => {
-    const answer = await functions.get('health')?.invoke(eventFor('health'));
-    expect(answer?.statusCode).toBe(200);
-    expect(JSON.parse(answer?.body ?? '')).toMatchObject({ status: 'healthy', backend: 'dragonfly' });
+    const response = await functions.get('health')?.invoke(eventFor('health'));
+    expect(response?.statusCode).toBe(200);
+    expect(JSON.parse(response?.body ?? '')).toMatchObject({ status: 'healthy', backend: 'dragonfly' });
   });
 
   it('answer a path without a route with 404', async () => {
@@ -305,9 +305,9 @@ describe.each(mainTargets)('the bundled functions on a $name', ({ url }) => {
       'TENANT_MISMATCH',
     ],
   ])('reject a request with %s', async (_, operation, request, status, code) => {
-    const answer = await call(operation, request);
-    expect(answer.status).toBe(status);
-    expect(JSON.parse(answer.body)).toMatchObject({ success: false, error: { code } });
+    const response = await call(operation, request);
+    expect(response.status).toBe(status);
+    expect(JSON.parse(response.body)).toMatchObject({ success: false, error: { code } });
   });
 
   it('log one line of JSON for each request, without key and value', async () => {

@@ -134,9 +134,9 @@ export async function startFunction(
         deadline: Date.now() + timeoutMs,
         event: request,
       };
-      const answer = await within(timeoutMs + slackMs, 'The task', api.deliver(delivery));
-      checkSize(answer, 'Function.ResponseSizeTooLarge');
-      return JSON.parse(answer);
+      const response = await within(timeoutMs + slackMs, 'The task', api.deliver(delivery));
+      checkSize(response, 'Function.ResponseSizeTooLarge');
+      return JSON.parse(response);
     },
     output,
     stop,

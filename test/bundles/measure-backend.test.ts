@@ -117,13 +117,13 @@ describe('the function that measures the backend', () => {
   it('sums the metrics of the servers of a cluster, and omits metrics that they do not report', async () => {
     const cluster = await stopAfterTest(startCluster());
     const [line] = await measure(await startMeasureBackend(cluster.url));
-    const told = PUBLISHED.filter(
+    const expected = PUBLISHED.filter(
       ({ name }) =>
         ![METRICS.memoryLimit, METRICS.memoryUsage, METRICS.memoryUsageNoEviction].some(
           (limit) => limit.name === name,
         ),
     );
-    expect(line && namesIn(line).map(({ Name }) => Name)).toEqual(told.map(({ name }) => name));
+    expect(line && namesIn(line).map(({ Name }) => Name)).toEqual(expected.map(({ name }) => name));
     expect(line?.BackendConnections).toBeGreaterThanOrEqual(3);
   });
 

@@ -63,7 +63,7 @@ describe('a function after a freeze', () => {
     expect(await connectionsMade(server)).toBe(before + 1);
   });
 
-  it('reconnects and answers if the connection was lost silently', async () => {
+  it('reconnects and responds if the connection was lost silently', async () => {
     const server = await stopAfterTest(startServer());
     const proxy = await stopAfterTest(startProxy(server.port));
     const [set, get] = await Promise.all([sandbox('set', server), sandbox('get', proxy)]);
@@ -74,7 +74,7 @@ describe('a function after a freeze', () => {
     expect(await get.invoke(getEvent)).toMatchObject(hit);
   });
 
-  it('reconnects and answers if the backend was restarted', async () => {
+  it('reconnects and responds if the backend was restarted', async () => {
     const server = await stopAfterTest(startServer());
     const [set, get] = await Promise.all([sandbox('set', server), sandbox('get', server)]);
     await set.invoke(setEvent);
@@ -85,7 +85,7 @@ describe('a function after a freeze', () => {
 });
 
 describe('a function with an unreachable backend', () => {
-  it('starts, answers 503, and answers 200 when the backend is reachable again', async () => {
+  it('starts, returns 503, and returns 200 when the backend is reachable again', async () => {
     const server = await stopAfterTest(startServer());
     await server.kill();
     const [get, health] = await Promise.all([
@@ -108,10 +108,10 @@ describe('a function with an unreachable backend', () => {
   it('returns neither the address nor the password of the backend to callers', async () => {
     const port = await freePort();
     const get = await sandbox('get', { url: `redis://user:secret@${LOOPBACK}:${port}` }, IMPATIENT);
-    const answer = JSON.stringify(await get.invoke(getEvent));
-    expect(answer).not.toContain(LOOPBACK);
-    expect(answer).not.toContain(String(port));
-    expect(answer + get.output()).not.toContain('secret');
+    const response = JSON.stringify(await get.invoke(getEvent));
+    expect(response).not.toContain(LOOPBACK);
+    expect(response).not.toContain(String(port));
+    expect(response + get.output()).not.toContain('secret');
   });
 });
 
@@ -139,7 +139,7 @@ describe('a function without DRAGONFLY_URL', () => {
     ['delete', eventFor('delete', { headers, parameters: { key: 'k' } }), 204],
     ['invalidate', eventFor('invalidate', { headers, body: {} }), 200],
     ['clear-tenant', eventFor('clear-tenant', { headers, parameters: { tenant_id: 'sandbox' } }), 204],
-  ])('answers a %s successfully', async (operation, event, status) => {
+  ])('responds to a %s with its success status', async (operation, event, status) => {
     const running = await sandbox(operation);
     expect(await running.invoke(event)).toMatchObject({ statusCode: status });
   });

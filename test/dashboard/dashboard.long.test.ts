@@ -62,7 +62,7 @@ test('a sample contains the metrics of its own second only', () => {
     dimensions: { service: 's', operation: 'get' },
   });
   const times = Array.from({ length: 100 }, (_, index) => metric(1500, METRICS.latency, index + 1));
-  const told = [
+  const metrics = [
     metric(1000, METRICS.hits, 3),
     metric(1999, METRICS.misses, 1),
     metric(2000, METRICS.hits, 5),
@@ -72,7 +72,7 @@ test('a sample contains the metrics of its own second only', () => {
     { time: 1100, usedMemory: 10, evictedKeys: 2 },
     { time: 2100, usedMemory: 20, evictedKeys: 9 },
   ];
-  const [first, second, third] = samplesOf(told, states, { begin: 1000, seconds: 3 });
+  const [first, second, third] = samplesOf(metrics, states, { begin: 1000, seconds: 3 });
   expect(first).toMatchObject({
     hits: 3,
     misses: 1,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Access } from '../faults/eviction/workload.ts';
-import type { Answer, Call, Caller } from '../faults/harness/caller.ts';
+import type { Call, Caller, HttpResponse } from '../faults/harness/caller.ts';
 
 export interface LoadOptions {
   /** Gets per second. */
@@ -38,9 +38,9 @@ export async function readAndFill(
 }
 
 /** @throws Error unless the request succeeds */
-export async function ask(service: Caller, call: Call): Promise<Answer> {
-  const answer = await service.ask(call);
-  if (answer.status >= 300)
-    throw new Error(`${call.operation} was answered ${answer.status}: ${answer.text}`);
-  return answer;
+export async function ask(service: Caller, call: Call): Promise<HttpResponse> {
+  const response = await service.ask(call);
+  if (response.status >= 300)
+    throw new Error(`${call.operation} failed: ${response.status} ${response.text}`);
+  return response;
 }

@@ -8,8 +8,8 @@ import { type Run, run } from './run.ts';
 const USAGE = `node test/dashboard/main.ts [--seconds N] [--rate N] [--into FILE.svg] [--json FILE]
 node test/dashboard/main.ts --draw FILE [--into FILE.svg]
 
-Drives a load through the local server on a real engine with little memory, and draws what the service and the engine tell of
-it. --json keeps what was measured, from which --draw draws it anew.`;
+Runs a load on the local server with a real engine that has little memory, and draws the metrics of the service and of the
+engine. --json writes the measurements to a file, from which --draw draws them again.`;
 
 const { values } = parseArgs({
   options: {
@@ -30,5 +30,5 @@ if (values.help || !Number.isInteger(seconds) || seconds < 1 || !(rate >= 1)) {
     values.draw === undefined ? await run({ seconds, rate }) : JSON.parse(readFileSync(values.draw, 'utf8'));
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(made, null, 2)}\n`);
   writeFileSync(values.into, `${await toSvg(picture(made))}\n`);
-  console.error(`Drawn: ${values.into}`);
+  console.error(`Wrote ${values.into}`);
 }

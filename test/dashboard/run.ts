@@ -41,8 +41,8 @@ const CALLERS = 16;
  * Memory limit of the engine: bytes for each second of a run, so that the memory is full after a third of the run, and the
  * minimum, because the engine needs memory for connections.
  */
-const BYTES_A_SECOND = 80_000;
-const LEAST_BYTES = 2_000_000;
+const BYTES_PER_SECOND = 80_000;
+const MIN_BYTES = 2_000_000;
 
 /** Times of the invalidation and of the clear, as a share of the run. */
 const INVALIDATION_AT = 0.5;
@@ -53,7 +53,7 @@ const CLEAR_AT = 0.75;
  * part of the cache and later clears it. The results come from the service's metrics and from the engine's INFO.
  */
 export async function run({ seconds, rate }: { seconds: number; rate: number }): Promise<Run> {
-  const small = await smallServer('allkeys-lru', Math.max(LEAST_BYTES, BYTES_A_SECOND * seconds));
+  const small = await smallServer('allkeys-lru', Math.max(MIN_BYTES, BYTES_PER_SECOND * seconds));
   try {
     const service = await startService({
       DRAGONFLY_URL: small.server.url,
@@ -84,8 +84,8 @@ export async function run({ seconds, rate }: { seconds: number; rate: number }):
         }),
         watch(small.raw, states, end),
         happens(INVALIDATION_AT, async () => {
-          const answer = await ask(caller, { operation: 'invalidate', tenant: TENANT, pattern: PATTERN });
-          const { count } = JSON.parse(answer.text).data as { count: number };
+          const response = await ask(caller, { operation: 'invalidate', tenant: TENANT, pattern: PATTERN });
+          const { count } = JSON.parse(response.text).data as { count: number };
           return `invalidate ${PATTERN}: ${count.toLocaleString('en')} entries`;
         }),
         happens(CLEAR_AT, async () => {

@@ -46,11 +46,11 @@ export function samplesOf(
   const secondOf = ({ time }: { time: number }) => Math.floor((time - begin) / 1000);
   const bySecond = Map.groupBy(metrics, secondOf);
   return Array.from({ length: seconds }, (_, at) => {
-    const told = bySecond.get(at) ?? [];
+    const metrics = bySecond.get(at) ?? [];
     const sumOf = ({ name }: { name: string }) =>
-      told.filter((each) => each.name === name).reduce((sum, { values }) => sum + (values[0] ?? 0), 0);
+      metrics.filter((each) => each.name === name).reduce((sum, { values }) => sum + (values[0] ?? 0), 0);
     const [hits, misses] = [sumOf(METRICS.hits), sumOf(METRICS.misses)];
-    const times = told
+    const times = metrics
       .filter(({ name, dimensions }) => name === METRICS.latency.name && dimensions.operation === 'get')
       .flatMap(({ values }) => values)
       .sort((a, b) => a - b);

@@ -22,7 +22,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a cluster that fails, %s
 
   beforeAll(async () => {
     cluster = await startCluster();
-    // Some of what is asked here has to succeed while the rest fails.
+    // A long timeout: some requests must succeed while others fail.
     store = await open(cluster.url, on, { settings: { BACKEND_TIMEOUT_MS: '3000' } });
   });
   afterAll(async () => {
@@ -30,7 +30,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a cluster that fails, %s
     await cluster.stop();
   });
 
-  test('is unavailable where a node is stopped, and well again when it goes on', async () => {
+  test('returns BackendUnavailableError for keys of a stopped node, and recovers when the node continues', async () => {
     const tenant = newTenant();
     const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
     await Promise.all(keys.map((key) => store.set(tenant, key, '1', 60)));
@@ -55,14 +55,14 @@ describe.each<Environment>(['local server', 'Lambda'])('a cluster that fails, %s
       .toBe(64);
   });
 
-  test('is told to be ill while a node is gone that was only lost, and well when it is back', async () => {
+  test('fails the health check while a killed node is down, and passes it when the node is back', async () => {
     const tenant = newTenant();
     const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
     await Promise.all(keys.map((key) => store.set(tenant, key, '1', 60)));
     await store.ping();
     const node = cluster.nodes[1] as Server;
     await node.kill();
-    // Until the client has noticed, with nothing on its way that would make it look for the node.
+    // Give the client time to notice, with no request in flight that would make it look for the node.
     await sleep(200);
     for (let time = 0; time < 3; time++) {
       await Promise.all([unavailable(store.ping()), unavailable(store.servers())]);
@@ -72,7 +72,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a cluster that fails, %s
     await expect.poll(() => store.servers().then(({ length }) => length, String)).toBe(3);
   });
 
-  test('heals when it was unreachable from the start', async () => {
+  test('connects later when it was unreachable at the start', async () => {
     for (const node of cluster.nodes) node.pause();
     const early = await open(cluster.url, on, DEFAULT_TIMEOUT);
     await unavailable(early.get('t', 'k'));
@@ -83,14 +83,14 @@ describe.each<Environment>(['local server', 'Lambda'])('a cluster that fails, %s
   });
 });
 
-test('connections to a cluster that have all gone dark while a function was frozen cost no request', async () => {
+test('no request fails when all connections to a cluster went silent while the function was frozen', async () => {
   const backend = await proxiedCluster();
   const store = await open(backend.url, 'Lambda', QUICK_TO_NOTICE);
   const tenant = newTenant();
   const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
   try {
     for (let round = 0; round < 5; round++) {
-      // So that there is a connection to every node.
+      // Opens a connection to every node.
       await Promise.all(keys.map((key) => store.set(tenant, key, '1', 60)));
       for (const proxy of backend.proxies) {
         proxy.drop();
@@ -104,7 +104,7 @@ test('connections to a cluster that have all gone dark while a function was froz
   }
 });
 
-test('a slot that is being moved to a node which does not answer does not end the process', async () => {
+test('a slot that is migrating to an unresponsive node does not end the process', async () => {
   const cluster = await startCluster();
   const store = await open(cluster.url, 'local server', DEFAULT_TIMEOUT);
   const unhandled: unknown[] = [];
@@ -122,7 +122,7 @@ test('a slot that is being moved to a node which does not answer does not end th
     await onNode(to, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(fromId)));
     await onNode(from, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(toId)));
     to.pause();
-    // So many that every shard is asked for some.
+    // Enough keys that every shard gets some.
     const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
     const outcomes = await Promise.allSettled(keys.map((key) => store.get(tenant, key)));
     expect(outcomes.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
@@ -134,50 +134,53 @@ test('a slot that is being moved to a node which does not answer does not end th
   expect(unhandled).toEqual([]);
 });
 
-describe.each<Environment>(['local server', 'Lambda'])('a replica that has missed a removal, %s', (on) => {
-  let cluster: TestCluster;
-  let store: CacheStore;
-  let primary: Server;
-  const tenant = newTenant();
+describe.each<Environment>(['local server', 'Lambda'])(
+  'a replica that has not received a removal, %s',
+  (on) => {
+    let cluster: TestCluster;
+    let store: CacheStore;
+    let primary: Server;
+    const tenant = newTenant();
 
-  beforeEach(async () => {
-    cluster = await startCluster(1, { replicas: 1, nodeTimeoutMs: 30_000 });
-    const [first, replica] = cluster.nodes as [Server, Server];
-    primary = first;
-    store = await open(cluster.url, on, { settings: { BACKEND_TIMEOUT_MS: '3000' } });
-    await store.set(tenant, 'k', '1', 60);
-    // Four keys: the entry, both indexes, the generation.
-    await expect.poll(() => onNode(replica, (node) => node.dbsize())).toBe(4);
-    // A login that the primary does not know, so that the replica does not find its way back.
-    await onNode(replica, (node) => node.config('SET', 'masteruser', 'nobody'));
-    await onNode(replica, (node) => node.config('SET', 'masterauth', 'nothing'));
-    await onNode(primary, (node) => node.call('CLIENT', 'KILL', 'TYPE', 'replica'));
-    expect(await store.delete(tenant, 'k')).toBe(true);
-  });
-  afterEach(async () => {
-    await store.close();
-    await cluster.stop();
-  });
+    beforeEach(async () => {
+      cluster = await startCluster(1, { replicas: 1, nodeTimeoutMs: 30_000 });
+      const [first, replica] = cluster.nodes as [Server, Server];
+      primary = first;
+      store = await open(cluster.url, on, { settings: { BACKEND_TIMEOUT_MS: '3000' } });
+      await store.set(tenant, 'k', '1', 60);
+      // Four keys: the entry, two indexes and the generation.
+      await expect.poll(() => onNode(replica, (node) => node.dbsize())).toBe(4);
+      // An unknown user, so that the replica cannot reconnect to its primary.
+      await onNode(replica, (node) => node.config('SET', 'masteruser', 'nobody'));
+      await onNode(replica, (node) => node.config('SET', 'masterauth', 'nothing'));
+      await onNode(primary, (node) => node.call('CLIENT', 'KILL', 'TYPE', 'replica'));
+      expect(await store.delete(tenant, 'k')).toBe(true);
+    });
+    afterEach(async () => {
+      await store.close();
+      await cluster.stop();
+    });
 
-  test('is not read from after the connection to its primary was cut', async () => {
-    await onNode(primary, (node) => node.call('CLIENT', 'KILL', 'TYPE', 'normal'));
-    // Until the client has noticed, with nothing on its way that would make it look for the primary.
-    await sleep(200);
-    for (let time = 0; time < 10; time++) {
-      expect(await store.get(tenant, 'k')).toBeUndefined();
-      await sleep(20);
-    }
-  });
+    test('is not read from after the client lost its connection to the primary', async () => {
+      await onNode(primary, (node) => node.call('CLIENT', 'KILL', 'TYPE', 'normal'));
+      // Give the client time to notice, with no request in flight that would make it look for the primary.
+      await sleep(200);
+      for (let time = 0; time < 10; time++) {
+        expect(await store.get(tenant, 'k')).toBeUndefined();
+        await sleep(20);
+      }
+    });
 
-  test('is not read from while its primary is away', async () => {
-    await primary.kill();
-    for (let time = 0; time < 3; time++) await unavailable(store.get(tenant, 'k'));
-  });
-});
+    test('is not read from while its primary is unavailable', async () => {
+      await primary.kill();
+      for (let time = 0; time < 3; time++) await unavailable(store.get(tenant, 'k'));
+    });
+  },
+);
 
-test('a batch of deletes counts what went on all nodes where one connection has gone dark', async () => {
+test('a batch of deletes counts the deleted keys of all nodes although one connection has gone silent', async () => {
   const backend = await proxiedCluster();
-  // Not so quick to notice that a busy machine would do: a shard whose answer was lost has nothing left to count.
+  // A long socket timeout, which a busy machine does not reach: after a lost reply the retry finds nothing left to count.
   const store = await open(backend.url, 'Lambda', { timeouts: { socketTimeoutMs: 3000 } });
   try {
     const tenant = newTenant();
@@ -196,7 +199,7 @@ test('a batch of deletes counts what went on all nodes where one connection has 
   }
 });
 
-test('a connection that is closed while it is dark stays closed', async () => {
+test('a connection that is closed while it is silent stays closed', async () => {
   const backend = await proxiedCluster();
   let logins = 0;
   const access: Access = {
@@ -222,7 +225,7 @@ test('a connection that is closed while it is dark stays closed', async () => {
     await connection.close();
     const before = logins;
     await pending;
-    // The silence is noticed after it was closed.
+    // The client's socket timeout passes after the connection was closed.
     await sleep(profile.socketTimeoutMs + 200);
     expect(logins).toBe(before);
   } finally {

@@ -13,7 +13,7 @@ const noLogin = {
   loginLifetimeMs: undefined,
 };
 
-test('a TLS handshake that is given up halfway does not end the process', async () => {
+test('a TLS handshake that is aborted halfway does not end the process', async () => {
   const server = await startServer({ tls: true });
   const unhandled: unknown[] = [];
   const note = (error: unknown) => unhandled.push(error);

@@ -15,14 +15,14 @@ import { PATIENT } from '../support/patience.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
 import { DEFAULT_TIMEOUT, type Environment, healed, open, QUICK_TO_NOTICE, unavailable } from './store.ts';
 
-describe.each<Environment>(['local server', 'Lambda'])('a connection that fails, %s', (on) => {
+describe.each<Environment>(['local server', 'Lambda'])('a store on a failing connection, %s', (on) => {
   let server: Server;
   let proxy: FaultProxy;
-  /** Through the proxy, for operations that are to succeed. */
+  /** Connected through the proxy, for operations that are expected to succeed. */
   let store: CacheStore;
-  /** Through the proxy, for operations that are to fail. */
+  /** Connected through the proxy, for operations that are expected to fail. */
   let failing: CacheStore;
-  /** With nothing in between. */
+  /** Connected to the server without the proxy. */
   let direct: CacheStore;
   let tenant: string;
 
@@ -39,7 +39,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     proxy = await startProxy(server.port);
     store = await open(proxy.url, on, QUICK_TO_NOTICE);
     failing = await open(proxy.url, on, DEFAULT_TIMEOUT);
-    // Both are connected and know the server's time.
+    // Both stores are connected and have read the server's time.
     await healed(failing, tenant);
     await store.set(tenant, 'k', '"before"', 60);
   });
@@ -49,17 +49,17 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await proxy.stop();
   });
 
-  test('costs no request when it was reset while idle', async () => {
+  test('fails no request when the connection was reset while idle', async () => {
     for (let round = 0; round < 10; round++) {
       proxy.reset();
-      // With and without time for the process to notice.
+      // In every other round the process has time to notice.
       if (round % 2) await sleep(20);
       expect((await store.get(tenant, 'k'))?.value).toBe('"before"');
       await store.set(tenant, `k:${round}`, '1', 60);
     }
   });
 
-  test('costs no request when it was reset under load', async () => {
+  test('fails no request when the connection is reset under load', async () => {
     const requests = Array.from({ length: 200 }, async (_, i) => {
       await sleep(i);
       await store.set(tenant, `k:${i}`, '1', 60);
@@ -72,7 +72,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await Promise.all(requests);
   });
 
-  test('costs no request when it has gone dark, as after a freeze', async () => {
+  test('fails no request when the connection has gone silent, as after a freeze', async () => {
     for (let round = 0; round < 2; round++) {
       proxy.drop();
       proxy.heal();
@@ -84,7 +84,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     expect((await store.get(tenant, 'k'))?.value).toBe('"after"');
   });
 
-  test('is told within its deadline when nothing answers, and made anew when something does', async () => {
+  test('fails within the deadline while connections are refused, and reconnects when they are accepted', async () => {
     await proxy.refuse();
     proxy.reset();
     await unavailable(failing.get(tenant, 'k'));
@@ -97,7 +97,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await healed(failing, tenant);
   });
 
-  test('is told within its deadline when the network swallows everything', async () => {
+  test('fails within the deadline when the network drops all bytes', async () => {
     proxy.drop();
     await unavailable(failing.get(tenant, 'k'));
     await unavailable(failing.set(tenant, 'k', '1', 60));
@@ -105,7 +105,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await healed(failing, tenant);
   });
 
-  /** Invalidates what a set may have left, lets the network deliver what it holds back, and looks whether that brought it back. */
+  /** Invalidates the entry, lets the proxy deliver the delayed set, and expects that the entry stays removed. */
   async function expectGoneForGood(sender: CacheStore): Promise<void> {
     expect((await direct.invalidate(tenant, compileGlob('k*'), soon())).complete).toBe(true);
     proxy.release();
@@ -113,16 +113,16 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     expect(await direct.get(tenant, 'k')).toBeUndefined();
   }
 
-  test('does not make a set appear that was answered with a failure and came late', async () => {
+  test('does not apply a set that failed with a timeout and arrives late', async () => {
     proxy.hold();
     await unavailable(failing.set(tenant, 'k', '"late"', 60));
     await expectGoneForGood(failing);
     expect((await direct.invalidate(tenant, compileGlob('*'), soon())).count).toBe(1);
   });
 
-  test('does not apply a touch that was answered with a failure and came late', async () => {
+  test('does not apply a touch that failed with a timeout and arrives late', async () => {
     await direct.set(tenant, 'k', '"before"', 60);
-    // From now on the server has the script, so that its hash alone suffices.
+    // Loads the script, so that the touch below is a single EVALSHA.
     await direct.touch(tenant, 'k', 60);
     proxy.hold();
     await unavailable(failing.touch(tenant, 'k', 3600));
@@ -132,7 +132,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     expect((await direct.get(tenant, 'k'))?.ttl).toBeLessThanOrEqual(10);
   });
 
-  test('applies a fill once that had to be sent again, and a late one not after a removal', async () => {
+  test('applies a retried fill once, and does not apply the late first attempt after a removal', async () => {
     await direct.delete(tenant, 'k');
     const { lease } = await store.lease(tenant, 'k', 300);
     proxy.strand();
@@ -141,7 +141,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await expectGoneForGood(store);
   });
 
-  test('rejects a fill that was answered with a failure and came late, if its lease has ended', async () => {
+  test('rejects a fill that failed with a timeout and arrives after its lease has ended', async () => {
     await direct.delete(tenant, 'k');
     const { lease } = await failing.lease(tenant, 'k', 300);
     proxy.hold();
@@ -149,7 +149,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await expectGoneForGood(failing);
   });
 
-  test('accepts a fill again that was answered with a failure, whether or not it was applied', async () => {
+  test('accepts the retry of a fill that failed with a timeout but was applied', async () => {
     await direct.delete(tenant, 'k');
     const { lease } = await failing.lease(tenant, 'k', 300);
     proxy.hold();
@@ -160,7 +160,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     expect((await direct.get(tenant, 'k'))?.value).toBe('"filled"');
   });
 
-  test('is told within its deadline to a lease request, a fill and a release', async () => {
+  test('fails a lease request, a fill and a release within the deadline when the network drops all bytes', async () => {
     await direct.delete(tenant, 'k');
     const { lease } = await failing.lease(tenant, 'k', 300);
     proxy.drop();
@@ -171,11 +171,11 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await healed(failing, tenant);
   });
 
-  test('does not make a set appear that came late when our clock had been put forward', async () => {
+  test('does not apply a late set although the clock of this process was 20 s ahead when it was sent', async () => {
     const { now } = Date;
     const monotonicNow = performance.now.bind(performance);
     try {
-      // Less than a pause after which the server's time is asked for anew. Both clocks, since a step of one of them is noticed.
+      // Less than the age at which the server's time is read again. Both clocks, because a step of only one is detected.
       Date.now = () => now() + 20_000;
       performance.now = () => monotonicNow() + 20_000;
       proxy.hold();
@@ -187,14 +187,14 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await expectGoneForGood(failing);
   });
 
-  test('does not let a set that had to be sent again undo an invalidation made after it was answered', async () => {
-    // What goes out on this connection arrives only after it was given up, and after what went out on the next one.
+  test('does not apply the late first attempt of a retried set after an invalidation', async () => {
+    // Bytes on this connection arrive only after it was abandoned, and after the retry on the next connection.
     proxy.strand();
     await store.set(tenant, 'k', '"sent twice"', 60);
     await expectGoneForGood(store);
   });
 
-  test('does not let one do so either that was on its way when the connection was reset', async () => {
+  test('does not apply a set after an invalidation if it was in flight when the connection was reset', async () => {
     proxy.strand();
     const set = store.set(tenant, 'k', '"sent twice"', 60);
     await sleep(50);
@@ -203,9 +203,9 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await expectGoneForGood(store);
   });
 
-  test('does not let one do so either that went out on a connection shortly before it was given up', async () => {
+  test('does not apply a set after an invalidation if it was sent shortly before the connection was abandoned', async () => {
     proxy.strand();
-    // With it the silence begins: the set behind it is sent again while the first one may still take effect.
+    // The get starts the socket timeout. It expires while the first attempt of the set may still take effect.
     const before = store.get(tenant, 'k').catch(() => undefined);
     await sleep(750);
     await store.set(tenant, 'k', '"sent twice"', 60);
@@ -213,7 +213,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     await before;
   });
 
-  test('does not make a set appear that met a stopped server', async () => {
+  test('does not apply a set that failed with a timeout on a stopped server when the server continues', async () => {
     server.pause();
     await unavailable(failing.set(tenant, 'k', '"late"', 60));
     server.resume();
@@ -221,7 +221,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     expect((await direct.get(tenant, 'k'))?.value).toBe('"before"');
   });
 
-  test('finds its scripts forgotten and goes on', async () => {
+  test('succeeds after SCRIPT FLUSH', async () => {
     await direct.clear(tenant, soon());
     await direct.set(tenant, 'k', '1', 60);
     await withRawClient(server.url, (client) => client.script('FLUSH'));
@@ -231,7 +231,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
     expect(await direct.clear(tenant, soon())).toBe(3);
   });
 
-  test('may be to a server that is not there yet', async () => {
+  test('can be opened before the server is available', async () => {
     await proxy.refuse();
     proxy.reset();
     const early = await open(proxy.url, on, DEFAULT_TIMEOUT);
@@ -242,7 +242,7 @@ describe.each<Environment>(['local server', 'Lambda'])('a connection that fails,
   });
 });
 
-test('a server that lost all its data is a cache that is empty', async () => {
+test('a server that has lost all its data is an empty cache', async () => {
   const server = await startServer();
   const store = await open(server.url, 'Lambda');
   await store.set('t', 'k', '1', 60);
@@ -256,7 +256,7 @@ test('a server that lost all its data is a cache that is empty', async () => {
   await server.stop();
 });
 
-test('a programming error that has a code is thrown at once, and the commands are not sent again', async () => {
+test('a programming error with an error code is thrown at once, and the commands are not retried', async () => {
   const server = await startServer();
   const config = readConfig({ ...PATIENT, DRAGONFLY_URL: server.url });
   const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
@@ -278,7 +278,7 @@ test('a programming error that has a code is thrown at once, and the commands ar
   }
 });
 
-test('a server whose clock is far from ours takes sets all the same', async () => {
+test('a server whose clock differs widely from the clock of this process accepts sets', async () => {
   const server = await startServer();
   const store = await open(server.url, 'Lambda');
   const { now } = Date;
@@ -295,7 +295,7 @@ test('a server whose clock is far from ours takes sets all the same', async () =
   }
 });
 
-test('a value is stale when its TTL has passed by the clock of the server, also if ours is changed meanwhile', async () => {
+test('a value is stale when its TTL has passed by the clock of the server, although the clock of this process was changed', async () => {
   const server = await startServer();
   const store = await open(server.url, 'Lambda');
   const { now } = Date;

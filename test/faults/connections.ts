@@ -5,34 +5,34 @@ import type { Run, Scenario } from './harness/scenario.ts';
 import { proxiedCluster, proxiedServer } from './proxied.ts';
 import type { FaultProxy } from './proxy.ts';
 
-/** Something that happens to connections. */
-interface Trouble {
+/** A fault of connections. */
+interface Fault {
   name: string;
   breaks: string;
   injectedDelayMs?: number;
-  /** One round of it, explained by `load.during` as far as callers may notice. */
-  happen(proxies: readonly FaultProxy[], load: Load, round: number): Promise<unknown>;
-  /** Rounds in the short form and in the long one. */
+  /** Injects the fault once. If requests may fail because of it, this happens within `load.during`. */
+  inject(proxies: readonly FaultProxy[], load: Load, round: number): Promise<unknown>;
+  /** Number of rounds in the short form and in the long form. */
   rounds: [short: number, long: number];
 }
 
-/** Longer than silence is borne on a connection, and longer than a request waits. */
+/** Longer than the socket timeout, and longer than the timeout of a request. In milliseconds. */
 const BEYOND_SOCKET_MS = 600;
 const BEYOND_REQUEST_MS = 1400;
 const LATENCY_MS = 200;
-/** Carries some forty entries a second. */
+/** Enough for about forty entries per second. */
 const TRICKLE_BYTES_PER_SECOND = 40_000;
 
 const forAll = (proxies: readonly FaultProxy[], action: (proxy: FaultProxy) => unknown) => {
   for (const proxy of proxies) action(proxy);
 };
 
-const troubles: Trouble[] = [
+const faultList: Fault[] = [
   {
     name: 'reset',
-    breaks: 'connections reset, time and again',
-    // Not during a fault: no request may fail.
-    happen: async (proxies) => {
+    breaks: 'connections reset repeatedly',
+    // Not within `load.during`: no request may fail.
+    inject: async (proxies) => {
       forAll(proxies, (proxy) => proxy.reset());
       await sleep(250);
     },
@@ -40,13 +40,13 @@ const troubles: Trouble[] = [
   },
   {
     name: 'dark',
-    breaks: 'connections gone dark, new ones work',
-    happen: async (proxies, load) => {
+    breaks: 'connections gone silent, new ones work',
+    inject: async (proxies, load) => {
       const goDark = async () => {
         forAll(proxies, (proxy) => proxy.drop());
         forAll(proxies, (proxy) => proxy.heal());
       };
-      // One connection is replaced in time for every request. Of several a request may meet one after the other.
+      // A single connection is replaced in time for every request. On a cluster a request may use several silent connections in turn.
       if (proxies.length === 1) await goDark();
       else await load.during(goDark);
       await sleep(1000);
@@ -55,8 +55,8 @@ const troubles: Trouble[] = [
   },
   {
     name: 'network-dark',
-    breaks: 'network swallows everything',
-    happen: async (proxies, load) => {
+    breaks: 'network drops all bytes',
+    inject: async (proxies, load) => {
       await load.during(async () => {
         forAll(proxies, (proxy) => proxy.drop());
         await sleep(BEYOND_REQUEST_MS);
@@ -68,10 +68,10 @@ const troubles: Trouble[] = [
   },
   {
     name: 'half-open',
-    breaks: 'half-open: commands arrive, answers are lost',
-    happen: async (proxies, load, round) => {
+    breaks: 'half-open: commands arrive, responses are lost',
+    inject: async (proxies, load, round) => {
       await load.during(async () => {
-        forAll(proxies, (proxy) => proxy.dropAnswers());
+        forAll(proxies, (proxy) => proxy.dropResponses());
         await sleep(round % 2 ? BEYOND_REQUEST_MS : BEYOND_SOCKET_MS);
         forAll(proxies, (proxy) => proxy.heal());
       });
@@ -81,8 +81,8 @@ const troubles: Trouble[] = [
   },
   {
     name: 'late',
-    breaks: 'what was sent arrives only after the connection was given up',
-    happen: async (proxies, load) => {
+    breaks: 'commands arrive only after their connection was abandoned',
+    inject: async (proxies, load) => {
       await load.during(async () => {
         forAll(proxies, (proxy) => proxy.strand());
         await sleep(BEYOND_SOCKET_MS);
@@ -96,7 +96,7 @@ const troubles: Trouble[] = [
     name: 'latency',
     breaks: `${LATENCY_MS} ms of latency`,
     injectedDelayMs: LATENCY_MS,
-    happen: async (proxies, load) => {
+    inject: async (proxies, load) => {
       await load.during(async () => {
         forAll(proxies, (proxy) => proxy.delay(LATENCY_MS));
         await sleep(2000);
@@ -108,8 +108,8 @@ const troubles: Trouble[] = [
   },
   {
     name: 'trickle',
-    breaks: `connections that carry ${TRICKLE_BYTES_PER_SECOND / 1000} kB a second`,
-    happen: async (proxies, load) => {
+    breaks: `connections limited to ${TRICKLE_BYTES_PER_SECOND / 1000} kB per second`,
+    inject: async (proxies, load) => {
       await load.during(async () => {
         forAll(proxies, (proxy) => proxy.throttle(TRICKLE_BYTES_PER_SECOND));
         await sleep(2000);
@@ -126,10 +126,10 @@ const backends = [
   { prefix: 'cluster-connection', what: 'cluster: ', start: proxiedCluster },
 ] as const;
 
-/** Every trouble, with the connection to a single server and with those to a cluster's nodes. */
+/** Every fault, on the connection to a single server and on the connections to a cluster's nodes. */
 export const brokenConnections: readonly Scenario[] = backends.flatMap(({ prefix, what, start }) =>
-  troubles.map(
-    ({ name, breaks, injectedDelayMs = 0, happen, rounds }): Scenario => ({
+  faultList.map(
+    ({ name, breaks, injectedDelayMs = 0, inject, rounds }): Scenario => ({
       name: `${prefix}-${name}`,
       breaks: `${what}${breaks}`,
       async run({ pick }: Run) {
@@ -137,7 +137,7 @@ export const brokenConnections: readonly Scenario[] = backends.flatMap(({ prefix
         try {
           return await underLoad({ env: { DRAGONFLY_URL: backend.url }, injectedDelayMs }, async (load) => {
             for (let round = 0; round < pick(...rounds); round++) {
-              await happen(backend.proxies, load, round);
+              await inject(backend.proxies, load, round);
             }
           });
         } finally {

@@ -9,30 +9,30 @@ import { type Service, startService } from './harness/service.ts';
 
 const MIB = 1024 ** 2;
 
-/** Entries that are written once, at the start. */
-const ONCE = 50;
+/** Number of entries that are written once, at the start. Half of them are then read continuously. */
+const WRITTEN_ONCE = 50;
 
-/** Requests are made until there has been one for every so many bytes of the limit: by then it has been written several times. */
-const BYTES_A_REQUEST = 150;
+/** The load runs for one request per this many bytes of the limit, which fills the limit several times. */
+const BYTES_PER_REQUEST = 150;
 
-/** Between two readings of those that are in use, in milliseconds. */
+/** Interval at which the entries in use are read, in milliseconds. */
 const USE_MS = 50;
 
-/** What the process may grow by for each byte that it may hold: buffers that were let go are freed a little later. */
+/** Allowed growth of the process per byte of the limit. Released buffers are freed with a delay. */
 const GROWTH = 2;
 
-/** Keys that are looked at in the end, at most; and how far off what they say about the others may be. */
-const LOOKED_AT = 12_000;
-const INEXACT = 1.1;
+/** Maximum number of keys to read at the end, and the allowed error of the size that is extrapolated from them. */
+const SAMPLED_KEYS = 12_000;
+const SAMPLING_ERROR = 1.1;
 
-/** What it may grow by on top of that, for code and garbage that wait to be collected, in bytes. */
+/** Additional allowed growth, for code and uncollected garbage, in bytes. */
 const HEAP = 150 * MIB;
 
-/** The embedded backend at its limit: much more is written than it may hold. */
+/** The embedded backend at its limit: the load writes much more than fits. */
 export const full: Scenario = {
   name: 'embedded-full',
-  breaks: 'the embedded backend is full, and is written to all the time',
-  async run({ pick, say }) {
+  breaks: 'the embedded backend full, under continuous writes',
+  async run({ pick, log }) {
     const limit = pick(2, 16) * MIB;
     const service = await startService({ MEMORY_MAX_BYTES: String(limit), LOG_LEVEL: 'WARN' });
     const before = rssOf(service);
@@ -41,15 +41,15 @@ export const full: Scenario = {
       callers: 16,
       pauseMs: 0,
       tenants: 3,
-      // Three times as many as fit.
+      // Three times as many keys as fit.
       keysPerTenant: keys,
       ttlsSeconds: [60, 300],
-      // Few removals, or they would be what makes room.
+      // Few removals, so that space is freed by eviction.
       weights: { get: 700, set: 1480, delete: 18, invalidate: 1, clear: 0 },
     });
     try {
-      say(`${limit / MIB} MiB are filled several times over`);
-      const peak = await inUse(load, service, limit / BYTES_A_REQUEST);
+      log(`filling ${limit / MIB} MiB several times`);
+      const peak = await keepInUse(load, service, limit / BYTES_PER_REQUEST);
       const figures = await load.stop();
       const rest = new Load(httpCaller(service.port), { callers: 0 });
       const unused = await hitsOf(rest, 'unused');
@@ -57,13 +57,17 @@ export const full: Scenario = {
       await rest.stop();
       const grown = peak.rss - before;
       check(figures, peak.used > 0 && peak.used === peak.asked, 'an entry in use was evicted');
-      check(figures, unused === 0, `${unused} of ${ONCE} entries that nobody used are still there`);
       check(
         figures,
-        held <= (keys * 3 > LOOKED_AT ? INEXACT : 1) * limit,
-        `${held} bytes are held, and ${limit} may be`,
+        unused === 0,
+        `${unused} of ${WRITTEN_ONCE} entries that were never read have not been evicted`,
       );
-      check(figures, held > limit / 2, `${held} bytes are held, which is no full cache`);
+      check(
+        figures,
+        held <= (keys * 3 > SAMPLED_KEYS ? SAMPLING_ERROR : 1) * limit,
+        `the backend stores ${held} bytes, more than the limit of ${limit}`,
+      );
+      check(figures, held > limit / 2, `the backend stores only ${held} bytes, so the cache is not full`);
       check(figures, grown < GROWTH * limit + HEAP, `the process grew by ${Math.round(grown / MIB)} MiB`);
       Object.assign(figures.notes, {
         limitMiB: limit / MIB,
@@ -78,15 +82,15 @@ export const full: Scenario = {
   },
 };
 
-/** Writes the entries that are written once, and reads half of them over and over again until so much has been asked for. */
-async function inUse(load: Load, service: Service, requests: number) {
+/** Writes the entries that are written once, and reads half of them repeatedly until the load has sent `requests` requests. */
+async function keepInUse(load: Load, service: Service, requests: number) {
   const peak = { rss: 0, used: 0, asked: 0 };
   for (const tenant of ['used', 'unused']) {
-    for (let i = 0; i < ONCE; i++) await load.ask(load.mix.set(tenant, `k:${i}`, 300));
+    for (let i = 0; i < WRITTEN_ONCE; i++) await load.ask(load.mix.set(tenant, `k:${i}`, 300));
   }
   while (load.requests < requests) {
     peak.used += await hitsOf(load, 'used');
-    peak.asked += ONCE;
+    peak.asked += WRITTEN_ONCE;
     peak.rss = Math.max(peak.rss, rssOf(service));
     await sleep(USE_MS);
   }
@@ -95,14 +99,14 @@ async function inUse(load: Load, service: Service, requests: number) {
 
 async function hitsOf(load: Load, tenant: string): Promise<number> {
   const found = await Promise.all(
-    Array.from({ length: ONCE }, (_, i) => load.ask({ operation: 'get', tenant, key: `k:${i}` })),
+    Array.from({ length: WRITTEN_ONCE }, (_, i) => load.ask({ operation: 'get', tenant, key: `k:${i}` })),
   );
-  return found.filter((answer) => answer?.text.includes('"found":true')).length;
+  return found.filter((response) => response?.text.includes('"found":true')).length;
 }
 
-/** What the entries take that are there, by the backend's own measure: of many keys, by what a part of them takes. */
+/** Size of the stored entries as the backend measures it, in bytes. Extrapolated from a sample if there are many keys. */
 async function bytesHeld(load: Load, tenants: readonly string[], keys: number): Promise<number> {
-  const step = Math.ceil((tenants.length * keys) / LOOKED_AT);
+  const step = Math.ceil((tenants.length * keys) / SAMPLED_KEYS);
   let bytes = 0;
   for (const tenant of tenants) {
     const look = async (index: number) => {

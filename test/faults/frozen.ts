@@ -8,12 +8,12 @@ import { Load } from './harness/load.ts';
 import type { Run, Scenario } from './harness/scenario.ts';
 import { type ProxiedBackend, proxiedCluster, proxiedServer } from './proxied.ts';
 
-/** What becomes of a function's connections while it is frozen. */
+/** What happens to a function's connections while it is frozen. */
 type Cut = 'reset' | 'ended' | 'dark' | 'idle';
 
-/** The server ends what was idle for longer, in seconds: the least that it can be told. */
+/** Redis's `timeout` setting, in seconds: it closes connections that have been idle for longer. 1 is the minimum. */
 const IDLE_TIMEOUT_S = 1;
-/** By then it has noticed: it looks at its clients in turns. */
+/** Time after which the server has closed idle connections, in milliseconds. It checks its clients in turns. */
 const IDLE_MS = 2500;
 
 const cuts: Record<Cut, (backend: ProxiedBackend) => Promise<void>> = {
@@ -43,7 +43,7 @@ async function onNodes(url: string, command: [string, ...string[]]): Promise<voi
 const OPERATIONS = ['get', 'set', 'lease', 'delete', 'invalidate'] as const;
 const KEYS = 8;
 
-/** Freezes five functions time and again, cuts what they are connected by, and invokes each. */
+/** Repeatedly freezes five functions, breaks their connections, and invokes each function. */
 async function freezeAndCut(backend: ProxiedBackend, order: Cut[]): Promise<Figures> {
   const functions: Partial<Record<(typeof OPERATIONS)[number], LambdaFunction>> = {};
   try {
@@ -54,7 +54,7 @@ async function freezeAndCut(backend: ProxiedBackend, order: Cut[]): Promise<Figu
         BACKEND_TIMEOUT_MS: '',
       });
     }
-    // Nothing is asked but here, one thing of each function after each cut.
+    // No background load: each function is invoked once after each cut.
     const load = new Load(functionCaller(functions), { callers: 0 });
     const [tenant = ''] = load.mix.tenants;
     const slowest: Partial<Record<Cut, number>> = {};
@@ -88,7 +88,7 @@ function orderOf(rounds: number, idle: number): Cut[] {
   return [...order, ...Array.from({ length: idle }, (): Cut => 'idle')];
 }
 
-/** Rounds in the short form and in the long one: of five functions each, so that the long ones have a thousand cycles together. */
+/** Rounds in the short form and in the long form, each with five functions. The long forms have a thousand cycles together. */
 const backends = [
   { name: 'frozen', what: 'its connection', start: proxiedServer, rounds: [9, 215] },
   {

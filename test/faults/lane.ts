@@ -1,21 +1,21 @@
 import type { Socket } from 'node:net';
 
-/** What a lane does to the bytes that pass. One object for all lanes of a proxy, changed while they run. */
+/** Faults that a lane applies to its bytes. All lanes of a proxy share one object, which changes while they run. */
 export interface Conditions {
-  /** Nothing from clients passes. */
+  /** Whether bytes from clients are held back. */
   held: boolean;
-  /** Milliseconds that bytes from clients are on their way. */
+  /** Delay of bytes from clients, in milliseconds. */
   delayMs: number;
-  /** What each connection carries, each way; Infinity for no limit. */
+  /** Throughput of each connection in each direction; Infinity for no limit. */
   bytesPerSecond: number;
 }
 
-/** Beyond so many bytes under way a lane reads no more, so that a slow one is felt by the sender. */
+/** With more bytes in the queue a lane stops reading, so that a slow lane causes backpressure at the sender. */
 const HIGH_WATER = 256 * 1024;
-/** A throttled lane writes in slices of this length in time. */
+/** Interval at which a throttled lane writes, in milliseconds. */
 const SLICE_MS = 20;
 
-/** One direction of a connection: bytes and the end of the stream come out in the order in which they went in. */
+/** One direction of a proxied connection. It delivers bytes and the end of the stream in order. */
 export class Lane {
   readonly #from: Socket;
   readonly #to: Socket;
@@ -25,13 +25,13 @@ export class Lane {
   #queued = 0;
   #ended = false;
   #timer: NodeJS.Timeout | undefined;
-  /** When the last slice will have passed at the rate allowed. */
+  /** Time at which the last slice has been transmitted at the allowed rate. */
   #freeAt = 0;
   #draining = false;
   #dark = false;
   #stranded = false;
 
-  /** @param upstream whether this is the way from the client to the server */
+  /** @param upstream whether this is the direction from the client to the server */
   constructor(from: Socket, to: Socket, conditions: Conditions, upstream: boolean) {
     this.#from = from;
     this.#to = to;
@@ -45,7 +45,7 @@ export class Lane {
     });
   }
 
-  /** From now on everything is swallowed, what is under way included. There is no way back. */
+  /** Drops all bytes from now on, including queued ones. This cannot be undone. */
   goDark(): void {
     this.#dark = true;
     this.#queue = [];
@@ -53,19 +53,19 @@ export class Lane {
     this.#from.resume();
   }
 
-  /** Keeps back what comes, until told otherwise. */
+  /** Starts or stops holding back incoming bytes. */
   strand(stranded: boolean): void {
     this.#stranded = stranded;
     this.pump();
   }
 
-  /** The stream ends behind the bytes that are still under way. */
+  /** Ends the stream after the queued bytes. */
   end(): void {
     this.#ended = true;
     this.pump();
   }
 
-  /** Sends on what may pass now. To be called when the conditions have changed. */
+  /** Forwards the bytes that may pass now. Call it after a change of the conditions. */
   pump(): void {
     clearTimeout(this.#timer);
     if (this.#dark || this.#stranded || this.#draining || (this.#upstream && this.#conditions.held)) return;
@@ -92,7 +92,7 @@ export class Lane {
     this.pump();
   }
 
-  /** Takes as much off the queue as one slice may hold. */
+  /** Takes at most one slice from the queue. */
   #cut(head: { bytes: Buffer }): Buffer {
     const length = Math.max(1, Math.floor((this.#conditions.bytesPerSecond * SLICE_MS) / 1000));
     const slice = head.bytes.subarray(0, length);
@@ -102,12 +102,12 @@ export class Lane {
   }
 
   #write(slice: Buffer, now: number): boolean {
-    // A timer that came late is made up for, by one slice at most.
+    // Compensates a late timer by at most one slice.
     const from = Math.max(this.#freeAt, now - SLICE_MS);
     this.#freeAt = from + (slice.length / this.#conditions.bytesPerSecond) * 1000;
     this.#queued -= slice.length;
     if (this.#queued <= HIGH_WATER) this.#from.resume();
-    // Nobody is left to read it.
+    // The receiver is gone, so the slice is dropped.
     return !this.#to.writable || this.#to.write(slice);
   }
 }

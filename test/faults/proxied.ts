@@ -5,18 +5,18 @@ import { type Server, startServer } from '../support/engines/server.ts';
 import { onNode } from '../support/engines/topology.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
 
-/** A backend that can be reached only through proxies. */
+/** A backend behind fault proxies. */
 export interface ProxiedBackend {
-  /** In the form of `DRAGONFLY_URL`: the way through the proxies. */
+  /** URL through the proxies, in the format of `DRAGONFLY_URL`. */
   url: string;
-  /** Past them. */
+  /** URL without the proxies. */
   directUrl: string;
   proxies: readonly FaultProxy[];
   stop(): Promise<void>;
 }
 
-/** How long the nodes of a cluster may take to agree on where they are to be reached, in milliseconds. */
-const AGREE_MS = 30_000;
+/** Timeout for the nodes of a cluster to agree on their announced addresses, in milliseconds. */
+const AGREEMENT_MS = 30_000;
 
 export async function proxiedServer(): Promise<ProxiedBackend> {
   const server = await startServer();
@@ -32,7 +32,7 @@ export async function proxiedServer(): Promise<ProxiedBackend> {
   };
 }
 
-/** A cluster of three whose nodes tell clients that they are to be reached at their proxies. */
+/** Starts a cluster of three nodes that announce the addresses of their proxies to clients. */
 export async function proxiedCluster(): Promise<ProxiedBackend> {
   const cluster = await startCluster();
   const proxies = await Promise.all(cluster.nodes.map(({ port }) => startProxy(port)));
@@ -45,10 +45,10 @@ export async function proxiedCluster(): Promise<ProxiedBackend> {
       const port = proxies[index]?.port ?? 0;
       await onNode(node, (client) => client.config('SET', 'cluster-announce-port', port));
     }
-    const deadline = Date.now() + AGREE_MS;
+    const deadline = Date.now() + AGREEMENT_MS;
     for (const node of cluster.nodes) {
       while (!(await namesAll(node, proxies))) {
-        if (Date.now() > deadline) throw new Error('The nodes did not come to announce their proxies');
+        if (Date.now() > deadline) throw new Error('The nodes did not announce their proxies in time');
         await sleep(50);
       }
     }

@@ -5,20 +5,20 @@ import { A_WHILE_MS, proxyFixture } from './proxy-fixture.ts';
 const fixture = proxyFixture();
 const { call, connectedClients, blockedClients } = fixture;
 
-describe('dropAnswers', () => {
-  test('lets requests arrive and swallows their answers, on new connections too, until heal', async () => {
+describe('dropResponses', () => {
+  test('delivers requests and drops their responses, also on new connections, until heal', async () => {
     const old = await call();
-    old.say('PING');
-    await old.hears('+PONG\r\n');
-    fixture.proxy.dropAnswers();
+    old.send('PING');
+    await old.expectReceived('+PONG\r\n');
+    fixture.proxy.dropResponses();
     const made = await call();
-    old.say('SET by-old yes');
-    made.say('SET by-made yes');
+    old.send('SET by-old yes');
+    made.send('SET by-made yes');
     await expect.poll(() => fixture.direct.exists('by-old', 'by-made')).toBe(2);
     fixture.proxy.heal();
     const fresh = await call();
-    for (const caller of [old, made, fresh]) caller.say('PING');
-    await fresh.hears('+PONG\r\n');
+    for (const caller of [old, made, fresh]) caller.send('PING');
+    await fresh.expectReceived('+PONG\r\n');
     await sleep(A_WHILE_MS);
     expect([old.received(), made.received()]).toEqual(['+PONG\r\n', '']);
     expect(old.events.concat(made.events)).toEqual([]);
@@ -26,14 +26,14 @@ describe('dropAnswers', () => {
 });
 
 describe('drop', () => {
-  test('swallows everything without an end that either side could notice', async () => {
+  test('drops all bytes without closing the connection on either side', async () => {
     const caller = await call();
-    caller.say('PING');
-    await caller.hears('+PONG\r\n');
+    caller.send('PING');
+    await caller.expectReceived('+PONG\r\n');
     fixture.proxy.drop();
-    caller.say('SET dark yes');
+    caller.send('SET dark yes');
     const made = await call();
-    made.say('SET dark yes');
+    made.send('SET dark yes');
     await sleep(A_WHILE_MS);
     expect(await fixture.direct.exists('dark')).toBe(0);
     expect([caller.received(), made.received()]).toEqual(['+PONG\r\n', '']);
@@ -46,7 +46,7 @@ describe('drop', () => {
     expect(await connectedClients()).toBe(2);
   });
 
-  test('swallows any amount', async () => {
+  test('drops any amount of bytes', async () => {
     const caller = await call();
     fixture.proxy.drop();
     caller.socket.write(Buffer.alloc(32_000_000, 'x'));
@@ -54,9 +54,9 @@ describe('drop', () => {
     expect(caller.events).toEqual([]);
   });
 
-  test('swallows the answer to a request that had arrived', async () => {
+  test('drops the response to a request that had arrived', async () => {
     const caller = await call();
-    caller.say('BLPOP queue 0');
+    caller.send('BLPOP queue 0');
     await expect.poll(blockedClients).toBe(1);
     fixture.proxy.drop();
     await fixture.direct.rpush('queue', 'x');
@@ -65,10 +65,10 @@ describe('drop', () => {
     expect(caller.events).toEqual([]);
   });
 
-  test('forgets what was held', async () => {
+  test('drops bytes that were held back', async () => {
     fixture.proxy.hold();
     const caller = await call();
-    caller.say('SET held yes');
+    caller.send('SET held yes');
     await sleep(A_WHILE_MS);
     fixture.proxy.drop();
     fixture.proxy.release();
@@ -76,16 +76,16 @@ describe('drop', () => {
     expect(await fixture.direct.exists('held')).toBe(0);
   });
 
-  test('is over for new connections after heal, and never for the dark ones', async () => {
+  test('ends for new connections after heal, and never for the silent ones', async () => {
     const old = await call();
-    old.say('PING');
-    await old.hears('+PONG\r\n');
+    old.send('PING');
+    await old.expectReceived('+PONG\r\n');
     fixture.proxy.drop();
     const made = await call();
     fixture.proxy.heal();
     const fresh = await call();
-    for (const caller of [old, made, fresh]) caller.say('PING');
-    await fresh.hears('+PONG\r\n');
+    for (const caller of [old, made, fresh]) caller.send('PING');
+    await fresh.expectReceived('+PONG\r\n');
     await sleep(A_WHILE_MS);
     expect([old.received(), made.received()]).toEqual(['+PONG\r\n', '']);
     expect(old.events.concat(made.events)).toEqual([]);

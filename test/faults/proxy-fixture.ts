@@ -7,45 +7,45 @@ import { LOOPBACK } from '../support/engines/ports.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 import { type FaultProxy, startProxy } from './proxy.ts';
 
-/** Long enough for bytes to arrive that should not; no time is too long for this to hold. */
+/** Time to wait before asserting that bytes did not arrive, in milliseconds. */
 export const A_WHILE_MS = 150;
 
-/** A bare connection that speaks the protocol's inline form, and sees every byte and every end. */
-export interface Caller {
+/** A raw connection that sends inline commands and records all received bytes and socket events. */
+export interface RawConnection {
   socket: Socket;
-  /** All that came back so far. */
+  /** All bytes received so far. */
   received(): string;
   /** `end`, `close` and error codes, in order. */
   readonly events: string[];
-  say(line: string): void;
-  /** Waits until so much has come back. */
-  hears(text: string): Promise<void>;
+  send(line: string): void;
+  /** Waits until exactly this text has been received. */
+  expectReceived(text: string): Promise<void>;
 }
 
-/** What a test of the proxy works with; there only while a test runs. */
+/** The objects for a test of the proxy. Available only while a test runs. */
 export interface ProxyFixture {
-  /** A new one for each test, in front of the server. */
+  /** A new proxy for each test, in front of the server. */
   readonly proxy: FaultProxy;
-  /** A client that goes past the proxy to the server, which is empty when a test begins. */
+  /** A client that is connected without the proxy. The server is empty when a test begins. */
   readonly direct: Redis;
   /**
-   * Connects to a port, the proxy's unless another is given. The connection ends with the test.
+   * Connects to a port, by default the proxy's. The connection is closed at the end of the test.
    *
-   * @throws Error with the socket's code when nobody listens there
+   * @throws Error with the socket's code if the port is closed
    */
-  call(port?: number): Promise<Caller>;
-  /** How many clients the server counts, `direct` among them. */
+  call(port?: number): Promise<RawConnection>;
+  /** Number of clients of the server, including `direct`. */
   connectedClients(): Promise<number>;
-  /** How many of them wait for something to come, as `BLPOP` does. */
+  /** Number of clients in a blocking command such as `BLPOP`. */
   blockedClients(): Promise<number>;
 }
 
-/** Declares hooks that start a server for the tests of a file, and for each of them a proxy in front of it. */
+/** Registers hooks that start a server for all tests of a file, and a proxy for each test. */
 export function proxyFixture(): ProxyFixture {
   let server: Server;
   let direct: Redis;
   let proxy: FaultProxy;
-  let open: Caller[];
+  let open: RawConnection[];
 
   beforeAll(async () => {
     server = await startServer();
@@ -59,7 +59,7 @@ export function proxyFixture(): ProxyFixture {
     proxy = await startProxy(server.port);
     open = [];
     await direct.flushall();
-    // Those of the test before are gone, and only the one that looks on is left.
+    // Wait until the connections of the previous test are closed and only `direct` is left.
     await expect.poll(connectedClients).toBe(1);
   });
   afterEach(async () => {
@@ -67,7 +67,7 @@ export function proxyFixture(): ProxyFixture {
     await proxy.stop();
   });
 
-  async function call(port = proxy.port): Promise<Caller> {
+  async function call(port = proxy.port): Promise<RawConnection> {
     const socket = connect({ port, host: LOOPBACK, noDelay: true });
     let received = '';
     const events: string[] = [];
@@ -77,12 +77,12 @@ export function proxyFixture(): ProxyFixture {
     socket.on('end', () => events.push('end'));
     socket.on('error', (error: NodeJS.ErrnoException) => events.push(error.code ?? error.message));
     socket.on('close', () => events.push('close'));
-    const caller: Caller = {
+    const caller: RawConnection = {
       socket,
       received: () => received,
       events,
-      say: (line) => socket.write(`${line}\r\n`),
-      async hears(text) {
+      send: (line) => socket.write(`${line}\r\n`),
+      async expectReceived(text) {
         await expect.poll(() => received).toBe(text);
       },
     };

@@ -9,42 +9,42 @@ const fixture = proxyFixture();
 const { call, blockedClients } = fixture;
 
 describe('hold', () => {
-  test('keeps requests back, and release passes them on in order', async () => {
+  test('holds requests back, and release delivers them in order', async () => {
     const early = await call();
-    early.say('PING');
-    await early.hears('+PONG\r\n');
+    early.send('PING');
+    await early.expectReceived('+PONG\r\n');
     fixture.proxy.hold();
     const late = await call();
-    early.say('RPUSH list 1');
-    early.say('RPUSH list 2');
-    late.say('SET late yes');
+    early.send('RPUSH list 1');
+    early.send('RPUSH list 2');
+    late.send('SET late yes');
     await sleep(A_WHILE_MS);
-    early.say('RPUSH list 3');
+    early.send('RPUSH list 3');
     expect(await fixture.direct.exists('list', 'late')).toBe(0);
     expect(early.events.concat(late.events)).toEqual([]);
 
     fixture.proxy.release();
-    await early.hears('+PONG\r\n:1\r\n:2\r\n:3\r\n');
-    await late.hears('+OK\r\n');
+    await early.expectReceived('+PONG\r\n:1\r\n:2\r\n:3\r\n');
+    await late.expectReceived('+OK\r\n');
     expect(await fixture.direct.lrange('list', 0, -1)).toEqual(['1', '2', '3']);
   });
 
-  test('lets answers to earlier requests through', async () => {
+  test('delivers responses to earlier requests', async () => {
     const caller = await call();
-    caller.say('BLPOP queue 0');
+    caller.send('BLPOP queue 0');
     await expect.poll(blockedClients).toBe(1);
     fixture.proxy.hold();
     await fixture.direct.rpush('queue', 'x');
-    await caller.hears('*2\r\n$5\r\nqueue\r\n$1\r\nx\r\n');
+    await caller.expectReceived('*2\r\n$5\r\nqueue\r\n$1\r\nx\r\n');
   });
 
   test.each([
     ['closed', (socket: Socket) => socket.destroy()],
     ['was reset', (socket: Socket) => socket.resetAndDestroy()],
-  ])('delivers on release what a client sent whose connection %s meanwhile', async (_, leave) => {
+  ])('delivers on release the bytes of a client whose connection %s meanwhile', async (_, leave) => {
     fixture.proxy.hold();
     const caller = await call();
-    caller.say('SET left yes');
+    caller.send('SET left yes');
     await sleep(A_WHILE_MS);
     leave(caller.socket);
     await sleep(A_WHILE_MS);
@@ -55,15 +55,15 @@ describe('hold', () => {
 });
 
 describe('strand', () => {
-  test('keeps back what comes on open connections, also from a client that has left, until release', async () => {
+  test('holds back bytes on open connections until release, also from a client that has disconnected', async () => {
     const old = await call();
-    old.say('PING');
-    await old.hears('+PONG\r\n');
+    old.send('PING');
+    await old.expectReceived('+PONG\r\n');
     fixture.proxy.strand();
-    old.say('SET stranded old');
+    old.send('SET stranded old');
     const fresh = await call();
-    fresh.say('SET stranded new');
-    await fresh.hears('+OK\r\n');
+    fresh.send('SET stranded new');
+    await fresh.expectReceived('+OK\r\n');
     old.socket.destroy();
     await sleep(A_WHILE_MS);
     expect(await fixture.direct.get('stranded')).toBe('new');
@@ -72,30 +72,31 @@ describe('strand', () => {
   });
 });
 
-test('delay adds its time to a round trip, and requests do not wait for each other', async () => {
+test('delay adds its time to each round trip, and concurrent requests are delayed in parallel', async () => {
   const caller = await call();
   fixture.proxy.delay(300);
   const begin = performance.now();
-  const answered: number[] = [];
+  const completed: number[] = [];
   caller.socket.on('data', () => {
-    while (answered.length < caller.received().length / '+PONG\r\n'.length) answered.push(performance.now());
+    while (completed.length < caller.received().length / '+PONG\r\n'.length)
+      completed.push(performance.now());
   });
   for (let i = 0; i < 20; i++) {
-    caller.say('PING');
+    caller.send('PING');
     await sleep(5);
   }
-  await caller.hears('+PONG\r\n'.repeat(20));
-  expect((answered[0] ?? 0) - begin).toBeGreaterThanOrEqual(299);
-  // One after the other, any two answers would be 300 ms apart.
-  const gaps = answered.slice(1).map((time, index) => time - (answered[index] ?? 0));
+  await caller.expectReceived('+PONG\r\n'.repeat(20));
+  expect((completed[0] ?? 0) - begin).toBeGreaterThanOrEqual(299);
+  // If the delays added up, two responses would be at least 300 ms apart.
+  const gaps = completed.slice(1).map((time, index) => time - (completed[index] ?? 0));
   expect(Math.min(...gaps)).toBeLessThan(200);
 
   fixture.proxy.delay(0);
-  caller.say('ECHO x');
-  await caller.hears(`${'+PONG\r\n'.repeat(20)}$1\r\nx\r\n`);
+  caller.send('ECHO x');
+  await caller.expectReceived(`${'+PONG\r\n'.repeat(20)}$1\r\nx\r\n`);
 });
 
-test('throttle limits what a connection carries each way', async () => {
+test('throttle limits the throughput of a connection in each direction', async () => {
   const client = new Redis(fixture.proxy.port, LOOPBACK);
   await client.ping();
   fixture.proxy.throttle(200_000);
@@ -103,7 +104,7 @@ test('throttle limits what a connection carries each way', async () => {
   const begin = performance.now();
   await client.set('slow', value);
   const set = performance.now();
-  // Half a second, less the slice that may pass at once.
+  // Half a second, minus the slice that passes at once.
   expect(set - begin).toBeGreaterThanOrEqual(400);
   expect(await client.get('slow')).toBe(value);
   expect(performance.now() - set).toBeGreaterThanOrEqual(400);

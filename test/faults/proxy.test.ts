@@ -8,8 +8,8 @@ import { proxyFixture } from './proxy-fixture.ts';
 const fixture = proxyFixture();
 const { call, connectedClients } = fixture;
 
-describe('a proxy that was told nothing', () => {
-  test('carries large values both ways unchanged', async () => {
+describe('a proxy without faults', () => {
+  test('transmits large values unchanged in both directions', async () => {
     const client = new Redis(fixture.proxy.port, LOOPBACK);
     const value = Buffer.alloc(3_000_000, 'abcdefghijklmnopqrstuvwxyz0123456789');
     await client.set('large', value);
@@ -17,20 +17,20 @@ describe('a proxy that was told nothing', () => {
     await client.quit();
   });
 
-  test('passes on the end of a connection from either side', async () => {
+  test('forwards the close of a connection from either side', async () => {
     const caller = await call();
-    caller.say('PING');
-    await caller.hears('+PONG\r\n');
+    caller.send('PING');
+    await caller.expectReceived('+PONG\r\n');
     expect(await connectedClients()).toBe(2);
     caller.socket.end();
     await expect.poll(connectedClients).toBe(1);
 
     const other = await call();
-    other.say('QUIT');
+    other.send('QUIT');
     await expect.poll(() => other.events).toEqual(['end', 'close']);
   });
 
-  test('resets its clients when no server is behind it', async () => {
+  test('resets its clients when the server is unavailable', async () => {
     const lost = await startServer();
     const inFront = await startProxy(lost.port);
     await lost.stop();
@@ -40,10 +40,10 @@ describe('a proxy that was told nothing', () => {
   });
 });
 
-test('reset ends all connections with a reset, the dark ones too, and new ones work', async () => {
+test('reset resets all connections, also silent ones, and new ones work', async () => {
   const caller = await call();
-  caller.say('PING');
-  await caller.hears('+PONG\r\n');
+  caller.send('PING');
+  await caller.expectReceived('+PONG\r\n');
   fixture.proxy.drop();
   const dark = await call();
   fixture.proxy.heal();
@@ -56,26 +56,26 @@ test('reset ends all connections with a reset, the dark ones too, and new ones w
     ]);
   await expect.poll(connectedClients).toBe(1);
   const next = await call();
-  next.say('PING');
-  await next.hears('+PONG\r\n');
+  next.send('PING');
+  await next.expectReceived('+PONG\r\n');
 });
 
-test('refuse turns new connections away and leaves open ones alone, until accept', async () => {
+test('refuse rejects new connections until accept, and open ones keep working', async () => {
   const caller = await call();
-  caller.say('PING');
-  await caller.hears('+PONG\r\n');
+  caller.send('PING');
+  await caller.expectReceived('+PONG\r\n');
   await fixture.proxy.refuse();
   await expect(call()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-  caller.say('ECHO x');
-  await caller.hears('+PONG\r\n$1\r\nx\r\n');
+  caller.send('ECHO x');
+  await caller.expectReceived('+PONG\r\n$1\r\nx\r\n');
 
   await fixture.proxy.accept();
   const next = await call();
-  next.say('PING');
-  await next.hears('+PONG\r\n');
+  next.send('PING');
+  await next.expectReceived('+PONG\r\n');
 });
 
-test('stop ends all connections and leaves nothing listening', async () => {
+test('stop closes all connections and the listening port', async () => {
   const caller = await call();
   await fixture.proxy.stop();
   await expect.poll(() => caller.events).toEqual(['ECONNRESET', 'close']);

@@ -3,44 +3,44 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { LOOPBACK, onFreePort } from '../support/engines/ports.ts';
 import { type Conditions, Lane } from './lane.ts';
 
-/** A TCP proxy on loopback that does to connections what networks do to them. All modes can be combined. */
+/** A TCP proxy on loopback that injects network faults. All faults can be combined. */
 export interface FaultProxy {
-  /** Where it listens; stays the same. */
+  /** Its port. It never changes. */
   readonly port: number;
-  /** `redis://` and this address. */
+  /** Its address as a `redis://` URL. */
   readonly url: string;
-  /** Keeps back what clients send. Connections stay open and answers still pass. */
+  /** Holds back bytes from clients. Connections stay open, and responses still pass. */
   hold(): void;
-  /** Keeps back what comes on the connections that are open now; new ones pass. Also ended by `release()`. */
+  /** Holds back bytes from clients on the connections that are open now. New connections are not affected. */
   strand(): void;
-  /** Passes on what was held, in order, also from clients that have left in the meantime. */
+  /** Ends `hold()` and `strand()`, and delivers the bytes in order, also those of clients that have disconnected meanwhile. */
   release(): void;
   /**
-   * Goes dark: from now on all open connections, and those made until `heal()`, swallow everything both ways, without an end
-   * or a reset that anybody could notice.
+   * Goes silent: open connections, and those opened until `heal()`, drop all bytes in both directions. They are neither closed nor
+   * reset, so neither side can notice.
    */
   drop(): void;
-  /** As `drop()`, but one way: what clients send arrives and is executed, and all answers are swallowed. */
-  dropAnswers(): void;
-  /** New connections work again. Those that are dark stay dark, as after a change in a network that forgot them. */
+  /** Like `drop()`, but only for responses: requests still arrive and are executed. */
+  dropResponses(): void;
+  /** New connections work again. Silent ones stay silent, as after a network change that lost their state. */
   heal(): void;
-  /** Ends all connections, both ways, with a reset (RST). */
+  /** Resets all connections (RST) on both sides. */
   reset(): void;
-  /** As `reset()`, but for clients alone, as what stands between may do: what they have sent is still on its way. */
+  /** Resets the connections of clients only, as a middlebox may do. Bytes that they have sent are still delivered. */
   resetClients(): void;
-  /** Lets what clients send arrive so many milliseconds later, so that a round trip takes that much longer. 0 ends it. */
+  /** Delays bytes from clients, so that each round trip takes that much longer. 0 ends it. */
   delay(ms: number): void;
-  /** Lets each connection carry so many bytes a second each way. Infinity ends it. */
+  /** Limits the throughput of each connection in each direction. Infinity ends it. */
   throttle(bytesPerSecond: number): void;
-  /** Stops listening: new connections are refused, open ones go on. */
+  /** Stops listening: new connections are refused, open ones keep working. */
   refuse(): Promise<void>;
   /** Listens again, on the same port. */
   accept(): Promise<void>;
-  /** Ends all connections and stops listening, for good. */
+  /** Closes all connections and stops listening permanently. */
   stop(): Promise<void>;
 }
 
-interface Link {
+interface ProxiedConnection {
   readonly client: Socket;
   readonly server: Socket | undefined;
   strand(stranded: boolean): void;
@@ -49,39 +49,39 @@ interface Link {
   muteServer(): void;
 }
 
-/** Starts a proxy in front of a port on loopback, through which everything passes as it is until told otherwise. */
+/** Starts a proxy in front of a port on loopback, without faults. */
 export async function startProxy(targetPort: number): Promise<FaultProxy> {
   const conditions: Conditions = { held: false, delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY };
-  const links = new Set<Link>();
+  const connections = new Set<ProxiedConnection>();
   let dark = false;
   let mute = false;
   let listener: Server | undefined;
 
   const change = (changed: Partial<Conditions>) => {
     Object.assign(conditions, changed);
-    for (const link of links) link.pump();
+    for (const connection of connections) connection.pump();
   };
   const reset = () => {
-    for (const { client, server } of links) {
+    for (const { client, server } of connections) {
       client.resetAndDestroy();
       server?.resetAndDestroy();
     }
-    links.clear();
+    connections.clear();
   };
   const accept = async (port: number) => {
     if (listener) return;
     const next = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-      const link = dark ? deadLink(client) : liveLink(client, targetPort, conditions);
-      if (mute) link.muteServer();
-      links.add(link);
-      forgetWhenClosed(link, links);
+      const connection = dark ? acceptSilently(client) : proxyConnection(client, targetPort, conditions);
+      if (mute) connection.muteServer();
+      connections.add(connection);
+      forgetWhenClosed(connection, connections);
     });
     next.listen({ port, host: LOOPBACK, exclusive: true });
     await once(next, 'listening');
     listener = next;
   };
   const refuse = async () => {
-    // The port is free at once; `close` would come only when the open connections have ended.
+    // The port is free at once. The `close` event is emitted only after the open connections have ended.
     listener?.close();
     listener = undefined;
   };
@@ -95,19 +95,19 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
     url: `redis://${LOOPBACK}:${port}`,
     hold: () => change({ held: true }),
     strand() {
-      for (const link of links) link.strand(true);
+      for (const connection of connections) connection.strand(true);
     },
     release() {
-      for (const link of links) link.strand(false);
+      for (const connection of connections) connection.strand(false);
       change({ held: false });
     },
     drop() {
       dark = true;
-      for (const link of links) link.goDark();
+      for (const connection of connections) connection.goDark();
     },
-    dropAnswers() {
+    dropResponses() {
       mute = true;
-      for (const link of links) link.muteServer();
+      for (const connection of connections) connection.muteServer();
     },
     heal() {
       dark = false;
@@ -115,7 +115,7 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
     },
     reset,
     resetClients() {
-      for (const { client } of links) client.resetAndDestroy();
+      for (const { client } of connections) client.resetAndDestroy();
     },
     delay: (delayMs) => change({ delayMs }),
     throttle: (bytesPerSecond) => change({ bytesPerSecond }),
@@ -128,8 +128,8 @@ export async function startProxy(targetPort: number): Promise<FaultProxy> {
   };
 }
 
-/** A client's connection with one to the server behind it. */
-function liveLink(client: Socket, targetPort: number, conditions: Conditions): Link {
+/** Connects a client to the server. */
+function proxyConnection(client: Socket, targetPort: number, conditions: Conditions): ProxiedConnection {
   const server = connect({ port: targetPort, host: LOOPBACK, allowHalfOpen: true, noDelay: true });
   const lanes = [
     new Lane(client, server, conditions, true),
@@ -140,7 +140,7 @@ function liveLink(client: Socket, targetPort: number, conditions: Conditions): L
     dark = true;
     lanes[1].goDark();
   };
-  // What a client sent before it broke off still arrives, with a plain end behind it, or the server might not read it.
+  // Bytes that a client sent before its connection failed are still delivered, followed by a normal end. After a reset the server might not read them.
   client.on('error', () => lanes[0].end());
   client.on('close', () => lanes[1].goDark());
   server.on('error', () => {
@@ -163,18 +163,18 @@ function liveLink(client: Socket, targetPort: number, conditions: Conditions): L
   };
 }
 
-/** A connection that was made while all was dark: accepted, since a proxy cannot help it, and never answered. */
-function deadLink(client: Socket): Link {
+/** Accepts a connection while the proxy is silent, and drops its bytes. A proxy cannot leave a connection attempt unanswered. */
+function acceptSilently(client: Socket): ProxiedConnection {
   client.on('error', () => {});
   client.resume();
   return { client, server: undefined, strand() {}, pump() {}, goDark() {}, muteServer() {} };
 }
 
-function forgetWhenClosed(link: Link, links: Set<Link>): void {
-  const sockets = link.server ? [link.client, link.server] : [link.client];
+function forgetWhenClosed(connection: ProxiedConnection, connections: Set<ProxiedConnection>): void {
+  const sockets = connection.server ? [connection.client, connection.server] : [connection.client];
   for (const socket of sockets) {
     socket.on('close', () => {
-      if (sockets.every(({ destroyed }) => destroyed)) links.delete(link);
+      if (sockets.every(({ destroyed }) => destroyed)) connections.delete(connection);
     });
   }
 }

@@ -1,7 +1,7 @@
 import { hostileInput } from '../hostile/index.ts';
 import { failover } from './cluster/failover.ts';
+import { confirmedRemovals, lostRemovals } from './cluster/lost-removals.ts';
 import { moved } from './cluster/moved.ts';
-import { awaited, unseen } from './cluster/unseen.ts';
 import { brokenCollector } from './collector/collector.ts';
 import { brokenConnections } from './connections.ts';
 import { deadline } from './deadline.ts';
@@ -12,13 +12,13 @@ import { comparisons } from './eviction/comparison.ts';
 import { shortOfMemory } from './eviction/under-load.ts';
 import { frozenFunctions } from './frozen.ts';
 import type { Scenario } from './harness/scenario.ts';
+import { rejectedLogins } from './refusals/logins.ts';
 import { refusals } from './refusals/states.ts';
-import { rejectedLogins } from './refusals/strangers.ts';
 import { restarts } from './server/restarted.ts';
 import { snapshot } from './server/snapshot.ts';
 import { storm } from './storm/storm.ts';
 
-/** The scenarios in which something is broken, in the order of the table in README.md. */
+/** The scenarios with an injected fault, in the order of the table in README.md. */
 export const faults: readonly Scenario[] = [
   ...restarts,
   snapshot,
@@ -29,8 +29,8 @@ export const faults: readonly Scenario[] = [
   storm,
   failover,
   moved,
-  unseen,
-  awaited,
+  lostRemovals,
+  confirmedRemovals,
   ...POLICIES.map(shortOfMemory),
   ...comparisons,
   deadline,
@@ -39,7 +39,7 @@ export const faults: readonly Scenario[] = [
   ...brokenCollector,
 ];
 
-/** What no test runs: of the comparisons of hit rates, the tests run a policy that spares what is in use and one that does not. */
+/** Scenarios that no test runs. Of the hit rate comparisons, the tests run one LRU policy and one random policy. */
 const UNTESTED = [
   'hit-rate-volatile-lru-1000',
   'hit-rate-allkeys-lru-100',
@@ -48,9 +48,9 @@ const UNTESTED = [
 ];
 
 /**
- * What `npm test` runs: one scenario of each kind of fault that no other test of it has. Without load, clusters fail in
- * `connection-cluster.test.ts`, an invalidation runs out of time in `conformance`, helper keys are evicted in `races`, brokers fail in
- * `nats`, and collectors fail in `observability`.
+ * Scenarios that `npm test` runs: one for each kind of fault that its other tests do not cover. Other tests cover, without load,
+ * failing clusters (`connection-cluster.test.ts`), an invalidation that runs out of time (`conformance`), evicted helper keys
+ * (`races`), failing brokers (`nats`) and failing collectors (`observability`).
  */
 const SHORT = [
   'server-killed',
@@ -62,7 +62,7 @@ const SHORT = [
   'embedded-full',
 ];
 
-/** What `npm run test:all` runs. */
+/** Scenarios that `npm run test:all` runs. */
 export const tested = faults.filter(({ name }) => !UNTESTED.includes(name));
 
 export const testedInShort = faults.filter(({ name }) => SHORT.includes(name));

@@ -9,28 +9,30 @@ import { PATIENT } from '../support/patience.ts';
 
 const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
 
-/** No failure takes longer, however busy the machine is. */
+/** Maximum time until an operation fails, in milliseconds. Long enough for a busy machine. */
 const FAILS_WITHIN_MS = 20_000;
 
-/** Where the service runs, which decides how it connects. */
+/** Where the service runs. It decides the connection profile. */
 export type Environment = 'local server' | 'Lambda';
 
 export interface OpenOptions {
-  /** The service's own settings. */
+  /** Settings of the service. */
   settings?: Record<string, string>;
-  /** Timeouts that do not follow from the settings. */
+  /** Timeouts of the connection profile that settings do not control. */
   timeouts?: Partial<ConnectionProfile>;
 }
 
-/** Notices within a second that a connection is dead, and still has time for a busy machine. */
+/** Detects a silent connection within a second, and has a long operation timeout for a busy machine. */
 export const QUICK_TO_NOTICE: OpenOptions = { timeouts: { socketTimeoutMs: 1000 } };
 
-/** The service's default, for operations that are to fail. */
+/** The service's default timeout, for operations that are expected to fail. */
 export const DEFAULT_TIMEOUT: OpenOptions = { settings: { BACKEND_TIMEOUT_MS: '900' } };
 
 /**
- * Opens the store of a backend, given as in `DRAGONFLY_URL`, as the service does there. Unless told otherwise, its operations have time
- * for a machine that stands still for seconds.
+ * Opens the store of a backend as the service does in that environment. By default its operations have long timeouts, for a
+ * machine that stalls for seconds.
+ *
+ * @param url in the format of `DRAGONFLY_URL`
  */
 export function open(
   url: string,
@@ -42,14 +44,14 @@ export function open(
   return openRedisStore(config, log, noObserver, { ...profileFor(config), ...timeouts });
 }
 
-/** Expects an operation to fail because the backend does not answer, and not to wait for ever. */
+/** Expects an operation to fail with BackendUnavailableError in limited time. */
 export async function unavailable(operation: Promise<unknown>): Promise<void> {
   const begun = performance.now();
   await expect(operation).rejects.toThrow(BackendUnavailableError);
   expect(performance.now() - begun).toBeLessThan(FAILS_WITHIN_MS);
 }
 
-/** Waits until a tenant's entries can be set and got again. */
+/** Waits until a tenant's entries can be set and read again. */
 export async function healed(store: CacheStore, tenant: string): Promise<void> {
   await expect
     .poll(() => store.set(tenant, 'healed', '1', 60).then(() => store.get(tenant, 'healed')))

@@ -1,36 +1,36 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Service, startService } from '../http/service.ts';
-import { outcomeOf } from './attack/bytes.ts';
-import { named, newName } from './attack/names.ts';
+import { checkAndLabel } from './attack/bytes.ts';
+import { newTenantName, withTenants } from './attack/names.ts';
 import { ATTACKS } from './generate/bytes.ts';
-import { fire } from './wire/barrage.ts';
+import { sendBytes } from './wire/send-bytes.ts';
 
 const MALFORMED = ['400 VALIDATION_ERROR'];
 const TOO_LONG = ['431 VALIDATION_ERROR'];
 
-/** What is answered to those that are not just malformed; what comes after them on the connection asks for the health. */
+/** Expected responses to the attacks that are not simply malformed. `sendBytes` appends a health request to each attack. */
 const OTHERS: Readonly<Record<string, string[]>> = {
-  // The server waits for the rest.
+  // The server waits for the rest of the body.
   'a length that is too long': [],
   'a chunk shorter than its size': [],
-  // HTTP that is sound, however unusual.
-  'a coding with a tab': ['400 VALIDATION_ERROR', 'health'],
+  // Valid HTTP, although unusual.
+  'a coding after a tab': ['400 VALIDATION_ERROR', 'health'],
   'two codings': ['400 VALIDATION_ERROR', 'health'],
   'a chunk with extensions': ['201', 'health'],
   'two Hosts': ['200', 'health'],
   'an empty Host': ['200', 'health'],
-  'a Host of nonsense': ['200', 'health'],
+  'an invalid Host': ['200', 'health'],
   'empty lines before the request': ['200', 'health'],
   'a request line with two spaces': ['200', 'health'],
   'a target with a fragment': ['200', 'health'],
   'a target with two fragments': ['200', 'health'],
-  'a target of another server': ['302', 'health'],
+  'an absolute target for another server': ['302', 'health'],
   'a target with a broken authority': ['404 NOT_FOUND', 'health'],
-  'an expectation that nobody knows': ['201', 'health'],
-  // The connection ends with the answer.
+  'an unknown expectation': ['201', 'health'],
+  // The server closes the connection after the response.
   'an upgrade': ['200'],
-  'a request behind a body that is none': ['200', '204', 'health'],
-  'two requests in one go': ['200', '200', 'health'],
+  'a request after an empty body': ['200', '204', 'health'],
+  'two pipelined requests': ['200', '200', 'health'],
   'a request in the body of another': ['400 VALIDATION_ERROR', 'health'],
   nothing: ['health'],
   'line breaks': ['health'],
@@ -41,7 +41,7 @@ const OTHERS: Readonly<Record<string, string[]>> = {
   'very many trailers': TOO_LONG,
 };
 
-describe("bytes of an attacker's own making are answered as they are known to be:", () => {
+describe('each attack with raw bytes gets the expected responses:', () => {
   let service: Service;
   beforeAll(async () => {
     service = await startService();
@@ -49,13 +49,13 @@ describe("bytes of an attacker's own making are answered as they are known to be
   afterAll(() => service.stop());
 
   test.each(Object.keys(ATTACKS))('%s', async (name) => {
-    const bytes = named(ATTACKS[name] as string, newName(), newName());
-    const answers = await fire(service.port, Buffer.from(bytes, 'latin1'));
-    expect(answers.map(outcomeOf)).toEqual(OTHERS[name] ?? MALFORMED);
+    const bytes = withTenants(ATTACKS[name] as string, newTenantName(), newTenantName());
+    const responses = await sendBytes(service.port, Buffer.from(bytes, 'latin1'));
+    expect(responses.map(checkAndLabel)).toEqual(OTHERS[name] ?? MALFORMED);
   });
 
-  test('a connection ends with the answer to an upgrade, behind which nothing could be refused', async () => {
-    const [answer] = await fire(service.port, Buffer.from(ATTACKS['an upgrade'] as string, 'latin1'));
-    expect(answer?.headers).toHaveProperty('connection', 'close');
+  test('the response to an upgrade request closes the connection, because bytes after it would not be checked', async () => {
+    const [response] = await sendBytes(service.port, Buffer.from(ATTACKS['an upgrade'] as string, 'latin1'));
+    expect(response?.headers).toHaveProperty('connection', 'close');
   });
 });

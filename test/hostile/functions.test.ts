@@ -9,7 +9,7 @@ test.each([
   ['a header', false],
   ["a token's claim", true],
 ])(
-  'functions whose tenant is in %s answer hostile events as the contract says',
+  'functions that read the tenant from %s respond to hostile events as the contract says',
   async (_, claims) => {
     const tally = await withSeed((seed) => attackFunctions({ claims, series: numRuns(40), seed }));
     process.stderr.write(`${claims ? 'claims' : 'headers'}: ${tally}\n`);

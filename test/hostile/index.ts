@@ -1,4 +1,4 @@
-import { noFigures } from '../faults/harness/figures.ts';
+import { emptyFigures } from '../faults/harness/figures.ts';
 import { watchLag } from '../faults/harness/lag.ts';
 import type { Run, Scenario } from '../faults/harness/scenario.ts';
 import { attackFunctions } from './attack/events.ts';
@@ -6,29 +6,29 @@ import { withSeed } from './attack/seed.ts';
 import { attackService } from './attack/service.ts';
 import type { Tally } from './attack/tally.ts';
 
-/** How late an answer may come, in milliseconds. */
-const PROMISED_MS = 1000;
+/** Maximum response time, in milliseconds. */
+const MAX_RESPONSE_MS = 1000;
 
-/** What nothing explains, whatever was asked. */
+/** Errors that no input may cause. */
 const UNAVAILABLE = ['503 BACKEND_UNAVAILABLE', '503 INVALIDATION_INCOMPLETE'];
 
-/** Nor this over HTTP; an event that no gateway sends may well be a fault to a function. */
+/** An error that no HTTP request may cause. A function may return it for an event that API Gateway never sends. */
 const FAULT = '500 INTERNAL_SERVER_ERROR';
 
-/** @param faults answers that there may be none of */
+/** @param faults errors that must not occur */
 async function figuresOf(run: Run, faults: readonly string[], attack: (seed: number) => Promise<Tally>) {
-  const figures = noFigures();
+  const figures = emptyFigures();
   const lag = watchLag();
   try {
     const tally = await withSeed(attack).finally(() => {
       figures.lagMs = lag();
     });
-    run.say(String(tally));
+    run.log(String(tally));
     figures.requests = tally.requests;
     figures.slowestMs = tally.slowestMs;
-    for (const [kind, count] of tally.answers) if (/^[45]\d\d /.test(kind)) figures.failures[kind] = count;
-    // What kept this process waiting kept the answers that it waited for.
-    if (tally.slowestMs > PROMISED_MS + figures.lagMs)
+    for (const [kind, count] of tally.responses) if (/^[45]\d\d /.test(kind)) figures.failures[kind] = count;
+    // Allow for the time in which this process did not run: responses were read that much later.
+    if (tally.slowestMs > MAX_RESPONSE_MS + figures.lagMs)
       figures.problems.push(`${tally.slowestMs} ms for ${tally.slowest}`);
   } catch (error) {
     figures.requests = 1;
@@ -39,7 +39,7 @@ async function figuresOf(run: Run, faults: readonly string[], attack: (seed: num
   return figures;
 }
 
-/** Hostile input as scenarios: nothing is broken but what is sent. */
+/** Scenarios with hostile input. No fault is injected. */
 export const hostileInput: readonly Scenario[] = [
   ...(['embedded', 'server'] as const).map(
     (backend): Scenario => ({
@@ -54,7 +54,7 @@ export const hostileInput: readonly Scenario[] = [
   ...[false, true].map(
     (claims): Scenario => ({
       name: `hostile-events-${claims ? 'claims' : 'headers'}`,
-      breaks: `hostile events, such as no gateway sends, tenant from ${claims ? "a token's claim" : 'a header'}`,
+      breaks: `hostile events, also malformed ones, tenant from ${claims ? "a token's claim" : 'a header'}`,
       run: (run) =>
         figuresOf(run, UNAVAILABLE, (seed) => attackFunctions({ claims, series: run.pick(20, 120), seed })),
     }),

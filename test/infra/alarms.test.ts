@@ -22,7 +22,7 @@ interface Metric {
   Dimensions?: { Name: string; Value: unknown }[];
 }
 
-/** What the expression of an alarm is made of. */
+/** A metric or an expression of an alarm. */
 function metricsOf(alarm: Alarm | undefined): Metric[] {
   return alarm?.Metrics?.flatMap(({ MetricStat }) => MetricStat?.Metric ?? []) ?? [];
 }
@@ -35,7 +35,7 @@ const templates = {
 };
 const { elasticache: template, dragonfly, external, memory } = templates;
 
-/** By title, which is the name without the stack's. */
+/** The alarms by title, which is the name without the stack's prefix. */
 function alarmsOf(from: Template): Record<string, Alarm> {
   const alarms = Object.values(resources(from, 'AWS::CloudWatch::Alarm')) as unknown as Alarm[];
   return Object.fromEntries(alarms.map((alarm) => [alarm.AlarmName.replace(/^\S+ /, ''), alarm]));
@@ -231,8 +231,8 @@ describe('the topic', () => {
   });
 
   it('has a subscription for alarmEmail, and none without it', () => {
-    const told = synthesize({ ...BACKENDS.memory, alarmEmail: 'oncall@example.com' }).template;
-    expect(only(told, 'AWS::SNS::Subscription')).toMatchObject({
+    const withEmail = synthesize({ ...BACKENDS.memory, alarmEmail: 'oncall@example.com' }).template;
+    expect(only(withEmail, 'AWS::SNS::Subscription')).toMatchObject({
       Protocol: 'email',
       Endpoint: 'oncall@example.com',
     });

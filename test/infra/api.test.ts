@@ -14,12 +14,12 @@ const variants = Object.entries(AUTHORIZATIONS).map(([authorization, context]) =
 const [iam, jwt, none] = variants as [Variant, Variant, Variant];
 type Variant = (typeof variants)[number];
 
-/** The keys of routes, as API Gateway writes them. */
+/** The route keys in API Gateway's format. */
 const keysOf = (which: (route: (typeof routes)[number]) => boolean) =>
   routes
     .filter(which)
     .flatMap(({ method, paths }) => paths.flatMap((path) => verbs(method).map((verb) => `${verb} ${path}`)));
-/** What is asked of a route of a method: HTTP API does not take HEAD for GET by itself. */
+/** The methods of the routes for a method: HTTP APIs need a separate route for HEAD. */
 const verbs = (method: string) => (method === 'GET' ? ['GET', 'HEAD'] : [method]);
 const OPEN = keysOf(({ tenant }) => !tenant);
 const CLOSED = [...keysOf(({ tenant }) => tenant), ...fallback.paths];
@@ -63,7 +63,7 @@ describe('authorization', () => {
   });
 
   it.each(variants)(
-    'leaves nothing open but what serves no tenant with $authorization, except with none',
+    'is missing only on routes without a tenant, or on all routes with authorization=none: $authorization',
     (variant) => {
       const open = routesOf(variant.template).filter(({ AuthorizationType }) => AuthorizationType === 'NONE');
       const expected = variant.authorization === 'none' ? [...OPEN, ...CLOSED] : OPEN;
@@ -79,18 +79,15 @@ describe('authorization', () => {
     expect(warnings(jwt)).toEqual([]);
   });
 
-  it.each(variants)(
-    'tells the functions which claim names the tenant with jwt only: $authorization',
-    (variant) => {
-      const claim = variant.authorization === 'jwt' ? 'tenant_id' : '';
-      const functions = Object.values(resources(variant.template, 'AWS::Lambda::Function'));
-      const variables = functions.map(
-        ({ Environment }) => (Environment as { Variables: Record<string, string> }).Variables,
-      );
-      expect(variables).toHaveLength(routes.length + 1);
-      for (const { TENANT_CLAIM } of variables) expect(TENANT_CLAIM).toBe(claim);
-    },
-  );
+  it.each(variants)('sets TENANT_CLAIM in the functions with jwt only: $authorization', (variant) => {
+    const claim = variant.authorization === 'jwt' ? 'tenant_id' : '';
+    const functions = Object.values(resources(variant.template, 'AWS::Lambda::Function'));
+    const variables = functions.map(
+      ({ Environment }) => (Environment as { Variables: Record<string, string> }).Variables,
+    );
+    expect(variables).toHaveLength(routes.length + 1);
+    for (const { TENANT_CLAIM } of variables) expect(TENANT_CLAIM).toBe(claim);
+  });
 
   it('sets TENANT_CLAIM from jwtTenantClaim', () => {
     const authorization = {
@@ -112,7 +109,7 @@ describe('authorization', () => {
 
 describe('the access log', () => {
   it.each(variants)(
-    'has one line of JSON a request, each field a variable of API Gateway: $authorization',
+    'has one line of JSON per request, whose fields are variables of API Gateway: $authorization',
     ({ template }) => {
       const { fields } = accessLogOf(template);
       for (const [name, value] of Object.entries(fields)) {
@@ -227,7 +224,7 @@ describe('the API', () => {
   });
 
   it.each(variants)(
-    'answers at its own address, deployed as soon as it is changed: $authorization',
+    'has its default address, and deploys changes automatically: $authorization',
     ({ template }) => {
       expect(only(template, 'AWS::ApiGatewayV2::Api')).not.toHaveProperty('DisableExecuteApiEndpoint', true);
       expect(stageOf(template)).toMatchObject({ AutoDeploy: true, StageName: '$default' });
@@ -240,9 +237,9 @@ describe('the API', () => {
     expect(routesOf(iam.template).filter(({ RouteKey }) => RouteKey.startsWith('OPTIONS'))).toEqual([]);
   });
 
-  // Or `$default` takes it, whose authorizer refuses what comes without credentials.
+  // Without a route for OPTIONS, `$default` would match the preflight request, and its authorizer rejects requests without credentials.
   it.each(['iam', 'jwt', 'none'] as const)(
-    'lets browsers ask, without credentials, whether a page may call it: %s',
+    'accepts preflight requests without credentials: %s',
     (authorization) => {
       const { template } = synthesize({
         ...BACKENDS.memory,

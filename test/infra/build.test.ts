@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Build, build } from '../../infra/build/functions.ts';
 
-/** What a cold start may read, in bytes of minified code. */
+/** Maximum code that a cold start reads, in bytes of minified code. */
 const MAX_START_BYTES = 260_000;
 
 let directory: string;
@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-/** Every file of a directory, with what is in it. */
+/** Returns the content of every file of a directory, by name. */
 async function contents(of: string): Promise<Record<string, string>> {
   const names = (await readdir(of)).sort();
   const hashes = names.map(async (name) => [
@@ -67,11 +67,11 @@ describe('the build', () => {
 
   it('counts all files that a function imports', () => {
     const sizeOf = (name: string) => first.bundles.find((bundle) => bundle.name === name);
-    // The Redis client is by far the largest part, and a function without a store has none of it.
+    // The Redis client is the largest part. A function without a store does not contain it.
     expect(sizeOf('get')?.startBytes).toBeGreaterThan(100_000);
-    // It has the log, of which a third of this is, but no metrics.
+    // It contains the log, about a third of this limit, but no metrics.
     expect(sizeOf('not-found')?.startBytes).toBeLessThan(60_000);
-    // Beside that only its own document, and what that is made by.
+    // In addition only the document and the code that creates it.
     expect(sizeOf('openapi')?.startBytes).toBeLessThan(110_000);
   });
 

@@ -20,7 +20,7 @@ interface Widget {
   };
 }
 
-/** The widgets, with the names of resources in place of what they will be called. */
+/** The widgets, with logical ids in place of the names of deployed resources. */
 function widgetsOf(template: Template): Widget[] {
   const { DashboardBody } = only(template, 'AWS::CloudWatch::Dashboard') as {
     DashboardBody: { 'Fn::Join': [string, (string | object)[]] };
@@ -37,11 +37,11 @@ const graphs = widgets.filter(({ type }) => type === 'metric');
 
 function graph(title: string, among = graphs): Widget {
   const found = among.find(({ properties }) => properties.title?.startsWith(title));
-  if (!found) throw new Error(`There is no graph ${title}`);
+  if (!found) throw new Error(`No graph has the title ${title}`);
   return found;
 }
 
-/** What is drawn, as text: names, dimensions, expressions and labels. */
+/** The metrics of the graphs as text: names, dimensions, expressions and labels. */
 const drawn = (widget: Widget) => JSON.stringify(widget.properties.metrics);
 
 const timed = routes.filter((route: Route) => route.backend !== false).map(({ name }) => name);
@@ -89,7 +89,7 @@ describe('the dashboard', () => {
 
   it.each([
     ['Requests by operation', operations],
-    // What no route takes has no metrics of its own, and neither has what needs no cache.
+    // The fallback and the routes without a cache have no metrics of their own.
     ['Time in the function, p50', timed],
     ['Time in the function, p99', timed],
   ])('shows every operation: %s', (title, expected) => {
@@ -131,7 +131,7 @@ describe('the dashboard', () => {
 
   it('shows the quantities that are billed', () => {
     expect(drawn(graph('Cost: requests'))).toMatch(/"Count".*"DataProcessed"/);
-    // 512 MB is half a GB, and durations are in milliseconds.
+    // Memory of 512 MB is 0.5 GB, and durations are in milliseconds.
     expect(drawn(graph('Cost: duration of functions'))).toContain(`d0 * ${0.5 / 1000}`);
     expect(drawn(graph('Cost: processing units'))).toMatch(/ElastiCacheProcessingUnits.*BytesUsedForCache/);
   });

@@ -15,10 +15,10 @@ import { PATIENT } from '../support/patience.ts';
 const USER = 'cache-service-prod';
 const PASSWORD = 'secret';
 
-/** The commands that the user is given one by one. Those about a cluster are for its client alone, as a cluster shows. */
+/** The commands in the user's access string. Only the client of a cluster uses the CLUSTER commands. */
 const GRANTED = [...ACCESS_STRING.matchAll(/\+([a-z]+)(?= |$)/g)].map(([, command = '']) => command);
 
-// Not ElastiCache, whose access strings are these servers' own language.
+// The engines stand in for ElastiCache, whose access strings have the same syntax as their ACL rules.
 describe.each(['single server', 'cluster'] as const)('the user of the cache, %s', (kind) => {
   let engine: Server | TestCluster;
   let url: string;
@@ -46,7 +46,7 @@ describe.each(['single server', 'cluster'] as const)('the user of the cache, %s'
   it('may run every operation of the service', async () => {
     const keys = Array.from({ length: 3_000 }, (_, index) => `user:${index}`);
     await inBatches(keys, (key) => store.set('acme', key, '"value"', 60));
-    // Of a longer life than what its shard holds, and of one so short that its name is removed again.
+    // One TTL longer than those of the shard's other entries, and one so short that the expired entry is removed from the index.
     await store.set('acme', 'user:0', '1.0', 600);
     expect(await store.get('acme', 'user:0')).toMatchObject({ value: '1.0' });
     expect(await store.touch('acme', 'user:0', 900)).toBe(true);
@@ -56,13 +56,13 @@ describe.each(['single server', 'cluster'] as const)('the user of the cache, %s'
       count: 1111,
       complete: true,
     });
-    // What a set mends that the server has evicted.
+    // A set that restores keys which the server has evicted.
     await withRawClient(url, (client) => client.del('{cache:acme:0}:lex'));
     expect(await store.usage('acme')).toMatchObject({ entries: 3_000 - 1 - 1111, sampled: 256 });
     expect(await store.clear('acme', soon())).toBe(3_000 - 1 - 1111);
     expect(await store.get('acme', 'user:2')).toBeUndefined();
     await store.ping();
-    // What a clear asks of an entry that somebody has set anew before its memory was given back.
+    // A clear that finds an entry which was set again before its memory was reclaimed.
     await withRawClient(url, (client) => client.getrange('{cache:acme:0}:e:key', 0, 7));
     used = await commandStats(engine.url);
   });

@@ -18,7 +18,7 @@ import { BACKENDS, resources, synthesize } from './synthesize.ts';
 
 const HOST = 'dragonfly.cache-service-prod.internal';
 
-/** Whether a client that trusts `ca` gets a connection to a server with the certificate, asked for by a name. */
+/** Whether a client that trusts `ca` can connect to a server with the certificate under this name. */
 async function handshake(
   server: { certificate: string; key: string },
   client: { ca?: string; servername: string },
@@ -109,7 +109,7 @@ describe('the response to CloudFormation', () => {
     await new Promise<void>((resolve) => cloudFormation.listen(0, '127.0.0.1', resolve));
     request = {
       RequestType: 'Create',
-      ResponseURL: `http://127.0.0.1:${(cloudFormation.address() as AddressInfo).port}/answer?signature=x`,
+      ResponseURL: `http://127.0.0.1:${(cloudFormation.address() as AddressInfo).port}/response?signature=x`,
       StackId: 'arn:aws:cloudformation:us-east-1:123456789012:stack/CacheService/1',
       RequestId: 'request-1',
       LogicalResourceId: 'CacheCertificate',
@@ -137,7 +137,7 @@ describe('the response to CloudFormation', () => {
     ]);
   });
 
-  // The address is one of S3's, and may be signed together with the type of what is sent: with none.
+  // The URL is a presigned S3 URL. Its signature includes an empty Content-Type.
   it('has an empty Content-Type, as the URL is signed', async () => {
     await respond(request, async () => ({}));
     expect(received.splice(0)).toMatchObject([{ method: 'PUT', type: '' }]);
@@ -170,7 +170,7 @@ describe('the function', () => {
       .map(({ Code }) => Code as { S3Key: string });
     const asset = code?.S3Key.replace(/\.zip$/, '');
     cpSync(join(app.outdir, `asset.${asset}`), directory, { recursive: true });
-    // In place of the runtime's own, which nobody has but Lambda: secrets as files.
+    // Replaces a module of Lambda's runtime that is not available here: secrets are files.
     const sdk = join(directory, 'node_modules/@aws-sdk/client-secrets-manager');
     mkdirSync(sdk, { recursive: true });
     writeFileSync(join(sdk, 'package.json'), '{"type":"module","exports":"./index.js"}');
@@ -189,9 +189,9 @@ describe('the function', () => {
     );
     writeFileSync(join(directory, 'client'), '{"password":"generated"}');
 
-    let answer = '';
+    let received = '';
     const cloudFormation = createServer(async (incoming, outgoing) => {
-      for await (const chunk of incoming) answer += chunk;
+      for await (const chunk of incoming) received += chunk;
       outgoing.end();
     });
     await new Promise<void>((resolve) => cloudFormation.listen(0, '127.0.0.1', resolve));
@@ -205,14 +205,14 @@ describe('the function', () => {
     await promisify(execFile)(process.execPath, ['--eval', run], { cwd: directory, env: {} });
     cloudFormation.close();
 
-    expect(JSON.parse(answer)).toMatchObject({
+    expect(JSON.parse(received)).toMatchObject({
       Status: 'SUCCESS',
       Data: { Fingerprint: expect.any(String) },
     });
     const secret = (name: string) => JSON.parse(readFileSync(join(directory, name), 'utf8'));
     const { certificate, key } = secret('server');
     expect(secret('client')).toEqual({ password: 'generated', ca: certificate });
-    expect(answer).not.toContain(key.split('\n')[1]);
+    expect(received).not.toContain(key.split('\n')[1]);
     expect(await handshake({ certificate, key }, { ca: certificate, servername: HOST })).toBe('connected');
   });
 });

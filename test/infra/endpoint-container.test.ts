@@ -22,7 +22,7 @@ describe('the start of the container', () => {
   const bin = join(directory, 'bin');
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  /** Runs the script as it is, but for its directory, with commands that only a container has. */
+  /** Runs the script unchanged except for its directory, with stand-ins for commands that only the container has. */
   async function start(variables: Record<string, string>): Promise<{ line: string[]; env: string }> {
     mkdirSync(tls, { recursive: true });
     mkdirSync(bin, { recursive: true });
@@ -80,7 +80,7 @@ describe('the start of the container', () => {
 });
 
 describe('the health check', () => {
-  // The image brings it along; a machine that only tests need not have it.
+  // The image contains it, but the machine of a test may not.
   needs('redis-cli');
   let server: Server;
   beforeAll(async () => {

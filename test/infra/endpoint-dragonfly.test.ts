@@ -68,7 +68,7 @@ describe('the task', () => {
     const [{ Command }] = definition.ContainerDefinitions as [Container];
     const limit = Command.find((flag) => flag.startsWith('--maxmemory='))?.split('=')[1];
     expect(Number(limit)).toBe(Math.floor(gib * 1024 ** 3 * 0.8));
-    // Below 256 MiB a thread Dragonfly does not start.
+    // Dragonfly does not start with less than 256 MiB per thread.
     expect(Number(limit) / (Number(Cpu) / 1024)).toBeGreaterThan(256 * 1024 ** 2);
   });
 
@@ -105,7 +105,7 @@ describe('the task', () => {
     const actions = statementsOfRole(template, attributeOf(task.ExecutionRoleArn)).map(
       ({ Action, Resource }) => ({ Action, everything: Resource === '*' }),
     );
-    // Only the token with which ECR is asked for images has no resource to name.
+    // Only ecr:GetAuthorizationToken cannot be restricted to a resource.
     expect(actions.filter(({ everything }) => everything)).toEqual([
       { Action: 'ecr:GetAuthorizationToken', everything: true },
     ]);

@@ -81,7 +81,7 @@ describe('the cache', () => {
       { peer: attributeOf(group), port: 6379 },
       { peer: attributeOf(group), port: 6380 },
     ]);
-    // The rule without which it would be everything leads nowhere.
+    // A rule that allows nothing. Without any egress rule AWS would add one that allows all traffic.
     expect(resources(template, 'AWS::EC2::SecurityGroup')[functionsGroup]?.SecurityGroupEgress).toMatchObject(
       [{ CidrIp: '127.0.0.1/32' }],
     );

@@ -12,7 +12,7 @@ const publishes = (operation: string) =>
   );
 
 /** The functions of the operations that publish events. */
-const TELLING = Object.keys(FUNCTIONS).filter((id) => publishes(FUNCTIONS[id] as string));
+const PUBLISHING = Object.keys(FUNCTIONS).filter((id) => publishes(FUNCTIONS[id] as string));
 
 const natsUrl = 'tls://connect.example.com';
 const { template: off } = synthesize(BACKENDS.external);
@@ -32,25 +32,25 @@ describe('events', () => {
   });
 
   it('are enabled in functions that change entries only', () => {
-    expect(TELLING).toContain('SetFunction');
-    expect(TELLING).not.toContain('GetFunction');
+    expect(PUBLISHING).toContain('SetFunction');
+    expect(PUBLISHING).not.toContain('GetFunction');
     for (const id of Object.keys(FUNCTIONS)) {
-      const tells = TELLING.includes(id);
+      const isPublishing = PUBLISHING.includes(id);
       expect(variablesOf(on, id), id).toMatchObject({
-        ENABLE_NATS: tells ? 'true' : '',
-        NATS_URL: tells ? natsUrl : '',
-        NATS_SECRET_ARN: tells ? SECRET : '',
+        ENABLE_NATS: isPublishing ? 'true' : '',
+        NATS_URL: isPublishing ? natsUrl : '',
+        NATS_SECRET_ARN: isPublishing ? SECRET : '',
       });
       const allowed = statementsOf(on, id).filter(({ Resource }) => [Resource].flat().includes(SECRET));
       expect(
         allowed.map(({ Effect, Action }) => [Effect, Action]),
         id,
-      ).toEqual(tells ? [['Allow', 'secretsmanager:GetSecretValue']] : []);
+      ).toEqual(isPublishing ? [['Allow', 'secretsmanager:GetSecretValue']] : []);
     }
   });
 
   it('need no secret if the broker requires no login', () => {
-    for (const id of TELLING) {
+    for (const id of PUBLISHING) {
       expect(variablesOf(open, id), id).toMatchObject({
         ENABLE_NATS: 'true',
         NATS_URL: natsUrl,

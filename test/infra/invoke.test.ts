@@ -20,10 +20,10 @@ const workspace = mkdtempSync(join(tmpdir(), 'cache-invoke-'));
 afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
 let bundles: string;
-/** A directory as `cdk synth` leaves it, of functions that cache in their own memory. */
+/** An output directory of `cdk synth` for functions with the embedded store. */
 let inMemory: string;
 
-/** Synthesizes as the CDK's command line does, which asks for the paths of assets; several stages into one directory. */
+/** Synthesizes like the CDK's command line, which includes the paths of assets. Supports several stages in one directory. */
 function synthesize(...contexts: Record<string, unknown>[]): string {
   const outdir = mkdtempSync(join(workspace, 'cdk.out-'));
   for (const context of contexts) {
@@ -50,7 +50,7 @@ interface Run {
   stderr: string;
 }
 
-/** `npm run invoke -- …`, but for npm. */
+/** Runs `npm run invoke -- …` without npm. */
 const invoke = (args: string[], env: Record<string, string> = {}): Promise<Run> =>
   run(process.execPath, ['infra/build/invoke.ts', ...args], env);
 
@@ -73,7 +73,7 @@ function fileWith(content: unknown): string {
   return file;
 }
 
-/** The lines of the function's log. */
+/** Returns the lines of the function's log. */
 const logOf = ({ stderr }: Run): Record<string, unknown>[] =>
   stderr
     .split('\n')
@@ -82,7 +82,7 @@ const logOf = ({ stderr }: Run): Record<string, unknown>[] =>
 
 describe('npm run invoke', () => {
   it("runs the template's bundle with its variables, and prints the response to stdout and the log to stderr", async () => {
-    // From here, as `cdk.out` is.
+    // Relative to this directory, like `cdk.out`.
     const directory = relative(ROOT, inMemory);
     const run = await invoke(['set', sample('set'), '--output', directory]);
     expect(JSON.parse(run.stdout)).toMatchObject({
@@ -97,7 +97,7 @@ describe('npm run invoke', () => {
   });
 
   it("removes npm's banner from a file and writes the response only", async () => {
-    const file = join(workspace, 'answer.json');
+    const file = join(workspace, 'response.json');
     const command = `npm run invoke -- health ${sample('health')} --output "${inMemory}" > "${file}"`;
     const { code, stderr } = await run('sh', ['-c', command]);
     expect(code, stderr).toBe(0);
@@ -114,7 +114,7 @@ describe('npm run invoke', () => {
     expect(set.stdout).toContain('"statusCode": 201');
     const get = await invoke(['get', sample('get'), '--output', inMemory, '--env-vars', file]);
     expect(get.stdout).toContain('"found": true');
-    // As it was sent, where a parse would have changed both.
+    // Verbatim: parsing would change both.
     expect(get.stdout).toMatch(/\[\s+1\.0,\s+12345678901234567890\s+\]/);
   });
 
@@ -172,7 +172,7 @@ describe('npm run invoke', () => {
     expect(JSON.parse(named.stdout).body).toMatchObject({ service: 'two' });
   });
 
-  // It runs the CDK's command, which takes a minute.
+  // Runs the CDK's command, which takes a minute.
   if (LONG_RUN) {
     it('synthesizes if there is no template', async () => {
       const local = { DRAGONFLY_URL: inject('singleUrl'), DRAGONFLY_IAM_CACHE: '' };
@@ -222,7 +222,7 @@ describe('the sample files for --env-vars', () => {
       { ...chosen, ...authorized },
     ]),
   ) as [string, string, Record<string, unknown>][];
-  /** Each backend once, with each authorization. */
+  /** Each backend once, so that each authorization occurs. */
   const some = variants.filter(([backend, authorization]) =>
     ['elasticache iam', 'dragonfly jwt', 'external none', 'memory iam'].includes(
       `${backend} ${authorization}`,

@@ -18,7 +18,7 @@ interface Filter {
 const filterOf = (stage: string) =>
   only(synthesize({ ...BACKENDS.memory, stage }).template, 'AWS::Logs::MetricFilter') as unknown as Filter;
 
-/** Whether CloudWatch would count a line, as far as this pattern goes: texts with a star at their end, and `||`. */
+/** Whether CloudWatch's filter pattern matches a line. Supports what the pattern uses: texts with a trailing star, and `||`. */
 function counts(pattern: string, line: Record<string, string>): boolean {
   const terms = pattern.slice(1, -1).split('||');
   return terms.some((term) => {

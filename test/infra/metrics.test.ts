@@ -7,7 +7,7 @@ import { BACKENDS, resources, synthesize } from './synthesize.ts';
 
 const settings = { stage: 'test', service: {} };
 
-/** Every metric of the service that a template shows, as `name{dimension: value}`. */
+/** Every metric of the service in a template, as `name{dimension: value}`. */
 function shown(text: string): string[] {
   const drawn = [...text.matchAll(/\[\\?"CacheService\/prod\\?",((?:\\?"[^"\\]*\\?",?)+)/g)];
   return drawn.map(([, found = '']) => {
@@ -25,8 +25,8 @@ describe("the service's own metrics", () => {
     const functions = Object.values(resources(template, 'AWS::Lambda::Function')) as unknown as {
       Environment?: { Variables: Record<string, string> };
     }[];
-    const told = functions.map(({ Environment }) => Environment?.Variables.METRICS_NAMESPACE);
-    expect(new Set(told.filter((name) => name !== undefined))).toEqual(new Set([namespaceOf('test')]));
+    const namespaces = functions.map(({ Environment }) => Environment?.Variables.METRICS_NAMESPACE);
+    expect(new Set(namespaces.filter((name) => name !== undefined))).toEqual(new Set([namespaceOf('test')]));
     expect(serviceMetric({ stage: 'test', service: { SERVICE_NAME: 'another' } }, 'hits')).toMatchObject({
       namespace: namespaceOf('test'),
       dimensions: { service: 'another' },

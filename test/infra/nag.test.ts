@@ -17,7 +17,7 @@ const variants = Object.entries(BACKENDS).flatMap(([backend, chosen]) =>
   })),
 );
 
-/** What the rules find in a tree. */
+/** The findings of the rules in a construct tree. */
 function findings(root: IConstruct, checks = new AwsSolutionsChecks(root)): Finding[] {
   return checks
     .validateScope(root)
@@ -26,12 +26,12 @@ function findings(root: IConstruct, checks = new AwsSolutionsChecks(root)): Find
     );
 }
 
-/** The same when nothing had been acknowledged. */
+/** The findings without any acknowledgement. */
 function allFindings(root: IConstruct): Finding[] {
   return findings(root, Object.assign(new AwsSolutionsChecks(root), { isAcknowledged: () => false }));
 }
 
-/** Every acknowledgement of one of the rules, with the path of the construct that it is for, and below. */
+/** Every acknowledgement of a rule, with the path of the construct that it applies to, including its children. */
 function acknowledgements(root: IConstruct): (Finding & { reason: string })[] {
   return root.node.findAll().flatMap(({ node }) =>
     node.metadata

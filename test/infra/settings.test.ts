@@ -73,17 +73,13 @@ describe('the settings of a deployment', () => {
       { backend: { kind: 'dragonfly', cpu: 8, memoryGiB: 24, image: undefined } },
     ],
     [
-      'the least memory of a large Dragonfly',
+      'the minimum memory of a large Dragonfly',
       { backend: 'dragonfly', dragonflyCpu: 16 },
       { backend: { kind: 'dragonfly', cpu: 16, memoryGiB: 32, image: undefined } },
     ],
+    ['an existing cache', EXTERNAL, { backend: { kind: 'external', secretArn: SECRET, network: undefined } }],
     [
-      'a cache that is there',
-      EXTERNAL,
-      { backend: { kind: 'external', secretArn: SECRET, network: undefined } },
-    ],
-    [
-      'a cache that is there, in a VPC',
+      'an existing cache in a VPC',
       { ...EXTERNAL, ...VPC },
       {
         backend: {
@@ -155,7 +151,7 @@ describe('the settings of a deployment', () => {
       },
     ],
     [
-      'a broker that its secret names',
+      'a broker whose URL is in its secret',
       { backend: 'memory', natsSecretArn: SECRET },
       { events: { url: undefined, secretArn: SECRET } },
     ],

@@ -25,8 +25,8 @@ import {
 const directory = mkdtempSync(join(tmpdir(), 'cache-stack-'));
 let bundles: string;
 /**
- * One template for each backend, as the command line makes them: with the real bundles, all flags of `cdk.json` and the validation
- * by the CDK.
+ * One template per backend, synthesized like on the command line: with the real bundles, all flags of `cdk.json` and the CDK's
+ * validation.
  */
 const templates: Record<string, Template> = {};
 let template: Template;

@@ -9,7 +9,7 @@ import { FUNCTIONS } from './template.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-/** The PATH without this project's own executables: with the machine's Node, whichever that is. */
+/** The PATH without this project's executables, so that the machine's Node is used. */
 const MACHINE_PATH = (process.env.PATH ?? '')
   .split(delimiter)
   .filter((entry) => !entry.includes('node_modules'))
@@ -28,7 +28,7 @@ beforeAll(async () => {
   const nowhere = 'http://127.0.0.1:9';
   await promisify(execFile)('npx', ['--no-install', 'cdk', 'synth', '--quiet', '--output', directory], {
     cwd: ROOT,
-    // No credentials, no home, and every way out leads to a port where nobody listens.
+    // No credentials and no home directory. All proxies are closed ports.
     env: { PATH: MACHINE_PATH, HOME: directory, HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere },
   });
   const template = await readFile(join(directory, 'CacheService.template.json'), 'utf8');

@@ -7,7 +7,7 @@ import { afterAll } from 'vitest';
 import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { CacheStack, stackId } from '../../infra/stack/stack.ts';
 
-/** Settings as somebody gives them to the CDK: the choice itself, and what has to be given with it. */
+/** Settings for the CDK: a choice with the settings that it requires. */
 type Context = Record<string, unknown>;
 
 export const BACKENDS = {
@@ -34,12 +34,12 @@ export const AUTHORIZATIONS = {
 const workspace = mkdtempSync(join(tmpdir(), 'cache-synthesize-'));
 afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
-/** The flags with which the CDK's command line synthesizes. */
+/** The feature flags of the CDK's command line. */
 export const flags: Context = JSON.parse(
   readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8'),
 ).context;
 
-/** What a template says does not depend on what is in the code. */
+/** A stand-in for the bundles: a template does not depend on the content of the code. */
 const bundles = mkdtempSync(join(workspace, 'bundles-'));
 writeFileSync(join(bundles, 'get.mjs'), 'export const handler = () => {};');
 
@@ -49,30 +49,31 @@ export interface Synthesized {
   template: Template;
 }
 
-/** Synthesizes the stack in this process, in a directory that is gone after the test file. */
+/** Synthesizes the stack in this process, in a directory that is removed after the test file. */
 export function synthesize(context: Context = {}, props: StackProps = {}): Synthesized {
   const app = new App({
     outdir: mkdtempSync(join(workspace, 'out-')),
     context: { ...flags, ...context },
-    // It takes seconds; stack.test.ts has it for every backend.
+    // Takes seconds. stack.test.ts runs it for every backend.
     builtinCloudFormationValidation: false,
   });
   const settings = readSettings(app.node.getAllContext());
   const stack = new CacheStack(app, stackId(settings), { bundles, settings, ...props });
-  // Synthesizes all of it, so that what is decided only then is there as well.
+  // Synthesizes the whole app, because some properties are set only then.
   return { app, stack, template: Template.fromStack(stack) };
 }
 
-/** The properties of every resource of a type, by logical id. */
+/** Returns the properties of every resource of a type, by logical id. */
 export function resources(template: Template, type: string): Record<string, Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(template.findResources(type)).map(([id, { Properties }]) => [id, Properties]),
   );
 }
 
-/** The only resource of a type. */
+/** Returns the properties of the only resource of a type. */
 export function only(template: Template, type: string): Record<string, unknown> {
   const [found, ...more] = Object.values(resources(template, type));
-  if (!found || more.length > 0) throw new Error(`${found ? more.length + 1 : 0} resources are a ${type}`);
+  if (!found || more.length > 0)
+    throw new Error(`Expected one ${type}, found ${found ? more.length + 1 : 0}`);
   return found;
 }

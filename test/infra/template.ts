@@ -2,7 +2,7 @@ import type { Template } from 'aws-cdk-lib/assertions';
 import type { Operation } from '../../lib/routes.ts';
 import { resources } from './synthesize.ts';
 
-/** Which function serves which operation: names that people type, so they stand here a second time. */
+/** The operation of each function. The logical ids are repeated here, because people use them on the command line. */
 export const FUNCTIONS: Record<string, Operation> = {
   GetFunction: 'get',
   SetFunction: 'set',
@@ -22,7 +22,7 @@ export const FUNCTIONS: Record<string, Operation> = {
   NotFoundFunction: 'not-found',
 };
 
-/** The functions that answer without a store, and those that have one. */
+/** The functions without a store, and those with one. */
 export const WITHOUT_STORE = ['OpenapiFunction', 'NotFoundFunction'];
 export const WITH_STORE = Object.keys(FUNCTIONS).filter((id) => !WITHOUT_STORE.includes(id));
 
@@ -32,28 +32,28 @@ export interface Statement {
   Resource: unknown;
 }
 
-/** The service's own functions by logical id; the CDK adds some that help it to deploy. */
+/** The service's functions by logical id, without those that the CDK adds for deployments. */
 export function ourFunctions(template: Template): Record<string, Record<string, unknown>> {
   const all = resources(template, 'AWS::Lambda::Function');
   return Object.fromEntries(Object.keys(FUNCTIONS).map((id) => [id, all[id] ?? {}]));
 }
 
-/** The variables of a function. */
+/** Returns the variables of a function. */
 export function variablesOf(template: Template, id: string): Record<string, unknown> {
   const { Environment } = resources(template, 'AWS::Lambda::Function')[id] ?? {};
   return (Environment as { Variables: Record<string, unknown> }).Variables;
 }
 
-/** All that a function may do. */
+/** Returns all policy statements of a function. */
 export function statementsOf(template: Template, id: string): Statement[] {
   const { Role } = resources(template, 'AWS::Lambda::Function')[id] ?? {};
   return statementsOfRole(template, attributeOf(Role));
 }
 
-/** All that a role may do. @throws Error for a policy that is not written out in the template */
+/** Returns all policy statements of a role. @throws Error if the role has a policy that is not in the template */
 export function statementsOfRole(template: Template, roleId: string): Statement[] {
   const role = resources(template, 'AWS::IAM::Role')[roleId];
-  if (!role || role.ManagedPolicyArns) throw new Error(`${roleId} is no role that says what it allows`);
+  if (!role || role.ManagedPolicyArns) throw new Error(`${roleId} is not a role with inline policies only`);
   const inline = (role.Policies ?? []) as { PolicyDocument: { Statement: Statement[] } }[];
   const attached = Object.values(resources(template, 'AWS::IAM::Policy')).filter(({ Roles }) =>
     (Roles as { Ref: string }[]).some(({ Ref }) => Ref === roleId),
@@ -61,7 +61,7 @@ export function statementsOfRole(template: Template, roleId: string): Statement[
   return [...inline, ...attached].flatMap(({ PolicyDocument }) => PolicyDocument.Statement);
 }
 
-/** What one security group lets in or out, by reference to another one. */
+/** A rule of a security group that refers to another security group. */
 export interface Rule {
   /** The logical id of the other group. */
   peer: string;
@@ -79,13 +79,13 @@ export function rulesOf(template: Template, groupId: string): { ingress: Rule[];
   };
 }
 
-/** The logical id of the security group that a function is in. @throws Error for one that is in no VPC */
+/** Returns the logical id of a function's security group. @throws Error if the function is not in a VPC */
 export function securityGroupOf(template: Template, id: string): string {
   const { VpcConfig } = resources(template, 'AWS::Lambda::Function')[id] ?? {};
   return attributeOf((VpcConfig as { SecurityGroupIds: unknown[] }).SecurityGroupIds[0]);
 }
 
-/** The logical id in `Fn::GetAtt`. */
+/** Returns the logical id in `Fn::GetAtt`. */
 export function attributeOf(value: unknown): string {
   return (value as { 'Fn::GetAtt': [string, string] })['Fn::GetAtt'][0];
 }

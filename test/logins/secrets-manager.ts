@@ -32,7 +32,7 @@ export async function startSecretsManager(secret: string): Promise<SecretsManage
   const server = createServer(async (request, response) => {
     const body = await text(request);
     manager.requests++;
-    const answer = (status: number, content: object) =>
+    const respond = (status: number, content: object) =>
       response
         .writeHead(status, { 'content-type': 'application/x-amz-json-1.1' })
         .end(JSON.stringify(content));
@@ -56,15 +56,15 @@ export async function startSecretsManager(secret: string): Promise<SecretsManage
       { signingDate: parseDate(String(date)) },
     );
     if (!names.includes('host') || expected.headers.authorization !== authorization) {
-      answer(403, { __type: 'InvalidSignatureException' });
+      respond(403, { __type: 'InvalidSignatureException' });
     } else if (
       request.headers['x-amz-target'] !== 'secretsmanager.GetSecretValue' ||
       JSON.parse(body).SecretId !== ARN ||
       manager.secret === undefined
     ) {
-      answer(400, { __type: 'ResourceNotFoundException' });
+      respond(400, { __type: 'ResourceNotFoundException' });
     } else {
-      answer(200, { ARN, SecretString: manager.secret });
+      respond(200, { ARN, SecretString: manager.secret });
     }
   });
   server.listen(0, LOOPBACK);

@@ -147,7 +147,7 @@ test('an event whose confirmation was lost is sent again', async () => {
   publisher.send(0);
   await arrived(subscriber, 1);
   await confirmed(publisher);
-  proxy.dropAnswers();
+  proxy.dropResponses();
   publisher.send(1);
   await expect.poll(() => numbersOf(subscriber)).toEqual([0, 1]);
   proxy.heal();

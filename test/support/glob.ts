@@ -1,6 +1,6 @@
 /**
- * The tests' own glob: Redis's patterns over bytes, as slow and as plain as can be. It shares nothing with the one in
- * `lib/store/glob.ts`, so that the two can be compared; `conformance/glob.test.ts` compares both with a server's.
+ * A simple, slow implementation of Redis's glob patterns over bytes. It is independent of `lib/store/glob.ts`, so that the two can
+ * be compared. `conformance/glob.test.ts` compares both with a server's.
  */
 
 /** Whether a part of a pattern matches one byte of a key. */
@@ -11,7 +11,7 @@ type Token = MatchesByte | typeof STAR;
 
 const code = (character: string) => character.charCodeAt(0);
 
-/** For each part of the pattern in turn, finds which prefixes of the key the pattern matches so far. */
+/** Computes, for each part of the pattern in turn, which prefixes of the key the pattern up to that part matches. */
 export function globMatches(pattern: string, key: string): boolean {
   const bytes = Buffer.from(key);
   // reached[n] is 1 if the parts so far match the first n bytes.
@@ -49,7 +49,7 @@ function tokensOf(pattern: string): Token[] {
   return tokens;
 }
 
-/** Removes a class from the front of the bytes after its opening bracket. An unclosed class ends with the pattern. */
+/** Parses a class and removes its bytes from the front. The opening bracket is already removed. An unclosed class ends with the pattern. */
 function readClass(bytes: number[]): MatchesByte {
   const negated = bytes[0] === code('^');
   if (negated) bytes.shift();

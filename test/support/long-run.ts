@@ -3,7 +3,7 @@ import type { Target } from './engines/global-setup.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Whether this is a run of `npm run test:all`; vitest.config.ts sets it. */
+    /** Whether this is a run of `npm run test:all`. Set by vitest.config.ts. */
     longRun: boolean;
   }
 }
@@ -11,11 +11,11 @@ declare module 'vitest' {
 /** Whether suites run their long form: all cases of a matrix. `npm test` runs the short form. */
 export const LONG_RUN = inject('longRun');
 
-/** The number of generated cases for a property: a tenth of that in `npm test`. */
+/** Returns the number of generated cases of a property: `long`, or a tenth of it in `npm test`. */
 export const numRuns = (long: number): number => (LONG_RUN ? long : Math.ceil(long / 10));
 
 /**
- * The servers for suites that test what is above the store. The conformance and race tests run on every server, so in `npm test` the
- * first one suffices for the others.
+ * The backends for suites that test the layers above the store. The conformance and race tests run on every backend, so in
+ * `npm test` the first one is enough for the others.
  */
 export const mainTargets: readonly Target[] = LONG_RUN ? inject('targets') : inject('targets').slice(0, 1);

@@ -3,17 +3,17 @@ import { dirname, join } from 'node:path';
 
 export const ROOT = dirname(dirname(import.meta.dirname));
 
-/** Every Markdown file of the repository, as a path from its root. */
+/** All Markdown files of the repository, as paths relative to its root. */
 export const markdownFiles = globSync(['*.md', '{docs,functions,infra,lib,test}/**/*.md'], { cwd: ROOT })
   .map((path) => path.replaceAll('\\', '/'))
   .sort();
 
-/** The text of a file of the repository. */
+/** Returns the text of a file of the repository. */
 export function read(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
 }
 
-/** The anchors that GitHub makes of the headings in a Markdown text. */
+/** Returns the anchors that GitHub generates for the headings of a Markdown text. */
 export function anchorsIn(text: string): string[] {
   const withoutCode = text.replace(/^```[\s\S]*?^```$/gm, '');
   return [...withoutCode.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
@@ -25,9 +25,9 @@ export function anchorsIn(text: string): string[] {
 }
 
 /**
- * The rows of the table with these column headings, without the heading.
+ * Returns the rows of the table with these column headings, without the heading.
  *
- * @throws Error when there is no such table
+ * @throws Error if there is no such table
  */
 export function tableRows(text: string, ...headings: string[]): string[][] {
   const lines = text.split('\n');

@@ -1,12 +1,12 @@
 /**
- * What a cache must hold, as plain as can be: a map for each tenant, and the times between which each entry was written. The
- * caller performs an operation on a real store or service, records it here, and checks the result against what is allowed. An
- * entry that expires at about the time of a check may be found or not; every other entry has one right answer.
+ * A simple model of a cache: a map for each tenant, with the span in which each entry was written. The caller performs an
+ * operation on a real store or service, records it here, and checks whether the result is allowed. An entry that expires at about
+ * the time of a check may be present or not; for every other entry only one result is correct.
  */
 import assert from 'node:assert/strict';
 import { globMatches } from './glob.ts';
 
-/** The time in which an operation ran, in epoch milliseconds of the clock by which entries expire. */
+/** Start and end of an operation, in epoch milliseconds of the clock that decides about expiry. */
 export interface Span {
   from: number;
   until: number;
@@ -17,7 +17,7 @@ export interface Write {
   /** JSON text. */
   value: string;
   ttl: number;
-  /** Seconds in which the value is stale after its TTL. */
+  /** Seconds after the TTL in which the value is stale. */
   grace?: number;
   /** The token of the lease that allows the write. */
   lease?: string | undefined;
@@ -30,11 +30,11 @@ type Entry = Omit<Write, 'value' | 'lease'> & {
   grace: number;
   /** The token of the last lease, also if the write with it has ended it. */
   token?: string | undefined;
-  /** When a lease was granted, and for how many seconds. Undefined if it was ended. */
+  /** The time and duration in seconds of the current lease. Undefined if it has been ended. */
   lease?: (Span & { ttl: number }) | undefined;
 } & Span;
 
-/** What a lease request returned. */
+/** The result of a lease request. */
 export interface LeaseReply {
   hit?: { value: string; ttl: number } | undefined;
   lease?: { token: string; ttlSeconds: number } | undefined;
@@ -42,37 +42,37 @@ export interface LeaseReply {
 }
 
 /**
- * How far clocks differ, in milliseconds: they are read in whole milliseconds, and a server reads its own once for each turn of
- * its event loop, in which a busy machine may stop it.
+ * Maximum difference of the clocks, in milliseconds. Clocks have millisecond resolution, and a server reads its clock once per
+ * turn of its event loop, during which a busy machine may pause it.
  */
 const SLACK_MS = 250;
 
 export class StoreModel {
   readonly #slackMs: number;
-  /** Each key that was ever named, with its entry if it may still be there. */
+  /** Every key that has been used, with its entry if that may still exist. */
   readonly #tenants = new Map<string, Map<string, Entry | undefined>>();
 
-  /** @param slackMs how far the clocks of the store and of the caller may differ */
+  /** @param slackMs maximum difference between the clocks of the store and of the caller */
   constructor(slackMs = SLACK_MS) {
     this.#slackMs = slackMs;
   }
 
-  /** The tenants of all operations so far. */
+  /** Returns the tenants of all operations so far. */
   tenants(): string[] {
     return [...this.#tenants.keys()];
   }
 
-  /** Every key of a tenant that was ever named, present or not. */
+  /** Returns every key of a tenant that has been used, present or not. */
   keys(tenant: string): string[] {
     return [...this.#of(tenant).keys()];
   }
 
-  /** The tenant's keys that a pattern matches. */
+  /** Returns the tenant's keys that a pattern matches. */
   matching(tenant: string, pattern: string): string[] {
     return this.keys(tenant).filter((key) => globMatches(pattern, key));
   }
 
-  /** The tenant's keys that have at least one of the tags. */
+  /** Returns the tenant's keys with at least one of the tags. */
   tagged(tenant: string, tags: readonly string[]): string[] {
     return [...this.#of(tenant).values()].flatMap((entry) =>
       entry?.tags?.some((tag) => tags.includes(tag)) ? [entry.key] : [],
@@ -95,12 +95,15 @@ export class StoreModel {
     if (accepted) {
       assert.ok(
         this.#mayLast(lease, span) || (wasApplied && this.#mayExist(entry, span)),
-        `${name} is filled`,
+        `${name} must not be filled`,
       );
       if (!wasApplied) this.write(tenant, [write], span);
     } else {
-      assert.ok(!this.#mustLast(lease, span), `the lease on ${name} has ended`);
-      assert.ok(!(wasApplied && this.#mustExist(entry, span)), `${name} was filled before`);
+      assert.ok(!this.#mustLast(lease, span), `the lease on ${name} must not have ended`);
+      assert.ok(
+        !(wasApplied && this.#mustExist(entry, span)),
+        `the repeated fill of ${name} must be accepted`,
+      );
       if (lease) this.#endLease(tenant, entry as Entry);
     }
   }
@@ -120,20 +123,23 @@ export class StoreModel {
       return;
     }
     const entry = this.#of(tenant).get(key);
-    assert.ok(!this.#mustLive(entry, span), `${name} is not fresh`);
+    assert.ok(!this.#mustLive(entry, span), `${name} must be fresh`);
     if (hit) {
-      assert.ok(entry?.value !== undefined && this.#mayExist(entry, span), `${name} is stale`);
+      assert.ok(entry?.value !== undefined && this.#mayExist(entry, span), `${name} must not be stale`);
       assert.equal(hit.value, entry.value);
     } else {
-      // In the last second of its grace, a value is replaced by a placeholder.
-      assert.ok(!this.#mustExist(entry, { ...span, until: span.until + 1000 }), `${name} is missing`);
+      // In the last second of its grace period, a value is replaced by a placeholder.
+      assert.ok(
+        !this.#mustExist(entry, { ...span, until: span.until + 1000 }),
+        `${name} must not be missing`,
+      );
     }
     if (!lease) {
-      assert.ok(this.#mayLast(entry?.lease, span), `the lease on ${name} is held`);
+      assert.ok(this.#mayLast(entry?.lease, span), `the lease on ${name} must be free`);
       assert.equal(retryAfterMs === undefined, hit !== undefined);
       return;
     }
-    assert.ok(!this.#mustLast(entry?.lease, span), `nobody has the lease on ${name}`);
+    assert.ok(!this.#mustLast(entry?.lease, span), `${name} must be leased`);
     const granted = { token: lease.token, lease: { ...span, ttl: lease.ttlSeconds } };
     const base = hit && entry ? entry : { key, value: undefined, ttl: 0, grace: 0, tags: [], ...span };
     this.#of(tenant).set(key, { ...base, ...granted, tags: [...(base.tags ?? []), ...tags] });
@@ -149,10 +155,13 @@ export class StoreModel {
     this.#of(tenant).set(entry.key, left);
   }
 
-  /** Checks that a key may be present in this span. From then on it has this TTL in seconds. */
+  /** Checks that a key may be present in this span, and sets its TTL, in seconds. */
   touch(tenant: string, key: string, ttl: number, { from, until }: Span): void {
     const entry = this.#of(tenant).get(key);
-    assert.ok(entry && this.#mayLive(entry, { from, until }), `${JSON.stringify(key)} is touched`);
+    assert.ok(
+      entry && this.#mayLive(entry, { from, until }),
+      `${JSON.stringify(key)} must not be found by a touch`,
+    );
     this.#of(tenant).set(key, { ...entry, ttl, from, until });
   }
 
@@ -160,13 +169,13 @@ export class StoreModel {
     for (const key of keys) this.#of(tenant).set(key, undefined);
   }
 
-  /** Checks that a key may have no fresh value in this span. From then on it must have none until it is written again. */
+  /** Checks that a key may have no fresh value in this span, and records that it has none until it is written again. */
   checkMiss(tenant: string, key: string, span: Span): void {
     const entry = this.#of(tenant).get(key);
-    assert.ok(!this.#mustLive(entry, span), `${JSON.stringify(key)} is missing`);
+    assert.ok(!this.#mustLive(entry, span), `${JSON.stringify(key)} must not be missing`);
     if (!entry || entry.value === undefined) return;
     if (entry.grace === 0) this.remove(tenant, [key]);
-    // The TTL has passed before this moment. The grace ends when it would have ended anyway.
+    // The TTL has passed. The end of the grace period does not change.
     else if (this.#mayLive(entry, span)) {
       const passedMs = span.until - entry.from;
       const left = { ttl: 0, grace: entry.ttl + entry.grace };
@@ -181,7 +190,7 @@ export class StoreModel {
    */
   checkHit(tenant: string, key: string, ttl: number, span: Span): string {
     const entry = this.#of(tenant).get(key);
-    assert.ok(entry && this.#mayLive(entry, span), `${JSON.stringify(key)} is present`);
+    assert.ok(entry && this.#mayLive(entry, span), `${JSON.stringify(key)} must not be present`);
     const least = secondsLeft(entry, entry.from, span.until) - this.#slackMs / 1000;
     const most = Math.max(1, secondsLeft(entry, entry.until, span.from) + this.#slackMs / 1000);
     assert.ok(Number.isInteger(ttl) && ttl >= 1 && ttl <= entry.ttl, `a TTL of ${ttl}, set to ${entry.ttl}`);
@@ -189,7 +198,7 @@ export class StoreModel {
     return entry.value as string;
   }
 
-  /** Checks how many of some keys were present at one moment in this span. @returns how many of them are certain neither way */
+  /** Checks the number of keys that were present at some time in this span. @returns the number of keys that may be present or not */
   checkCount(tenant: string, keys: Iterable<string>, count: number, span: Span): number {
     const entries = [...new Set(keys)].map((key) => this.#of(tenant).get(key));
     const least = entries.filter((entry) => this.#mustExist(entry, span)).length;
@@ -198,17 +207,17 @@ export class StoreModel {
     return most - least;
   }
 
-  /** Whether an entry may be fresh at some moment of a span. */
+  /** Whether an entry may be fresh at some time of a span. */
   #mayLive(entry: Entry | undefined, span: Span): boolean {
     return entry?.value !== undefined && this.#mayLast(entry, span);
   }
 
-  /** Whether an entry is fresh at every moment of a span. */
+  /** Whether an entry is fresh during the whole span. */
   #mustLive(entry: Entry | undefined, span: Span): boolean {
     return entry?.value !== undefined && this.#mustLast(entry, span);
   }
 
-  /** As `#mayLive`, for an entry that is fresh or stale. */
+  /** Like `#mayLive`, but for an entry that is fresh or stale. */
   #mayExist(entry: Entry | undefined, span: Span): boolean {
     return this.#mayLive(entry && { ...entry, ttl: entry.ttl + entry.grace }, span);
   }

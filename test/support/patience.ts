@@ -1,8 +1,8 @@
 /**
- * Settings for tests whose backend is healthy. A busy machine may stop a process for seconds, which the default timeout would report
- * as a backend that is unavailable.
+ * Settings for tests with a healthy backend. A busy machine may pause a process for seconds, and with the default timeout the
+ * service would report the backend as unavailable.
  */
 export const PATIENT = { BACKEND_TIMEOUT_MS: '10000' } as const;
 
-/** Settings for tests whose backend fails, so that they do not wait long for each failure. A busy machine can still connect. */
+/** Settings for tests with a failing backend. The timeout is short, but long enough to connect on a busy machine. */
 export const IMPATIENT = { BACKEND_TIMEOUT_MS: '1500' } as const;

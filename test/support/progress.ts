@@ -4,9 +4,9 @@ import type { Reporter, TestCase, TestModule, Vitest } from 'vitest/node';
 const INTERVAL_MS = 15_000;
 
 /**
- * A reporter that prints a line every fifteen seconds: how many files are done, which ones run, for how long, and the test that each
- * waits for. A log file then shows where a run is, and a run that hangs names the test. On a terminal it prints nothing, because the
- * default reporter keeps a summary there.
+ * A reporter that prints a line every fifteen seconds: the number of finished files, and the running files with their duration and
+ * current test. The log of a hanging run therefore shows the test. On a terminal it prints nothing, because the default reporter
+ * shows a summary there.
  */
 export default class Progress implements Reporter {
   readonly #running = new Map<TestModule, { since: number; tests: Set<TestCase> }>();

@@ -1,8 +1,8 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * The files that take longest, mostly by waiting. Started last, each would keep a run waiting for itself alone. Without the durations of
- * an earlier run, as in a fresh checkout, Vitest sorts files by their size, which says nothing about these.
+ * The slowest test files, which mostly wait. If they started last, the run would wait for them alone. Without the durations of an
+ * earlier run, as in a fresh checkout, Vitest sorts files by size, which does not predict these durations.
  */
 const SLOW = [
   'test/docs/accessibility.long.test.ts',
@@ -17,7 +17,7 @@ const SLOW = [
   'test/faults/cluster/confirmed.test.ts',
 ];
 
-/** Sorts the slow files first, and the others as Vitest does. */
+/** Runs the slow files first, and sorts the others as Vitest does. */
 export class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const place = ({ moduleId }: TestSpecification): number => {

@@ -62,7 +62,7 @@ export class DragonflyService extends Construct {
       taskDefinition,
       platformVersion: FargatePlatformVersion.VERSION1_4,
       desiredCount: 1,
-      // The old task stops before the new one starts. Clients would use both, and read from one what was invalidated in the other.
+      // The old task stops before the new one starts. With two tasks, clients would use both, and an invalidation would reach only one.
       minHealthyPercent: 0,
       maxHealthyPercent: 100,
       availabilityZoneRebalancing: AvailabilityZoneRebalancing.DISABLED,

@@ -43,7 +43,7 @@ export function elastiCacheEndpoint(
     authenticationMode: { Type: 'iam' },
     accessString: ACCESS_STRING,
   });
-  // Without the user `default`, which only groups of the engine redis require: nobody else can log in.
+  // The group has no user `default`, which only groups of the engine `redis` require. Nobody else can log in.
   const users = new CfnUserGroup(scope, 'Users', {
     engine: ENGINE,
     userGroupId: userName,

@@ -31,7 +31,7 @@ export interface DeploymentSettings {
 export interface Throttle {
   /** Requests a second. */
   rate: number;
-  /** Requests at one moment, over the rate. */
+  /** Burst: requests at one moment beyond the rate. */
   burst: number;
 }
 

@@ -27,10 +27,10 @@ import type { Log } from '../../log/log.ts';
  * have: a bound on the time that a response waits, connections that survive a freeze, and one log line per outage.
  */
 
-/** The longest that a function's response waits for the collector. */
+/** Maximum time that a function's response waits for the collector. */
 const RESPONSE_WAIT_MS = 50;
 
-/** The longest that the end of a process waits for the collector. */
+/** Maximum time that the end of a process waits for the collector. */
 const SHUTDOWN_WAIT_MS = 2000;
 
 /** After this many late flushes in a row, responses do not wait during `PAUSE_MS`. A TLS handshake may take a few flushes. */
@@ -53,13 +53,13 @@ const SERVER_TIMING = { spanIntervalMs: 1000, metricIntervalMs: 60_000, requestT
 const FREEZE_MS = 300_000;
 const LAMBDA_TIMING = { spanIntervalMs: FREEZE_MS, metricIntervalMs: FREEZE_MS, requestTimeoutMs: FREEZE_MS };
 
-/** Between two exports of a function's metrics. When Lambda ends the sandbox, metrics since the last export are lost. */
+/** Interval between two exports of a function's metrics. When Lambda ends the sandbox, metrics since the last export are lost. */
 const LAMBDA_METRIC_INTERVAL_MS = 5000;
 
 /** In characters. Callers determine the length of some attributes. */
 const MAX_ATTRIBUTE_LENGTH = 256;
 
-/** Between two log lines about problems of the SDK. */
+/** Interval between two log lines about problems of the SDK. */
 const DIAGNOSTIC_INTERVAL_MS = 60_000;
 
 /** The SDK's providers, and the export to the collector. No method rejects. */

@@ -12,7 +12,7 @@ const BOUNDARIES = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
 
-/** The counters in keys. */
+/** The counters that count keys. */
 const COUNTERS: Partial<Record<keyof Counters, { name: string; description: string }>> = {
   hits: { name: 'cache.hits', description: 'Keys that were found' },
   misses: { name: 'cache.misses', description: 'Keys that were not found' },

@@ -65,7 +65,7 @@ function describeProcess(
 ): Resource {
   const attributes = {
     [ATTR_SERVICE_NAME]: serviceName,
-    // Otherwise a collector would take the counters of parallel processes for one counter that is reset again and again.
+    // Distinguishes parallel processes. Otherwise a collector would treat their counters as one counter that is reset repeatedly.
     [ATTR_SERVICE_INSTANCE_ID]: randomUUID(),
     ...(onLambda && describeSandbox(env)),
   };

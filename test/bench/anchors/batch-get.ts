@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 const client = new Redis(process.env.DRAGONFLY_URL ?? '', { lazyConnect: true });
 await client.connect();
 
-/** The least that a function can do for a batch of gets: the texts as the server has them. */
+/** The minimum for a batch of gets: the stored texts are returned unchanged. */
 export async function handler(event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> {
   const { keys } = JSON.parse(event.body ?? '') as { keys: string[] };
   const values = await client.mget(...keys);

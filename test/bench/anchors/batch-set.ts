@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 const client = new Redis(process.env.DRAGONFLY_URL ?? '', { lazyConnect: true });
 await client.connect();
 
-/** The least that a function can do for a batch of sets: it parses the body, and prints each value again. */
+/** The minimum for a batch of sets: the body is parsed, and each value is serialized again. */
 export async function handler(event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> {
   const { items } = JSON.parse(event.body ?? '') as { items: { key: string; value: unknown; ttl: number }[] };
   const pipeline = client.pipeline();

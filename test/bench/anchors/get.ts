@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 const client = new Redis(process.env.DRAGONFLY_URL ?? '', { lazyConnect: true });
 await client.connect();
 
-/** The least that a function can do for a get: the text as the server has it. */
+/** The minimum for a get: the stored text is returned unchanged. */
 export async function handler(event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> {
   const value = await client.get(event.pathParameters?.key ?? '');
   if (value === null) return { statusCode: 404 };

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { Redis } from 'ioredis';
 
-/** The least that serves a cache by HTTP: `GET /<key>` is a bare `GET`. Arguments: the backend's URL and the port. */
+/** A minimal HTTP cache server: `GET /<key>` is a bare `GET`. Arguments: the backend's URL and the port. */
 
 const [url = '', port] = process.argv.slice(2);
 const redis = new Redis(url, { enableAutoPipelining: true });

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 const client = new Redis(process.env.DRAGONFLY_URL ?? '', { lazyConnect: true });
 await client.connect();
 
-/** The least that a function can do for a set: the body is the value, and nobody looks into it. */
+/** The minimum for a set: the body is the value and is not parsed. */
 export async function handler(event: APIGatewayProxyEventV2): Promise<APIGatewayProxyStructuredResultV2> {
   const { key = '', ttl } = event.queryStringParameters ?? {};
   await client.set(key, event.body ?? '', 'PX', Number(ttl) * 1000);

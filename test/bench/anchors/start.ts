@@ -4,5 +4,5 @@ import { Redis } from 'ioredis';
 const client = new Redis(process.env.DRAGONFLY_URL ?? '', { lazyConnect: true });
 await client.connect();
 
-/** A function that has all that it takes to start with, and does nothing. */
+/** A function that loads the same libraries and does nothing. */
 export const handler = middy().handler(async () => ({ statusCode: 200 }));

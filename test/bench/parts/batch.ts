@@ -8,7 +8,7 @@ import { type Sandbox, startSandbox } from '../sandbox.ts';
 import { compareSides, once, type Side } from '../side.ts';
 import { embeddingsJson, recordsJson } from '../values.ts';
 
-/** As many as a batch may name. */
+/** Maximum number of keys in a batch. */
 const COUNT = 100;
 
 const TTL_SECONDS = 3600;
@@ -18,13 +18,13 @@ const keys = Array.from({ length: COUNT }, (_, i) => `user:${i}:profile`);
 interface Case {
   size: string;
   value: string;
-  /** At most, a batch of gets to the bare MGET. */
+  /** Maximum ratio of a batch of gets to the bare MGET. */
   goal?: number;
 }
 
 /**
- * A batch of a hundred, event in to answer out, beside the bare commands and beside a hundred calls of the function for one. All
- * are warm bundles in processes of their own and send to the same server what it takes.
+ * Time of a batch of a hundred keys from event to response, compared with the bare commands and with a hundred calls of the
+ * function for one key. All are warm bundles in separate processes that use the same server.
  */
 export const batch: Part = {
   name: 'batch',
@@ -86,9 +86,9 @@ async function measure(
     const found = JSON.parse((await once(gets)) ?? '').data.items.map(
       (each: { value: unknown }) => each.value,
     );
-    if (!isDeepStrictEqual(found, expected)) throw new Error('Our batch answers something else');
+    if (!isDeepStrictEqual(found, expected)) throw new Error('Our batch returns something else');
     if (!isDeepStrictEqual(JSON.parse((await once(bareGets)) ?? ''), expected)) {
-      throw new Error("The anchor's batch answers something else");
+      throw new Error("The anchor's batch returns something else");
     }
     const rows: [what: string, ours: Side, anchor: string, theirs: Side, goal?: number][] = [
       ['gets', gets, 'bare ioredis MGET, the texts passed through', bareGets, goal],

@@ -7,11 +7,11 @@ import { loadBare, loadTenant, oneOfEachShard } from '../tenant.ts';
 const TENANT = 'measured';
 const BARE = 'bare:';
 
-/** Milliseconds from the call on. */
+/** Durations from the call on, in milliseconds. */
 interface Cleared {
   /** Until reads miss, in every shard. */
   unreadable: number;
-  /** Until it has answered and no key is left. */
+  /** Until it has returned and no key is left. */
   whole: number;
 }
 
@@ -22,7 +22,7 @@ interface Samples {
   scan: number[];
 }
 
-/** What it costs to clear a tenant, in its size. */
+/** The cost of clearing tenants of different sizes. */
 export const clear: Part = {
   name: 'clear',
   async run({ size, rounds, say }) {
@@ -71,7 +71,7 @@ function compare(measured: Samples[]): Comparison[] {
 
 async function takeOurs(backend: Backend, reader: CacheStore, samples: Samples): Promise<void> {
   const cleared: Cleared[] = [];
-  // A small tenant is cleared in about a millisecond, so one sample is the median of some.
+  // Clearing a small tenant takes about a millisecond, so a sample is the median of several clears.
   const repeats = samples.count > 1_000 ? 1 : 5;
   while (cleared.length < repeats) cleared.push(await clearSome(backend, reader, samples.count));
   samples.unreadable.push(median(cleared.map(({ unreadable }) => unreadable)));
@@ -91,11 +91,11 @@ async function clearSome(backend: Backend, reader: CacheStore, count: number): P
     untilUnreadable(reader, count).then((end) => end - start),
   ]);
   const left = await backend.raw.dbsize();
-  if (left !== 0) throw new Error(`${left} keys are left of a tenant that was cleared`);
+  if (left !== 0) throw new Error(`${left} keys of the cleared tenant are left`);
   return { unreadable, whole };
 }
 
-/** Asks by a connection of its own for entries of all shards until none is found. @returns when, by performance.now() */
+/** Reads entries of all shards on a separate connection until none is found. @returns that time by performance.now() */
 async function untilUnreadable(reader: CacheStore, count: number): Promise<number> {
   const names = oneOfEachShard(TENANT, count);
   for (;;) {

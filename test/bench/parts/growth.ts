@@ -11,15 +11,15 @@ import { embeddingsJson } from '../values.ts';
 
 const VALUE = JSON.stringify('x'.repeat(98));
 
-/** A server counts nearly the same each time, so that further rounds would only take time. */
-const MOST_ROUNDS = 3;
+/** The server's counts hardly vary, so more rounds would not improve the result. */
+const MAX_ROUNDS = 3;
 
-/** How what each operation costs the server grows: ours beside the same on less. */
+/** How the server's cost of each operation grows: a large case compared with the same operation in a small one. */
 export const growth: Part = {
   name: 'growth',
   async run(options) {
     const { size, say } = options;
-    const rounds = Math.min(options.rounds, MOST_ROUNDS);
+    const rounds = Math.min(options.rounds, MAX_ROUNDS);
     const [few, many] = size === 'tiny' ? [200, 2_000] : [1_000, 1_000_000];
     const operations = size === 'tiny' ? 200 : 2_000;
     const backend = await startBackend();
@@ -39,7 +39,7 @@ export const growth: Part = {
   },
 };
 
-/** A server has to be told a script before it knows it, and that is not what is measured. */
+/** Runs every script once, so that loading the scripts is not measured. */
 async function runEveryScript(store: CacheStore): Promise<void> {
   const tenant: Tenant = { name: 'first', count: 2 };
   for (const key of ['a', 'b', 'c']) await store.set(tenant.name, key, VALUE, TTL_SECONDS);
@@ -48,13 +48,13 @@ async function runEveryScript(store: CacheStore): Promise<void> {
   await store.clear(tenant.name, Date.now() + 1_000);
 }
 
-/** What a tenant takes that has hardly anything. Empties the store. */
+/** Memory of a tenant with one entry. Empties the store. */
 async function ofOneEntry({ raw, store }: Backend, tenants: number): Promise<Comparison> {
   const perTenant = async (load: (index: number) => Promise<unknown>) =>
     (await memoryOf(raw, () => inBatches(tenants, load))) / tenants;
   const ours = () => perTenant((i) => store.set(`tenant-${i}`, 'item', VALUE, TTL_SECONDS));
   const theirs = () => perTenant((i) => raw.set(`{plain:tenant-${i}:0}:e:item`, VALUE, 'EX', TTL_SECONDS));
-  // What the server keeps for good once it has been used, such as buffers, is no tenant's.
+  // Run once before the measurement: memory that the server allocates permanently, such as buffers, does not belong to a tenant.
   await ours();
   return {
     what: 'memory of a tenant with one entry of 100 B',
@@ -70,7 +70,7 @@ async function inValueSize(
   rounds: number,
 ): Promise<Comparison[]> {
   const [small, large] = [embeddingsJson(1_000), embeddingsJson(700_000)];
-  // One after the other: each takes this process milliseconds, and together they would be late.
+  // Sequentially: each call takes this process milliseconds, so concurrent calls would delay each other.
   const set = async (value: string) => {
     for (let i = 0; i < operations; i++) await store.set('values', nameOf(i), value, TTL_SECONDS);
   };

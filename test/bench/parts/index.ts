@@ -12,7 +12,7 @@ import { start } from './start.ts';
 import { tags } from './tags.ts';
 import { telemetry } from './telemetry.ts';
 
-/** Every part there is, in the order in which they run. */
+/** All parts in the order in which they run. */
 export const parts: readonly Part[] = [
   invocation,
   batch,

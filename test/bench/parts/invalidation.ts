@@ -5,15 +5,15 @@ import { type Populated, populate, type Tenant } from '../populated.ts';
 const SCAN = 'SCAN MATCH + UNLINK';
 const KEYS = 'KEYS + UNLINK';
 
-/** A comparison with another way to do it, as plots take it. */
+/** A comparison with another method, with the data for plots. */
 export interface InStore extends Comparison {
-  /** Keys in the store, of all tenants. */
+  /** Number of keys in the store, of all tenants. */
   storeKeys: number;
-  /** How many of them go. */
+  /** Number of removed keys. */
   keysGone: number;
 }
 
-/** What it costs to invalidate some of a tenant's keys, in stores of growing size. */
+/** The cost of invalidating some keys of a tenant, in stores of increasing size. */
 export const invalidation: Part = {
   name: 'invalidation',
   async run(options) {
@@ -46,14 +46,14 @@ async function underPrefix(options: BenchOptions): Promise<Comparison[]> {
   });
 }
 
-/** Milliseconds that each way took in a store of so many keys, a sample each round. */
+/** Durations of each method in a store with `total` keys, in milliseconds. One sample per round. */
 interface Measured extends Record<Way, number[]> {
   total: number;
 }
 
 type Way = 'ours' | 'scan' | 'keys';
 
-/** All ways in all stores take their turns in each round, so that stores can be compared as well as ways. */
+/** Measures all methods in all stores alternately in each round, so that both methods and stores can be compared. */
 async function everyWay(stores: [total: number, store: Populated][], rounds: number): Promise<Measured[]> {
   const measured = stores.map(([total]): Measured => ({ total, ours: [], scan: [], keys: [] }));
   for (let round = 0; round < rounds; round++) {
@@ -72,7 +72,7 @@ async function withoutPrefix(options: BenchOptions): Promise<Comparison[]> {
   const tiny = options.size === 'tiny';
   const keys = groups(tiny ? 500 : 10_000, 100);
   const tenant = { name: 'measured', keys, ...patternOf('*:7?') };
-  // The bare keys of the anchor make the least store twice as large as the tenant.
+  // The anchor's bare keys make the smallest store twice as large as the tenant.
   const totals = [2 * keys.length, tiny ? 4_000 : 1_000_000];
   const what = (total: number) =>
     `invalidate *:7? of ${inWords(keys.length)} keys in a store of ${inWords(total)}`;
@@ -89,7 +89,7 @@ async function withoutPrefix(options: BenchOptions): Promise<Comparison[]> {
   });
 }
 
-/** Stores of all the sizes stand side by side, so that they can take turns. */
+/** Runs `work` with stores of all sizes at the same time, so that they can be measured alternately. */
 async function inStores(
   { say }: BenchOptions,
   tenant: Tenant,
@@ -112,7 +112,7 @@ function patternOf(pattern: string): Pick<Tenant, 'pattern' | 'glob'> {
   return { pattern, glob: compileGlob(pattern) };
 }
 
-/** Key names `user:<group>:<two digits or more>`, so many a group. */
+/** Returns key names `user:<group>:<two digits or more>`. */
 function groups(count: number, ofEach: number): string[] {
   return Array.from({ length: count }, (_, i) => {
     const item = String(i % ofEach).padStart(2, '0');

@@ -11,12 +11,12 @@ import { embeddingsJson, recordsJson } from '../values.ts';
 type Operation = 'get' | 'set';
 
 interface Case {
-  /** How long the value is, in words. */
+  /** Size of the value, as text. */
   size: string;
   value: string;
-  /** Calls between two looks at the clocks: some tens of milliseconds. */
+  /** Calls per reading of the clocks, which take some tens of milliseconds. */
   batch: number;
-  /** At most ours to the anchor's; undefined: only reported. */
+  /** Maximum ratio of ours to the anchor's. Undefined if the ratio is only reported. */
   goals: Record<Operation, Partial<Cost>>;
 }
 
@@ -29,8 +29,8 @@ const ANCHORS: Record<Operation, string> = {
 };
 
 /**
- * A warm function, event in to answer out. Both sides are bundles in processes of their own, which log at INFO to /dev/null,
- * and send to the same server what it takes.
+ * Time of a warm function from event to response. Both sides are bundles in separate processes that log at INFO to /dev/null and
+ * use the same server.
  */
 export const invocation: Part = {
   name: 'invocation',
@@ -61,7 +61,7 @@ export const invocation: Part = {
   },
 };
 
-/** Measures one case on functions and a server that have seen no other. */
+/** Measures one case with new functions and a new server. */
 async function measure(
   { size, value, batch, goals }: Case,
   oursIn: string,
@@ -88,8 +88,8 @@ async function measure(
     await once(pairs.set.ours);
     await once(pairs.set.theirs);
     const found = JSON.parse((await once(pairs.get.ours)) ?? '').data.value;
-    if (!isDeepStrictEqual(found, JSON.parse(value))) throw new Error('Our get answers something else');
-    if ((await once(pairs.get.theirs)) !== value) throw new Error("The anchor's get answers something else");
+    if (!isDeepStrictEqual(found, JSON.parse(value))) throw new Error('Our get returns something else');
+    if ((await once(pairs.get.theirs)) !== value) throw new Error("The anchor's get returns something else");
 
     const comparisons: Comparison[] = [];
     for (const operation of ['get', 'set'] as const) {

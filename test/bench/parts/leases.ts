@@ -18,10 +18,10 @@ const TTL_SECONDS = 3600;
 const LEASE_SECONDS = 30;
 
 const PRODUCE_MS = 500;
-/** Waiting callers ask again after half of the time that the producer has taken, plus or minus a quarter of that. */
+/** Waiting callers retry after half of the time that the producer has taken so far, plus or minus a quarter of that. */
 const MAX_HERD_OVERHEAD_MS = 600;
 
-/** What leases cost beside the same without them: a hit, a miss, and a herd of processes that miss one key. */
+/** The cost of leases compared with the same operations without leases: a hit, a miss, and a herd of processes that miss one key. */
 export const leases: Part = {
   name: 'leases',
   async run(options) {
@@ -29,7 +29,7 @@ export const leases: Part = {
   },
 };
 
-/** Warm functions, event in to answer out, as in `invocation`. */
+/** Time of warm functions from event to response, as in `invocation`. */
 async function measureInvocations(options: BenchOptions): Promise<Comparison[]> {
   const { outdir } = await bundles();
   const misses = await bundle({ 'lease-fill': 'lease-fill.ts', 'get-set': 'anchors/get-set.ts' });
@@ -82,7 +82,7 @@ async function measureInvocations(options: BenchOptions): Promise<Comparison[]> 
   }
 }
 
-/** Client processes beside the local server, all on one machine. */
+/** Client processes and the local server on one machine. */
 async function measureHerd({ size, rounds, say }: BenchOptions): Promise<Comparison[]> {
   const processes = size === 'tiny' ? 4 : 50;
   say(`herd of ${processes} processes`);

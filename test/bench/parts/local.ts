@@ -17,13 +17,13 @@ const OURS_LOGGING = 'get of 1 kB, logging every request';
 const WEBDIS = 'webdis';
 const NODE = 'node:http + ioredis';
 
-/** What is asked for at each of the servers, by the server's name. */
+/** The request for each server, by the server's name. */
 type Loads = Map<string, Load>;
 
-/** Answers a second, by the server's name: a sample each round. */
+/** Responses per second by the server's name, one sample per round. */
 type Rates = Map<string, number[]>;
 
-/** The local server beside others that serve a cache by HTTP, all on one machine and one backend. */
+/** The local server compared with other HTTP cache servers on the same machine and backend. */
 export const local: Part = {
   name: 'local',
   async run(options) {
@@ -62,7 +62,7 @@ async function startAll(
     const started = await startHttpServer(...server);
     servers.push(started);
     const load = { url: `${started.url}${path}`, headers };
-    await mustAnswer(name, load, value);
+    await assertReturnsValue(name, load, value);
     loads.set(name, load);
   };
 
@@ -79,7 +79,7 @@ async function startAll(
     say(`Not compared with webdis: ${error.message}`),
   );
   if (webdis) {
-    // By this path it answers with the bare value.
+    // With this path it responds with the bare value.
     await start(WEBDIS, `/GET/${KEY}.txt`, {}, async (port, directory) => [
       webdis.path,
       await writeWebdisConfig(directory, port, backendPort),
@@ -88,16 +88,16 @@ async function startAll(
   return loads;
 }
 
-/** @throws Error when a server would be measured at something else than serving the value */
-async function mustAnswer(name: string, { url, headers }: Load, value: string): Promise<void> {
+/** @throws Error if a server does not return the value, because then the measurement would be meaningless */
+async function assertReturnsValue(name: string, { url, headers }: Load, value: string): Promise<void> {
   const response = await fetch(url, { headers });
   const body = await response.text();
   if (!response.ok || !body.includes(value)) {
-    throw new Error(`${name} answers ${response.status} and not the value: ${body.slice(0, 200)}`);
+    throw new Error(`${name} does not return the value: ${response.status} ${body.slice(0, 200)}`);
   }
 }
 
-/** Every server has its turn each round, and another one begins each time. */
+/** Measures all servers in each round. Each round starts with another server. */
 async function measure(loads: Loads, connections: number, { size, rounds }: BenchOptions): Promise<Rates> {
   const tiny = size === 'tiny';
   const rates: Rates = new Map();
@@ -105,7 +105,7 @@ async function measure(loads: Loads, connections: number, { size, rounds }: Benc
   const run = (name: string, seconds: number) =>
     requestsPerSecond(loads.get(name) as Load, connections, seconds);
   for (const name of names) {
-    // What is run for the first time is slower.
+    // Warm up: first runs are slower.
     if (!tiny) await run(name, 1);
     rates.set(name, []);
   }

@@ -7,10 +7,10 @@ import { embeddingsJson, recordsJson } from '../values.ts';
 
 const TENANT = 'measured';
 
-/** The same each time but for some bytes, so that further rounds would only take time. */
-const MOST_ROUNDS = 2;
+/** The results differ only by some bytes, so more rounds would not improve them. */
+const MAX_ROUNDS = 2;
 
-/** What an entry takes of the server's memory, indexes included. */
+/** The server's memory per entry, including the indexes. */
 export const memory: Part = {
   name: 'memory',
   async run({ size, rounds, say }) {
@@ -22,13 +22,13 @@ export const memory: Part = {
     ];
     const backend = await startBackend();
     try {
-      // What the server keeps for good once it has been used, scripts and buffers, is no entry's.
+      // Run once before the measurement: memory that the server allocates permanently, such as scripts and buffers, does not belong to an entry.
       await ours(backend, values[0]?.text ?? '', 100);
       const comparisons: Comparison[] = [];
       for (const { what, text, goal } of values) {
         say(what);
         const samples = await takeTurns(
-          Math.min(rounds, MOST_ROUNDS),
+          Math.min(rounds, MAX_ROUNDS),
           () => ours(backend, text, count),
           () => bare(backend, text, count),
         );

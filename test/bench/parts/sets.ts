@@ -6,13 +6,13 @@ import { startBackend, TTL_SECONDS } from '../backend.ts';
 import { type Part, takeTurns } from '../part.ts';
 import { recordsJson } from '../values.ts';
 
-/** How many sets are under way at once. */
+/** Number of concurrent sets. */
 const CONCURRENCY = 64;
 
-/** Written over and over again. */
+/** Number of keys. They are overwritten repeatedly. */
 const NAMES = 10_000;
 
-/** How many sets one server takes when there is never a pause. */
+/** Maximum throughput of sets on one server. */
 export const sets: Part = {
   name: 'sets',
   async run({ size, rounds }) {
@@ -40,7 +40,7 @@ export const sets: Part = {
   },
 };
 
-/** A client with the settings of the store's own: what is compared is what the store does with it. */
+/** Connects a client with the same settings as the store's, so that only the work of the store is compared. */
 async function connectAsTheStore(url: string): Promise<Client> {
   const access = await accessSource(readConfig({ DRAGONFLY_URL: url }))();
   const client = createClient(access, profileFor(readConfig({})));
@@ -48,7 +48,7 @@ async function connectAsTheStore(url: string): Promise<Client> {
   return client;
 }
 
-/** Sets a second. */
+/** Measures the number of sets per second. */
 async function rateOf(set: (index: number) => Promise<unknown>, milliseconds: number): Promise<number> {
   const start = performance.now();
   let next = 0;

@@ -15,10 +15,10 @@ const EVENT = JSON.stringify(
   eventFor('get', { parameters: { key: 'nothing' }, headers: { 'X-Tenant-ID': 'tenant_123' } }),
 );
 
-/** What all that a function reads may come to, in bytes of minified code. */
+/** Maximum size of the code that a function reads at its start, in bytes of minified code. */
 const MAX_START_BYTES = 260_000;
 
-/** A cold start: from the start of the process until the handler is there and connected to a server. */
+/** A cold start: from the start of the process until the handler is loaded and connected to a server. */
 export const start: Part = {
   name: 'start',
   async run({ size, rounds, say }) {
@@ -37,7 +37,7 @@ export const start: Part = {
       };
       const ours = (samples: number[]) => turn('get', build.outdir, samples);
       const theirs = (samples: number[]) => turn('start', anchor.outdir, samples);
-      // The first ones find files that the system has not read yet.
+      // The first starts read files that are not in the system's cache.
       await ours([]);
       await theirs([]);
       const whole = await takeTurns(
@@ -81,18 +81,18 @@ export const start: Part = {
   },
 };
 
-/** In milliseconds. */
+/** Durations in milliseconds. */
 interface Times {
-  /** From the start of the process until the handler is there. */
+  /** From the start of the process until the handler is loaded. */
   whole: number;
-  /** From when Node runs code. */
+  /** From the start of the first code in Node until the handler is loaded. */
   loading: number;
 }
 
 interface StartOptions {
-  /** Other than those of a function as it is deployed. */
+  /** Settings that differ from those of a deployed function. */
   settings?: Settings;
-  /** What it is called with then, as JSON, and answers with if it is connected: a get unless given. */
+  /** JSON text of the event, and the status of the response if the function is connected. Default: a get. */
   event?: string;
   status?: number;
 }
@@ -110,10 +110,10 @@ export async function timeStart(
     env: deployedEnvironment(name, outdir, backendUrl, settings),
     stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
   });
-  const [told, [code]] = await Promise.all([text(child.stdio[3] as Readable), once(child, 'exit')]);
-  if (code !== 0) throw new Error(`The start of ${name} ended with ${code}`);
-  const { began, ready, status } = JSON.parse(told) as Start;
-  if (status !== connected) throw new Error(`${name} has started without a connection: it answers ${status}`);
+  const [output, [code]] = await Promise.all([text(child.stdio[3] as Readable), once(child, 'exit')]);
+  if (code !== 0) throw new Error(`The start of ${name} exited with ${code}`);
+  const { began, ready, status } = JSON.parse(output) as Start;
+  if (status !== connected) throw new Error(`${name} has started without a connection: status ${status}`);
   const milliseconds = (from: bigint) => Number(BigInt(ready) - from) / 1e6;
   return { whole: milliseconds(spawned), loading: milliseconds(BigInt(began)) };
 }

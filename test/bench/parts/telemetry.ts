@@ -15,15 +15,15 @@ import { timeStart } from './start.ts';
 
 type Operation = 'get' | 'set';
 
-/** One way in which the service tells of itself, held against telling nothing. */
+/** A kind of telemetry, compared with none. */
 interface Variant {
   what: string;
   operation: Operation;
   settings: Settings;
 }
 
-/** No line a request, no metrics, nobody to send anything to. */
-const BAREST: Settings = { LOG_LEVEL: 'ERROR', METRICS_NAMESPACE: '' };
+/** No request log, no metrics, no traces and no events. */
+const WITHOUT_TELEMETRY: Settings = { LOG_LEVEL: 'ERROR', METRICS_NAMESPACE: '' };
 
 const KEY = 'user:4711:profile';
 const VALUE = recordsJson(1000);
@@ -36,7 +36,7 @@ const EVENTS: Record<Operation, Omit<Side, 'sandbox'>> = {
   },
 };
 
-/** What each way of telling costs a warm function and a cold start: the same function with it and without. */
+/** The cost of each kind of telemetry for a warm function and a cold start: the same function with it and without. */
 export const telemetry: Part = {
   name: 'telemetry',
   async run(options) {
@@ -65,7 +65,7 @@ export const telemetry: Part = {
         options.say(`cold start with ${variant.what}`);
         comparisons.push(await cold(variant, join(starter.outdir, 'starter.mjs'), outdir, server, options));
       }
-      if (receiver.spans.length === 0) throw new Error('The receiver has got no spans');
+      if (receiver.spans.length === 0) throw new Error('The receiver has received no spans');
       return comparisons;
     } finally {
       await starter.remove();
@@ -84,12 +84,12 @@ async function warm(
 ): Promise<Comparison[]> {
   const sandboxes: Sandbox[] = [];
   const side = async (name: Operation, set: Settings): Promise<Side> => {
-    const sandbox = await startSandbox(name, outdir, url, { ...BAREST, ...set });
+    const sandbox = await startSandbox(name, outdir, url, { ...WITHOUT_TELEMETRY, ...set });
     sandboxes.push(sandbox);
     return { ...EVENTS[name], sandbox };
   };
   try {
-    // What a get is to find.
+    // Store the entry that the get reads.
     await once(await side('set', {}));
     const ours = await side(operation, settings);
     const { wall, cpu } = await compareSides(ours, await side(operation, {}), 200, options);
@@ -116,7 +116,7 @@ async function cold(
   const turn = async (set: Settings) => {
     const times: number[] = [];
     while (times.length < starts) {
-      const given = { settings: { ...BAREST, ...set }, event: JSON.stringify(event), status };
+      const given = { settings: { ...WITHOUT_TELEMETRY, ...set }, event: JSON.stringify(event), status };
       times.push((await timeStart(starter, operation, outdir, url, given)).whole);
     }
     return median(times);

@@ -5,13 +5,13 @@ import { invalidation } from './invalidation.ts';
 import { type Plot, toSvg } from './plot.ts';
 import { requests } from './requests.ts';
 
-/** Every plot there is. */
+/** All plots. */
 export const plots: readonly Plot[] = [invalidation, requests];
 
 /**
- * Draws what the run has samples for, each as `<name>.svg`.
+ * Draws each plot for which the run has samples as `<name>.svg`.
  *
- * @returns the paths of the files that were written
+ * @returns the paths of the written files
  */
 export async function drawPlots(report: Report, directory: string): Promise<string[]> {
   await mkdir(directory, { recursive: true });

@@ -4,16 +4,16 @@ import type { InStore } from '../parts/invalidation.ts';
 import { type Report, type Result, significant } from '../report.ts';
 import { colours, frame, type Plot, texts } from './plot.ts';
 
-/** What one way takes in a store of one size. */
+/** The time of one method in a store of one size. */
 interface Point {
   series: string;
   storeKeys: number;
-  /** Milliseconds: the median, the fastest and the slowest. */
+  /** Median, fastest and slowest time, in milliseconds. */
   ms: number;
   least: number;
   most: number;
   label: string;
-  /** Whether it stands in the largest store, where the series has its name. */
+  /** Whether it belongs to the largest store, where the name of the series is drawn. */
   last: boolean;
 }
 
@@ -21,7 +21,7 @@ const OURS = 'cache-service';
 const WIDTH = 440;
 const LEFT = 90;
 
-/** How long an invalidation takes, against the size of the store. */
+/** Time of an invalidation by the size of the store. */
 export const invalidation: Plot = {
   name: 'invalidation',
   draw(report) {
@@ -56,7 +56,7 @@ function pointsOf(rows: InStore[]): Point[] {
       last: first.storeKeys === largest,
     };
   });
-  // Ours at the end: what is drawn last lies on top.
+  // Ours last, so that it is drawn on top.
   return points.sort((a, b) => Number(a.series === OURS) - Number(b.series === OURS));
 }
 
@@ -74,7 +74,7 @@ function spec(title: string, points: Point[], report: Report): Spec {
       { name: 'ends', source: 'points', transform: [{ type: 'filter', expr: 'datum.last' }] },
     ],
     scales: [
-      // A little wider than the data, so that no dot stands on the edge.
+      // A little wider than the data, so that no dot is on the edge.
       {
         name: 'x',
         type: 'log',
@@ -161,7 +161,7 @@ function spec(title: string, points: Point[], report: Report): Spec {
   };
 }
 
-/** A little more than what the points reach over. */
+/** The range of the points' times, with a margin. */
 function reach(points: Point[]): [number, number] {
   const least = Math.min(...points.map((point) => point.least));
   const most = Math.max(...points.map((point) => point.most));

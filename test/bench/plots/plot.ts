@@ -1,15 +1,15 @@
 import { parse, type Spec, type TextEncodeEntry, type TextMark, View } from 'vega';
 import type { Machine, Report } from '../report.ts';
 
-/** A picture of some of a run's results. */
+/** A plot of some of a run's results. */
 export interface Plot {
-  /** The file's, without `.svg`. */
+  /** Name of the file, without `.svg`. */
   name: string;
-  /** Undefined where the run has no samples for it. */
+  /** Returns undefined if the run has no samples for the plot. */
   draw(report: Report): Spec | undefined;
 }
 
-/** The colours of Okabe and Ito, which those tell apart who see fewer. */
+/** The colours of Okabe and Ito, which colour-blind readers can distinguish. */
 export const colours = {
   blue: '#0072b2',
   orange: '#d55e00',
@@ -19,14 +19,14 @@ export const colours = {
   line: '#d8dee4',
 };
 
-/** Pixels from the picture's edge to its texts, and from its upper and its lower edge to the plot's own area. */
+/** Margin of the texts, and distance of the plot area from the upper and the lower edge, in pixels. */
 const EDGE = 20;
 const TOP = 84;
 const BOTTOM = 104;
 
 const FONT = 'Helvetica, Arial, sans-serif';
 
-/** What all plots have in common: their type, and a ground of their own, so that they can be read on a dark page as well. */
+/** The common parts of all plots: the type, and an opaque background for dark pages. */
 export function frame({
   width,
   height,
@@ -37,7 +37,7 @@ export function frame({
     $schema: 'https://vega.github.io/schema/vega/v6.json',
     width,
     height,
-    // Nothing is laid out by the width of a text: without a canvas it could only be guessed.
+    // No automatic layout: it needs the width of texts, which can only be guessed without a canvas.
     autosize: 'none',
     padding: { left, right, top: TOP, bottom: BOTTOM },
     background: '#ffffff',
@@ -59,7 +59,7 @@ export function frame({
   };
 }
 
-/** What stands above a plot and at its foot, where it says when, on what and how it was measured. */
+/** The title above a plot, and the footer with the date, machine and method of the measurement. */
 export function texts(
   { machine, rounds }: Report,
   left: number,

@@ -48,7 +48,7 @@ async function drawn(results: Result[]): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(texts));
 }
 
-test('the plots of a tiny run are well-formed and name what was measured', async () => {
+test('the plots of a tiny run are well-formed and contain the names of the measurements', async () => {
   const json = join(directory, 'bench.json');
   const into = join(directory, 'tiny');
   await run(process.execPath, [MAIN, '--tiny', '--json', json, '--into', into, 'invalidation', 'start']);
@@ -76,7 +76,7 @@ test('the plots of a tiny run are well-formed and name what was measured', async
   }
   expect(requests).toContain('cold start');
 
-  // The same samples give the same pictures, without measuring again.
+  // Drawing the same samples again gives the same files.
   const again = join(directory, 'again');
   await run(process.execPath, [MAIN, '--plot', json, '--into', again]);
   for (const file of await readdir(into)) {
@@ -84,7 +84,7 @@ test('the plots of a tiny run are well-formed and name what was measured', async
   }
 }, 600_000);
 
-test('a plot says when, on what and how often its samples were taken', async () => {
+test('a plot contains the date, the machine and the number of rounds', async () => {
   const svg = (await drawn([request('get', 'µs', [1, 2, 3], [1, 1, 1], { atMost: 2 })])).requests ?? '';
   const text = textOf(parseXml(svg));
   for (const word of [
@@ -98,7 +98,7 @@ test('a plot says when, on what and how often its samples were taken', async () 
   }
 });
 
-test('an invalidation stands at the logarithm of its time over the logarithm of its store', async () => {
+test('a point of the invalidation plot is at the logarithms of the store size and of the time', async () => {
   const svg = await drawn([
     inStore(10_000, 'SCAN', [5, 5, 5], [10, 9, 11]),
     inStore(100_000, 'SCAN', [5, 5, 5], [100, 90, 110]),
@@ -109,7 +109,7 @@ test('an invalidation stands at the logarithm of its time over the logarithm of 
   const [scan, ours] = [dots.slice(0, 3), dots.slice(3)] as [typeof dots, typeof dots];
   const steps = (points: typeof dots, axis: 'x' | 'y') =>
     points.slice(1).map((point, i) => point[axis] - (points[i]?.[axis] ?? Number.NaN));
-  // Ten times the keys are the same step to the right each time, ten times the time the same step up.
+  // A factor of ten is always the same distance, to the right for keys and up for time.
   for (const points of [scan, ours]) {
     const [first, second] = steps(points, 'x') as [number, number];
     expect(first).toBeGreaterThan(50);
@@ -122,7 +122,7 @@ test('an invalidation stands at the logarithm of its time over the logarithm of 
   expect(ours[0]?.y).toBeGreaterThan(scan[0]?.y ?? Number.NaN);
 });
 
-test('a request is held against its goal in time, also where it was counted by the second', async () => {
+test('a rate is converted to a time before it is compared with its goal', async () => {
   const svg = await drawn([
     request('fast', 'µs', [1, 1, 1], [2, 2, 2], { atMost: 1 }),
     request('slow', 'µs', [40, 20, 60], [10, 10, 10], { atMost: 1.5 }),
@@ -142,7 +142,7 @@ test('a request is held against its goal in time, also where it was counted by t
   expect(fast).not.toBe(slow);
 });
 
-test('a run without samples for a plot leaves the plot alone', async () => {
+test('a run without samples for a plot does not write the plot', async () => {
   expect(await drawn([request('get', 'bytes', [1], [1], { atMost: 1 })])).toEqual({});
 });
 
@@ -156,6 +156,6 @@ test.each([
   '<a>1 & 2</a>',
   '<a>1 < 2</a>',
   '',
-])('what reads the plots refuses %s', (xml) => {
+])('parseXml rejects %s', (xml) => {
   expect(() => parseXml(xml)).toThrow();
 });

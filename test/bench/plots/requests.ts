@@ -2,23 +2,23 @@ import type { Spec } from 'vega';
 import { type Report, type Result, significant } from '../report.ts';
 import { colours, frame, type Plot, texts } from './plot.ts';
 
-/** What one request costs, in multiples of its anchor's time. */
+/** The time of a request as a multiple of its anchor's. */
 interface Bar {
-  /** Of its own: the same may be held against several anchors. */
+  /** Unique, because a request may be compared with several anchors. */
   row: string;
   what: string;
   anchor: string;
-  /** The median over the rounds, the best and the worst of them. */
+  /** Median, best and worst ratio of the rounds. */
   ratio: number;
   least: number;
   most: number;
-  /** At most which it should be, and whether it is. */
+  /** Maximum ratio, and whether it is met. */
   goal: number;
   met: boolean;
   label: string;
 }
 
-/** Of these, one comparison with a goal is one kind of request, or of start; others are about sizes. */
+/** Parts whose comparisons with a goal and a unit of time or rate are kinds of requests or starts. */
 const PARTS = ['invocation', 'batch', 'start', 'local'];
 const TIMES = ['µs', 'ms'];
 const RATES = ['requests/s'];
@@ -27,7 +27,7 @@ const WIDTH = 300;
 const ROW = 46;
 const LEFT = 330;
 
-/** What has a goal beside its anchor, as ratios. */
+/** The ratios of all requests with a goal. */
 export const requests: Plot = {
   name: 'requests',
   draw(report) {
@@ -39,7 +39,7 @@ export const requests: Plot = {
 function barOf({ part, what, anchor, unit, ours, theirs, ratio, goal, met }: Result): Bar[] {
   const isRate = RATES.includes(unit);
   if (!goal || !PARTS.includes(part) || !(isRate || TIMES.includes(unit))) return [];
-  // Half as many a second is twice the time.
+  // Half the rate is twice the time.
   const asTime = (multiple: number) => (isRate ? 1 / multiple : multiple);
   const rounds = ours.map((sample, round) => asTime(sample / (theirs[round] ?? Number.NaN)));
   const limit = asTime('atMost' in goal ? goal.atMost : goal.atLeast);

@@ -13,9 +13,9 @@ const TOKEN = new RegExp(
 const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
 /**
- * Reads XML without comments, declarations and sections of CDATA, which plots do not have.
+ * Parses XML without comments, declarations and CDATA sections, which plots do not contain.
  *
- * @throws Error when it is not well-formed
+ * @throws Error if it is not well-formed
  */
 export function parseXml(xml: string): Element {
   const document: Element = { name: '', attributes: {}, children: [] };
@@ -40,29 +40,30 @@ export function parseXml(xml: string): Element {
     (child) => typeof child !== 'string' || child.trim() !== '',
   );
   if (open.length !== 1 || typeof root !== 'object' || more.length > 0)
-    throw new Error('Not one whole element');
+    throw new Error('Not a single complete element');
   return root;
 }
 
 function attributesOf(text = ''): Record<string, string> {
   const attributes: Record<string, string> = {};
   for (const [, name = '', value = ''] of text.matchAll(new RegExp(`(${NAME})="([^"]*)"`, 'g'))) {
-    if (name in attributes) throw new Error(`${name} stands twice in ${text}`);
+    if (name in attributes) throw new Error(`Duplicate attribute ${name} in ${text}`);
     attributes[name] = decoded(value);
   }
   return attributes;
 }
 
-/** With its entities replaced. */
+/** Replaces the entities. */
 function decoded(text: string): string {
   return text.replace(/&(?:#(\d+)|(\w*));?/g, (found, code, name) => {
     const character = code === undefined ? ENTITIES[name] : String.fromCodePoint(Number(code));
-    if (character === undefined || !found.endsWith(';')) throw new Error(`${found} in ${text} is no entity`);
+    if (character === undefined || !found.endsWith(';'))
+      throw new Error(`${found} in ${text} is not an entity`);
     return character;
   });
 }
 
-/** What can be read in the picture, its texts one below the other. */
+/** Returns the texts of the picture, one per line. */
 export function textOf(root: Element): string {
   return find(root, ({ name }) => name === 'text')
     .map((element) =>
@@ -73,7 +74,7 @@ export function textOf(root: Element): string {
     .join('\n');
 }
 
-/** The marks of one kind that show data, in the order in which they are drawn: where each lies, and its colour. */
+/** Returns the position and colour of all data marks of a kind, in drawing order. */
 export function marks(root: Element, kind: string): { x: number; y: number; fill: string | undefined }[] {
   return find(root, ({ attributes }) => (attributes.class ?? '').split(' ').includes(kind))
     .filter(({ attributes }) => (attributes.class ?? '').includes('role-mark'))

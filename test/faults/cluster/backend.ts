@@ -3,10 +3,10 @@ import { startCluster } from '../../support/engines/cluster.ts';
 import type { Server } from '../../support/engines/server.ts';
 import { eventually, onNode } from '../../support/engines/topology.ts';
 
-/** The shards that a tenant's entries are spread over, unless the service is told otherwise. */
+/** Default number of shards per tenant. */
 const SHARDS = 16;
 
-/** Runs `work` on a cluster of its own. */
+/** Runs `work` on a new cluster. */
 export async function onCluster<T>(
   options: ClusterOptions,
   work: (cluster: TestCluster) => Promise<T>,
@@ -19,7 +19,7 @@ export async function onCluster<T>(
   }
 }
 
-/** The slots that hold a tenant's shards, in the shards' order. */
+/** Returns the slot of each of a tenant's shards, by shard number. */
 export function slotsOf(tenant: string, witness: Server): Promise<number[]> {
   return onNode(witness, (node) =>
     Promise.all(
@@ -28,7 +28,7 @@ export function slotsOf(tenant: string, witness: Server): Promise<number[]> {
   );
 }
 
-/** As `eventually`, with the patience that an election takes. */
-export function settled(what: string, holds: () => Promise<boolean>): Promise<void> {
+/** Like `eventually`, with a timeout that is long enough for an election. */
+export function eventuallySettled(what: string, holds: () => Promise<boolean>): Promise<void> {
   return eventually(what, holds, 30_000);
 }

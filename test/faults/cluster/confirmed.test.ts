@@ -11,65 +11,71 @@ import { DEFAULT_TIMEOUT, type Environment, open, unavailable } from '../store.t
 
 const confirmed = { WAIT_REPLICAS: '1' };
 
-/** A replica on a busy machine may be late. */
+/** With a long confirmation timeout, because a replica on a busy machine may be slow. */
 const PATIENT_WITH_REPLICAS = { settings: confirmed, timeouts: { confirmTimeoutMs: 4000 } };
 
-/** For removals that are to fail. */
+/** With the default timeout, for removals that are expected to fail. */
 const DEFAULT_WITH_REPLICAS = { settings: { ...DEFAULT_TIMEOUT.settings, ...confirmed } };
 
-describe.each<Environment>(['local server', 'Lambda'])('a removal that one replica must have, %s', (on) => {
-  let primary: Server;
-  let replica: Server;
-  let store: CacheStore;
-  let failing: CacheStore;
-  const tenant = newTenant();
+describe.each<Environment>(['local server', 'Lambda'])(
+  'a removal that one replica must confirm, %s',
+  (on) => {
+    let primary: Server;
+    let replica: Server;
+    let store: CacheStore;
+    let failing: CacheStore;
+    const tenant = newTenant();
 
-  beforeAll(async () => {
-    const engine = await findClusterEngine();
-    [primary, replica] = await Promise.all([startServer({ engine }), startServer({ engine })]);
-    await onNode(replica, (node) => node.replicaof(primary.host, primary.port));
-    await followed(replica);
-    store = await open(primary.url, on, PATIENT_WITH_REPLICAS);
-    failing = await open(primary.url, on, DEFAULT_WITH_REPLICAS);
-  });
-  afterAll(async () => {
-    await store?.close();
-    await failing?.close();
-    await Promise.all([primary?.stop(), replica?.stop()]);
-  });
-  afterEach(() => replica.resume());
+    beforeAll(async () => {
+      const engine = await findClusterEngine();
+      [primary, replica] = await Promise.all([startServer({ engine }), startServer({ engine })]);
+      await onNode(replica, (node) => node.replicaof(primary.host, primary.port));
+      await followed(replica);
+      store = await open(primary.url, on, PATIENT_WITH_REPLICAS);
+      failing = await open(primary.url, on, DEFAULT_WITH_REPLICAS);
+    });
+    afterAll(async () => {
+      await store?.close();
+      await failing?.close();
+      await Promise.all([primary?.stop(), replica?.stop()]);
+    });
+    afterEach(() => replica.resume());
 
-  const removals: [string, (from: CacheStore) => Promise<unknown>][] = [
-    ['a delete', (from) => from.delete(tenant, 'k')],
-    ['an invalidation', (from) => from.invalidate(tenant, compileGlob('k*'), soon())],
-    ['a clear', (from) => from.clear(tenant, soon())],
-  ];
+    const removals: [string, (from: CacheStore) => Promise<unknown>][] = [
+      ['a delete', (from) => from.delete(tenant, 'k')],
+      ['an invalidation', (from) => from.invalidate(tenant, compileGlob('k*'), soon())],
+      ['a clear', (from) => from.clear(tenant, soon())],
+    ];
 
-  test.each(removals)('%s is answered when the replica has it', async (_, remove) => {
-    await store.set(tenant, 'k', '1', 60);
-    await remove(store);
-    replica.pause();
-    expect(await store.get(tenant, 'k')).toBeUndefined();
-    await expect.poll(() => onNode(primary, (node) => node.dbsize())).toBe(0);
-  });
+    test.each(removals)('%s succeeds once the replica has applied it', async (_, remove) => {
+      await store.set(tenant, 'k', '1', 60);
+      await remove(store);
+      replica.pause();
+      expect(await store.get(tenant, 'k')).toBeUndefined();
+      await expect.poll(() => onNode(primary, (node) => node.dbsize())).toBe(0);
+    });
 
-  test.each(removals)('%s fails while the replica is away, and so does its repetition', async (_, remove) => {
-    await store.set(tenant, 'k', '1', 60);
-    replica.pause();
-    for (let time = 0; time < 2; time++) await unavailable(remove(failing));
-    replica.resume();
-    await remove(store);
-    expect(await store.get(tenant, 'k')).toBeUndefined();
-  });
+    test.each(removals)(
+      '%s fails while the replica is unavailable, also when it is retried',
+      async (_, remove) => {
+        await store.set(tenant, 'k', '1', 60);
+        replica.pause();
+        for (let time = 0; time < 2; time++) await unavailable(remove(failing));
+        replica.resume();
+        await remove(store);
+        expect(await store.get(tenant, 'k')).toBeUndefined();
+      },
+    );
 
-  test('gets and sets need no replica', async () => {
-    replica.pause();
-    await store.set(tenant, 'k', '1', 60);
-    expect(await store.get(tenant, 'k')).toBeDefined();
-  });
-});
+    test('gets and sets succeed without the replica', async () => {
+      replica.pause();
+      await store.set(tenant, 'k', '1', 60);
+      expect(await store.get(tenant, 'k')).toBeDefined();
+    });
+  },
+);
 
-test('a server without WAIT is refused at the start, by the name of the setting', async () => {
+test('WAIT_REPLICAS on a server without WAIT fails at startup, and the error names the setting', async () => {
   const engine = await findClusterEngine();
   const server = await startServer({ engine, args: ['--rename-command', 'WAIT', ''] });
   try {
@@ -84,7 +90,7 @@ test('a server without WAIT is refused at the start, by the name of the setting'
   }
 });
 
-test('a removal whose server is made a replica while it waits is no fault of ours', async () => {
+test('a removal whose server becomes a replica while it waits fails with BackendUnavailableError', async () => {
   const engine = await findClusterEngine();
   const server = await startServer({ engine });
   const store = await open(server.url, 'local server', { settings: confirmed });

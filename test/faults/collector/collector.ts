@@ -6,11 +6,11 @@ import { now } from '../harness/clock.ts';
 import { underLoad } from '../harness/experiment.ts';
 import type { Figures } from '../harness/figures.ts';
 import { Load } from '../harness/load.ts';
-import { operatorSees } from '../harness/log.ts';
+import { summarizeLog } from '../harness/log.ts';
 import type { Run, Scenario } from '../harness/scenario.ts';
-import { type Collector, conditions, middleAndMost, startCollector } from './conditions.ts';
+import { type Collector, conditions, medianAndMaximum, startCollector } from './conditions.ts';
 
-/** How long it may take until a collector that is back has been found again, in milliseconds. */
+/** Time within which the service must use a recovered collector again, in milliseconds. */
 const BACK_MS = 40_000;
 
 async function withBackendAndCollector(
@@ -21,8 +21,8 @@ async function withBackendAndCollector(
   try {
     const figures = await run(server.url, collector);
     const { spans, problems } = collector.receiver;
-    figures.notes['spans that came'] = spans.length;
-    figures.problems.push(...problems.map((problem) => `no OTLP: ${problem}`));
+    figures.notes['spans received'] = spans.length;
+    figures.problems.push(...problems.map((problem) => `not OTLP: ${problem}`));
     figures.unexplained += problems.length;
     return figures;
   } finally {
@@ -31,28 +31,34 @@ async function withBackendAndCollector(
   }
 }
 
-/** Waits until spans come again, and `keepOn` meanwhile. */
+/** Waits until the collector receives spans again, calling `keepOn` meanwhile. Returns the time it took, in milliseconds. */
 async function untilSpansCome({ receiver }: Collector, keepOn: () => Promise<unknown>): Promise<number> {
   const before = receiver.spans.length;
   const began = now();
   while (receiver.spans.length === before) {
-    if (now() - began > BACK_MS) throw new Error(`No span came within ${BACK_MS} ms`);
+    if (now() - began > BACK_MS) throw new Error(`No span was received within ${BACK_MS} ms`);
     await keepOn();
   }
   return now() - began;
 }
 
-/** What a request may wait for the collector, in milliseconds; and what timers, and a busy machine in the short form, may add. */
+/**
+ * Maximum time that a request may wait for the collector, in milliseconds. Timers may add to it, and in the short form a busy
+ * machine.
+ */
 const PROMISED_WAIT_MS = 50;
 const TIMERS_MS = 10;
 const SLACK_MS = 500;
 
-/** In vain a function waits three times one after the other, and then no more for a while. What is longer is the machine's. */
+/**
+ * The third longest wait. A function waits for an unavailable collector up to three times in a row, then stops waiting for a
+ * while; the two longest are left out because the machine may have caused them.
+ */
 function thirdLongest(waits: readonly number[]): number {
   return waits.toSorted((a, b) => b - a)[2] ?? 0;
 }
 
-/** None of this is a fault that explains a failure: no request may notice. */
+/** A broken collector does not explain a failed request. */
 function onServer({ pick }: Run): Promise<Figures> {
   return withBackendAndCollector(async (backendUrl, collector) => {
     const notes: Figures['notes'] = {};
@@ -67,7 +73,7 @@ function onServer({ pick }: Run): Promise<Figures> {
           const to = now();
           await condition.end(collector);
           const during = load.history.filter(({ began, ended }) => began >= from && ended <= to);
-          notes[`requests, collector ${condition.name}`] = middleAndMost(
+          notes[`requests, collector ${condition.name}`] = medianAndMaximum(
             during.map(({ began, ended }) => ended - began),
           );
           slowestReturn = Math.max(slowestReturn, await untilSpansCome(collector, () => sleep(20)));
@@ -89,10 +95,10 @@ function inFunctions({ pick }: Run): Promise<Figures> {
       for (const operation of ['get', 'set'] as const) {
         functions[operation] = await startFunction(operation, { ...settings, ...collector.env });
       }
-      // One that sends nothing, which takes turns with them.
+      // A function without telemetry, invoked alternately for comparison.
       plain = await startFunction('get', settings);
       const anchor = new Load(functionCaller({ get: plain }), { callers: 0 });
-      // Nothing is asked but here.
+      // No background load: all requests are sent here.
       const load = new Load(functionCaller(functions), { callers: 0 });
       const [tenant = ''] = load.mix.tenants;
       const got = async (asked: Load, key: string) => {
@@ -114,7 +120,7 @@ function inFunctions({ pick }: Run): Promise<Figures> {
         const times: Awaited<ReturnType<typeof timed>>[] = [];
         while (times.length < pick(30, 150)) times.push(await timed());
         await condition.end(collector);
-        notes[`get, collector ${condition.name}`] = middleAndMost(times.map(({ ms }) => ms));
+        notes[`get, collector ${condition.name}`] = medianAndMaximum(times.map(({ ms }) => ms));
         waited[condition.name] = thirdLongest(times.map(({ wait }) => wait));
         slowestReturn = Math.max(slowestReturn, await untilSpansCome(collector, timed));
       }
@@ -129,7 +135,7 @@ function inFunctions({ pick }: Run): Promise<Figures> {
       const log = functions.get?.output() ?? '';
       Object.assign(figures.notes, notes, {
         'spans again after': `${Math.round(slowestReturn)} ms at most`,
-        'log of get': operatorSees(
+        'log of get': summarizeLog(
           log
             .split('\n')
             .filter((line) => !line.includes('"message":"request"'))
@@ -144,6 +150,6 @@ function inFunctions({ pick }: Run): Promise<Figures> {
 }
 
 export const brokenCollector: readonly Scenario[] = [
-  { name: 'collector', breaks: 'collector of traces away, dark, slow, overloaded', run: onServer },
-  { name: 'collector-functions', breaks: 'the same, below functions', run: inFunctions },
+  { name: 'collector', breaks: 'trace collector unavailable, silent, slow, overloaded', run: onServer },
+  { name: 'collector-functions', breaks: 'the same, with functions', run: inFunctions },
 ];

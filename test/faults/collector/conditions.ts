@@ -2,11 +2,11 @@ import { type Receiver, startReceiver } from '../../observability/otel/receiver.
 import { LOOPBACK } from '../../support/engines/ports.ts';
 import { type FaultProxy, startProxy } from '../proxy.ts';
 
-/** A collector that can be broken, and who sends to it. */
+/** A collector behind a fault proxy. */
 export interface Collector {
   receiver: Receiver;
   proxy: FaultProxy;
-  /** Settings of the service by which it sends there. */
+  /** Settings that make the service export to this collector. */
   env: Record<string, string>;
   stop(): Promise<void>;
 }
@@ -25,7 +25,7 @@ export async function startCollector(): Promise<Collector> {
   };
 }
 
-/** What may be the matter with a collector. */
+/** A fault of the collector, or `healthy` and `back` for comparison. */
 export interface Condition {
   name: string;
   begin(collector: Collector): unknown;
@@ -35,16 +35,16 @@ export interface Condition {
 const SLOW_MS = 2000;
 
 export const conditions: readonly Condition[] = [
-  { name: 'well', begin: () => {}, end: () => {} },
+  { name: 'healthy', begin: () => {}, end: () => {} },
   {
-    name: 'away',
+    name: 'unavailable',
     begin: async ({ proxy }) => {
       await proxy.refuse();
       proxy.reset();
     },
     end: ({ proxy }) => proxy.accept(),
   },
-  { name: 'dark', begin: ({ proxy }) => proxy.drop(), end: ({ proxy }) => proxy.heal() },
+  { name: 'silent', begin: ({ proxy }) => proxy.drop(), end: ({ proxy }) => proxy.heal() },
   {
     name: `slow by ${SLOW_MS} ms`,
     begin: ({ receiver }) => receiver.slow(SLOW_MS),
@@ -52,14 +52,14 @@ export const conditions: readonly Condition[] = [
   },
   {
     name: 'overloaded (503)',
-    begin: ({ receiver }) => receiver.answerWith(503),
-    end: ({ receiver }) => receiver.answerWith(200),
+    begin: ({ receiver }) => receiver.respondWith(503),
+    end: ({ receiver }) => receiver.respondWith(200),
   },
   { name: 'back', begin: () => {}, end: () => {} },
 ];
 
-/** `0.9 / 51.2 ms`: what is in the middle, and the most. */
-export function middleAndMost(times: readonly number[]): string {
+/** Median and maximum, for example `0.9 / 51.2 ms`. */
+export function medianAndMaximum(times: readonly number[]): string {
   const sorted = times.toSorted((a, b) => a - b);
   const at = (index: number) => (sorted[index] ?? Number.NaN).toFixed(1);
   return `${at(Math.floor(sorted.length / 2))} / ${at(sorted.length - 1)} ms`;

@@ -3,12 +3,12 @@ import { type Subscriber, subscribe } from '../../nats/subscriber.ts';
 import { type NatsServer, startNats } from '../../support/engines/nats.ts';
 import { type FaultProxy, startProxy } from '../proxy.ts';
 
-/** A broker that is reached through a proxy, and somebody who listens to it past the proxy. */
+/** A broker behind a fault proxy, and a subscriber that is connected without the proxy. */
 export interface ProxiedBroker {
   nats: NatsServer;
   proxy: FaultProxy;
   subscriber: Subscriber;
-  /** What a service is told of it. */
+  /** Settings that make the service publish to this broker. */
   env: { ENABLE_NATS: 'true'; NATS_URL: string };
   stop(): Promise<void>;
 }
@@ -30,18 +30,18 @@ export async function proxiedBroker(): Promise<ProxiedBroker> {
   };
 }
 
-/** Something that happens to a broker, and its end. */
-export interface Trouble {
+/** A fault of the broker. */
+export interface Fault {
   name: string;
   begin(broker: ProxiedBroker): Promise<unknown> | unknown;
   end(broker: ProxiedBroker): Promise<unknown> | unknown;
 }
 
-export const troubles: readonly Trouble[] = [
+export const faultList: readonly Fault[] = [
   { name: 'killed', begin: ({ nats }) => nats.kill(), end: ({ nats }) => nats.restart() },
   { name: 'stopped', begin: ({ nats }) => nats.pause(), end: ({ nats }) => nats.resume() },
-  { name: 'dark', begin: ({ proxy }) => proxy.drop(), end: ({ proxy }) => proxy.heal() },
-  { name: 'half-open', begin: ({ proxy }) => proxy.dropAnswers(), end: ({ proxy }) => proxy.heal() },
+  { name: 'silent', begin: ({ proxy }) => proxy.drop(), end: ({ proxy }) => proxy.heal() },
+  { name: 'half-open', begin: ({ proxy }) => proxy.dropResponses(), end: ({ proxy }) => proxy.heal() },
   {
     name: 'refusing',
     begin: async ({ proxy }) => {
@@ -58,20 +58,20 @@ export const troubles: readonly Trouble[] = [
   },
 ];
 
-/** How long events may take to come again, in milliseconds. */
-const PATIENCE_MS = 30_000;
+/** Time within which events must arrive again after a fault, in milliseconds. */
+const RECOVERY_MS = 30_000;
 
 /**
- * Waits until an event comes that was made from now on.
+ * Waits for an event whose timestamp is later than the call.
  *
- * @returns after how many milliseconds
- * @throws Error when none comes
+ * @returns the time until it arrived, in milliseconds
+ * @throws Error if none arrives in time
  */
 export async function eventsAgain({ subscriber }: ProxiedBroker): Promise<number> {
   const begun = Date.now();
   const fresh = () => Date.parse(String(subscriber.received.at(-1)?.event.timestamp)) > begun;
   while (!fresh()) {
-    if (Date.now() > begun + PATIENCE_MS) throw new Error(`No events again after ${PATIENCE_MS} ms`);
+    if (Date.now() > begun + RECOVERY_MS) throw new Error(`No events within ${RECOVERY_MS} ms`);
     await sleep(5);
   }
   return Date.now() - begun;

@@ -6,31 +6,31 @@ import { infoFields, rawClient } from '../../support/engines/inspect.ts';
 import { type Server, startServer } from '../../support/engines/server.ts';
 import type { Access } from './workload.ts';
 
-/** Policies that evict whatever key they like, helper keys of the service among them. */
+/** Eviction policies that may evict any key, also helper keys of the service. */
 export const POLICIES = ['allkeys-lru', 'volatile-lru', 'allkeys-random'] as const;
 export type Policy = (typeof POLICIES)[number];
 
-/** A server that has little memory. */
+/** A server with little memory. */
 export interface SmallServer {
   server: Server;
-  /** A connection with nothing of the service around it. */
+  /** A plain client. */
   raw: Redis;
-  /** From now on it takes so much memory more than it does now: what it needs for connections and scripts is not for data. */
+  /** Sets `maxmemory` to the present use plus the given number of bytes, so that connections and scripts do not count. */
   limit(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A cache on a server of its own. */
+/** A cache on its own server. */
 export interface Cache extends SmallServer {
-  /** The text of the value, or undefined: a miss. */
+  /** @returns the text of the value; undefined for a miss */
   get(access: Access): Promise<string | undefined>;
   set(access: Access, value: string): Promise<void>;
 }
 
-/** Long enough that nothing expires during a measurement, in seconds. */
+/** So long that no entry expires during a measurement, in seconds. */
 const TTL_SECONDS = 3600;
 
-/** The service's store. */
+/** A cache that uses the service's store. */
 export async function serviceCache(policy: Policy, maxMemoryBytes: number): Promise<Cache> {
   const small = await smallServer(policy, maxMemoryBytes);
   const config = readConfig({ DRAGONFLY_URL: small.server.url, LOG_LEVEL: 'ERROR' });
@@ -51,7 +51,7 @@ export async function serviceCache(policy: Policy, maxMemoryBytes: number): Prom
   };
 }
 
-/** What it is held against: a bare `GET` and `SET`. */
+/** For comparison: a cache that uses `GET` and `SET` directly. */
 export async function bareCache(policy: Policy, maxMemoryBytes: number): Promise<Cache> {
   const small = await smallServer(policy, maxMemoryBytes);
   const client = new Redis(small.server.port, small.server.host, { enableAutoPipelining: true });
@@ -70,11 +70,11 @@ export async function bareCache(policy: Policy, maxMemoryBytes: number): Promise
   };
 }
 
-/** @param bytes that `limit()` allows it */
+/** @param bytes memory for data after `limit()` */
 export async function smallServer(policy: Policy, bytes: number): Promise<SmallServer> {
   const server = await startServer();
   const raw = await rawClient(server.url);
-  if (!(raw instanceof Redis)) throw new Error('One server is no cluster');
+  if (!(raw instanceof Redis)) throw new Error('Expected a single server, not a cluster');
   return {
     server,
     raw,

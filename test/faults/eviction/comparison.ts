@@ -1,21 +1,21 @@
 import { shardsOf } from '../../../lib/store/redis/keyspace.ts';
-import { type Figures, noFigures } from '../harness/figures.ts';
+import { emptyFigures, type Figures } from '../harness/figures.ts';
 import type { Scenario } from '../harness/scenario.ts';
 import { bareCache, type Cache, POLICIES, type Policy, serviceCache } from './caches.ts';
 import { type Outcome, use } from './hit-rate.ts';
 import type { Workload } from './workload.ts';
 
-/** Values of one size, and what a bare server takes for an entry of it. */
+/** A value size, and the memory that a bare server needs for an entry of that size. */
 interface Size {
   name: string;
   valueBytes: number;
   bareBytes: number;
   /**
-   * What the hit rate must be, as a part of the bare server's in as much memory. Of small values Redis and Valkey keep fewer:
-   * an entry's names in two sorted sets take as much as such an entry.
+   * Minimum hit rate, relative to the bare server's in the same memory. It is lower for small values: in Redis and Valkey an
+   * entry's members of two sorted sets take as much memory as such an entry.
    */
   atLeast: number;
-  /** By how much less in a store so small that every tenth key is one of the service's own. */
+  /** Reduction of the minimum for a store so small that every tenth key is a helper key. */
   smallStore: number;
 }
 
@@ -24,22 +24,22 @@ const SIZES: readonly Size[] = [
   { name: '100 B', valueBytes: 100, bareBytes: 232, atLeast: 0.75, smallStore: 0.25 },
 ];
 
-/** The part of all entries that a bare server has room for. */
-const ROOM = 0.2;
+/** Share of all entries that fit into a bare server. */
+const FITTING_SHARE = 0.2;
 
-/** Large, small and tiny: how many of all keys each tenant has. */
+/** Share of all keys that each tenant has: large, small and tiny tenants. */
 const TENANTS = [0.5, 0.2, 0.1, 0.05, 0.05, 0.03, 0.02, ...Array<number>(10).fill(0.005)];
 
-/** The shards that a tenant's entries are spread over, unless the service is told otherwise. */
+/** Default number of shards per tenant. */
 const SHARDS = 16;
 
-/** Names in an index, by the entries that are there: those that were evicted are found again, but not at once. */
-const NAMES_AN_ENTRY = 2;
+/** Maximum number of index members per stored entry. Members of evicted entries are removed with a delay. */
+const MAX_MEMBERS_PER_ENTRY = 2;
 
-/** Of all accesses, how many a busy machine may keep from being answered: of more than that a hit rate says nothing. */
-const UNANSWERED = 0.1;
+/** Maximum share of accesses that may fail on a busy machine. With more failures the hit rate means nothing. */
+const MAX_FAILED_SHARE = 0.1;
 
-/** The service and a bare server with the same memory and the same callers, who ask for five times as much as fits. */
+/** The service and a bare server with the same memory and the same accesses to five times as many entries as fit. */
 export const comparisons: readonly Scenario[] = SIZES.flatMap((size) =>
   POLICIES.map((policy) => compare(policy, size)),
 );
@@ -48,14 +48,14 @@ function compare(policy: Policy, size: Size): Scenario {
   return {
     name: `hit-rate-${policy}-${size.valueBytes}`,
     breaks: `\`${policy}\`, values of ${size.name}`,
-    async run({ pick, say }) {
+    async run({ pick, log }) {
       const keys = pick(6000, 40_000);
       const tenants = TENANTS.slice(0, pick(3, TENANTS.length)).map((part, i) => ({
         name: `t${i}`,
         keys: Math.round(keys * part),
       }));
       const workload: Workload = { tenants, valueBytes: size.valueBytes, seed: 1 };
-      const memory = keys * ROOM * size.bareBytes;
+      const memory = keys * FITTING_SHARE * size.bareBytes;
       const measure = async (
         make: typeof bareCache,
         look: (cache: Cache) => Promise<void> = async () => {},
@@ -70,7 +70,7 @@ function compare(policy: Policy, size: Size): Scenario {
         }
       };
       const bare = await measure(bareCache);
-      say(`bare: ${percent(bare)}`);
+      log(`bare: ${percent(bare)}`);
       let names = 0;
       let entries = 0;
       const ours = await measure(serviceCache, async ({ raw }) => {
@@ -78,14 +78,14 @@ function compare(policy: Policy, size: Size): Scenario {
         for (const { nameIndex } of shards) names += Math.max(0, (await raw.zcard(nameIndex)) - 1);
         entries = (await raw.dbsize()) - 3 * shards.length;
       });
-      say(`ours: ${percent(ours)}`);
+      log(`ours: ${percent(ours)}`);
       return judge(size.atLeast - pick(size.smallStore, 0), bare, ours, names / entries);
     },
   };
 }
 
-function judge(atLeast: number, bare: Outcome, ours: Outcome, namesAnEntry: number): Figures {
-  const figures = noFigures();
+function judge(atLeast: number, bare: Outcome, ours: Outcome, membersPerEntry: number): Figures {
+  const figures = emptyFigures();
   const ratio = ours.hitRate / bare.hitRate;
   figures.requests = ours.accesses;
   figures.hits = ours.hits;
@@ -94,18 +94,18 @@ function judge(atLeast: number, bare: Outcome, ours: Outcome, namesAnEntry: numb
     bareHitRate: percent(bare),
     hitRate: percent(ours),
     ratio: Math.round(ratio * 1000) / 1000,
-    namesAnEntry: Math.round(namesAnEntry * 100) / 100,
+    membersPerEntry: Math.round(membersPerEntry * 100) / 100,
   });
-  if (ours.unanswered > 0) figures.failures['503 BACKEND_UNAVAILABLE'] = ours.unanswered;
+  if (ours.failed > 0) figures.failures['503 BACKEND_UNAVAILABLE'] = ours.failed;
   const problems = [
-    ...(ours.unanswered > UNANSWERED * ours.accesses
-      ? [`${ours.unanswered} of ${ours.accesses} accesses were not answered`]
+    ...(ours.failed > MAX_FAILED_SHARE * ours.accesses
+      ? [`${ours.failed} of ${ours.accesses} accesses failed`]
       : []),
     ...(ratio < atLeast
-      ? [`the hit rate is ${ratio.toFixed(3)} of the bare server's, and not ${atLeast}`]
+      ? [`the hit rate is ${ratio.toFixed(3)} of the bare server's, below the minimum of ${atLeast}`]
       : []),
-    ...(namesAnEntry > NAMES_AN_ENTRY
-      ? [`an index has ${namesAnEntry.toFixed(1)} names for each entry`]
+    ...(membersPerEntry > MAX_MEMBERS_PER_ENTRY
+      ? [`an index has ${membersPerEntry.toFixed(1)} members per entry`]
       : []),
   ];
   figures.unexplained = problems.length;

@@ -2,34 +2,34 @@ import { BackendUnavailableError } from '../../../lib/errors.ts';
 import type { Cache } from './caches.ts';
 import { accesses, textOf, type Workload } from './workload.ts';
 
-/** What a cache made of a workload. */
+/** The result of a workload on a cache. */
 export interface Outcome {
   accesses: number;
   hits: number;
-  /** Hits by accesses that were answered, once the cache was full. */
+  /** Hits divided by successful accesses, after the warm-up. */
   hitRate: number;
-  /** Values that came back and were not what had been set under that key. */
+  /** Number of returned values that differ from the value that was set. */
   wrong: number;
-  /** Accesses that were not answered in time. */
-  unanswered: number;
+  /** Accesses that failed because the backend did not respond in time. */
+  failed: number;
 }
 
-/** How many callers ask side by side. */
+/** Number of concurrent callers. */
 const CALLERS = 32;
 
 /**
- * Uses a cache as services do: reads, and writes what was a miss.
+ * Uses a cache as applications do: reads a key, and sets it after a miss.
  *
- * @param warmup accesses that do not count
- * @param count accesses that do
+ * @param warmup number of accesses that are not measured
+ * @param count number of accesses that are measured
  */
 export async function use(cache: Cache, workload: Workload, warmup: number, count: number): Promise<Outcome> {
   const sequence = accesses(workload);
   let left = warmup + count;
   let hits = 0;
   let wrong = 0;
-  let answered = 0;
-  let unanswered = 0;
+  let completed = 0;
+  let failed = 0;
   const caller = async () => {
     while (left > 0) {
       const counts = left-- <= count;
@@ -40,14 +40,14 @@ export async function use(cache: Cache, workload: Workload, warmup: number, coun
         if (found === undefined) await cache.set(access, expected);
         else if (found !== expected) wrong++;
         else if (counts) hits++;
-        if (counts) answered++;
+        if (counts) completed++;
       } catch (error) {
-        // On a machine that is busy with other things an answer may come too late; it says nothing about what is in the cache.
+        // On a busy machine an access may time out. That does not say whether the key is in the cache.
         if (!(error instanceof BackendUnavailableError)) throw error;
-        unanswered++;
+        failed++;
       }
     }
   };
   await Promise.all(Array.from({ length: CALLERS }, caller));
-  return { accesses: warmup + count, hits, hitRate: hits / answered, wrong, unanswered };
+  return { accesses: warmup + count, hits, hitRate: hits / completed, wrong, failed };
 }

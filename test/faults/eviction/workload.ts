@@ -1,26 +1,26 @@
 import { pseudoRandom } from '../../support/random.ts';
 
-/** Who asks for what, in an order that looks like life and is the same in every run. */
+/** A reproducible sequence of accesses with a realistic distribution. */
 export interface Workload {
-  /** Tenants by name, and how many keys each of them asks for. */
+  /** The tenants, and the number of keys that each of them accesses. */
   tenants: readonly { name: string; keys: number }[];
-  /** Bytes of JSON text of every value. */
+  /** Size of every value's JSON text, in bytes. */
   valueBytes: number;
   seed: number;
 }
 
-/** One read of a cache, which is followed by a write where it is a miss. */
+/** One read of a key, followed by a set if it is a miss. */
 export interface Access {
   tenant: string;
   key: string;
 }
 
-/** How much more often a key is asked for than those behind it: as in YCSB. */
+/** Exponent of the Zipf distribution of keys, as in YCSB. */
 const SKEW = 0.99;
 
 /**
- * The accesses of a workload, without an end. A tenant is asked for as often as it has keys, and of its keys the n-th as often
- * as 1/n^0.99.
+ * Generates the accesses of a workload without end. A tenant's share is proportional to its number of keys, the share of its
+ * n-th key to 1/n^0.99.
  */
 export function* accesses({ tenants, seed }: Workload): Generator<Access, never> {
   const random = pseudoRandom(seed);
@@ -35,7 +35,7 @@ export function* accesses({ tenants, seed }: Workload): Generator<Access, never>
   }
 }
 
-/** The value of a key, as JSON text of so many bytes. */
+/** Returns the value of a key as JSON text of `bytes` bytes. */
 export function textOf(key: string, bytes: number): string {
   return `"${key}:${FILLING}`.slice(0, bytes - 1).concat('"');
 }
@@ -52,7 +52,7 @@ function cumulative(weights: number[]): Float64Array {
   return sums.map((value) => value / sum);
 }
 
-/** The first index whose sum lies above. */
+/** Returns the first index whose cumulative sum is greater. */
 function pick(sums: Float64Array, at: number): number {
   let low = 0;
   let high = sums.length - 1;

@@ -5,7 +5,7 @@ import { type ApiRequest, eventFor } from '../../bundles/events.ts';
 import type { LambdaFunction } from '../../bundles/lambda.ts';
 import { tagOf } from './history.ts';
 
-/** What is asked of the service. */
+/** A request to the service. */
 export type Call = { tenant: string } & (
   | { operation: 'get' | 'delete'; key: string }
   | { operation: 'touch'; key: string; ttlSeconds: number }
@@ -25,37 +25,37 @@ export type Call = { tenant: string } & (
   | { operation: 'clear' }
 );
 
-export interface Answer {
+export interface HttpResponse {
   status: number;
   text: string;
 }
 
-/** Asks the service. @throws Error when no answer comes */
+/** Sends requests to the service. @throws Error if no response arrives */
 export interface Caller {
-  ask(call: Call): Promise<Answer>;
-  /** Ends its connections; not what it talks to. */
+  ask(call: Call): Promise<HttpResponse>;
+  /** Closes its connections. The service keeps running. */
   close(): void;
 }
 
 const API = '/api/v1/cache';
 
-/** Longer than any answer may take, in milliseconds. */
-const NO_ANSWER_MS = 35_000;
+/** Timeout of a request, in milliseconds. Longer than any response may take. */
+const TIMEOUT_MS = 35_000;
 
-/** Over HTTP to a service on loopback, on connections that are kept. */
+/** A caller that uses HTTP and keep-alive connections to a service on loopback. */
 export function httpCaller(port: number): Caller {
   const agent = new Agent({ keepAlive: true });
   return {
     ask(call) {
       const { method, target, body } = httpRequestOf(call);
-      return new Promise<Answer>((resolve, reject) => {
+      return new Promise<HttpResponse>((resolve, reject) => {
         const headers: Record<string, string> = { 'X-Tenant-ID': call.tenant };
         if (body !== undefined) {
           headers['Content-Type'] = 'application/json';
           headers['Content-Length'] = String(Buffer.byteLength(body));
         }
         const sent = httpRequest({ host: '127.0.0.1', port, method, path: target, headers, agent });
-        sent.setTimeout(NO_ANSWER_MS, () => sent.destroy(new Error('no answer')));
+        sent.setTimeout(TIMEOUT_MS, () => sent.destroy(new Error('no response')));
         sent.on('error', reject);
         sent.on('response', (response) => {
           const chunks: Buffer[] = [];
@@ -111,8 +111,8 @@ const bodyOfTouch = ({ key, ttlSeconds }: { key: string; ttlSeconds: number }) =
 export type Functions = Partial<Record<Operation, LambdaFunction>>;
 
 /**
- * To functions in sandboxes, as API Gateway calls them. A sandbox takes one event at a time: calls of the same operation wait
- * for each other.
+ * A caller that invokes functions in sandboxes as API Gateway does. A sandbox handles one event at a time, so calls of the same
+ * operation are queued.
  */
 export function functionCaller(functions: Functions): Caller {
   const busy = new Map<Operation, Promise<unknown>>();
@@ -121,7 +121,7 @@ export function functionCaller(functions: Functions): Caller {
       const [operation, event] = eventOf(call);
       const instance = functions[operation];
       if (!instance) throw new Error(`No function for ${operation}`);
-      const turn = (busy.get(operation) ?? Promise.resolve()).then(async (): Promise<Answer> => {
+      const turn = (busy.get(operation) ?? Promise.resolve()).then(async (): Promise<HttpResponse> => {
         const { statusCode, body } = await instance.invoke(event);
         return { status: statusCode ?? 0, text: body ?? '' };
       });
@@ -135,7 +135,7 @@ export function functionCaller(functions: Functions): Caller {
   };
 }
 
-/** The function that takes a call, and the event that it gets. */
+/** Returns the function for a call, and the event to invoke it with. */
 export function eventOf(call: Call): [Operation, APIGatewayProxyEventV2] {
   const headers = { 'X-Tenant-ID': call.tenant };
   const event = (operation: Operation, request: ApiRequest): [Operation, APIGatewayProxyEventV2] => [

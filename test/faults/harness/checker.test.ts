@@ -65,61 +65,70 @@ const unanswered: Times = [10, Number.POSITIVE_INFINITY];
 describe('what a read may return', () => {
   test.each<[string, HistoryEvent[]]>([
     ['what was set', [set(1, [0, 1]), read(1, [2, 3])]],
-    ['nothing, at any time', [set(1, [0, 1]), read(undefined, [2, 3])]],
-    ['what is being set', [set(1, [0, 10]), read(1, [2, 3])]],
-    ['what is being replaced', [set(1, [0, 1]), set(2, [2, 10]), read(1, [3, 4])]],
+    ['a miss, at any time', [set(1, [0, 1]), read(undefined, [2, 3])]],
+    ['a value whose set is running', [set(1, [0, 10]), read(1, [2, 3])]],
+    ['a value that a running set is replacing', [set(1, [0, 1]), set(2, [2, 10]), read(1, [3, 4])]],
     [
-      'either of two sets side by side',
+      'the value of either of two concurrent sets',
       [set(1, [0, 10]), set(2, [0, 10]), read(1, [11, 12]), read(2, [13, 14])],
     ],
     [
-      'what an invalidation that is not over may not have reached',
+      'an entry that a running invalidation may not have reached',
       [set(1, [0, 1]), removal([2, 10]), read(1, [3, 11])],
     ],
     [
-      'what was answered after the invalidation, if it was asked for before',
+      'an invalidated entry, if the read began before the invalidation ended',
       [set(1, [0, 1]), removal([2, 3]), read(1, [2, 9])],
     ],
-    ['what was set while the invalidation ran', [set(1, [2, 4]), removal([1, 3]), read(1, [5, 6])]],
+    ['a value that was set while the invalidation ran', [set(1, [2, 4]), removal([1, 3]), read(1, [5, 6])]],
     [
-      'what was set after the invalidation',
+      'a value that was set after the invalidation',
       [set(1, [0, 1]), removal([2, 3]), set(2, [4, 5]), read(2, [6, 7])],
     ],
-    ['what a failed invalidation was to remove', [set(1, [0, 1]), removal([2, 3], failed), read(1, [4, 5])]],
-    ['what another pattern removed', [set(1, [0, 1]), removal([2, 3], { pattern: 'b:*' }), read(1, [4, 5])]],
-    ['what was cleared for another tenant', [set(1, [0, 1]), clear([2, 3], 'u'), read(1, [4, 5])]],
-    ['the value of a set that failed', [set(1, [0, 1], failed), read(1, [2, 3])]],
-    ['the value of a set that was never answered', [set(1, unanswered, failed), read(1, [20, 21])]],
     [
-      'the value of a set that failed and whose window an invalidation met',
+      'an entry that a failed invalidation should have removed',
+      [set(1, [0, 1]), removal([2, 3], failed), read(1, [4, 5])],
+    ],
+    [
+      'an entry that the pattern of an invalidation does not match',
+      [set(1, [0, 1]), removal([2, 3], { pattern: 'b:*' }), read(1, [4, 5])],
+    ],
+    ['an entry after the clear of another tenant', [set(1, [0, 1]), clear([2, 3], 'u'), read(1, [4, 5])]],
+    ['the value of a set that failed', [set(1, [0, 1], failed), read(1, [2, 3])]],
+    ['the value of a set without response', [set(1, unanswered, failed), read(1, [20, 21])]],
+    [
+      'the value of a failed set if an invalidation ran within its window',
       [set(1, [0, 900], failed), removal([910, 920]), read(1, [930, 931])],
     ],
-    ['an older value beside a set that failed', [set(1, [0, 1]), set(2, [2, 3], failed), read(1, [4, 5])]],
+    ['an older value after a failed set', [set(1, [0, 1]), set(2, [2, 3], failed), read(1, [4, 5])]],
     [
-      'what a touch has given more time',
+      'an entry whose TTL a touch has extended',
       [set(1, [0, 1], { ttlSeconds: 1 }), touch(9, [2, 3]), read(1, [9000, 9001])],
     ],
     [
-      'what a touch that failed may have given more time',
+      'an entry whose TTL a failed touch may have extended',
       [set(1, [0, 1], { ttlSeconds: 1 }), touch(9, [2, 3], failed), read(1, [9000, 9001])],
     ],
     [
-      'what was filled after an invalidation that began before its lease was answered',
+      'a fill after an invalidation that began before the lease was granted',
       [removal([0, 3]), set(1, [4, 5], { leasedAt: 2 }), read(1, [6, 7])],
     ],
     [
-      'what was filled by a set that failed, long after it began',
+      'a fill that failed, long after it began',
       [set(1, [0, 1], { ...failed, leasedAt: 0, ttlSeconds: 1 }), read(1, [9000, 9001])],
     ],
     [
-      'what has another tag than an invalidation',
+      'an entry without the tag of an invalidation',
       [set(1, [0, 1]), removal([2, 3], { pattern: undefined, tag: 'tag 2' }), read(1, [4, 5])],
     ],
     [
-      'a stale value, for a lease request',
+      'a stale value, in the response to a lease request',
       [set(1, [0, 1], { ttlSeconds: 1 }), { ...read(1, [9000, 9001]), stale: true }],
     ],
-    ['what has a second left of grace', [set(1, [0, 1], { ttlSeconds: 1 }), read(1, [1999, 2000])]],
+    [
+      'an entry within the second of slack after its TTL',
+      [set(1, [0, 1], { ttlSeconds: 1 }), read(1, [1999, 2000])],
+    ],
   ])('%s', (_, history) => {
     expect(check(history)).toMatchObject({ findings: [] });
   });
@@ -127,52 +136,56 @@ describe('what a read may return', () => {
 
 describe('what a read may not return', () => {
   test.each<[string, Violation, HistoryEvent[]]>([
-    ['what was invalidated before', 'stale', [set(1, [0, 1]), removal([2, 3]), read(1, [4, 5])]],
-    ['what was deleted before', 'stale', [set(1, [0, 1]), removal([2, 3], { key: 'a:1' }), read(1, [4, 5])]],
-    ['what was cleared before', 'stale', [set(1, [0, 1]), clear([2, 3]), read(1, [4, 5])]],
+    ['an entry that was invalidated before', 'stale', [set(1, [0, 1]), removal([2, 3]), read(1, [4, 5])]],
     [
-      'what was invalidated, when a later invalidation is still running',
+      'an entry that was deleted before',
+      'stale',
+      [set(1, [0, 1]), removal([2, 3], { key: 'a:1' }), read(1, [4, 5])],
+    ],
+    ['an entry that was cleared before', 'stale', [set(1, [0, 1]), clear([2, 3]), read(1, [4, 5])]],
+    [
+      'an invalidated entry, while a later invalidation is running',
       'stale',
       [set(1, [0, 1]), removal([2, 3]), removal([2.5, 100]), read(1, [4, 5])],
     ],
     [
-      'what was invalidated by a short call within a long one',
+      'an entry that was invalidated by a short call within a longer one',
       'stale',
       [set(1, [0, 1]), removal([0.5, 5]), removal([2, 3]), read(1, [6, 7])],
     ],
     [
-      'what was filled with a lease from before an invalidation',
+      'a fill whose lease was granted before an invalidation',
       'stale',
       [removal([2, 3]), set(1, [4, 5], { leasedAt: 1 }), read(1, [6, 7])],
     ],
     [
-      'what was filled, by a set that failed, with a lease from before an invalidation',
+      'a failed fill whose lease was granted before an invalidation',
       'stale',
       [removal([2, 3]), set(1, [4, 5], { ...failed, leasedAt: 1 }), read(1, [6, 7])],
     ],
     [
-      'what was filled with a lease from before another set',
+      'a fill whose lease was granted before another set',
       'older',
       [set(2, [2, 3]), set(1, [4, 5], { leasedAt: 1 }), read(1, [6, 7])],
     ],
     [
-      'what was invalidated by its tag before',
+      'an entry that was invalidated by its tag before',
       'stale',
       [set(1, [0, 1]), removal([2, 3], { pattern: undefined, tag: 'tag 1' }), read(1, [4, 5])],
     ],
-    ['what was replaced before', 'older', [set(1, [0, 1]), set(2, [2, 3]), read(1, [4, 5])]],
+    ['a value that was replaced before', 'older', [set(1, [0, 1]), set(2, [2, 3]), read(1, [4, 5])]],
     [
-      'what was replaced by a set that failed and yet was seen',
+      'a value that was replaced by a failed set whose value has been read',
       'older',
       [set(1, [0, 1]), set(2, [2, 3], failed), read(2, [4, 5]), read(1, [6, 7])],
     ],
     [
-      'a failed set that comes true after the invalidation, past its window',
+      'a failed set that takes effect after an invalidation and after its window',
       'stale',
       [set(1, [0, 900], failed), removal([1001, 1002]), read(1, [1003, 1004])],
     ],
     [
-      'a set without answer that comes true after the invalidation, past its window',
+      'a set without response that takes effect after an invalidation and after its window',
       'stale',
       [set(1, unanswered, failed), removal([1011, 1012]), read(1, [1013, 1014])],
     ],
@@ -191,19 +204,23 @@ describe('what a read may not return', () => {
       ],
     ],
     [
-      'what outlived the time that a touch gave it',
+      'an entry that outlived the TTL of a touch',
       'outlived',
       [set(1, [0, 1], { ttlSeconds: 1 }), touch(5, [2, 3]), read(1, [6004, 6005])],
     ],
     [
-      "what another key's touch gave more time",
+      'an entry that outlived its TTL, if only another key was touched',
       'outlived',
       [set(1, [0, 1], { ttlSeconds: 1 }), touch(9, [2, 3], { key: 'a:2' }), read(1, [2002, 2003])],
     ],
-    ['what outlived its time', 'outlived', [set(1, [0, 1], { ttlSeconds: 1 }), read(1, [2002, 2003])]],
+    [
+      'an entry that outlived its TTL',
+      'outlived',
+      [set(1, [0, 1], { ttlSeconds: 1 }), read(1, [2002, 2003])],
+    ],
   ])('%s', (_, violation, history) => {
     expect(violations(history)).toEqual([violation]);
-    // In whatever order it was written down.
+    // The order of the history does not matter.
     expect(violations([...history].reverse())).toEqual([violation]);
   });
 });
@@ -215,14 +232,14 @@ test('reads and hits are counted', () => {
   });
 });
 
-test('a value says whose it is, whatever its length', () => {
+test('the stamp of a value can be read, whatever its length', () => {
   for (let version = 0; version < 8; version++) {
     const stamp = { tenant: 't', key: 'k "with quotes"', version };
     expect(readStamp(stampedValue(stamp))).toEqual(stamp);
   }
 });
 
-test('no part of one value with a part of another is a value', () => {
+test('a part of one value joined with a part of another has no valid stamp', () => {
   const [one, other] = [3, 7].map((version) => stampedValue({ tenant: 't', key: 'k', version })) as [
     string,
     string,

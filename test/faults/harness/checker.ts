@@ -10,44 +10,45 @@ import {
 import { readStamp } from './value.ts';
 
 /**
- * What a read returned that it may not return:
+ * Why a read must not have returned its value:
  *
- * - `stale`: written before an invalidation, a clear or a delete began that was answered with success before the read began;
- * - `older`: written before a set of the same key began that was answered with success, or seen by a read, before this read began;
- * - `foreign`: another key's or tenant's value;
- * - `torn`: a value that nobody wrote, or not before the read was over;
- * - `outlived`: read more than a second after the latest end of its life that a set or a touch can have given it.
+ * - `stale`: after the value was written, an invalidation, a clear or a delete began, which succeeded before the read began;
+ * - `older`: after the value was written, a set of the same key began, which succeeded or was seen by another read before this
+ *   read began;
+ * - `foreign`: the value belongs to another key or tenant;
+ * - `torn`: the value was never written, or its set began only after the read had ended;
+ * - `outlived`: the read began more than a second after the latest expiry that a set or a touch can have given the entry.
  *
- * A miss is always legal: a cache may forget.
+ * A miss is always allowed, because a cache may evict.
  */
 export type Violation = 'stale' | 'older' | 'foreign' | 'torn' | 'outlived';
 
 export interface Finding {
   violation: Violation;
   read: ReadEvent;
-  /** The set whose value was read, and what had taken it away or replaced it. */
+  /** The set whose value was read, and the event that had removed or replaced the value. */
   set?: SetEvent;
   since?: RemovalEvent | SetEvent | ReadEvent;
 }
 
 export interface Verdict {
-  /** Reads that were checked, and how many of them were hits: a cache that never hits keeps every promise. */
+  /** Number of checked reads, and of hits among them. Without hits the check proves nothing. */
   reads: number;
   hits: number;
   findings: Finding[];
 }
 
 /**
- * How long after its begin a set or a touch that failed or was not answered may still take effect, in milliseconds; or until its
- * answer, if that came later. A successful one took effect before its answer. The store gives them 850 ms from their call. The rest
- * is for the way from the caller to the store, and for clocks that round.
+ * Time after its begin within which a set or touch that failed or got no response may take effect, in milliseconds. If the
+ * response arrives later, the time ends with the response. A successful one takes effect before its response. The store applies
+ * them within 850 ms; the rest allows for the way from the caller to the store and for the rounding of clocks.
  */
 const SET_WINDOW_MS = 1000;
 
-/** How much longer than its TTL an entry may be readable, in milliseconds. */
+/** Time that an entry may be readable after its TTL, in milliseconds. */
 const TTL_SLACK_MS = 1000;
 
-/** Holds every read of a history against all that the caller had been told by then. */
+/** Checks every read of a history against the operations that had completed when the read began. */
 export function check(history: readonly HistoryEvent[]): Verdict {
   const lastEffect = (event: SetEvent | TouchEvent) => {
     const { began, ended, done } = event;
@@ -56,7 +57,7 @@ export function check(history: readonly HistoryEvent[]): Verdict {
     if ('leasedAt' in event) return Number.POSITIVE_INFINITY;
     return Math.max(began + SET_WINDOW_MS, finite(ended));
   };
-  // Nothing can have replaced an entry between a lease and the set with it.
+  // The entry cannot have been replaced between the lease and the set with it.
   const earliestEffect = ({ began, leasedAt }: SetEvent) => leasedAt ?? began;
   const sets = new Map<number, SetEvent>();
   for (const event of history) if (event.kind === 'set') sets.set(event.version, event);
@@ -73,8 +74,8 @@ export function check(history: readonly HistoryEvent[]): Verdict {
   let reads = 0;
   let hits = 0;
   for (const ofKey of byKey(history).values()) {
-    const removed = new Succession();
-    const replaced = new Succession();
+    const removed = new EventIndex();
+    const replaced = new EventIndex();
     const touches: TouchEvent[] = [];
     const seen: { read: ReadEvent; set: SetEvent }[] = [];
     for (const event of ofKey) {
@@ -93,7 +94,7 @@ export function check(history: readonly HistoryEvent[]): Verdict {
         findings.push({ violation: 'foreign', read: event, set });
       } else {
         seen.push({ read: event, set });
-        // Whatever was answered to the set: from here on it is known to have taken.
+        // The value was read, so its set has taken effect, whatever its response was.
         replaced.add(earliestEffect(set), event.ended, event);
       }
     }
@@ -110,8 +111,8 @@ export function check(history: readonly HistoryEvent[]): Verdict {
   return { reads, hits, findings };
 }
 
-/** Of things that happen to a key, finds one that lies wholly between two moments. */
-class Succession {
+/** A list of a key's events, in which {@link after} finds one that lies entirely between two times. */
+class EventIndex {
   readonly #all: { began: number; ended: number; what: RemovalEvent | SetEvent | ReadEvent }[] = [];
   #latest: number[] | undefined;
 
@@ -120,7 +121,7 @@ class Succession {
     this.#latest = undefined;
   }
 
-  /** One that began after `from` and ended before `to`. */
+  /** Returns an event that began after `from` and ended before `to`. */
   after(from: number, to: number): RemovalEvent | SetEvent | ReadEvent | undefined {
     this.#latest ??= this.#index();
     let low = 0;
@@ -134,7 +135,7 @@ class Succession {
     return found && found.began > from ? found.what : undefined;
   }
 
-  /** For each of them, in the order of their ends: which one of those so far began last. */
+  /** Sorts the events by their end, and returns for each position the event up to there that began last. */
   #index(): number[] {
     this.#all.sort((a, b) => a.ended - b.ended);
     let best = 0;
@@ -145,7 +146,7 @@ class Succession {
   }
 }
 
-/** What concerns each key; a removal stands at every key that it covers. */
+/** Groups a history by key. A removal appears in the group of every key that it covers. */
 function byKey(history: readonly HistoryEvent[]): Map<string, HistoryEvent[]> {
   const tenants = new Map<string, Map<string, HistoryEvent[]>>();
   const keysOf = (tenant: string) => {

@@ -1,4 +1,4 @@
-/** Milliseconds on the machine's monotonic clock, which is the same in every process: histories of several can be joined. */
+/** Monotonic time in milliseconds. It is the same in all processes of the machine, so their histories can be joined. */
 export function now(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -3,31 +3,31 @@ import { eventually } from '../../support/engines/topology.ts';
 import { httpCaller } from './caller.ts';
 import type { Figures } from './figures.ts';
 import { Load, type LoadOptions } from './load.ts';
-import { operatorSees } from './log.ts';
+import { summarizeLog } from './log.ts';
 import { type Environment, type Service, startService } from './service.ts';
 
 export interface Experiment {
-  /** Settings of the service; `DRAGONFLY_URL` says what it works on. */
+  /** Settings of the service, including `DRAGONFLY_URL`. */
   env: Environment;
   load?: LoadOptions;
-  /** What the fault itself adds to an answer's way, in milliseconds. */
+  /** Latency that the fault itself adds to a response, in milliseconds. */
   injectedDelayMs?: number;
-  /** The load begins within the first fault. */
+  /** Whether the load begins during the first fault. */
   brokenAtStart?: boolean;
-  /** What no line of the log may show. */
+  /** Texts that must not appear in the log. */
   secrets?: readonly string[];
 }
 
-/** Before the first fault and after the last, in milliseconds: so much of the load meets a service in good health. */
+/** Time of load on a healthy service before the first fault and after the last, in milliseconds. */
 const QUIET_MS = 300;
 
-/** Only a cache that is of no use takes so long for its first hit. */
+/** Timeout for the first hit, in milliseconds. Only a cache that does not work reaches it. */
 const HIT_WITHIN_MS = 60_000;
 
 /**
- * Runs the local server as `npm start` does, puts load on it, and lets `faults` break things by `load.during`.
+ * Runs the local server as `npm start` does, starts a load on it, and calls `faults`, which injects faults within `load.during`.
  *
- * @returns what came of it, when the load is over and the service has ended
+ * @returns the figures after the load and the service have ended
  */
 export async function underLoad(
   { env, load: options, injectedDelayMs = 0, brokenAtStart = false, secrets = [] }: Experiment,
@@ -38,7 +38,7 @@ export async function underLoad(
     if (!brokenAtStart) await sleep(QUIET_MS);
     await faults(load);
     await sleep(QUIET_MS);
-    // On a busy machine the quiet may be over before anything was set and got.
+    // On a busy machine the quiet time may end before the first hit.
     await eventually('a get has found a value', async () => load.hasHit, HIT_WITHIN_MS);
   }).catch(async (error) => {
     await service.stop();
@@ -49,14 +49,14 @@ export async function underLoad(
   figures.lagMs += lagMs;
   for (const secret of secrets.filter((text) => output.includes(text))) {
     figures.leaks++;
-    figures.problems.push(`the log shows a secret of ${secret.length} characters`);
+    figures.problems.push(`the log contains a secret of ${secret.length} characters`);
   }
-  const seen = operatorSees(output);
+  const seen = summarizeLog(output);
   if (seen) figures.notes.log = seen;
   return figures;
 }
 
-/** The load ends whatever happens meanwhile. */
+/** Runs the load, and stops it even if a fault throws. */
 async function loaded(
   { port }: Service,
   options: LoadOptions | undefined,

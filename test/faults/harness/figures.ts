@@ -2,44 +2,44 @@ import type { Call } from './caller.ts';
 
 export type OperationName = Call['operation'];
 
-/** What a scenario has to show for itself. Times are in milliseconds. */
+/** The results of a scenario. Times are in milliseconds. */
 export interface Figures {
   requests: number;
   hits: number;
   /** Failed requests by status and code, such as `503 BACKEND_UNAVAILABLE`. */
   failures: Record<string, number>;
-  /** Failures that nothing explains: another answer than a success or a 503 during the fault, or none at all. */
+  /** Unexplained failures: no response, or neither a success nor a 503 during a fault. */
   unexplained: number;
   /**
-   * Timeouts outside of every fault. Unexplained as well, unless the machine kept the processes waiting: what is not run for
-   * that long finds its time over when it is.
+   * Timeouts outside of a fault. They count as unexplained unless the machine was busy: a process that does not get the processor
+   * for that long times out.
    */
   timeouts: number;
-  /** Failed answers that show more than the contract says. */
+  /** Error responses that reveal more than the contract allows. */
   leaks: number;
   slowestMs: number;
-  /** Of gets, sets and deletes that succeeded; what walks through entries takes as long as there are many. */
+  /** Slowest successful get, set or delete. Other operations take longer the more entries there are. */
   slowestSuccessMs: number;
-  /** Of the 503s of BACKEND_UNAVAILABLE. */
+  /** Slowest 503 BACKEND_UNAVAILABLE. */
   slowest503Ms: number;
-  /** What the fault itself adds to an answer's way. */
+  /** Latency that the fault itself adds to a response. */
   injectedDelayMs: number;
-  /** How long the machine kept the one who asks waiting at worst, which adds to the times above and is nobody's fault. */
+  /** Longest time in which the calling process did not get the processor. It is included in the times above. */
   lagMs: number;
-  /** Reads of what had been invalidated, or replaced, before; see the checker. */
+  /** Reads of values that had been invalidated or replaced before; see `checker.ts`. */
   stale: number;
   foreign: number;
   torn: number;
   outlived: number;
-  /** From the end of the fault until each operation succeeded, at worst; none where no fault has an end. */
+  /** Longest time from the end of a fault until each operation succeeded. Empty if there was no fault with an end. */
   recoveryMs: Partial<Record<OperationName, number>>;
-  /** Whatever else the scenario has found out. */
+  /** Further results of the scenario. */
   notes: Record<string, number | string>;
-  /** One line about each thing that should not have been, the first few of them. */
+  /** One line for each of the first few violations. */
   problems: string[];
 }
 
-export function noFigures(): Figures {
+export function emptyFigures(): Figures {
   return {
     requests: 0,
     hits: 0,
@@ -62,24 +62,23 @@ export function noFigures(): Figures {
   };
 }
 
-/** How late a 503 may come, and a success of one round trip too, in milliseconds, beyond what the fault itself adds. */
-export const PROMISED_503_MS = 1000;
+/** Maximum time of a 503 and of a success with one round trip, in milliseconds, without the latency that the fault adds. */
+export const MAX_RESPONSE_MS = 1000;
 
-/** From so many milliseconds on a lag explains a timeout: operations have 900 ms, and several processes lag in turn. */
+/** Lag from which on a timeout is explained by a busy machine, in milliseconds. The timeout is 900 ms, but lags of several processes add up. */
 const BUSY_MS = 100;
 
-/** The promises that these figures show to be broken; none: all were kept. `slackMs` is what a busy machine may add. */
+/** Returns a line for each promise that was broken. `slackMs` is the time that a busy machine may add. */
 export function brokenPromises(figures: Figures, slackMs = 0): string[] {
   const { unexplained, leaks, stale, foreign, torn, outlived } = figures;
   const { slowest503Ms, slowestSuccessMs, injectedDelayMs, lagMs } = figures;
   const counts = { unexplained, leaks, stale, foreign, torn, outlived };
   const broken = Object.entries(counts).flatMap(([name, count]) => (count > 0 ? [`${count} ${name}`] : []));
   if (figures.timeouts > 0 && lagMs < BUSY_MS) broken.push(`${figures.timeouts} timeouts without a fault`);
-  const latest = PROMISED_503_MS + injectedDelayMs + Math.round(lagMs) + slackMs;
-  if (slowest503Ms > latest)
-    broken.push(`a 503 after ${Math.round(slowest503Ms)} ms and not within ${latest}`);
+  const latest = MAX_RESPONSE_MS + injectedDelayMs + Math.round(lagMs) + slackMs;
+  if (slowest503Ms > latest) broken.push(`a 503 took ${Math.round(slowest503Ms)} ms, more than ${latest}`);
   if (slowestSuccessMs > latest)
-    broken.push(`a success after ${Math.round(slowestSuccessMs)} ms and not within ${latest}`);
+    broken.push(`a success took ${Math.round(slowestSuccessMs)} ms, more than ${latest}`);
   if (figures.requests === 0) broken.push('no requests');
   return broken;
 }

@@ -1,24 +1,24 @@
 import { BackendUnavailableError, InvalidationIncompleteError } from '../../../lib/errors.ts';
-import type { Answer } from './caller.ts';
+import type { HttpResponse } from './caller.ts';
 
-interface Judged {
+interface ParsedFailure {
   /** Status and code. */
   name: string;
-  /** Whether it is one of the failures that a fault of the backend explains. */
-  passing: boolean;
-  /** Whether it says that the backend did not answer. */
+  /** Whether a fault of the backend may cause this failure. */
+  explainable: boolean;
+  /** Whether it reports that the backend is unavailable. */
   unavailable: boolean;
-  /** What it shows beyond the contract. */
+  /** The text of the response if it reveals more than the contract allows. */
   leak: string | undefined;
 }
 
-/** What a failure says, and whether it says no more than the contract has: nothing of what lies behind. */
-export function judgeFailure({ status, text }: Answer): Judged {
+/** Parses an error response, and checks that it reveals no internal details. */
+export function judgeFailure({ status, text }: HttpResponse): ParsedFailure {
   const error = errorOf(text);
   const name = `${status} ${error?.code ?? 'without code'}`;
   const unavailable = name === '503 BACKEND_UNAVAILABLE';
   const incomplete = name === '503 INVALIDATION_INCOMPLETE';
-  return { name, unavailable, passing: unavailable || incomplete, leak: leakOf(text, error) };
+  return { name, unavailable, explainable: unavailable || incomplete, leak: leakOf(text, error) };
 }
 
 interface ErrorPart {
@@ -37,7 +37,7 @@ function errorOf(text: string): ErrorPart | undefined {
 
 const ALLOWED = [new BackendUnavailableError(), new InvalidationIncompleteError(0)];
 
-/** Not by a list of what must not be in it, which would never be whole, but by what alone may be. */
+/** Compares with the allowed messages and details, because a list of forbidden texts would never be complete. */
 function leakOf(text: string, error: ErrorPart | undefined): string | undefined {
   const known = ALLOWED.find(({ code }) => code === error?.code);
   if (!known) return undefined;

@@ -3,9 +3,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 const RESOLUTION_MS = 10;
 
 /**
- * Watches how long this process is kept waiting by a machine that is busy with others.
+ * Measures how long this process has to wait for the processor on a busy machine.
  *
- * @returns a function that ends the watch and says how long it was at worst, in milliseconds
+ * @returns a function that ends the measurement and returns the longest wait, in milliseconds
  */
 export function watchLag(): () => number {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });

@@ -1,27 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { BackendUnavailableError } from '../../../lib/errors.ts';
-import type { Answer, Call, Caller } from './caller.ts';
+import type { Call, Caller, HttpResponse } from './caller.ts';
 import { brokenPromises, type Figures } from './figures.ts';
 import { Load } from './load.ts';
 import { judgeLimit } from './report.ts';
 
-/** A cache in this process with one fault, that a load on it must find. */
+/** A cache in this process. Tests override a method to add a fault, which the load must find. */
 class Cache implements Caller {
   readonly entries = new Map<string, string>();
-  /** The tokens of leases. */
+  /** Lease tokens by key. */
   readonly leases = new Map<string, string>();
-  /** Whether it answers. */
+  /** Whether it responds with a success. */
   up = true;
   failure = unavailable();
   asked = 0;
   granted = 0;
-  /** How long its answers take, in milliseconds. */
-  lateBy = 1;
+  /** Response time, in milliseconds. */
+  delayMs = 1;
 
-  async ask(call: Call): Promise<Answer> {
+  async ask(call: Call): Promise<HttpResponse> {
     this.asked++;
-    await sleep(this.lateBy);
+    await sleep(this.delayMs);
     if (!this.up) return this.failure;
     const of = (key: string) => `${call.tenant}/${key}`;
     switch (call.operation) {
@@ -56,7 +56,7 @@ class Cache implements Caller {
 
   close(): void {}
 
-  /** More than was asked for, which a cache may. */
+  /** Removes all entries of a tenant. A cache may remove more entries than requested. */
   removeAll(tenant: string): void {
     for (const names of [this.entries, this.leases]) {
       for (const name of names.keys()) if (name.startsWith(`${tenant}/`)) names.delete(name);
@@ -72,12 +72,12 @@ class Cache implements Caller {
   }
 }
 
-function unavailable(message = new BackendUnavailableError().message, details: object = {}): Answer {
+function unavailable(message = new BackendUnavailableError().message, details: object = {}): HttpResponse {
   const error = { code: 'BACKEND_UNAVAILABLE', message, details };
   return { status: 503, text: JSON.stringify({ success: false, error }) };
 }
 
-/** Until the cache has been asked as often again as says, however long that takes. */
+/** Waits until the cache has received `times` more requests. */
 async function loaded(cache: Cache, times = 1500): Promise<void> {
   for (const end = cache.asked + times; cache.asked < end; ) await sleep(1);
 }
@@ -91,7 +91,7 @@ async function loadOn(
   return load.stop();
 }
 
-test('a load on a cache without fault finds none, and reads what was set', async () => {
+test('a load on a correct cache finds no violation and has hits', async () => {
   const figures = await loadOn(new Cache());
   expect(brokenPromises(figures), figures.problems.join('\n')).toEqual([]);
   expect(figures.hits).toBeGreaterThan(0);
@@ -113,7 +113,7 @@ describe('a load finds', () => {
     expect((await loadOn(cache)).stale).toBeGreaterThan(0);
   });
 
-  test('a cache that returns what was set first', async () => {
+  test('a cache that always returns the first value of a key', async () => {
     const cache = new Cache();
     const first = new Map<string, string>();
     cache.read = (name) => {
@@ -141,7 +141,7 @@ describe('a load finds', () => {
     expect((await loadOn(cache)).torn).toBeGreaterThan(0);
   });
 
-  test('a failure outside of every fault', async () => {
+  test('a failure outside of a fault', async () => {
     const cache = new Cache();
     const figures = await loadOn(cache, async () => {
       cache.up = false;
@@ -151,7 +151,7 @@ describe('a load finds', () => {
     expect(figures.unexplained).toBeGreaterThan(0);
   });
 
-  test('another failure than the one that a fault explains', async () => {
+  test('a failure during a fault that the fault does not explain', async () => {
     const cache = new Cache();
     cache.failure = { status: 500, text: '{"success":false,"error":{"code":"INTERNAL_SERVER_ERROR"}}' };
     const figures = await loadOn(cache, (load) => load.during(() => outage(cache)));
@@ -162,7 +162,7 @@ describe('a load finds', () => {
   test.each([
     ['its message', unavailable('connect ECONNREFUSED 10.0.0.7:6379')],
     ['its details', unavailable(undefined, { host: '10.0.0.7' })],
-  ])('a failure that shows in %s what lies behind', async (_, failure) => {
+  ])('an error response with internal details in %s', async (_, failure) => {
     const cache = new Cache();
     cache.failure = failure;
     const figures = await loadOn(cache, (load) => load.during(() => outage(cache)));
@@ -171,7 +171,7 @@ describe('a load finds', () => {
   });
 });
 
-test('failures during a fault are explained, and the time until all works again is told', async () => {
+test('failures during a fault are explained, and the recovery time is reported', async () => {
   const cache = new Cache();
   const figures = await loadOn(cache, (load) =>
     load.during(async () => {
@@ -187,24 +187,24 @@ test('failures during a fault are explained, and the time until all works again 
   expect(figures.recoveryMs.get).toBeGreaterThan(90);
 });
 
-test('a scenario that no longer shows its limit has broken its word', async () => {
+test('a scenario with a known limit is a failure if it no longer shows the limit', async () => {
   const figures = await loadOn(new Cache());
-  expect(judgeLimit(figures, 'it forgets')).toEqual(['it shows no longer that it forgets']);
+  expect(judgeLimit(figures, 'it forgets')).toEqual(['the known limit did not occur: it forgets']);
 });
 
-test('a 503 that comes too late breaks a promise, but for what the fault and the machine add', async () => {
+test('a 503 after more than a second is a violation, unless the fault or the machine added the time', async () => {
   const figures = { ...(await loadOn(new Cache())), slowest503Ms: 1300, lagMs: 0 };
-  expect(brokenPromises(figures)).toEqual(['a 503 after 1300 ms and not within 1000']);
+  expect(brokenPromises(figures)).toEqual(['a 503 took 1300 ms, more than 1000']);
   expect(brokenPromises({ ...figures, injectedDelayMs: 300 })).toEqual([]);
   expect(brokenPromises({ ...figures, lagMs: 300 })).toEqual([]);
 });
 
-test('a success that comes too late breaks the same promise, but for what takes as long as there are entries', async () => {
+test('a success after more than a second is a violation, unless its time depends on the number of entries', async () => {
   const cache = new Cache();
   const ask = async (call: Call) => {
-    cache.lateBy = call.operation === 'clear' ? 2000 : 1100;
+    cache.delayMs = call.operation === 'clear' ? 2000 : 1100;
     await load.ask(call);
-    cache.lateBy = 0;
+    cache.delayMs = 0;
   };
   const load = new Load(cache, { callers: 0 });
   const [tenant = ''] = load.mix.tenants;
@@ -213,11 +213,11 @@ test('a success that comes too late breaks the same promise, but for what takes 
   const figures = { ...(await load.stop()), lagMs: 0 };
   expect(figures.slowestSuccessMs).toBeLessThan(figures.slowestMs);
   const ms = Math.round(figures.slowestSuccessMs);
-  expect(brokenPromises(figures)).toEqual([`a success after ${ms} ms and not within 1000`]);
+  expect(brokenPromises(figures)).toEqual([`a success took ${ms} ms, more than 1000`]);
   expect(brokenPromises(figures, 5000)).toEqual([]);
 });
 
-test('a timeout outside of every fault breaks a promise, unless the machine was busy', async () => {
+test('a timeout outside of a fault is a violation, unless the machine was busy', async () => {
   const figures = { ...(await loadOn(new Cache())), timeouts: 2, lagMs: 0 };
   expect(brokenPromises(figures)).toEqual(['2 timeouts without a fault']);
   expect(brokenPromises({ ...figures, lagMs: 400 })).toEqual([]);

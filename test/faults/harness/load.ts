@@ -1,32 +1,32 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readConfig } from '../../../lib/config/config.ts';
-import type { Answer, Call, Caller } from './caller.ts';
+import type { Call, Caller, HttpResponse } from './caller.ts';
 import { check } from './checker.ts';
 import { now } from './clock.ts';
-import { type Figures, noFigures, type OperationName } from './figures.ts';
+import { emptyFigures, type Figures, type OperationName } from './figures.ts';
 import type { HistoryEvent } from './history.ts';
 import { judgeFailure } from './judge.ts';
 import { watchLag } from './lag.ts';
 import { Mix, type MixOptions } from './mix.ts';
 
 export interface LoadOptions extends MixOptions {
-  /** Callers that ask at the same time, each one thing after the other. */
+  /** Number of concurrent callers. Each sends one request after another. */
   callers?: number;
-  /** Each waits so many milliseconds at most between an answer and its next request. */
+  /** Maximum pause of a caller between a response and its next request, in milliseconds. */
   pauseMs?: number;
-  /** After the end of a fault, failures are still its doing for so long, in milliseconds. */
+  /** Time after the end of a fault in which it still explains failures, in milliseconds. */
   graceMs?: number;
-  /** Operations that count as recovered when they succeed. */
+  /** Operations that must succeed before the service counts as recovered. */
   recovery?: readonly OperationName[];
 }
 
-/** A span of time in which something was broken. */
+/** The time of a fault. */
 interface Fault {
   from: number;
   to: number;
-  /** How long after its end each operation succeeded and failed no more. */
+  /** Time from its end until each operation succeeded without failing again, in milliseconds. */
   recovered: Map<OperationName, number>;
-  /** When something failed last that was asked for after its end. */
+  /** Time of the last failure of a request that began after its end. */
   lastFailure: number;
 }
 
@@ -36,20 +36,20 @@ interface Failure {
   what: string;
 }
 
-/** What a caller may still meet after a fault: a wait for the next attempt to connect, and the operation after that. */
+/** Default of `graceMs`. After a fault, a request may have to wait for the next connection attempt. */
 const GRACE_MS = 3000;
-/** How long a service may take to recover before a scenario gives up waiting, in milliseconds. */
+/** Timeout for the recovery of the service, in milliseconds. */
 const RECOVERY_MS = 30_000;
-/** Without a failure for so long, it has recovered: on a cluster, some keys may work while others do not. */
+/** The service counts as recovered after this time without a failure, in milliseconds. On a cluster some keys may recover later than others. */
 const SETTLED_MS = 300;
-/** What took so long has failed because its time was over; sets give up 50 ms before other operations. */
+/** A failure after this time counts as a timeout. Sets time out 50 ms earlier than other operations. */
 const TIMEOUT_MS = readConfig({}).backendTimeoutMs - 60;
-/** What is done in one round trip, and so in the time that one operation has. */
+/** Operations with a single round trip to the backend. */
 const QUICK: readonly OperationName[] = ['get', 'set', 'delete'];
-/** As many problems as anybody reads. */
+/** Maximum number of reported problems. */
 const PROBLEMS = 5;
 
-/** Gets, sets, deletes, invalidations and clears of several tenants, all at the same time, until it is stopped. */
+/** A load of concurrent gets, sets, deletes, invalidations and clears for several tenants. It runs until it is stopped. */
 export class Load {
   readonly #caller: Caller;
   readonly #options: Required<Pick<LoadOptions, 'callers' | 'pauseMs' | 'graceMs' | 'recovery'>>;
@@ -57,7 +57,7 @@ export class Load {
   readonly #history: HistoryEvent[] = [];
   readonly #faults: Fault[] = [];
   readonly #failures: Failure[] = [];
-  readonly #figures = noFigures();
+  readonly #figures = emptyFigures();
   readonly #workers: Promise<void>[];
   readonly #lag = watchLag();
   #running = true;
@@ -76,12 +76,12 @@ export class Load {
     this.#workers = Array.from({ length: callers }, () => this.#work());
   }
 
-  /** All that was asked and answered so far. What another caller has met may be added. */
+  /** All requests and responses so far. Events of other callers may be added. */
   get history(): HistoryEvent[] {
     return this.#history;
   }
 
-  /** What the load's requests are drawn from; for requests beside it, made by `ask`. */
+  /** Generates the load's requests. Also for additional requests that are sent with `ask`. */
   get mix(): Mix {
     return this.#mix;
   }
@@ -91,16 +91,16 @@ export class Load {
     return this.#history.some((event) => event.kind === 'read' && event.value !== undefined);
   }
 
-  /** Requests answered so far, whatever the answer. */
+  /** Number of requests that have got a response, including errors. */
   get requests(): number {
     return this.#figures.requests;
   }
 
   /**
-   * Breaks something, waits as long as it is to be broken, and mends it: all of it is `fault`'s doing. Failures meanwhile and
-   * shortly afterwards are explained by it. Then waits until everything works again.
+   * Runs `fault`, which injects a fault, waits, and ends it. Failures during that time and shortly afterwards count as explained.
+   * Then waits until all operations succeed again.
    *
-   * @throws Error when it does not
+   * @throws Error if the service does not recover in time
    */
   async during<T>(fault: () => Promise<T>): Promise<T> {
     const span: Fault = { from: now(), to: Number.POSITIVE_INFINITY, recovered: new Map(), lastFailure: 0 };
@@ -117,7 +117,7 @@ export class Load {
     return result;
   }
 
-  /** Ends the load when all requests under way are answered, and judges what came of it. */
+  /** Stops the load, waits for the requests in flight, and checks the history. */
   async stop(): Promise<Figures> {
     this.#running = false;
     await Promise.all(this.#workers);
@@ -133,49 +133,49 @@ export class Load {
     }
   }
 
-  /** Asks once, as part of the load. @returns undefined when no answer came */
-  async ask(call: Call): Promise<Answer | undefined> {
+  /** Sends one request as part of the load. @returns undefined if there was no response */
+  async ask(call: Call): Promise<HttpResponse | undefined> {
     const began = now();
     const events = this.#mix.begin(call, began);
-    // A fill that is sent again is in the history already.
+    // A retried fill is in the history already.
     this.#history.push(...events.filter((event) => event.began === began));
-    let answer: Answer | undefined;
+    let response: HttpResponse | undefined;
     let what: string | undefined;
     try {
-      answer = await this.#caller.ask(call);
+      response = await this.#caller.ask(call);
     } catch (error) {
-      what = `no answer: ${(error as Error).message}`;
+      what = `no response: ${(error as Error).message}`;
     }
     const ended = now();
     this.#figures.requests++;
     this.#figures.slowestMs = Math.max(this.#figures.slowestMs, ended - began);
-    // A lease may end at any time, and then the fill has changed nothing.
-    const isRejected = call.operation === 'fill' && answer?.status === 409;
+    // A lease may end at any time. The fill has then changed nothing.
+    const isRejected = call.operation === 'fill' && response?.status === 409;
     if (isRejected) for (const event of events) event.ended = Math.min(event.ended, ended);
-    if (answer && (answer.status < 300 || isRejected)) {
+    if (response && (response.status < 300 || isRejected)) {
       if (QUICK.includes(call.operation))
         this.#figures.slowestSuccessMs = Math.max(this.#figures.slowestSuccessMs, ended - began);
-      if (!isRejected) this.#history.push(...this.#mix.succeed(call, events, answer, began, ended));
+      if (!isRejected) this.#history.push(...this.#mix.succeed(call, events, response, began, ended));
       for (const { to, recovered } of this.#faults) {
         if (began >= to && !recovered.has(call.operation)) recovered.set(call.operation, ended - to);
       }
-      return answer;
+      return response;
     }
-    if (answer) {
+    if (response) {
       for (const event of events) if (event.kind === 'read' || !event.done) event.ended = ended;
-      const judged = judgeFailure(answer);
-      what = judged.name;
-      if (judged.leak !== undefined) {
+      const failure = judgeFailure(response);
+      what = failure.name;
+      if (failure.leak !== undefined) {
         this.#figures.leaks++;
-        this.#problem(`${call.operation}: answer shows ${judged.leak}`);
+        this.#problem(`${call.operation}: the response reveals ${failure.leak}`);
       }
-      if (judged.unavailable)
+      if (failure.unavailable)
         this.#figures.slowest503Ms = Math.max(this.#figures.slowest503Ms, ended - began);
-      if (!judged.passing) {
+      if (!failure.explainable) {
         this.#figures.unexplained++;
-        this.#problem(`${call.operation}: ${answer.status} ${answer.text.slice(0, 200)}`);
+        this.#problem(`${call.operation}: ${response.status} ${response.text.slice(0, 200)}`);
       } else this.#failures.push({ began, ended, what: `${call.operation}: ${what}` });
-      // Once the next fault has begun, it is that one's doing.
+      // If the next fault has begun, the failure belongs to that one.
       const fault = this.#faults.at(-1);
       if (fault && began >= fault.to && began <= fault.to + this.#options.graceMs) {
         fault.recovered.delete(call.operation);
@@ -187,7 +187,7 @@ export class Load {
     }
     const name = what ?? '';
     this.#figures.failures[name] = (this.#figures.failures[name] ?? 0) + 1;
-    return answer;
+    return response;
   }
 
   #judge(): Figures {

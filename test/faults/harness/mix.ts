@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { pseudoRandom } from '../../support/random.ts';
-import type { Answer, Call } from './caller.ts';
+import type { Call, HttpResponse } from './caller.ts';
 import { type HistoryEvent, tagOf } from './history.ts';
 import { stampedValue } from './value.ts';
 
 export interface MixOptions {
-  /** How many tenants, and keys of each: few of both meet more often. */
+  /** Number of tenants, and of keys per tenant. With few keys more operations conflict. */
   tenants?: number;
   keysPerTenant?: number;
-  /** How often each operation comes, in proportion to the others. */
+  /** Relative frequency of each operation. */
   weights?: Partial<Record<Call['operation'], number>>;
-  /** What sets are given to live, in seconds; each draws one. */
+  /** TTLs of sets, in seconds. Each set uses a random one. */
   ttlsSeconds?: readonly number[];
-  /** The same seed asks for the same things in the same order. */
+  /** Seed of the request sequence. */
   seed?: number;
 }
 
@@ -29,14 +29,14 @@ const WEIGHTS: Record<Call['operation'], number> = {
 };
 const GROUPS = 5;
 
-/** Seconds. The first is over before some fills are sent. */
+/** Lease durations in seconds. The shortest ends before some fills are sent. */
 const LEASES_SECONDS = [1, 30, 300] as const;
 const GRACES_SECONDS = [0, 0, 2, 300] as const;
 
-/** The share of fills that are sent again later. */
+/** Share of fills that are sent a second time. */
 const REPEATED = 0.2;
 
-/** A lease that was granted, and what to set with it. */
+/** A granted lease, and the value to set with it. */
 interface Granted {
   fill: Call & { operation: 'fill' };
   leasedAt: number;
@@ -44,7 +44,7 @@ interface Granted {
 
 let versions = 0;
 
-/** Draws what to ask for, and writes down what was asked and answered. */
+/** Generates random requests, and converts requests and responses to history events. */
 export class Mix {
   readonly random: () => number;
   readonly tenants: readonly string[];
@@ -52,10 +52,10 @@ export class Mix {
   readonly #draw: Call['operation'][];
   readonly #ttls: readonly number[];
   readonly #version = new WeakMap<Call, number>();
-  /** Leases that are not used yet, or will be used again. */
+  /** Granted leases that will be used for a fill. */
   readonly #granted: Granted[] = [];
   readonly #leasedAt = new WeakMap<Call, number>();
-  /** The event of a fill that was sent before. */
+  /** Events of fills that were sent before, by call. */
   readonly #sent = new WeakMap<Call, HistoryEvent>();
 
   constructor({
@@ -104,7 +104,7 @@ export class Mix {
     }
   }
 
-  /** A set with a version of its own. */
+  /** Returns a set with a new version. */
   set(tenant: string, key: string, ttlSeconds: number): Call {
     const version = ++versions;
     const call: Call = {
@@ -122,7 +122,7 @@ export class Mix {
     return { operation: 'lease', tenant, key, leaseSeconds: this.#of(LEASES_SECONDS) };
   }
 
-  /** A set with a lease that was granted some time ago, and may have ended. Undefined if there is none. */
+  /** Returns a set with an earlier lease, which may have ended. Undefined if there is none. */
   fill(): Call | undefined {
     const index = Math.floor(this.random() * this.#granted.length);
     const granted = this.#granted[index];
@@ -138,7 +138,7 @@ export class Mix {
     this.#granted.push({ fill, leasedAt });
   }
 
-  /** What the history has of a call that is about to be sent. Until it is answered nobody knows what became of it. */
+  /** Returns the history events of a call that is about to be sent. They are updated when the response arrives. */
   begin(call: Call, began: number): HistoryEvent[] {
     const { tenant } = call;
     const span = { tenant, began, ended: Number.POSITIVE_INFINITY };
@@ -152,7 +152,7 @@ export class Mix {
         if (sent) return [sent];
         const { key, ttlSeconds } = call;
         const version = this.#version.get(call);
-        if (version === undefined) throw new Error('A set is made by set()');
+        if (version === undefined) throw new Error('Create a set with set()');
         const leasedAt = this.#leasedAt.get(call);
         const event: HistoryEvent = { kind: 'set', ...span, key, version, ttlSeconds, done: false };
         if (leasedAt !== undefined) {
@@ -174,17 +174,23 @@ export class Mix {
     }
   }
 
-  /** @returns what a success adds to the history */
-  succeed(call: Call, events: HistoryEvent[], answer: Answer, began: number, ended: number): HistoryEvent[] {
+  /** Updates the events of a successful call. @returns further events for the history */
+  succeed(
+    call: Call,
+    events: HistoryEvent[],
+    response: HttpResponse,
+    began: number,
+    ended: number,
+  ): HistoryEvent[] {
     for (const event of events) {
-      // A repeated fill changes nothing: it took effect before the first answer.
+      // A repeated fill has no further effect: the first one took effect before its response.
       if (event.kind === 'set' && event.done) continue;
       event.ended = ended;
       if (event.kind !== 'read') event.done = true;
     }
     if (call.operation !== 'get' && call.operation !== 'lease') return [];
     const { tenant, key } = call;
-    const { value, stale, token } = dataOf(answer.text);
+    const { value, stale, token } = dataOf(response.text);
     if (token !== undefined) this.#grant(tenant, key, token, ended);
     return [{ kind: 'read', tenant, key, began, ended, value, stale }];
   }
@@ -194,13 +200,13 @@ export class Mix {
   }
 }
 
-/** The answer to a get or a lease request. The text of its value is as it was set; undefined: a miss. */
+/** Parses the response to a get or a lease request. `value` is the JSON text as it was set; undefined for a miss. */
 function dataOf(text: string): { value: string | undefined; stale: boolean; token: string | undefined } {
   const { data } = JSON.parse(text) as {
     data: { found: boolean; value?: unknown; stale?: boolean; lease?: { token: string } };
   };
   return {
-    // Ours are printed by JSON.stringify, which prints them again as they were.
+    // The values of this load were written by JSON.stringify, so it reproduces their text.
     value: data.found ? JSON.stringify(data.value) : undefined,
     stale: data.stale === true,
     token: data.lease?.token,

@@ -1,7 +1,7 @@
-import { brokenPromises, type Figures, PROMISED_503_MS } from './figures.ts';
+import { brokenPromises, type Figures, MAX_RESPONSE_MS } from './figures.ts';
 import type { Scenario } from './scenario.ts';
 
-/** A scenario and what came of it. */
+/** A scenario and its results. */
 export interface Result {
   name: string;
   breaks: string;
@@ -15,27 +15,27 @@ export function resultOf({ name, breaks, knownLimit }: Scenario, figures: Figure
   return { name, breaks, knownLimit, seconds, figures, broken: judgeLimit(figures, knownLimit) };
 }
 
-/** A known limit is what it is; a scenario that no longer shows it has lost its point. */
+/** Like `brokenPromises`, but stale reads are expected if the scenario has a known limit, and their absence is a violation. */
 export function judgeLimit(figures: Figures, knownLimit: string | undefined, slackMs = 0): string[] {
   if (knownLimit === undefined) return brokenPromises(figures, slackMs);
   const others = brokenPromises({ ...figures, stale: 0 }, slackMs);
-  return figures.stale > 0 ? others : [...others, `it shows no longer that ${knownLimit}`];
+  return figures.stale > 0 ? others : [...others, `the known limit did not occur: ${knownLimit}`];
 }
 
 const HEAD = [
-  'what is broken',
+  'fault',
   'requests',
   '503',
   'other failures',
   'slowest 503',
   'stale',
   'foreign, torn',
-  'well again after',
+  'recovered after',
 ];
 
 const HIT_RATES = ['hit rate in the same memory', 'bare `GET` and `SET`', 'ours', 'ratio'];
 
-/** The results as tables that are both plain text and Markdown: of what was broken, and of hit rates where there are any. */
+/** Formats the results as Markdown tables: one for faults, and one for hit rates if there are any. */
 export function table(results: readonly Result[]): string {
   const compared = results.filter(({ figures }) => figures.notes.ratio !== undefined);
   const broken = results.filter((result) => !compared.includes(result));
@@ -76,15 +76,15 @@ function otherFailures({ failures, unexplained, timeouts }: Figures): string {
     .map(([name, count]) => `${count.toLocaleString('en-US')} × ${name}`);
   const refusals = refused.reduce((sum, [, count]) => sum + count, 0);
   if (refusals > 0) named.unshift(`${refusals.toLocaleString('en-US')} refused (4xx)`);
-  if (timeouts > 0) named.push(`${timeouts} timeouts of a busy machine`);
+  if (timeouts > 0) named.push(`${timeouts} timeouts on a busy machine`);
   if (unexplained > 0) named.push(`${unexplained} unexplained`);
   return named.join(', ') || '0';
 }
 
-/** With what else made it late: what was injected, and, past the second that is promised, what the machine lagged. */
+/** Formats the slowest 503 with the injected latency and, if it took more than a second, the lag of the machine. */
 function slowest503({ slowest503Ms, injectedDelayMs, lagMs }: Figures): string {
   if (slowest503Ms === 0) return '';
-  const late = slowest503Ms > PROMISED_503_MS;
+  const late = slowest503Ms > MAX_RESPONSE_MS;
   const added = [
     ...(injectedDelayMs > 0 ? [`${injectedDelayMs} injected`] : []),
     ...(late ? [`machine lagged ${Math.round(lagMs)}`] : []),

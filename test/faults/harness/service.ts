@@ -6,32 +6,32 @@ import { fileURLToPath } from 'node:url';
 import { startProcess } from '../../support/engines/process.ts';
 
 const MAIN = fileURLToPath(new URL('../../../infra/server/main.ts', import.meta.url));
-const LAG_TOLD = new URL('./lag-told.ts', import.meta.url).href;
+const REPORT_LAG = new URL('./report-lag.ts', import.meta.url).href;
 const LISTENS = /^.* listens on http:\/\/localhost:(\d+)$/m;
 
-/** How long a start and a stop may take before they count as failed, in milliseconds. */
-const PATIENCE_MS = 60_000;
+/** Timeout of a start and of a stop, in milliseconds. */
+const TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
 
-/** Settings of the service. Of this process's environment only PATH and NODE_COMPILE_CACHE are added. */
+/** Settings of the service. The service inherits only PATH and NODE_COMPILE_CACHE from this process. */
 export type Environment = Record<string, string>;
 
 export interface Ended {
-  /** All that it has written. */
+  /** Everything that the service has written. */
   output: string;
-  /** How long the machine kept it waiting at worst, in milliseconds. */
+  /** Longest time in which the service did not get the processor, in milliseconds. */
   lagMs: number;
 }
 
-/** The local server as `npm start` runs it, for as long as a scenario takes; what it writes goes to a file and costs nobody. */
+/** The local server as `npm start` runs it. Its output goes to a file, so that reading it does not take time from the test. */
 export interface Service {
   readonly port: number;
   readonly pid: number;
-  /** Tells it to stop and waits for its end. @throws Error when it does not end by itself */
+  /** Sends a stop signal and waits for the process to end. @throws Error if it does not end in time */
   stop(): Promise<Ended>;
 }
 
-/** Starts the service on a free port. @throws Error with its output when it does not listen */
+/** Starts the service on a free port. @throws Error with its output if it does not listen in time */
 export async function startService(env: Environment): Promise<Service> {
   const directory = await mkdtemp(join(tmpdir(), 'cache-faults-'));
   const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
@@ -39,11 +39,11 @@ export async function startService(env: Environment): Promise<Service> {
   const assignments = settings.map(([name, value]) => `${name}=${value}`);
   const service = await startProcess(
     '/usr/bin/env',
-    ['-i', ...assignments, process.execPath, '--import', LAG_TOLD, MAIN],
+    ['-i', ...assignments, process.execPath, '--import', REPORT_LAG, MAIN],
     directory,
   );
   const until = async (what: string, holds: () => boolean) => {
-    const deadline = Date.now() + PATIENCE_MS;
+    const deadline = Date.now() + TIMEOUT_MS;
     while (!holds()) {
       if (Date.now() > deadline || (what === 'listen' && !service.running)) {
         const output = service.output();

@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 
-/** What a value says of itself. No two sets of a history share a version. */
+/** The identity of a value, which is part of the value. Each set of a history has its own version. */
 export interface Stamp {
   tenant: string;
   key: string;
   version: number;
 }
 
-/** Characters of a body, at least and beyond that: some values are stored compressed, most are not. */
+/** Minimum length of a value's body, and the additional lengths. Some values are long enough to be stored compressed. */
 const SHORTEST = 20;
 const SPREAD = [0, 100, 900, 4000] as const;
 
-/** A value's JSON text. The body follows from the stamp, so that a value made of two, or cut short, shows. */
+/** Returns a value's JSON text. The body is derived from the stamp, so that a mixed or truncated value is detected. */
 export function stampedValue(stamp: Stamp): string {
   const { tenant, key, version } = stamp;
   return JSON.stringify({ tenant, key, version, body: bodyOf(stamp) });
 }
 
-/** Reads a value's stamp; undefined when it is not the text that {@link stampedValue} made: it is torn. */
+/** Reads a value's stamp; undefined if the text is torn, that is, not a result of {@link stampedValue}. */
 export function readStamp(text: string): Stamp | undefined {
   try {
     const { tenant, key, version } = JSON.parse(text) as Stamp;

@@ -2,14 +2,14 @@ import { findClusterEngine } from '../../support/engines/find.ts';
 import { masters, withRawClient } from '../../support/engines/inspect.ts';
 import { type Server, type ServerOptions, startServer } from '../../support/engines/server.ts';
 
-/** A server that can be brought into every state by commands, which Redis and Valkey can. */
+/** Starts a Redis or Valkey server, which commands can put into every state. */
 export async function startObedientServer(options: ServerOptions = {}): Promise<Server> {
   return startServer({ engine: await findClusterEngine(), ...options });
 }
 
 export type Command = [name: string, ...args: (string | number)[]];
 
-/** Sends commands to a server, one after the other, as its administrator does. */
+/** Sends commands to a server one after another as its administrator. */
 export async function administer(
   { url, ca }: Pick<Server, 'url' | 'ca'>,
   ...commands: Command[]
@@ -24,5 +24,5 @@ export async function administer(
   );
 }
 
-/** Ends all connections but the one that says so. */
+/** Closes all client connections except the one that sends the command. */
 export const KILL_ALL: Command = ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'];

@@ -8,16 +8,16 @@ import type { Load } from '../harness/load.ts';
 import type { Run, Scenario } from '../harness/scenario.ts';
 import { administer, KILL_ALL, startObedientServer } from './engine.ts';
 
-/** A state in which a server answers, and does not do what it is asked to. */
+/** A state in which a server replies but rejects commands. */
 interface State {
   name: string;
   breaks: string;
   args?: string[];
   rounds: [short: number, long: number];
-  happen(server: Server, load: Load, run: Run): Promise<unknown>;
+  inject(server: Server, load: Load, run: Run): Promise<unknown>;
 }
 
-/** So many keys take two seconds to load, at the pace below. */
+/** Number of keys whose loading takes two seconds, at the delay per key below. */
 const LOADED_KEYS = 2000;
 const LOAD_PACE_US = 1000;
 const STATE_MS = 1200;
@@ -25,10 +25,10 @@ const STATE_MS = 1200;
 const states: State[] = [
   {
     name: 'script-flush',
-    breaks: 'SCRIPT FLUSH, time and again',
+    breaks: 'SCRIPT FLUSH, repeatedly',
     rounds: [10, 30],
-    // Not during a fault: no request may fail.
-    happen: async (server) => {
+    // Not within `load.during`: no request may fail.
+    inject: async (server) => {
       await administer(server, ['SCRIPT', 'FLUSH']);
       await sleep(100);
     },
@@ -36,10 +36,10 @@ const states: State[] = [
   {
     name: 'loading',
     breaks: 'data set being loaded (LOADING)',
-    // So that it answers others often while it loads.
+    // The interval makes the server reply to clients often while it loads.
     args: ['--enable-debug-command', 'local', '--loading-process-events-interval-bytes', '1024'],
     rounds: [1, 3],
-    happen: async (server, load) => {
+    inject: async (server, load) => {
       const filling = `redis.call('SELECT', 1) for i = 1, ${LOADED_KEYS} do redis.call('SET', i, i) end`;
       await administer(server, ['EVAL', filling, 0]);
       await load.during(() =>
@@ -52,8 +52,8 @@ const states: State[] = [
     name: 'read-only',
     breaks: 'server made a replica (READONLY)',
     rounds: [1, 4],
-    happen: async (server, load) => {
-      // Of nobody, so that it keeps what it has.
+    inject: async (server, load) => {
+      // A replica of a closed port, so that it keeps its data.
       const nobody = await freePort();
       await load.during(async () => {
         await administer(server, ['REPLICAOF', LOOPBACK, nobody]);
@@ -67,7 +67,7 @@ const states: State[] = [
     breaks: 'memory full and eviction off (OOM)',
     args: ['--maxmemory-policy', 'noeviction'],
     rounds: [1, 4],
-    happen: (server, load) =>
+    inject: (server, load) =>
       load.during(async () => {
         await administer(server, ['CONFIG', 'SET', 'maxmemory', 1]);
         await sleep(STATE_MS);
@@ -78,9 +78,9 @@ const states: State[] = [
     name: 'max-clients',
     breaks: 'maxclients reached, connections refused',
     rounds: [1, 4],
-    happen: (server, load) =>
+    inject: (server, load) =>
       load.during(() =>
-        // This connection and another one are all that it takes.
+        // Allows only this connection and one other.
         withRawClient(server.url, async (client) => {
           await client.call('CONFIG', 'SET', 'maxclients', 2);
           await client.call(...(KILL_ALL as [string, ...string[]]));
@@ -107,15 +107,15 @@ const backends = [
     prefix: 'node',
     what: 'node of a cluster: ',
     start: cluster,
-    // No node may be told whose replica it is, and the connections between nodes count as clients.
+    // REPLICAOF is not allowed on cluster nodes, and connections between nodes count against maxclients.
     has: states.filter(({ name }) => name !== 'read-only' && name !== 'max-clients' && name !== 'loading'),
   },
 ];
 
-/** Every state, of a single server and, where there is such a thing, of one node of a cluster. */
+/** Every state of a single server and, where possible, of one node of a cluster. */
 export const refusals: readonly Scenario[] = backends.flatMap(({ prefix, what, start, has }) =>
   has.map(
-    ({ name, breaks, args = [], rounds, happen }): Scenario => ({
+    ({ name, breaks, args = [], rounds, inject }): Scenario => ({
       name: `${prefix}-${name}`,
       breaks: `${what}${breaks}`,
       async run(run) {
@@ -123,7 +123,7 @@ export const refusals: readonly Scenario[] = backends.flatMap(({ prefix, what, s
         try {
           return await underLoad({ env: { DRAGONFLY_URL: url } }, async (load) => {
             for (let round = 0; round < run.pick(...rounds); round++) {
-              for (const server of servers) await happen(server, load, run);
+              for (const server of servers) await inject(server, load, run);
               await sleep(run.pick(50, 200));
             }
           });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { BackendUnavailableError } from '../../../lib/errors.ts';
 import { asBackendError, describeError, isTransient } from '../../../lib/store/redis/connection/errors.ts';
 
-/** Redis before 7 and Dragonfly put what a script's command met behind words of their own, which no engine at hand does. */
+/** Redis before 7 and Dragonfly add this prefix to the error of a script's command. The engines of the tests do not. */
 const IN_SCRIPT = 'ERR Error running script (call to f_83e03ec05d6a3b6fb48483accf5e594597b6058f): ';
 
 test.each([
@@ -10,7 +10,7 @@ test.each([
   `${IN_SCRIPT}@user_script:12: @user_script: 12: -READONLY You can't write against a read only replica.`,
   `${IN_SCRIPT}@user_script:12: -READONLY You can't write against a read only replica.`,
   `${IN_SCRIPT}@user_script:12: Out of memory`,
-])('a refusal that a script met is a refusal: %s', (message) => {
+])('an error of a command within a script is a BackendUnavailableError: %s', (message) => {
   expect(asBackendError(new Error(message))).toBeInstanceOf(BackendUnavailableError);
 });
 
@@ -19,17 +19,17 @@ test.each([
   'NOAUTH Authentication required.',
   'ERR invalid password',
   'ERR AUTH <password> called without any password configured for the default user.',
-])('a login refused is no fault of ours: %s', (message) => {
+])('a rejected login is a BackendUnavailableError: %s', (message) => {
   expect(asBackendError(new Error(message))).toBeInstanceOf(BackendUnavailableError);
 });
 
-test('a server that is made a replica while somebody waits on it passes', () => {
+test('the error of a blocked command whose server becomes a replica is transient', () => {
   const message =
     'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)';
   expect(isTransient(new Error(message))).toBe(true);
 });
 
-test('what passes for a command passes for a script, too', () => {
+test('an error that is transient for a command is also transient for a script', () => {
   expect(
     isTransient(new Error(`${IN_SCRIPT}@user_script:12: @user_script: 12: -READONLY You can't write`)),
   ).toBe(true);
@@ -49,7 +49,7 @@ test.each([
   'EAI_AGAIN',
   'EMFILE',
   'ERR_SSL_WRONG_VERSION_NUMBER',
-])('a connection that fails with %s is tried again, and is no fault of ours', (code) => {
+])('a connection error with the code %s is transient and a BackendUnavailableError', (code) => {
   expect(isTransient(withCode(code))).toBe(true);
   expect(asBackendError(withCode(code))).toBeInstanceOf(BackendUnavailableError);
 });
@@ -61,13 +61,13 @@ test.each([
   'ERR_TLS_INVALID_PROTOCOL_VERSION',
   'ENOENT',
   'EACCES',
-])('an error with the code %s is a fault of ours, and is not tried again', (code) => {
+])('an error with the code %s is a programming error and not transient', (code) => {
   const error = withCode(code, new TypeError('The "key" argument must be of type string'));
   expect(isTransient(error)).toBe(false);
   expect(asBackendError(error)).toBe(error);
 });
 
-test('what is not the Redis protocol is no fault of ours, and is not repeated', () => {
+test('a reply that is not the Redis protocol is a BackendUnavailableError and not transient', () => {
   for (const message of [
     'Unknown RESP type 72 "H". Please report this.',
     'Command queue state error. Last reply: secret',
@@ -79,7 +79,7 @@ test('what is not the Redis protocol is no fault of ours, and is not repeated', 
   }
 });
 
-test('an error of several addresses, which has no message, is described by theirs', () => {
+test('an AggregateError without a message is described by the messages of its errors', () => {
   const errors = ['connect ECONNREFUSED ::1:6379', 'connect ECONNREFUSED 127.0.0.1:6379'].map(
     (message) => new Error(message),
   );
@@ -88,7 +88,7 @@ test('an error of several addresses, which has no message, is described by their
   );
 });
 
-test('an error of our own scripts is a fault of ours', () => {
+test("an error in the service's own scripts is a programming error", () => {
   const error = new Error(`${IN_SCRIPT}@user_script:12: attempt to index a nil value`);
   expect(asBackendError(error)).toBe(error);
 });

@@ -4,11 +4,11 @@ import { type Server, startServer } from '../../support/engines/server.ts';
 import { underLoad } from '../harness/experiment.ts';
 import type { Scenario } from '../harness/scenario.ts';
 
-/** One way for a server to be away. */
+/** A way in which a server is unavailable for some time. */
 interface Absence {
   name: string;
   breaks: string;
-  /** What the server is started with. */
+  /** Arguments of the server. */
   args?: string[];
   go(server: Server): Promise<void>;
   comeBack(server: Server): Promise<void>;
@@ -17,14 +17,14 @@ interface Absence {
 const absences: Absence[] = [
   {
     name: 'killed',
-    breaks: 'killed, back empty',
+    breaks: 'killed, comes back empty',
     go: (server) => server.kill(),
     comeBack: (server) => server.restart(),
   },
   {
     name: 'killed-with-data',
-    breaks: 'killed, back with all it had',
-    // Every command is in the file before it is answered.
+    breaks: 'killed, comes back with its data',
+    // The server writes every command to the file before it replies.
     args: ['--appendonly', 'yes', '--appendfsync', 'always'],
     go: (server) => server.kill(),
     comeBack: (server) => server.restart(),
@@ -37,7 +37,7 @@ const absences: Absence[] = [
   },
 ];
 
-/** How long it is away, in milliseconds: shorter than a request waits, about as long, and longer. */
+/** Durations of the absence, in milliseconds: shorter than a request's timeout, about as long, and longer. */
 const SHORT_MS = [200, 1200];
 const LONG_MS = [100, 400, 850, 950, 2000, 6000];
 
@@ -56,11 +56,11 @@ async function cluster(args: string[]) {
 
 const backends = [
   { prefix: 'server', what: 'server', start: single, load: {} },
-  // A node that was away for longer than the node timeout is taken back after twice that; until then no slot is served.
+  // A node that was away for longer than the node timeout rejoins after twice that time. Until then the cluster serves no slot.
   { prefix: 'node', what: 'node of a cluster', start: cluster, load: { graceMs: 15_000 } },
 ] as const;
 
-/** Every absence, of a single server and of one node of a cluster. */
+/** Every kind of absence, of a single server and of one node of a cluster. */
 export const restarts: readonly Scenario[] = backends.flatMap(({ prefix, what, start, load }) =>
   absences.map(
     ({ name, breaks, args = [], go, comeBack }): Scenario => ({

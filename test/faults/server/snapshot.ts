@@ -8,17 +8,17 @@ import type { Scenario } from '../harness/scenario.ts';
 const KEYS = 50;
 
 /**
- * A server that comes back with an older state has forgotten invalidations, and what they removed is there again, generation
- * and all: nothing in the store tells it from what was never removed.
+ * A server that is restored from an older snapshot has lost later invalidations. The removed entries are back together with their
+ * generation, so the store cannot distinguish them from entries that were never removed.
  */
 export const snapshot: Scenario = {
   name: 'server-snapshot',
-  breaks: 'server killed, back with a snapshot from before an invalidation',
-  knownLimit: 'a backend that comes back with an older state brings back what was invalidated since',
+  breaks: 'server killed, comes back with a snapshot from before an invalidation',
+  knownLimit: 'a backend that is restored from an older state returns entries that were invalidated since',
   async run() {
     const server = await startServer();
     try {
-      // Nothing else meanwhile, so that what comes back is there to be read.
+      // Hardly any other removals, so that the reappeared entries can be read.
       const load = { callers: 1, pauseMs: 20, weights: { delete: 0, invalidate: 1, clear: 0 } };
       return await underLoad({ env: { DRAGONFLY_URL: server.url }, load }, async (load) => {
         const tenant = `${load.mix.tenants[0]}-restored`;

@@ -1,7 +1,7 @@
 /**
- * A process that holds as many connected stores as it is told to, each as a function instance has it:
- * `instances.ts URL COUNT MILLISECONDS`. It says when it is ready, opens all of them within that time when it is told to, asks each for something all the time, and reports
- * what came of it when it is told to stop.
+ * A process that simulates COUNT function instances, each with its own connected store: `instances.ts URL COUNT MILLISECONDS`.
+ * It sends `ready` to its parent. On `open` it opens all stores within the given time and sends requests on each. On `stop` it
+ * sends its report and exits.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,25 +16,25 @@ import { stampedValue } from '../harness/value.ts';
 
 export type Order = 'open' | 'stop';
 
-/** One request of an instance, on the clock of `now()`. */
-export interface Asked {
+/** One request of an instance. Times are those of `now()`. */
+export interface InstanceRequest {
   instance: number;
   began: number;
   ended: number;
-  /** Undefined: it succeeded. */
+  /** Undefined if it succeeded. */
   failure: string | undefined;
 }
 
 export interface Report {
-  asked: Asked[];
+  asked: InstanceRequest[];
   history: HistoryEvent[];
-  /** When each attempt to connect was made. */
+  /** Times of all connection attempts. */
   attempts: number[];
-  /** How long the machine kept the process waiting at worst, in milliseconds. */
+  /** Longest time in which the process did not get the processor, in milliseconds. */
   lagMs: number;
 }
 
-/** Between two requests of an instance, in milliseconds, at most: a thousand share the processors of one machine. */
+/** Maximum pause between two requests of an instance, in milliseconds. A thousand instances share one machine. */
 const PAUSE_MS = 3000;
 const TTL_SECONDS = 300;
 
@@ -44,14 +44,14 @@ const lag = watchLag();
 let running = true;
 let versions = process.pid * 1e6;
 
-async function live(instance: number): Promise<void> {
+async function runInstance(instance: number): Promise<void> {
   await sleep(Math.random() * Number(startWithinMs));
   const config = readConfig({ DRAGONFLY_URL: url, AWS_LAMBDA_FUNCTION_NAME: 'instance', LOG_LEVEL: 'ERROR' });
   const store = await openStore(config, createLog(config));
   const tenant = `storm-${process.pid}`;
   const key = `instance:${instance}`;
   const ask = async (work: () => Promise<unknown>) => {
-    const asked: Asked = { instance, began: now(), ended: 0, failure: undefined };
+    const asked: InstanceRequest = { instance, began: now(), ended: 0, failure: undefined };
     try {
       await work();
     } catch (error) {
@@ -80,17 +80,18 @@ async function live(instance: number): Promise<void> {
   await store.close();
 }
 
-let living: Promise<void>[] = [];
+let instances: Promise<void>[] = [];
 process.on('message', async (order: Order) => {
-  if (order === 'open') living = Array.from({ length: Number(count) }, (_, instance) => live(instance));
+  if (order === 'open')
+    instances = Array.from({ length: Number(count) }, (_, instance) => runInstance(instance));
   else {
     running = false;
-    await Promise.all(living);
+    await Promise.all(instances);
     report.lagMs = lag();
     process.send?.(report, () => process.exit());
   }
 });
 subscribe('net.client.socket', () => report.attempts.push(now()));
-// Without anybody to report to there is nothing to live for.
+// Exit with the parent process.
 process.on('disconnect', () => process.exit());
 process.send?.('ready');

@@ -3,17 +3,17 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Order, Report } from './instances.ts';
 
-/** Function instances, in a few processes. */
+/** Many simulated function instances in a few processes. */
 export interface Population {
-  /** Starts them all, each at a random moment of the time given. */
+  /** Starts all instances, each at a random time within the given span. */
   open(): void;
-  /** Ends them. @returns what each process has to report */
+  /** Stops them. @returns the report of each process */
   stop(): Promise<Report[]>;
-  /** Ends them in any state. */
+  /** Kills the processes, whatever their state. */
   kill(): void;
 }
 
-/** Starts processes of so many instances each, and waits until all of them wait for the word. */
+/** Starts the processes, and waits until all of them are ready to open their instances. */
 export async function populate(
   url: string,
   processes: number,
@@ -30,20 +30,20 @@ export async function populate(
   const kill = () => {
     for (const child of children) child.kill('SIGKILL');
   };
-  // They have nobody to report to when this process is gone, and end by themselves: their channel is closed.
+  // If this process ends, their channel closes and they exit by themselves.
   for (const child of children) child.once('error', kill);
   await Promise.all(children.map((child) => once(child, 'message')));
   return {
-    open: () => tell(children, 'open'),
+    open: () => sendToAll(children, 'open'),
     async stop() {
       const reports = children.map(async (child) => (await once(child, 'message'))[0] as Report);
-      tell(children, 'stop');
+      sendToAll(children, 'stop');
       return Promise.all(reports);
     },
     kill,
   };
 }
 
-function tell(children: ChildProcess[], order: Order): void {
+function sendToAll(children: ChildProcess[], order: Order): void {
   for (const child of children) child.send(order);
 }

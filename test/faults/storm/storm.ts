@@ -3,24 +3,24 @@ import { infoFields, masters, withRawClient } from '../../support/engines/inspec
 import { type Server, startServer } from '../../support/engines/server.ts';
 import { check } from '../harness/checker.ts';
 import { now } from '../harness/clock.ts';
-import { type Figures, noFigures } from '../harness/figures.ts';
+import { emptyFigures, type Figures } from '../harness/figures.ts';
 import type { Run, Scenario } from '../harness/scenario.ts';
-import type { Asked, Report } from './instances.ts';
+import type { InstanceRequest, Report } from './instances.ts';
 import { populate } from './population.ts';
 
-/** After the server is back, failures are still its absence's doing for so long, in milliseconds. */
+/** Time after the restart in which the restart still explains failures, in milliseconds. */
 const GRACE_MS = 3000;
-/** Lambda starts at most a thousand instances of a function in ten seconds; these start in a fifth of that. */
+/** Lambda starts at most a thousand instances of a function in ten seconds. These start in a fifth of that time. */
 const STARTED_WITHIN_MS = 2000;
 const BUCKET_MS = 10;
-/** How long all may take to be served, in milliseconds. */
-const PATIENCE_MS = 30_000;
+/** Timeout until all instances are connected, in milliseconds. */
+const CONNECT_TIMEOUT_MS = 30_000;
 
-/** Many function instances that start in the same moment; then the server goes, and comes back. */
+/** Many function instances start at the same time. Then the server is killed and restarted. */
 export const storm: Scenario = {
   name: 'storm',
   breaks: 'a thousand function instances start within two seconds, and the server restarts',
-  async run({ pick, say }: Run) {
+  async run({ pick, log }: Run) {
     const server = await startServer();
     const [processes, each] = pick([2, 50], [10, 100]);
     const population = await populate(server.url, processes, each, STARTED_WITHIN_MS);
@@ -36,10 +36,10 @@ export const storm: Scenario = {
       await server.restart();
       const back = now();
       const after = await connectedTo(server, processes * each);
-      // Each asks for something in this time.
+      // Every instance sends a request in this time.
       await sleep(pick(4000, 6000));
       const reports = await population.stop();
-      say(`${before.connected} were connected before the restart, ${after.connected} after it`);
+      log(`${before.connected} connections before the restart, ${after.connected} after it`);
       return judge(reports, { opened, killed, back }, processes * each, { before, after });
     } finally {
       population.kill();
@@ -59,9 +59,9 @@ interface Clients {
   refused: number;
 }
 
-/** Waits until so many are connected, or patience ends. */
+/** Waits until `count` clients are connected, or until the timeout. */
 async function connectedTo(server: Server, count: number): Promise<Clients & { at: number }> {
-  const deadline = now() + PATIENCE_MS;
+  const deadline = now() + CONNECT_TIMEOUT_MS;
   for (;;) {
     const clients = { ...(await clientsOf(server)), at: now() };
     if (clients.connected >= count || clients.at > deadline) return clients;
@@ -75,7 +75,7 @@ async function clientsOf(server: Server): Promise<Clients> {
     if (!node) throw new Error('No node');
     const { connected_clients } = await infoFields(node, 'clients');
     const { rejected_connections } = await infoFields(node, 'stats');
-    // This look is one of them.
+    // Without the connection of this query.
     return { connected: Number(connected_clients) - 1, refused: Number(rejected_connections ?? 0) };
   });
 }
@@ -86,7 +86,7 @@ function judge(
   instances: number,
   clients: { before: Clients & { at: number }; after: Clients & { at: number } },
 ): Figures {
-  const figures = noFigures();
+  const figures = emptyFigures();
   const asked = reports.flatMap((report) => report.asked);
   let failedAtStart = 0;
   for (const { began, ended, failure } of asked) {
@@ -115,7 +115,7 @@ function judge(
   const refused = clients.before.refused + clients.after.refused;
   for (const [missing, what] of [
     [instances - served, 'were never served'],
-    [instances - again, 'were not served again'],
+    [instances - again, 'got no successful response after the restart'],
     [refused, 'connections were refused'],
     [Math.max(0, instances - clients.after.connected), 'had no connection after the restart'],
   ] as const) {
@@ -139,7 +139,7 @@ function judge(
     'attempts after it was back': spread(
       attempts.filter((at) => at >= back),
       back,
-      back + PATIENCE_MS,
+      back + CONNECT_TIMEOUT_MS,
     ),
   });
   figures.lagMs = Math.max(...reports.map(({ lagMs }) => lagMs));
@@ -147,8 +147,8 @@ function judge(
   return figures;
 }
 
-/** How many instances were served by a request that they made later than `since`. */
-function servedAfter(asked: Asked[], since: number): number {
+/** Number of instances with a successful request that began after `since`. */
+function servedAfter(asked: InstanceRequest[], since: number): number {
   const served = asked.filter(({ began, failure }) => began >= since && failure === undefined);
   return new Set(served.map(({ instance }) => instance)).size;
 }
@@ -157,7 +157,7 @@ function sum(numbers: number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }
 
-/** How attempts lie in time: how many in all, and how many at most and in the middle within a hundredth of a second. */
+/** Describes the distribution of attempts: the total, and the median and maximum per span of BUCKET_MS. */
 function spread(attempts: number[], from: number, to: number): string {
   const buckets = new Map<number, number>();
   for (const at of attempts) {

@@ -1,30 +1,30 @@
 import assert from 'node:assert/strict';
 import { COMMON_TAGS } from '../generate/text.ts';
-import { type Answer, read, type Told } from '../oracle/answer.ts';
 import { judge, LEASE_LOST, type Refusal, type Rules } from '../oracle/judge.ts';
 import { checkStatus, Model } from '../oracle/model.ts';
-import { type HostileRequest, type Meaning, meaningOf } from '../oracle/request.ts';
+import { type HostileRequest, type ParsedRequest, parseRequest } from '../oracle/request.ts';
+import { type Content, type HttpResponse, parseContent } from '../oracle/response.ts';
 import { Tally } from './tally.ts';
 
 const API = '/api/v1/cache';
 
-/** What an attack has done. */
+/** The result of an attack. */
 export interface Outcome {
   tally: Tally;
-  /** Every tenant in whose name anything was asked: only they may have left anything behind. */
+  /** Every tenant that a request named. Only these tenants may have keys in the engine afterwards. */
   tenants: Set<string>;
 }
 
-/** Sends requests one after the other, and holds each answer against the contract. */
+/** Sends requests one after another, and checks each response against the contract. */
 export class Caller {
-  readonly #send: (request: HostileRequest, meaning: Meaning) => Promise<Answer>;
+  readonly #send: (request: HostileRequest, parsed: ParsedRequest) => Promise<HttpResponse>;
   readonly #rules: Rules;
   readonly #outcome: Outcome;
   readonly #claims: boolean;
 
-  /** @param claims whether requests bring a token that names the tenant */
+  /** @param claims whether the tenant comes from a claim of the request's token */
   constructor(
-    send: (request: HostileRequest, meaning: Meaning) => Promise<Answer>,
+    send: (request: HostileRequest, parsed: ParsedRequest) => Promise<HttpResponse>,
     rules: Rules,
     outcome: Outcome,
     claims = false,
@@ -36,33 +36,33 @@ export class Caller {
   }
 
   /**
-   * Sends a request and checks its answer: the form, the status and the code, and what it says by what a model knows.
+   * Sends a request and checks its response: the form, the status, the error code, and the data against the model.
    *
-   * @param meaning what the request says, if that is more than can be read in it
+   * @param parsed the parsed request; differs from `parseRequest(request)` when a token carries the tenant
    */
   async ask(
     request: HostileRequest,
     model: Model,
-    meaning = meaningOf(request),
+    parsed = parseRequest(request),
     tally = this.#outcome.tally,
   ) {
-    const { refusals, tolerated, operation, allow } = judge(meaning, this.#rules);
+    const { refusals, tolerated, operation, allow } = judge(parsed, this.#rules);
     const open = operation?.kind === 'health' || operation?.kind === 'openapi';
     const bodiless = request.method === 'HEAD';
     const from = Date.now();
-    const answer = await this.#send(request, meaning);
-    const told = bodiless ? 'nothing' : read(answer, meaning.headers, open);
-    tally.count(answer, refusalOf(told), () => `${request.method} ${request.target.slice(0, 60)}`);
-    const refusal = refusalOf(told);
-    const what = `${request.method} ${request.target}: ${JSON.stringify(answer)}`;
+    const response = await this.#send(request, parsed);
+    const content = bodiless ? 'empty' : parseContent(response, parsed.headers, open);
+    tally.count(response, refusalOf(content), () => `${request.method} ${request.target.slice(0, 60)}`);
+    const refusal = refusalOf(content);
+    const what = `${request.method} ${request.target}: ${JSON.stringify(response)}`;
     const wanted = refusals.join(' or ') || operation?.kind;
-    assert.equal(answer.headers.allow, allow, what);
+    assert.equal(response.headers.allow, allow, what);
     if (bodiless) {
-      assert.equal(answer.body, '', what);
-      if (operation) checkStatus(operation, answer);
+      assert.equal(response.body, '', what);
+      if (operation) checkStatus(operation, response);
       else
         assert.ok(
-          refusals.some((one) => one.startsWith(`${answer.status} `)),
+          refusals.some((one) => one.startsWith(`${response.status} `)),
           `${what}, not ${wanted}`,
         );
     } else if (refusal === LEASE_LOST) {
@@ -71,12 +71,12 @@ export class Caller {
     } else if (refusal) assert.ok([...refusals, ...tolerated].includes(refusal), `${what}, not ${wanted}`);
     else {
       assert.ok(operation, `${what}, not ${wanted}`);
-      model.check(operation, answer, told, { from, until: Date.now() });
+      model.check(operation, response, content, { from, until: Date.now() });
     }
     for (const tenant of model.tenants()) this.#outcome.tenants.add(tenant);
   }
 
-  /** Gives a tenant entries to lose. */
+  /** Stores entries for a tenant, so that a later check can detect their loss. */
   async fill(tenant: string, keys: readonly string[]): Promise<Model> {
     const model = new Model();
     for (const [index, key] of keys.entries()) {
@@ -89,8 +89,8 @@ export class Caller {
     return model;
   }
 
-  /** Reads every key that a model knows of. */
-  async lookAt(model: Model): Promise<void> {
+  /** Reads every key in the model and checks the response. */
+  async checkEntries(model: Model): Promise<void> {
     for (const tenant of model.tenants()) {
       for (const key of model.keys(tenant)) {
         const target = `${API}?key=${encodeURIComponent(key)}`;
@@ -99,14 +99,14 @@ export class Caller {
     }
   }
 
-  /** Asks what is no part of the attack, and so is not counted. */
+  /** Sends a request that is not part of the attack and therefore is not counted. */
   #askAs(tenant: string, request: HostileRequest, model: Model): Promise<void> {
     const whole: HostileRequest = { ...request, headers: [['X-Tenant-ID', tenant], ...request.headers] };
-    const meaning = this.#claims ? { ...meaningOf(whole), claim: { tenant } } : meaningOf(whole);
-    return this.ask(whole, model, meaning, new Tally());
+    const parsed = this.#claims ? { ...parseRequest(whole), claim: { tenant } } : parseRequest(whole);
+    return this.ask(whole, model, parsed, new Tally());
   }
 }
 
-function refusalOf(told: Told): Refusal | undefined {
-  return told !== 'nothing' && 'refusal' in told ? told.refusal : undefined;
+function refusalOf(content: Content): Refusal | undefined {
+  return content !== 'empty' && 'refusal' in content ? content.refusal : undefined;
 }

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { infoFields, masters, withRawClient } from '../../support/engines/inspect.ts';
 
-/** A key of the store as the service may write it: the tenant, the shard, and what the key is for. */
+/** The keys that the service may write: tenant, shard and purpose. */
 const STORE_KEY = /^\{cache:([A-Za-z0-9._-]{1,128}):(\d+)\}:(?:gen|exp|lex|old:[0-9a-f]+|e:.+)$/s;
 
 const SHARDS = 16;
 
 /**
- * Looks at every key that an engine holds: each is of a shard of one of these tenants, or of any, and is named as the service
- * names it.
+ * Checks every key in an engine: its name has the service's format, and its tenant is one of `tenants`, or any tenant if
+ * `tenants` is omitted.
  *
- * @param engine where it is, and its process when it was started
- * @throws AssertionError also when it holds none
+ * @param engine its URL, and the id of the process that was started
+ * @throws AssertionError if a key has another name, if the engine has been restarted, or if it contains no keys
  */
 export function checkEngine(
   { url, pid }: { url: string; pid: number },
@@ -20,7 +20,7 @@ export function checkEngine(
   return withRawClient(url, async (client) => {
     let keys = 0;
     for (const node of masters(client)) {
-      // Older versions of Dragonfly do not tell.
+      // Older versions of Dragonfly do not report their process id.
       const { process_id = pid } = await infoFields(node, 'server');
       assert.equal(Number(process_id), pid);
       for await (const page of node.scanStream({ count: 1000 })) {
@@ -28,13 +28,13 @@ export function checkEngine(
           const [, tenant = '', shard] = STORE_KEY.exec(key) ?? [];
           assert.ok(
             tenant !== '' && (tenants?.has(tenant) ?? true),
-            `The engine holds ${JSON.stringify(key)}`,
+            `The engine contains an unexpected key: ${JSON.stringify(key)}`,
           );
           assert.ok(Number(shard) < SHARDS);
           keys++;
         }
       }
     }
-    assert.ok(keys > 0, 'The engine holds nothing');
+    assert.ok(keys > 0, 'The engine contains no keys');
   });
 }

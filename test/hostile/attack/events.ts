@@ -3,55 +3,60 @@ import { startServer } from '../../support/engines/server.ts';
 import { CLAIM, claim, damaged, damages, NO_EVENTS } from '../generate/events.ts';
 import { hostileRequest } from '../generate/requests.ts';
 import { COMMON_KEYS } from '../generate/text.ts';
-import { barrierOf, type HostileRequest, type Meaning, meaningOf } from '../oracle/request.ts';
-import { outcomeOf } from './bytes.ts';
+import {
+  gatewayRejectionOf,
+  type HostileRequest,
+  type ParsedRequest,
+  parseRequest,
+} from '../oracle/request.ts';
+import { checkAndLabel } from './bytes.ts';
 import { Caller, type Outcome } from './caller.ts';
 import { checkEngine } from './engine.ts';
 import { eventOf, Functions } from './functions.ts';
-import { named, newName, withLease } from './names.ts';
+import { newTenantName, withLease, withTenants } from './names.ts';
 import { assertSeries } from './property.ts';
 import { RULES, SETTINGS } from './requests.ts';
 import { Tally } from './tally.ts';
 
-/** Functions to attack by events. */
+/** The functions to attack, and how. */
 export interface EventAttack {
   functions: Functions;
-  /** Whether they take the tenant from a token's claim. */
+  /** Whether the functions read the tenant from a token's claim. */
   claims: boolean;
-  /** How many series of some 25 events. */
+  /** Number of series. A series has 25 events on average. */
   series: number;
   seed: number;
 }
 
 /**
- * Attacks functions with events that API Gateway could hand them, and holds every answer, and what they have done, against the
+ * Invokes functions with events that API Gateway could send, and checks every response and the stored entries against the
  * contract.
  *
- * @throws Error of fast-check
+ * @throws Error from fast-check if a check fails
  */
 export async function attackByEvents({ functions, claims, series, seed }: EventAttack): Promise<Outcome> {
   const outcome: Outcome = { tally: new Tally(), tenants: new Set() };
-  const bystander = newName();
+  const bystander = newTenantName();
   let base64 = false;
-  const send = (_request: HostileRequest, meaning: Meaning) => {
-    const { name, event } = eventOf(meaning, base64);
+  const send = (_request: HostileRequest, parsed: ParsedRequest) => {
+    const { name, event } = eventOf(parsed, base64);
     return functions.invoke(name, event);
   };
   const caller = new Caller(send, RULES, outcome, claims);
-  const kept = await caller.fill(bystander, COMMON_KEYS.slice(0, 3));
+  const bystanderModel = await caller.fill(bystander, COMMON_KEYS.slice(0, 3));
   await assertSeries(
     fc.tuple(deliverable, claim, fc.boolean()),
     async (events) => {
-      const own = newName();
-      const mine = await caller.fill(own, COMMON_KEYS.slice(0, 3));
-      for (const [drafted, token, encoded] of named(events, own, bystander)) {
+      const own = newTenantName();
+      const ownModel = await caller.fill(own, COMMON_KEYS.slice(0, 3));
+      for (const [template, token, encoded] of withTenants(events, own, bystander)) {
         base64 = encoded;
-        const request = withLease(drafted, mine);
-        const meaning = meaningOf(request);
-        await caller.ask(request, mine, claims ? { ...meaning, claim: { tenant: token } } : meaning);
+        const request = withLease(template, ownModel);
+        const parsed = parseRequest(request);
+        await caller.ask(request, ownModel, claims ? { ...parsed, claim: { tenant: token } } : parsed);
       }
-      await caller.lookAt(mine);
-      await caller.lookAt(kept);
+      await caller.checkEntries(ownModel);
+      await caller.checkEntries(bystanderModel);
     },
     { numRuns: series, seed },
   );
@@ -59,9 +64,10 @@ export async function attackByEvents({ functions, claims, series, seed }: EventA
 }
 
 /**
- * Attacks functions with events that nobody should hand them: they answer all the same, and a bystander keeps what it has.
+ * Invokes functions with malformed events, which API Gateway never sends. The functions must still respond, and a bystander
+ * tenant must keep its entries.
  *
- * @throws Error of fast-check
+ * @throws Error from fast-check if a check fails
  */
 export async function attackByBrokenEvents({
   functions,
@@ -71,51 +77,51 @@ export async function attackByBrokenEvents({
 }: EventAttack): Promise<Outcome> {
   const outcome: Outcome = { tally: new Tally(), tenants: new Set() };
   const { tally } = outcome;
-  const bystander = newName();
+  const bystander = newTenantName();
   const caller = new Caller(
-    (_request, meaning) => {
-      const { name, event } = eventOf(meaning, false);
+    (_request, parsed) => {
+      const { name, event } = eventOf(parsed, false);
       return functions.invoke(name, event);
     },
     RULES,
     outcome,
     claims,
   );
-  const kept = await caller.fill(bystander, COMMON_KEYS.slice(0, 3));
+  const bystanderModel = await caller.fill(bystander, COMMON_KEYS.slice(0, 3));
   await assertSeries(
-    // What is answered is checked without the request, and so by its body.
+    // The check does not know the request and recognises a response by its body. A response to HEAD has none.
     fc.tuple(
       deliverable.filter(({ method }) => method !== 'HEAD'),
       damages,
     ),
     async (events) => {
-      const own = newName();
-      for (const [request, harm] of named(events, own, bystander)) {
-        const meaning = meaningOf(request);
-        const { name, event } = eventOf(claims ? { ...meaning, claim: { tenant: own } } : meaning, false);
-        const answer = await functions.invoke(name, damaged(event, harm));
-        tally.count(answer, outcomeOf(answer), () => `${name} ${JSON.stringify(harm).slice(0, 60)}`);
+      const own = newTenantName();
+      for (const [request, harm] of withTenants(events, own, bystander)) {
+        const parsed = parseRequest(request);
+        const { name, event } = eventOf(claims ? { ...parsed, claim: { tenant: own } } : parsed, false);
+        const response = await functions.invoke(name, damaged(event, harm));
+        tally.count(response, checkAndLabel(response), () => `${name} ${JSON.stringify(harm).slice(0, 60)}`);
       }
-      await caller.lookAt(kept);
+      await caller.checkEntries(bystanderModel);
     },
     { numRuns: series, seed },
   );
   for (const name of functions.names()) {
     for (const event of NO_EVENTS) {
-      const answer = await functions.invoke(name, event);
-      tally.count(answer, outcomeOf(answer), () => `${name} ${JSON.stringify(event)}`);
+      const response = await functions.invoke(name, event);
+      tally.count(response, checkAndLabel(response), () => `${name} ${JSON.stringify(event)}`);
     }
   }
-  await caller.lookAt(kept);
+  await caller.checkEntries(bystanderModel);
   return outcome;
 }
 
-/** What gets past the gateway. */
+/** Requests that the gateway accepts and passes on. */
 const deliverable = hostileRequest.filter(
-  (request) => barrierOf(request) === undefined && meaningOf(request).path !== undefined,
+  (request) => gatewayRejectionOf(request) === undefined && parseRequest(request).path !== undefined,
 );
 
-/** Attacks functions by both kinds of events, on a server of their own, and looks at what they leave behind. */
+/** Runs both attacks on functions that share a new server, and checks the keys in that server. */
 export async function attackFunctions({
   claims,
   series,

@@ -4,12 +4,12 @@ import { fallback, type Operation, routes } from '../../../lib/routes.ts';
 import { eventFor } from '../../bundles/events.ts';
 import { type LambdaFunction, startFunction } from '../../bundles/lambda.ts';
 import { CLAIM, type PlainEvent } from '../generate/events.ts';
-import type { Answer } from '../oracle/answer.ts';
-import type { Meaning } from '../oracle/request.ts';
+import type { ParsedRequest } from '../oracle/request.ts';
+import type { HttpResponse } from '../oracle/response.ts';
 import { type RouteName, routeOf } from '../oracle/routes.ts';
 import { RULES } from './requests.ts';
 
-/** Every function, each in a sandbox of its own. */
+/** All functions of the service, each in its own sandbox. */
 export class Functions {
   readonly #running: ReadonlyMap<Operation, LambdaFunction>;
 
@@ -32,27 +32,28 @@ export class Functions {
     await Promise.all([...this.#running.values()].map((running) => running.stop()));
   }
 
-  async invoke(name: Operation, event: unknown): Promise<Answer> {
+  async invoke(name: Operation, event: unknown): Promise<HttpResponse> {
     const running = this.#running.get(name);
-    if (!running) throw new Error(`${name} does not run`);
+    if (!running) throw new Error(`The function ${name} is not running`);
     const begun = performance.now();
     const result = await running.invoke(event);
-    return answerOf(result, performance.now() - begun);
+    return toHttpResponse(result, performance.now() - begun);
   }
 }
 
-/** As the gateway would send it on. */
-function answerOf(
+/** Converts a function's result to the response that the gateway would send. */
+function toHttpResponse(
   { statusCode = 0, headers = {}, body }: APIGatewayProxyStructuredResultV2,
   ms: number,
-): Answer {
-  const told: Record<string, string> = {};
+): HttpResponse {
+  const sentHeaders: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (typeof value !== 'string') throw new Error(`The header ${name} is ${JSON.stringify(value)}`);
-    told[name] = value;
+    if (typeof value !== 'string')
+      throw new Error(`The header ${name} is not a string: ${JSON.stringify(value)}`);
+    sentHeaders[name] = value;
   }
-  if (body !== undefined) told['content-length'] = String(Buffer.byteLength(body));
-  return { status: statusCode, headers: told, body: body ?? '', ms };
+  if (body !== undefined) sentHeaders['content-length'] = String(Buffer.byteLength(body));
+  return { status: statusCode, headers: sentHeaders, body: body ?? '', ms };
 }
 
 const FUNCTION_OF: Partial<Record<RouteName, Operation>> = {
@@ -64,13 +65,13 @@ const FUNCTION_OF: Partial<Record<RouteName, Operation>> = {
 };
 
 /**
- * The function that a request goes to, and the event by which API Gateway hands it over.
+ * Returns the function that a request is routed to, and the API Gateway event for it.
  *
- * @param base64 whether a body that is text comes encoded all the same
+ * @param base64 whether to Base64-encode the body even if it is valid UTF-8
  */
-export function eventOf(meaning: Meaning, base64: boolean): { name: Operation; event: PlainEvent } {
-  const { method, path = '/', query, headers, body, claim } = meaning;
-  const route = routeOf(method, path, RULES.serves);
+export function eventOf(parsed: ParsedRequest, base64: boolean): { name: Operation; event: PlainEvent } {
+  const { method, path = '/', query, headers, body, claim } = parsed;
+  const route = routeOf(method, path, RULES.hasRoute);
   const name = route ? (FUNCTION_OF[route.name] ?? (route.name as Operation)) : fallback.name;
   const parameter = ['clear-tenant', 'usage', 'keys'].includes(name) ? 'tenant_id' : 'key';
   const { requestContext, ...event } = eventFor(name, {
@@ -88,12 +89,12 @@ export function eventOf(meaning: Meaning, base64: boolean): { name: Operation; e
       ...event,
       ...(body && body.length > 0 && { body: body.toString(encoded ? 'base64' : 'utf8') }),
       isBase64Encoded: encoded,
-      requestContext: { ...requestContext, ...(claim && { authorizer: claimed(claim.tenant) }) },
+      requestContext: { ...requestContext, ...(claim && { authorizer: authorizerWith(claim.tenant) }) },
     },
   };
 }
 
-function claimed(tenant: unknown): object {
+function authorizerWith(tenant: unknown): object {
   return {
     jwt: {
       claims: { sub: 'caller', ...(tenant !== undefined && { [CLAIM]: tenant }) },

@@ -3,13 +3,13 @@ import { BYSTANDER, LEASE_TOKEN, LEASED_KEY, OWN } from '../generate/text.ts';
 import type { Model } from '../oracle/model.ts';
 import type { HostileRequest } from '../oracle/request.ts';
 
-/** A tenant's name that nobody else has, of the length of those that stand for it in generated requests. */
-export function newName(): string {
+/** Returns a new, unique tenant name. It has the same length as the placeholders `OWN` and `BYSTANDER`. */
+export function newTenantName(): string {
   return `hostile-${randomBytes(4).toString('hex').slice(0, 7)}`;
 }
 
-/** The same value with the real names of the two tenants in all of its texts. */
-export function named<T>(value: T, own: string, bystander: string): T {
+/** Returns a copy of a value with the tenant placeholders replaced by real names in every string. */
+export function withTenants<T>(value: T, own: string, bystander: string): T {
   const rename = (text: string) =>
     text
       .replaceAll(OWN, own)
@@ -24,10 +24,10 @@ export function named<T>(value: T, own: string, bystander: string): T {
   return walk(value) as T;
 }
 
-/** The same request with the key and the token of the last lease that was granted. */
+/** Returns a copy of a request with the lease placeholders replaced by the last granted lease's key and token. */
 export function withLease(request: HostileRequest, { granted }: Model): HostileRequest {
   if (request.body === undefined || !granted) return request;
-  // Texts are bytes, one a character.
+  // A character of the body stands for one byte.
   const key = Buffer.from(JSON.stringify(granted.key)).toString('latin1');
   const body = request.body
     .replaceAll(JSON.stringify(LEASED_KEY), () => key)

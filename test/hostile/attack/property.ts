@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 
-/** How long the shortest series that fails is looked for, in milliseconds: a failure that can be read is worth a while. */
+/** Time to shrink a failing series, in milliseconds. A short counterexample is worth the wait. */
 const SHRINKING_MS = 20_000;
 
 /**
- * Holds a property against generated series of something, up to fifty at a time.
+ * Checks a property on generated series of up to fifty elements.
  *
- * @throws Error of fast-check, with the shortest series that was found to fail
+ * @throws Error from fast-check with the shortest failing series that it found
  */
 export async function assertSeries<T>(
   one: fc.Arbitrary<T>,
@@ -16,7 +16,7 @@ export async function assertSeries<T>(
   let failedAt: number | undefined;
   const series = fc.array(one, { minLength: 1, maxLength: 50, size: 'max' });
   const timed = fc.asyncProperty(series, async (given) => {
-    // What is not looked at any more counts neither as good nor as bad.
+    // Once the time is over, skip the remaining candidates: a skipped run counts neither as passed nor as failed.
     fc.pre(failedAt === undefined || performance.now() - failedAt < SHRINKING_MS);
     try {
       await property(given);

@@ -1,17 +1,17 @@
-/** The seed of what is generated: another one each time, or HOSTILE_SEED. */
+/** The seed of the generated input: `HOSTILE_SEED` if set, otherwise random. */
 export const seed = Number(process.env.HOSTILE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-/** Makes an attack that fails say by what seed it can be repeated. */
+/** Runs an attack, and adds the seed to the message of its error so that the failure can be reproduced. */
 export async function withSeed<T>(attack: (seed: number) => Promise<T>): Promise<T> {
   try {
     return await attack(seed);
   } catch (error) {
-    throw new Error(`With HOSTILE_SEED=${seed}: ${shortened((error as Error).message)}`, { cause: error });
+    throw new Error(`With HOSTILE_SEED=${seed}: ${shorten((error as Error).message)}`, { cause: error });
   }
 }
 
-/** The text with what is repeated in it told as such. */
-function shortened(text: string): string {
+/** Shortens a text by replacing a long repetition with one copy and the number of repetitions. */
+function shorten(text: string): string {
   return text.replace(
     /(.{1,12}?)\1{30,}/gs,
     (all, part: string) => `${part}… (${all.length / part.length} times)`,

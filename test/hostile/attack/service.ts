@@ -8,21 +8,22 @@ import { attackByRequests, SETTINGS } from './requests.ts';
 import { Tally } from './tally.ts';
 
 export interface ServiceAttack {
-  /** Whether the service keeps its entries itself or on a server. */
+  /** Where the service stores its entries: in its own process or on a server. */
   backend: 'embedded' | 'server';
-  /** How often all of it is done, each time to a service that was started for it. */
+  /** Number of rounds. Each round starts a new service. */
   rounds: number;
-  /** How many series of some 25 requests a round. */
+  /** Number of request series per round. A series has 25 requests on average. */
   series: number;
-  /** How many volleys of some 25 connections with bytes of any kind a round. */
+  /** Number of volleys of raw bytes per round. A volley opens 25 connections on average. */
   volleys: number;
   seed: number;
 }
 
 /**
- * Attacks a service over HTTP, and looks afterwards whether it and its engine are alive and well.
+ * Attacks a service over HTTP with requests and with raw bytes, then checks that the service still runs and that its engine
+ * contains only expected keys.
  *
- * @throws Error with what was not as the contract has it
+ * @throws Error that describes how the service departed from the contract
  */
 export async function attackService({
   backend,
@@ -32,12 +33,12 @@ export async function attackService({
   seed,
 }: ServiceAttack): Promise<Tally> {
   const tally = new Tally();
-  // One of its own, since every key of it is looked at.
+  // A server of its own, because every key in it is checked.
   const server = backend === 'embedded' ? undefined : await startServer();
   try {
     const tenants = new Set<string>();
     for (let round = 0; round < rounds; round++) {
-      const outcome = await onService(server, (port) =>
+      const outcome = await attackNewService(server, (port) =>
         attackByRequests({ port, series, seed: seed + 100 * round }),
       );
       tally.add(outcome.tally);
@@ -45,12 +46,12 @@ export async function attackService({
     }
     if (server) await checkEngine(server, tenants);
     for (let round = 0; round < rounds; round++) {
-      const outcome = await onService(server, (port) =>
+      const outcome = await attackNewService(server, (port) =>
         attackByBytes({ port, series: volleys, seed: seed + 100 * round }),
       );
       tally.add(outcome.tally);
     }
-    // Whom damaged bytes name nobody knows beforehand.
+    // Without a list of tenants: damaged bytes may contain any tenant name.
     if (server) await checkEngine(server);
   } finally {
     await server?.stop();
@@ -58,25 +59,25 @@ export async function attackService({
   return tally;
 }
 
-async function onService(
+async function attackNewService(
   server: Server | undefined,
   attack: (port: number) => Promise<Outcome>,
 ): Promise<Outcome> {
   const service = await startService({ ...SETTINGS, ...(server && { DRAGONFLY_URL: server.url }) });
   try {
     const outcome = await attack(service.port);
-    checkWell(service);
+    checkRunning(service);
     return outcome;
   } finally {
     await service.stop();
   }
 }
 
-/** It lives, complains about nothing, and has logged one line of JSON at a time, none of them worse than news. */
-function checkWell({ pid, stdout, stderr }: Service): void {
+/** Checks that the process runs, that stderr is empty, and that the log has one JSON object per line, all at level INFO. */
+function checkRunning({ pid, stdout, stderr }: Service): void {
   process.kill(pid, 0);
   assert.equal(stderr(), '');
-  // What is logged before it listens is of a start on a busy machine.
+  // Ignore lines from before the service listens: on a busy machine the start may log warnings.
   const [, since = ''] = stdout().split(' listens on ');
   const [, ...lines] = since.trimEnd().split(/\n(?=\{)/);
   assert.ok(lines.length > 0);

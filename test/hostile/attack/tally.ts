@@ -1,23 +1,23 @@
-import type { Answer } from '../oracle/answer.ts';
+import type { HttpResponse } from '../oracle/response.ts';
 
-/** What came of an attack, in figures. */
+/** Counts the responses of an attack. */
 export class Tally {
   requests = 0;
-  /** How many answers there were of each kind, by status and code. */
-  readonly answers = new Map<string, number>();
+  /** Number of responses by status and error code. */
+  readonly responses = new Map<string, number>();
   slowestMs = 0;
-  /** What the slowest one was about. */
+  /** The request with the slowest response. */
   slowest = '';
 
-  /** @param request as a line of text, should it be the slowest */
+  /** @param request describes the request in one line; called only if its response is the slowest so far */
   count(
-    { status, ms }: Pick<Answer, 'status' | 'ms'>,
+    { status, ms }: Pick<HttpResponse, 'status' | 'ms'>,
     refusal: string | undefined,
     request: () => string,
   ): void {
     const kind = refusal ?? String(status);
     this.requests++;
-    this.answers.set(kind, (this.answers.get(kind) ?? 0) + 1);
+    this.responses.set(kind, (this.responses.get(kind) ?? 0) + 1);
     if (ms <= this.slowestMs) return;
     this.slowestMs = ms;
     this.slowest = request();
@@ -25,12 +25,13 @@ export class Tally {
 
   add(other: Tally): void {
     this.requests += other.requests;
-    for (const [kind, count] of other.answers) this.answers.set(kind, (this.answers.get(kind) ?? 0) + count);
+    for (const [kind, count] of other.responses)
+      this.responses.set(kind, (this.responses.get(kind) ?? 0) + count);
     if (other.slowestMs > this.slowestMs) [this.slowestMs, this.slowest] = [other.slowestMs, other.slowest];
   }
 
   toString(): string {
-    const kinds = [...this.answers]
+    const kinds = [...this.responses]
       .sort(([a], [b]) => a.localeCompare(b))
       .map(([kind, n]) => `${n} × ${kind}`);
     const { requests, slowestMs, slowest } = this;

@@ -13,7 +13,7 @@ const space = fc.constantFrom('', '', '', '', ' ', '\n\t ', '\u00a0');
 const asString = (text: fc.Arbitrary<string>) =>
   fc.tuple(text, fc.nat(9)).map(([content, dice]) => quoted(content, dice === 0));
 
-/** Mostly a string, now and then what stands for none. */
+/** Usually a JSON string, sometimes a JSON value of another type. */
 const stringly = (text: fc.Arbitrary<string>) =>
   fc.oneof(
     { weight: 15, arbitrary: asString(text) },
@@ -116,12 +116,12 @@ const other = fc
   )
   .map(([name, text]) => ({ name, text }));
 
-/** What callers write who mean a pattern. */
+/** Misspellings of `pattern`, and other members that a caller might send instead. */
 const misspelled = fc
   .constantFrom('patern', 'Pattern', 'pattern ', 'pattern\u0000', 'patterns', 'key', 'toString')
   .chain((name) => member(name, stringly(patternText)));
 
-/** The members that an endpoint knows, most of the time all of them and once, in any order, with others among them. */
+/** An endpoint's members in any order. Usually each occurs once; sometimes one is missing, repeated or unknown. */
 function members(...known: fc.Arbitrary<Member>[]): fc.Arbitrary<Member[]> {
   const usual = known.map((one) =>
     fc.oneof({ weight: 30, arbitrary: one.map((m) => [m]) }, { weight: 1, arbitrary: fc.constant([]) }),
@@ -141,7 +141,7 @@ function rotate<T>(list: T[], turn: number): T[] {
   return [...list.slice(at), ...list.slice(0, at)];
 }
 
-/** The text of an object; `dice` says whether a name is written with escapes. */
+/** The JSON text of an object. `dice` selects the member whose name is written with escapes, if any. */
 const object = (list: fc.Arbitrary<Member[]>) =>
   fc.tuple(list, space, fc.nat(30)).map(([all, gap, dice]) => {
     const texts = all.map(
@@ -171,7 +171,7 @@ const list = (element: fc.Arbitrary<string>) =>
     )
     .map((elements) => `[${elements.join(',')}]`);
 
-/** The body that an endpoint would take, or one much like it, by the endpoint's path. */
+/** Valid and nearly valid bodies by the endpoint's path below the API's. */
 const bodies: Record<string, fc.Arbitrary<string>> = {
   '': set,
   '/touch': object(members(key, ttl)),
@@ -194,7 +194,7 @@ const bodies: Record<string, fc.Arbitrary<string>> = {
   '/batch/delete': object(members(member('keys', list(stringly(keyText))))),
 };
 
-/** Something done to the bytes of a body; `at` is where, as a fraction of its length. */
+/** Changes the bytes of a body at the byte offset `at`. */
 type Damage = (bytes: string, at: number) => string;
 
 const insert =
@@ -241,7 +241,7 @@ const DAMAGES: Damage[] = [
   () => '',
 ];
 
-/** Bodies of POST requests to a path below the cache's, in bytes, sound and damaged. */
+/** Bodies of POST requests to a path below the API's, as bytes, some of them damaged. */
 export function bodyFor(path: string): fc.Arbitrary<string> {
   const body = (bodies[path] ?? set).map(utf8);
   return fc.oneof(

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { BYSTANDER, OWN } from './text.ts';
 
-/** An API Gateway event as plain data, of which nothing is taken for granted. */
+/** An API Gateway event without a static type, since its members may be damaged. */
 export type PlainEvent = Record<string, unknown>;
 
-/** The claim that names the tenant, where callers bring a token. */
+/** The claim that contains the tenant. */
 export const CLAIM = 'custom:tenant';
 
-/** What a token may say of its tenant; mostly it is the caller's own. API Gateway hands strings on, other values never. */
+/** Values of the tenant claim, usually the caller's own tenant. API Gateway itself passes only strings. */
 export const claim: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 12, arbitrary: fc.constant(OWN) },
   {
@@ -35,8 +35,8 @@ export const claim: fc.Arbitrary<unknown> = fc.oneof(
   },
 );
 
-/** Values of another type than the one that stands there. */
-const odd = fc.constantFrom<unknown[]>(
+/** Values whose type usually differs from the replaced one's. */
+const unexpectedValue = fc.constantFrom<unknown[]>(
   undefined,
   null,
   0,
@@ -55,7 +55,7 @@ const odd = fc.constantFrom<unknown[]>(
   'x'.repeat(100_000),
 );
 
-/** Paths to what functions read of an event, and some of what they do not. */
+/** Paths in an event. Functions read most of them. */
 const PLACES = [
   'headers',
   'headers.x-tenant-id',
@@ -85,18 +85,18 @@ const PLACES = [
   'version',
 ];
 
-/** Something done to an event that API Gateway would never do. */
+/** A replaced value in an event. */
 export interface Damage {
   place: string;
   value: unknown;
 }
 
 export const damages: fc.Arbitrary<Damage[]> = fc.array(
-  fc.tuple(fc.constantFrom(...PLACES), odd).map(([place, value]) => ({ place, value })),
+  fc.tuple(fc.constantFrom(...PLACES), unexpectedValue).map(([place, value]) => ({ place, value })),
   { minLength: 1, maxLength: 3 },
 );
 
-/** The event with something else in these places; undefined stands for nothing there at all. */
+/** Returns a copy of an event with values replaced. A value of undefined removes the member. */
 export function damaged(event: PlainEvent, done: readonly Damage[]): PlainEvent {
   const copy = structuredClone(event);
   for (const { place, value } of done) {
@@ -111,7 +111,7 @@ export function damaged(event: PlainEvent, done: readonly Damage[]): PlainEvent 
   return copy;
 }
 
-/** What a function is invoked with when it is no event at all. */
+/** Payloads that are not events of API Gateway. */
 export const NO_EVENTS: unknown[] = [
   {},
   [],

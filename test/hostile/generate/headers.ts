@@ -5,7 +5,7 @@ export type Header = [name: string, value: string];
 
 const tenant = (...values: string[]): Header[] => values.map((value) => ['X-Tenant-ID', value]);
 
-/** What of a header's value HTTP itself carries, by character. */
+/** Header values of characters that HTTP allows. */
 const headerText = fc.string({
   unit: fc.oneof(
     fc.constantFrom(...' \t,;="\\{}<>%*~!'),
@@ -15,7 +15,7 @@ const headerText = fc.string({
   maxLength: 140,
 });
 
-/** Characters that no tenant's name has. */
+/** Characters that a tenant's name must not contain. */
 const foreignCharacter = fc.constantFrom(
   ...' \t,;:/\\*?[]{}()<>@"\'`|^~!#$%&+=',
   '\xe9',
@@ -28,7 +28,7 @@ const malformedTenant = fc
   .tuple(foreignCharacter, fc.nat(OWN.length))
   .map(([character, at]) => tenant(OWN.slice(0, at) + character + OWN.slice(at)));
 
-/** Headers that name the caller's tenant as they should. */
+/** Valid tenant headers. */
 const properTenant = fc.oneof(
   { weight: 12, arbitrary: fc.constant(tenant(OWN)) },
   {
@@ -41,7 +41,7 @@ const properTenant = fc.oneof(
   },
 );
 
-/** Names of their own, which a careless comparison takes for the caller's or the bystander's. */
+/** Names of other tenants that a careless comparison confuses with the caller's or the bystander's. */
 const similarTenant = fc.constantFrom<Header[]>(
   tenant(OWN.toUpperCase()),
   tenant(OWN.padEnd(128, 'x')),
@@ -51,7 +51,7 @@ const similarTenant = fc.constantFrom<Header[]>(
   tenant(`${OWN}.${BYSTANDER}`),
 );
 
-/** Headers that name another tenant than it looks, more than one, or none. */
+/** Headers with an invalid tenant, several tenants or none. */
 const oddTenant = fc.oneof(
   malformedTenant,
   fc.constantFrom<Header[]>(
@@ -86,7 +86,7 @@ const oddTenant = fc.oneof(
   ),
 );
 
-/** Headers beside a good one, which other servers have taken for more than they are. */
+/** Headers to send beside a valid tenant header. Other servers have trusted or misinterpreted some of them. */
 const beside = fc.constantFrom<Header[]>(
   [['X_Tenant_ID', BYSTANDER]],
   [['X-Tenant-ID-', BYSTANDER]],
@@ -161,13 +161,13 @@ const identifier = fc.tuple(
   ),
 );
 
-/** Up to and over what a gateway takes of headers, in one or in many. */
+/** One large header or many small ones, around the gateway's limit on the size of all headers. */
 const bulk = fc.oneof(
   fc.integer({ min: 8000, max: 11_000 }).map((length): Header[] => [['X-Bulk', 'x'.repeat(length)]]),
   fc.integer({ min: 10, max: 1900 }).map((count) => Array.from({ length: count }, (): Header => ['A', 'b'])),
 );
 
-/** All headers of a request but its type and its length. */
+/** All headers of a request except Content-Type and Content-Length. */
 export const headers: fc.Arbitrary<Header[]> = fc
   .tuple(
     fc.oneof(
@@ -210,7 +210,7 @@ const OTHER_TYPES = [
   '\x80application/json',
 ];
 
-/** The Content-Type of a request with a body: mostly JSON's, now and then another, two of them, or none. */
+/** The Content-Type of a request with a body: usually JSON, sometimes another type, two headers or none. */
 export const contentType: fc.Arbitrary<Header[]> = fc
   .oneof(
     { weight: 12, arbitrary: fc.constant(['application/json']) },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** A string as JSON text, written plainly or with escapes throughout. */
+/** A string as JSON text, either plain or with every character escaped. */
 export const quoted = (text: string, escaped: boolean): string =>
   escaped
     ? `"${Array.from({ length: text.length }, (_, i) => `\\u${text.charCodeAt(i).toString(16).padStart(4, '0')}`).join('')}"`
@@ -76,7 +76,7 @@ const NOT_JSON = [
   '\u00a01',
 ];
 
-/** JSON texts of every kind, now and then what is none. */
+/** JSON texts of all types, and some texts that are not valid JSON. */
 export const jsonText: fc.Arbitrary<string> = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom(...SCALARS) },
   { weight: 4, arbitrary: plain },
@@ -85,7 +85,7 @@ export const jsonText: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(...NOT_JSON) },
 );
 
-/** Graces as JSON text, valid beside most TTLs and not. */
+/** Grace periods as JSON text. Some are valid with most TTLs, some are invalid. */
 export const graceText = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom('0', '600', '3600', 'null', '-0', '6e2') },
   {
@@ -94,7 +94,7 @@ export const graceText = fc.oneof(
   },
 );
 
-/** Times of leases as JSON text, valid and not. */
+/** Lease durations as JSON text, valid and invalid. */
 export const leaseTimeText = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom('30', '300', 'null', '1', '3e1', '60.0') },
   {
@@ -103,7 +103,7 @@ export const leaseTimeText = fc.oneof(
   },
 );
 
-/** Times to live as JSON text, valid and not. Short ones run out while it is still remembered that they were set. */
+/** TTLs as JSON text, valid and invalid. The shortest ones expire while the model still has the entries. */
 export const ttlText = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('600', '3600', 'null', '2592000', '6e2', '600.0', '1') },
   {

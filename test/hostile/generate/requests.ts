@@ -6,7 +6,7 @@ import { keyTarget, listTarget, strayTarget, tenantTarget } from './targets.ts';
 
 const API = '/api/v1/cache';
 
-/** Methods that HTTP parsers know, without CONNECT, which asks for a tunnel and not for an answer. */
+/** Methods that HTTP parsers know, except CONNECT, which requests a tunnel instead of a response. */
 const METHODS = [
   'GET',
   'POST',
@@ -31,7 +31,7 @@ type Draft = Pick<HostileRequest, 'method' | 'target' | 'body'>;
 const posted = (path: string): fc.Arbitrary<Draft> =>
   bodyFor(path).map((body) => ({ method: 'POST', target: `${API}${path}`, body }));
 
-/** Now and then with a body, which those that ask for none have to put up with. */
+/** A request without a body, sometimes with one, which the endpoint must ignore. */
 const bodied = (method: string, target: fc.Arbitrary<string>): fc.Arbitrary<Draft> =>
   fc
     .tuple(
@@ -67,7 +67,7 @@ const draft: fc.Arbitrary<Draft> = fc.oneof(
   },
 );
 
-/** Requests that are well-formed as HTTP, about as many of them valid as not. */
+/** Well-formed HTTP requests. About half of them are valid for the API. */
 export const hostileRequest: fc.Arbitrary<HostileRequest> = fc
   .tuple(draft, headers, contentType, chunk)
   .map(([what, given, type, size]) => {

@@ -3,10 +3,10 @@ import { BYSTANDER, keyText, OWN, patternText, tagText } from './text.ts';
 
 const API = '/api/v1/cache';
 
-/** Bytes of a text that need no encoding in a path or a query. */
+/** Characters that need no percent-encoding in a path or a query. */
 const UNRESERVED = /[A-Za-z0-9._~-]/;
 
-/** Ways to write a text in a URL, the usual one first. Lone surrogates go as what careless encoders make of them. */
+/** Ways to encode a text in a URL, the usual one first. Lone surrogates become the three bytes that careless encoders write. */
 const ENCODERS: ((text: string) => string)[] = [
   (text) => percent(text, (c) => !UNRESERVED.test(c)),
   (text) => percent(text, (c) => !/[A-Za-z0-9._~!$'()*,;:@-]/.test(c)).toLowerCase(),
@@ -27,7 +27,7 @@ function percent(text: string, needs: (byte: string) => boolean): string {
   }).join('');
 }
 
-/** UTF-8, and for half of a surrogate pair the three bytes that UTF-8 does not allow. */
+/** The UTF-8 bytes of a text. A lone surrogate becomes the three bytes that UTF-8 does not allow. */
 function bytesOf(text: string): number[] {
   return [...text].flatMap((character) => {
     const code = character.codePointAt(0) ?? 0;
@@ -98,10 +98,10 @@ const byPath = fc
   .tuple(part, fc.constantFrom('', '', '', '', '', '', '?', '?key=k', '/', '//', '/.', ';x'))
   .map(([text, more]) => `${API}/${text}${more}`);
 
-/** Targets that name one key. */
+/** Targets with one key, in the path or in the query. */
 export const keyTarget = fc.oneof({ weight: 3, arbitrary: byPath }, { weight: 2, arbitrary: byQuery });
 
-/** Targets that name a tenant, mostly the caller's own. */
+/** Targets with a tenant in the path, usually the caller's own. */
 export const tenantTarget = fc
   .oneof(
     { weight: 3, arbitrary: fc.constant(OWN) },
@@ -174,7 +174,7 @@ const listParameter = fc.oneof(
   },
 );
 
-/** Targets that list the keys of a tenant, mostly the caller's own. */
+/** Targets that list the keys of a tenant, usually the caller's own. */
 export const listTarget = fc
   .tuple(
     fc.oneof(
@@ -188,7 +188,7 @@ export const listTarget = fc
       `${target.replace(/\?.*/, '')}/keys${parameters.length > 0 ? '?' : ''}${parameters.join('&')}`,
   );
 
-/** Targets that no route takes, or that look like another's. */
+/** Targets that match no route, or that resemble those of a route. */
 export const strayTarget = fc.oneof(
   fc.constantFrom(
     '/',

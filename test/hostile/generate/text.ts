@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 
-/** Stand for the names of two tenants, of whom the second never asks for anything, until a request is sent. */
+/** Placeholders for the names of two tenants, replaced before a request is sent. The bystander sends no requests. */
 export const OWN = 'hostile-0000own';
 export const BYSTANDER = 'hostile-000them';
 
 /**
- * Stand for a key on which a lease was granted and for the token of the lease until a request is sent. If none was granted, they are
- * sent as they are.
+ * Placeholders for a leased key and the lease's token, replaced before a request is sent. Without a granted lease they are sent
+ * unchanged.
  */
 export const LEASED_KEY = 'hostile-leased';
 export const LEASE_TOKEN = 'hostile-tok';
 
-/** Keys of which requests speak again and again, so that they meet. */
+/** Keys that many requests use, so that requests affect each other's entries. */
 export const COMMON_KEYS = [
   'k',
   'user:1',
@@ -30,10 +30,10 @@ export const COMMON_KEYS = [
   `{cache:${OWN}:0}:e:k`,
 ] as const;
 
-/** Tags of which requests speak again and again. */
+/** Tags that many requests use. */
 export const COMMON_TAGS = ['t', 'doc:1', '*', '[a-z]', 'k', 'ключ', '__proto__'] as const;
 
-/** What means something to a store, a glob, a hash tag, a URL, HTTP or JSON. */
+/** Characters with a special meaning in store keys, globs, hash tags, URLs, HTTP or JSON. */
 const SPECIAL = [...'*?[]^-\\{}:#/%&=+,;. "\'<>|~@!$()_0aZé漢🔑'];
 
 const STORE_NAMES = [
@@ -89,7 +89,7 @@ const PAYLOADS = [
   '1e400',
 ];
 
-/** Strings of about the greatest length that a key may have, in characters of one to four bytes. */
+/** Strings around the maximum length of a key, of characters with one to four bytes. */
 const longText = fc
   .tuple(
     fc.constantFrom('k', 'é', '漢', '🔑', '*', '{', '%'),
@@ -98,12 +98,12 @@ const longText = fc
   )
   .map(([unit, bytes, more]) => unit.repeat(Math.floor(bytes / Buffer.byteLength(unit))) + more);
 
-/** Any character there is, also half of one; every second from where control characters are. */
+/** Any code point, including lone surrogates. Half of them are below U+0300, where the control characters are. */
 const anyCharacter = fc
   .oneof(fc.integer({ min: 0, max: 0x10ffff }), fc.integer({ min: 0, max: 0x2ff }))
   .map((code) => String.fromCodePoint(code));
 
-/** Texts to name a key by, valid and not. */
+/** Keys, valid and invalid. */
 export const keyText: fc.Arbitrary<string> = fc.oneof(
   { weight: 10, arbitrary: fc.constantFrom(...COMMON_KEYS) },
   { weight: 4, arbitrary: fc.string({ unit: fc.constantFrom(...SPECIAL), minLength: 1, maxLength: 12 }) },
@@ -118,7 +118,7 @@ const glob = fc.string({
   maxLength: 14,
 });
 
-/** Patterns that took servers down, or would take one that tries out every way to match. */
+/** Patterns that have brought servers down, or that would bring down a matcher with unlimited backtracking. */
 const heavyPattern = fc.oneof(
   fc.integer({ min: 1, max: 2000 }).map((stars) => '*'.repeat(stars)),
   fc.integer({ min: 1, max: 520 }).map((pairs) => `${'*a'.repeat(pairs)}b`),
@@ -144,12 +144,12 @@ const heavyPattern = fc.oneof(
   ),
 );
 
-/** Strings of about the greatest length that a tag may have. */
+/** Strings around the maximum length of a tag. */
 const longTag = fc
   .tuple(fc.constantFrom('t', 'é', '漢', '🔑'), fc.integer({ min: 252, max: 260 }), fc.constantFrom('', 'x'))
   .map(([unit, bytes, more]) => unit.repeat(Math.floor(bytes / Buffer.byteLength(unit))) + more);
 
-/** Tags, valid and not. */
+/** Tags, valid and invalid. */
 export const tagText: fc.Arbitrary<string> = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom(...COMMON_TAGS) },
   { weight: 12, arbitrary: fc.constantFrom('t', 'doc:1', '*') },
@@ -161,7 +161,7 @@ export const tagText: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: longTag },
 );
 
-/** Patterns to invalidate by, valid and not. */
+/** Patterns, valid and invalid. */
 export const patternText: fc.Arbitrary<string> = fc.oneof(
   { weight: 3, arbitrary: keyText },
   { weight: 3, arbitrary: glob },

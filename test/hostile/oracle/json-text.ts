@@ -1,18 +1,18 @@
 /**
- * Looks into the text of JSON that is known to be valid, without reading it into values: what the service must keep is its text.
+ * Splits valid JSON into its parts without parsing values, because the service must return the text of a value unchanged.
  */
 
 const TOKEN = /"(?:[^"\\]+|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g;
 
-/** What stands in an array or an object, one after the other. */
+/** An element of an array or a member of an object. */
 export interface Part {
-  /** Of an object's member. */
+  /** Name of the member. Undefined for an element. */
   name?: string;
-  /** Without white space around it. */
+  /** JSON text of the value, without surrounding white space. */
   text: string;
 }
 
-/** The elements of an array, or the members of an object, in order and each time that they are there. */
+/** Returns the elements of an array or the members of an object in order, including repeated members. */
 export function partsOf(json: string): Part[] {
   const parts: Part[] = [];
   const isObject = json.trimStart().startsWith('{');
@@ -41,26 +41,26 @@ export function partsOf(json: string): Part[] {
   return parts;
 }
 
-/** The texts of an object's members of one name. */
+/** Returns the texts of all members with a name. */
 export function textsOf(parts: Part[], name: string): string[] {
   return parts.filter((part) => part.name === name).map(({ text }) => text);
 }
 
-/** What a parser might balk at, in a JSON text as a whole. */
-export interface Oddities {
-  /** The greatest number of brackets that are open at once. */
+/** Properties of a JSON text that may make a parser reject it. */
+export interface JsonTraits {
+  /** Maximum nesting depth. */
   depth: number;
-  /** Whether it names a member by which objects of JavaScript have been attacked. */
-  poisonous: boolean;
+  /** Whether a string in it is `__proto__` or `constructor`, which prototype pollution uses. */
+  pollutes: boolean;
 }
 
-export function odditiesOf(json: string): Oddities {
+export function inspectJson(json: string): JsonTraits {
   let [depth, open] = [0, 0];
-  let poisonous = false;
+  let pollutes = false;
   for (const { 0: token } of json.matchAll(TOKEN)) {
     if (token === '[' || token === '{') depth = Math.max(depth, ++open);
     else if (token === ']' || token === '}') open--;
-    else if (token.startsWith('"')) poisonous ||= ['__proto__', 'constructor'].includes(JSON.parse(token));
+    else if (token.startsWith('"')) pollutes ||= ['__proto__', 'constructor'].includes(JSON.parse(token));
   }
-  return { depth, poisonous };
+  return { depth, pollutes };
 }

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { Write } from '../../support/model.ts';
-import { odditiesOf, partsOf, textsOf } from './json-text.ts';
-import { decodePercent, type Meaning } from './request.ts';
-import { methodsAt, OPEN, type Routed, routeOf, type Serves } from './routes.ts';
+import { inspectJson, partsOf, textsOf } from './json-text.ts';
+import { decodePercent, type ParsedRequest } from './request.ts';
+import { type HasRoute, methodsAt, type Routed, routeOf, TENANTLESS } from './routes.ts';
 import {
   graceOf,
   isBatch,
@@ -22,7 +22,7 @@ import {
   ttlOf,
 } from './rules.ts';
 
-/** An answer that is no success: its status and its code. */
+/** Status and error code of an error response. */
 export type Refusal = `${number} ${string}`;
 
 export const INVALID = '400 VALIDATION_ERROR';
@@ -34,7 +34,7 @@ export const LEASE_LOST = '409 LEASE_LOST';
 export const TOO_LARGE = '413 PAYLOAD_TOO_LARGE';
 export const NOT_JSON = '415 UNSUPPORTED_MEDIA_TYPE';
 
-/** What a valid request asks for. */
+/** The operation that a valid request requests. */
 export type Operation =
   | { kind: 'docs' | 'health' | 'openapi' }
   | { kind: 'get' | 'delete' | 'batch get' | 'batch delete'; tenant: string; keys: string[] }
@@ -48,33 +48,33 @@ export type Operation =
   | { kind: 'clear' | 'usage'; tenant: string };
 
 export interface Verdict {
-  /** Every reason to refuse the request; one of them has to be given. None: it is valid. */
+  /** Every error that applies to the request. The service must return one of them. Empty for a valid request. */
   refusals: Refusal[];
-  /** Reasons that the contract leaves to the service: it may give one of them, or do what was asked. */
+  /** Errors that the contract allows but does not require: the service may return one or execute the operation. */
   tolerated: Refusal[];
-  /** There when there is no reason to refuse. */
+  /** Present if `refusals` is empty. */
   operation?: Operation;
-  /** What `Allow` has to list, where the method is refused. */
+  /** Expected `Allow` header if the method is not allowed. */
   allow?: string;
 }
 
 export interface Rules {
   limits: Limits;
-  serves: Serves;
-  /** Whether its root leads to a docs page. */
+  hasRoute: HasRoute;
+  /** Whether `/` redirects to the documentation page. */
   docs?: boolean;
 }
 
-/** With more text than this beside a set's value, or nested deeper than this, a body may be refused. */
+/** The service may reject a body that is longer, not counting a set's value, or nested deeper. */
 const BODY_BYTES = 64 * 1024;
 const BODY_DEPTH = 500;
 
-/** Says what the contract says about a request. */
-export function judge(request: Meaning, rules: Rules): Verdict {
+/** Returns the responses that the contract allows for a request. */
+export function judge(request: ParsedRequest, rules: Rules): Verdict {
   if (request.path === undefined) return { refusals: [INVALID], tolerated: [] };
-  const route = routeOf(request.method, request.path, rules.serves);
+  const route = routeOf(request.method, request.path, rules.hasRoute);
   if (!route) return judgeUnrouted(request.method, request.path, rules);
-  if (OPEN.includes(route.name)) {
+  if (TENANTLESS.includes(route.name)) {
     return { refusals: [], tolerated: [], operation: { kind: route.name as 'health' } };
   }
   const { tenant, refusals } = tenantOf(request);
@@ -85,17 +85,17 @@ export function judge(request: Meaning, rules: Rules): Verdict {
   return refusals.length > 0 || !operation ? { refusals, tolerated } : { refusals, tolerated, operation };
 }
 
-function judgeUnrouted(method: string, path: string, { serves, docs }: Rules): Verdict {
+function judgeUnrouted(method: string, path: string, { hasRoute, docs }: Rules): Verdict {
   if (docs && path === '/' && (method === 'GET' || method === 'HEAD')) {
     return { refusals: [], tolerated: [], operation: { kind: 'docs' } };
   }
-  const allowed = methodsAt(path, serves);
+  const allowed = methodsAt(path, hasRoute);
   if (allowed.length === 0) return { refusals: [NO_ROUTE], tolerated: [] };
   return { refusals: [NO_METHOD], tolerated: [], allow: allowed.join(', ') };
 }
 
-/** In whose name a request is: the one header's, or the claim's, which the header may only repeat. */
-function tenantOf({ headers, claim }: Meaning): { tenant: string; refusals: Refusal[] } {
+/** Returns the request's tenant. It comes from the claim if there is one, otherwise from the header. Both must agree. */
+function tenantOf({ headers, claim }: ParsedRequest): { tenant: string; refusals: Refusal[] } {
   const header = headers.get('x-tenant-id') ?? '';
   const named = claim ? claim.tenant : header;
   if (typeof named !== 'string' || named === '') return { tenant: '', refusals: [NO_TENANT] };
@@ -105,11 +105,11 @@ function tenantOf({ headers, claim }: Meaning): { tenant: string; refusals: Refu
   return { tenant: named, refusals };
 }
 
-function readTarget({ query }: Meaning, { name, parameter }: Routed, tenant: string): Verdict {
+function readTarget({ query }: ParsedRequest, { name, parameter }: Routed, tenant: string): Verdict {
   if (name === 'clear' || name === 'usage') {
     return verdict(parameter === tenant ? [] : [FOREIGN], { kind: name, tenant });
   }
-  if (name === 'keys') return readList(query, parameter, tenant);
+  if (name === 'keys') return readListRequest(query, parameter, tenant);
   const key = parameter ?? parameterOf(query, 'key');
   const keys = isKey(key) ? [key] : [];
   const misspelled = query.split('&').some((pair) => isMisspelled(pair.split('=')[0] ?? '', ['key']));
@@ -117,8 +117,8 @@ function readTarget({ query }: Meaning, { name, parameter }: Routed, tenant: str
   return verdict(refusals, { kind: name as 'get', tenant, keys });
 }
 
-/** Reads what a list is to have. No cursor is valid: none that a request brings was handed out. */
-function readList(query: string, parameter: string | undefined, tenant: string): Verdict {
+/** Reads the parameters of a list request. Every cursor is invalid, because generated cursors were never issued. */
+function readListRequest(query: string, parameter: string | undefined, tenant: string): Verdict {
   const names = ['pattern', 'tag', 'limit', 'cursor'];
   const given = (name: string) => query.split('&').some((pair) => pair.split('=')[0] === name);
   const refusals: Refusal[] = parameter === tenant ? [] : [FOREIGN];
@@ -130,24 +130,24 @@ function readList(query: string, parameter: string | undefined, tenant: string):
   return verdict(refusals, { kind: 'keys', tenant, pattern: pattern ?? '*', tag, limit: limit ?? 0 });
 }
 
-/** What a query's only parameter of a name says; undefined without one, and when it cannot be decoded. */
+/** Returns the decoded value of a query parameter; undefined if it is absent, repeated or not decodable. */
 function parameterOf(query: string, name: string): string | undefined {
   const [given, second] = query.split('&').filter((pair) => pair.split('=')[0] === name);
   if (given === undefined || second !== undefined) return undefined;
   return decodePercent(given.slice(name.length + 1).replaceAll('+', ' '));
 }
 
-function readBody(request: Meaning, route: Routed, { limits }: Rules, tenant: string): Verdict {
+function readBody(request: ParsedRequest, route: Routed, { limits }: Rules, tenant: string): Verdict {
   const { headers, body } = request;
   const type = headers.get('content-type');
   const isSupported = isJsonType(type) && isUtf8Type(type) && isPlain(headers.get('content-encoding'));
   const refusals: Refusal[] = isSupported ? [] : [NOT_JSON];
-  // A byte order mark is no part of the text, but only one.
+  // One leading byte order mark is ignored.
   const text = body && isUtf8(body) ? body.toString().replace(/^\ufeff/, '') : undefined;
   const parsed = parse(text);
   if (text === undefined || typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     refusals.push(INVALID);
-    // What is no JSON may still begin like a value that is too large.
+    // The service may report an oversized value before it finds that the body is not valid JSON.
     if ((body?.length ?? 0) > Math.min(limits.maxValueBytes, BODY_BYTES)) refusals.push(TOO_LARGE);
     return { refusals, tolerated: [] };
   }
@@ -163,11 +163,11 @@ function readMembers(
   tenant: string,
 ): Verdict {
   if (name === 'invalidate') {
-    const { pattern = null, tags, tenant_id = null, ...strangers } = body;
+    const { pattern = null, tags, tenant_id = null, ...unknownMembers } = body;
     const refusals: Refusal[] = [];
     const isNarrowed = Object.hasOwn(body, 'pattern') || Object.hasOwn(body, 'tags');
-    // One of them may be a misspelled pattern, and without one everything would go.
-    if (!isNarrowed && Object.keys(strangers).length > 0) refusals.push(INVALID);
+    // An unknown member may be a misspelled `pattern`, and without a pattern all entries would be invalidated.
+    if (!isNarrowed && Object.keys(unknownMembers).length > 0) refusals.push(INVALID);
     if (hasMisspelled(body, ['pattern', 'tags', 'tenant_id'])) refusals.push(INVALID);
     if (pattern !== null && !isPattern(pattern)) refusals.push(INVALID);
     const listed = tagsOf(tags);
@@ -178,13 +178,13 @@ function readMembers(
       tags === undefined
         ? { kind: 'invalidate', tenant, pattern: (pattern ?? '*') as string }
         : { kind: 'invalidate tags', tenant, tags: listed ?? [] };
-    return verdict(refusals, operation, objectionsTo(text));
+    return verdict(refusals, operation, toleratedRefusals(text));
   }
   if (name === 'touch') {
     const ttl = body.ttl == null ? undefined : ttlOf(body.ttl, limits);
     const isValid = isKey(body.key) && ttl !== undefined && !hasMisspelled(body, ['key', 'ttl']);
     const operation: Operation = { kind: 'touch', tenant, key: body.key as string, ttl: ttl ?? 0 };
-    return verdict(isValid ? [] : [INVALID], operation, objectionsTo(text));
+    return verdict(isValid ? [] : [INVALID], operation, toleratedRefusals(text));
   }
   if (name === 'lease') {
     const seconds = leaseTimeOf(body.lease);
@@ -193,13 +193,13 @@ function readMembers(
     const isValid = isKey(body.key) && seconds !== undefined && tags !== undefined && isSpelled;
     const keys = [body.key as string];
     const operation: Operation = { kind: 'lease', tenant, keys, seconds: seconds ?? 0, tags: tags ?? [] };
-    return verdict(isValid ? [] : [INVALID], operation, objectionsTo(text));
+    return verdict(isValid ? [] : [INVALID], operation, toleratedRefusals(text));
   }
   if (name === 'release') {
     const isValid = isKey(body.key) && isToken(body.lease) && !hasMisspelled(body, ['key', 'lease']);
     const token = body.lease as string;
     const operation: Operation = { kind: 'release', tenant, key: body.key as string, token };
-    return verdict(isValid ? [] : [INVALID], operation, objectionsTo(text));
+    return verdict(isValid ? [] : [INVALID], operation, toleratedRefusals(text));
   }
   if (name === 'set') return readSet(text, limits, tenant);
   if (name === 'batch set') return readSets(text, isBatch(body.items), limits, tenant);
@@ -214,12 +214,12 @@ function readMembers(
   if (isGet && body.lease != null) {
     const terms = { seconds: seconds ?? 0, tags: tags ?? [] };
     const operation: Operation = { kind: 'batch lease', tenant, keys: valid, ...terms };
-    return verdict(refusals, operation, objectionsTo(text));
+    return verdict(refusals, operation, toleratedRefusals(text));
   }
-  return verdict(refusals, { kind: name as 'batch get', tenant, keys: valid }, objectionsTo(text));
+  return verdict(refusals, { kind: name as 'batch get', tenant, keys: valid }, toleratedRefusals(text));
 }
 
-/** Reads the entries of a batch, of whose `items` the last count. */
+/** Reads the entries of a batch. If `items` is repeated, the last one counts. */
 function readSets(text: string, isList: boolean, limits: Limits, tenant: string): Verdict {
   const lists = textsOf(partsOf(text), 'items').map((list) =>
     list.startsWith('[') ? partsOf(list).map((item) => readSet(item.text, limits, tenant)) : [],
@@ -228,11 +228,11 @@ function readSets(text: string, isList: boolean, limits: Limits, tenant: string)
   const writes = sets.flatMap(({ operation }) => (operation as { writes?: Write[] })?.writes ?? []);
   const refusals = sets.length > 0 ? sets.flatMap((set) => set.refusals) : [INVALID as Refusal];
   if (hasMisspelled(JSON.parse(text), ['items'])) refusals.push(INVALID);
-  const tolerated = [...lists.flat().flatMap((set) => set.tolerated), ...objectionsTo(text)];
+  const tolerated = [...lists.flat().flatMap((set) => set.tolerated), ...toleratedRefusals(text)];
   return verdict(refusals, { kind: 'batch set', tenant, writes }, tolerated);
 }
 
-/** Reads one entry to set, from the text of a body or of an item. */
+/** Reads one entry to set from the JSON text of a body or of an item. */
 function readSet(text: string, limits: Limits, tenant: string): Verdict {
   const given = JSON.parse(text);
   if (typeof given !== 'object' || given === null || Array.isArray(given))
@@ -254,8 +254,8 @@ function readSet(text: string, limits: Limits, tenant: string): Verdict {
   const rest = parts
     .filter(({ name }) => name !== 'value')
     .map((part) => `${JSON.stringify(part.name)}:${part.text}`);
-  const tolerated = objectionsTo(`{${rest.join(',')}}`);
-  // Of several values the last one counts, but all of them take room.
+  const tolerated = toleratedRefusals(`{${rest.join(',')}}`);
+  // If `value` is repeated, the last one counts, but the service may apply the size limit to any of them.
   if (values.some(tooLarge)) tolerated.push(TOO_LARGE);
   return verdict(
     refusals,
@@ -272,11 +272,11 @@ function hasMisspelled(body: object, known: readonly string[]): boolean {
   return Object.keys(body).some((name) => isMisspelled(name, known));
 }
 
-/** What a service may have against a body that is valid JSON, whatever it says. */
-function objectionsTo(json: string): Refusal[] {
+/** Returns the errors that the service may report for valid JSON because of its size, depth or member names. */
+function toleratedRefusals(json: string): Refusal[] {
   const objections: Refusal[] = [];
-  const { depth, poisonous } = odditiesOf(json);
-  if (poisonous || depth > BODY_DEPTH) objections.push(INVALID);
+  const { depth, pollutes } = inspectJson(json);
+  if (pollutes || depth > BODY_DEPTH) objections.push(INVALID);
   if (Buffer.byteLength(json) > BODY_BYTES) objections.push(TOO_LARGE);
   return objections;
 }

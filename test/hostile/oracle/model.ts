@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { type Span, StoreModel, type Write } from '../../support/model.ts';
-import type { Answer, Told } from './answer.ts';
 import { partsOf, textsOf } from './json-text.ts';
 import type { Operation } from './judge.ts';
+import type { Content, HttpResponse } from './response.ts';
 import { isToken } from './rules.ts';
 
-/** What every tenant's cache holds, as far as valid requests have changed it. Checks their answers against it. */
+/** A model of every tenant's entries. It applies valid requests and checks their responses. */
 export class Model {
   readonly #stored = new StoreModel();
   #granted: { key: string; token: string } | undefined;
 
-  /** The key and the token of the last lease that was granted, to whichever tenant; undefined if there was none. */
+  /** The key and token of the last lease that was granted to any tenant; undefined if there was none. */
   get granted(): { key: string; token: string } | undefined {
     return this.#granted;
   }
@@ -20,15 +20,15 @@ export class Model {
     return this.#stored.tenants();
   }
 
-  /** Every key of a tenant that was ever named, present or not. */
+  /** Every key of a tenant that a request has contained, present or not. */
   keys(tenant: string): string[] {
     return this.#stored.keys(tenant);
   }
 
-  /** Checks the answer to an operation that was not refused, and keeps in mind what it did. */
-  check(operation: Operation, answer: Answer, told: Told, span: Span): void {
-    const data = told !== 'nothing' && 'data' in told ? told.data : undefined;
-    checkStatus(operation, answer);
+  /** Checks the response to a successful operation, and applies the operation to the model. */
+  check(operation: Operation, response: HttpResponse, content: Content, span: Span): void {
+    const data = content !== 'empty' && 'data' in content ? content.data : undefined;
+    checkStatus(operation, response);
     switch (operation.kind) {
       case 'docs':
         return;
@@ -39,10 +39,10 @@ export class Model {
         assert.match(String(data?.openapi), /^3\.1/);
         return;
       case 'get':
-        this.#checkItem(operation.tenant, operation.keys[0] as string, answer.body, data, span);
+        this.#checkItem(operation.tenant, operation.keys[0] as string, response.body, data, span);
         return;
       case 'batch get':
-        this.#checkItems(operation.tenant, operation.keys, answer.body, data, span);
+        this.#checkItems(operation.tenant, operation.keys, response.body, data, span);
         return;
       case 'set':
         assert.deepEqual(data, written(operation.writes[0] as Write));
@@ -52,10 +52,10 @@ export class Model {
         this.#checkSets(operation.tenant, operation.writes, data, span);
         return;
       case 'lease':
-        this.#checkLease(operation, operation.keys[0] as string, dataText(answer), span);
+        this.#checkLease(operation, operation.keys[0] as string, dataText(response), span);
         return;
       case 'batch lease':
-        this.#checkLeases(operation, dataText(answer), span);
+        this.#checkLeases(operation, dataText(response), span);
         return;
       case 'release':
         this.#stored.release(operation.tenant, operation.key, operation.token);
@@ -96,7 +96,7 @@ export class Model {
     }
   }
 
-  /** Checks that the lease of a set may have ended. */
+  /** Checks a set that was rejected with LEASE_LOST: its lease may have ended. */
   checkLost({ tenant, writes }: { tenant: string; writes: Write[] }, span: Span): void {
     this.#write(tenant, writes[0] as Write, false, span);
   }
@@ -105,7 +105,7 @@ export class Model {
     const { lease } = write;
     if (lease !== undefined) this.#stored.fill(tenant, { ...write, lease }, accepted, span);
     else {
-      assert.ok(accepted, 'a set without a lease is rejected');
+      assert.ok(accepted, 'a set without a lease was rejected');
       this.#stored.write(tenant, [write], span);
     }
   }
@@ -135,7 +135,7 @@ export class Model {
       ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
     });
     if (lease) {
-      assert.ok(isToken(lease.token), `${lease.token} is no token`);
+      assert.ok(isToken(lease.token), `${lease.token} is not a valid token`);
       assert.ok(Number.isInteger(lease.ttl) && lease.ttl >= 1 && lease.ttl <= seconds);
       if (!found) assert.equal(lease.ttl, seconds);
       this.#granted = { key, token: lease.token };
@@ -180,7 +180,7 @@ export class Model {
     const value = this.#stored.checkHit(tenant, key, ttl, span);
     assert.ok(
       text.includes(`{"key":${JSON.stringify(key)},"value":${value},"found":true,"ttl":`),
-      'verbatim',
+      'the value is not returned verbatim',
     );
   }
 
@@ -191,7 +191,7 @@ export class Model {
     for (const [index, key] of keys.entries()) this.#checkItem(tenant, key, text, items[index], span);
   }
 
-  /** Checks a first page: its order, that it is full if there are more keys, and each key in it and each that is missing. */
+  /** Checks a first page of keys: its order, every listed key, and that no key is missing before its last key. */
   #checkList({ tenant, pattern, tag, limit }: ListOperation, data: object | undefined, span: Span): void {
     const { keys, cursor, ...rest } = data as { keys: ListedKey[]; cursor: string | null };
     assert.deepEqual(rest, {});
@@ -201,7 +201,7 @@ export class Model {
     const names = keys.map(({ key }) => Buffer.from(key));
     for (const [index, { key, ttl, stale, tags, ...others }] of keys.entries()) {
       assert.deepEqual(others, {});
-      assert.ok(wanted.includes(key) && tagged.includes(key), `${JSON.stringify(key)} is listed`);
+      assert.ok(wanted.includes(key) && tagged.includes(key), `${JSON.stringify(key)} should not be listed`);
       assert.ok(index === 0 || Buffer.compare(names[index - 1] as Buffer, names[index] as Buffer) < 0);
       assert.equal(stale, ttl === 0);
       if (!stale) this.#stored.checkHit(tenant, key, ttl, span);
@@ -242,13 +242,13 @@ interface ListedKey {
 
 type LeaseOperation = Extract<Operation, { kind: 'lease' | 'batch lease' }>;
 
-/** The text of the data in an answer. */
-function dataText({ body }: Answer): string {
+/** Returns the JSON text of a response's data. */
+function dataText({ body }: HttpResponse): string {
   return textsOf(partsOf(body), 'data')[0] as string;
 }
 
-/** What can be checked of an answer without a body. */
-export function checkStatus(operation: Operation, { status }: Pick<Answer, 'status'>): void {
+/** Checks the status of a successful response. */
+export function checkStatus(operation: Operation, { status }: Pick<HttpResponse, 'status'>): void {
   assert.equal(status, STATUS[operation.kind]);
 }
 

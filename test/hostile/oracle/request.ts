@@ -1,38 +1,38 @@
-/** A request that is well-formed as HTTP, however odd what it says. Texts are bytes, one a character. */
+/** A well-formed HTTP request with arbitrary content. A character of its strings stands for one byte. */
 export interface HostileRequest {
   method: string;
   target: string;
-  /** Without those that say how long the body is. */
+  /** Without Content-Length and Transfer-Encoding. */
   headers: [name: string, value: string][];
   body?: string;
-  /** The body is sent in chunks of so many bytes. */
+  /** Chunk size in bytes. Undefined: the body is sent with a Content-Length. */
   chunk?: number;
 }
 
-/** What a request says, once HTTP has been read: an API Gateway event holds the same. */
-export interface Meaning {
+/** A parsed HTTP request. It has the same content as an API Gateway event. */
+export interface ParsedRequest {
   method: string;
-  /** Decoded once; undefined when it cannot be. */
+  /** Decoded once; undefined if it is not valid percent-encoded UTF-8. */
   path: string | undefined;
-  /** Still encoded. */
+  /** Not decoded. */
   query: string;
-  /** By names in lower case, duplicates joined by commas, without white space around them. */
+  /** By name in lower case. Values are trimmed, those of a repeated header are joined by commas. */
   headers: ReadonlyMap<string, string>;
   body: Buffer | undefined;
-  /** Where callers bring a token: what its claim says of the tenant. */
+  /** The tenant claim, if callers send a token. */
   claim?: { tenant: unknown };
 }
 
-/** What the gateway takes of request line and headers, in bytes. */
+/** Maximum size of the request line and the headers, in bytes. */
 const MAX_HEAD_BYTES = 10_240;
 
-/** Why a request does not get past the gateway, with the status; undefined when it does. */
-export type Barrier = 400 | 431 | undefined;
+/** The status with which the gateway rejects a request; undefined if it passes the request on. */
+export type GatewayRejection = 400 | 431 | undefined;
 
-/** What stands before the headers that a request names itself. */
+/** Sent before the request's own headers. */
 export const HOST: [string, string] = ['Host', '127.0.0.1'];
 
-/** The headers as they go out. */
+/** Returns all headers of the request as sent, with Host and the headers that frame the body. */
 export function framedHeaders({ headers, body, chunk }: HostileRequest): [string, string][] {
   if (body === undefined) return [HOST, ...headers];
   const framing: [string, string] =
@@ -40,16 +40,16 @@ export function framedHeaders({ headers, body, chunk }: HostileRequest): [string
   return [HOST, ...headers, framing];
 }
 
-export function barrierOf(request: HostileRequest): Barrier {
+export function gatewayRejectionOf(request: HostileRequest): GatewayRejection {
   const { method, target } = request;
-  // The request line is read before it is known how much comes after it.
+  // The gateway rejects an invalid target before it has read the headers and knows their size.
   if (/[^\x21-\x7e]/.test(target)) return 400;
   let bytes = `${method} ${target} HTTP/1.1\r\n`.length;
   for (const [name, value] of framedHeaders(request)) bytes += name.length + trim(value).length + 4;
   return bytes > MAX_HEAD_BYTES ? 431 : undefined;
 }
 
-export function meaningOf(request: HostileRequest): Meaning {
+export function parseRequest(request: HostileRequest): ParsedRequest {
   const { method, target, body } = request;
   const headers = new Map<string, string>();
   for (const [given, value] of framedHeaders(request)) {
@@ -67,12 +67,12 @@ export function meaningOf(request: HostileRequest): Meaning {
   };
 }
 
-/** A question mark ends the path also where it came encoded. */
+/** An encoded question mark ends the path as well. */
 function decodePath(rawPath: string): string | undefined {
   return decodePercent(rawPath)?.split('?')[0] || (isPercentUtf8(rawPath) ? '/' : undefined);
 }
 
-/** The text that percent-encoded UTF-8 stands for; undefined when it is none. */
+/** Decodes percent-encoded UTF-8; undefined if the input is not valid. */
 export function decodePercent(encoded: string): string | undefined {
   return isPercentUtf8(encoded) ? percentBytes(encoded).toString() : undefined;
 }
@@ -88,7 +88,7 @@ function percentBytes(encoded: string): Buffer {
   return Buffer.from(bytes, 'latin1');
 }
 
-/** HTTP's white space, which is no part of a header's value. */
+/** Removes the white space that HTTP allows around a header's value. */
 function trim(value: string): string {
   return value.replace(/^[ \t]+|[ \t]+$/g, '');
 }

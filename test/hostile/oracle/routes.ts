@@ -1,13 +1,13 @@
-/** What a request is about, by its method and its path alone. */
+/** The route of a request. */
 export interface Routed {
   name: RouteName;
-  /** What the path's parameter holds, where it has one. */
+  /** Value of the path parameter, if the route has one. */
   parameter?: string;
 }
 
 const API = '/api/v1/cache';
 
-/** The contract's endpoints, a route with a parameter after those without. */
+/** The contract's endpoints. Routes with a parameter come last, because fixed paths take precedence. */
 const table = [
   ['health', 'GET', '/health'],
   ['openapi', 'GET', '/openapi.json'],
@@ -30,28 +30,28 @@ const table = [
 
 export type RouteName = (typeof table)[number][0];
 
-/** Those that need no tenant. */
-export const OPEN: readonly RouteName[] = ['health', 'openapi'];
+/** Routes that need no tenant. */
+export const TENANTLESS: readonly RouteName[] = ['health', 'openapi'];
 
-/** Whether a service has a route at all; a path's parameters are written `{}`. */
-export type Serves = (method: string, path: string) => boolean;
+/** Whether a service has a route. Path parameters are written `{}`. */
+export type HasRoute = (method: string, path: string) => boolean;
 
-/** Finds the route of a method and a path that has been decoded; a parameter takes one segment that is not empty. */
-export function routeOf(method: string, path: string, serves: Serves): Routed | undefined {
-  // HEAD is answered as GET.
-  const asked = method === 'HEAD' ? 'GET' : method;
-  return routesAt(path, serves).find((route) => route.method === asked);
+/** Finds the route of a method and a decoded path. A parameter matches one non-empty segment. */
+export function routeOf(method: string, path: string, hasRoute: HasRoute): Routed | undefined {
+  // HEAD uses the routes of GET.
+  const routedMethod = method === 'HEAD' ? 'GET' : method;
+  return routesAt(path, hasRoute).find((route) => route.method === routedMethod);
 }
 
-/** The methods that a path has, as `Allow` lists them. */
-export function methodsAt(path: string, serves: Serves): string[] {
-  const methods = routesAt(path, serves).map(({ method }) => method);
+/** Returns the methods of a path in the order of the `Allow` header. */
+export function methodsAt(path: string, hasRoute: HasRoute): string[] {
+  const methods = routesAt(path, hasRoute).map(({ method }) => method);
   return [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)].sort();
 }
 
-function routesAt(path: string, serves: Serves): (Routed & { method: string })[] {
+function routesAt(path: string, hasRoute: HasRoute): (Routed & { method: string })[] {
   return table.flatMap(([name, method, template]) => {
-    if (!serves(method, template)) return [];
+    if (!hasRoute(method, template)) return [];
     const [start = '', end] = template.split('{}');
     if (end === undefined) return path === template ? [{ name, method }] : [];
     if (!path.startsWith(start) || !path.endsWith(end)) return [];

@@ -1,16 +1,16 @@
 /**
- * The contract's rules for single texts, written down from its prose and apart from the service's own schemas, so that the two
- * can be held against each other.
+ * The contract's rules for single values, implemented from its prose and independently of the service's schemas, so that the
+ * tests can compare the two.
  */
 
-/** What a service has been set to, as far as it decides what is valid. */
+/** The service's settings that decide whether a value is valid. */
 export interface Limits {
   maxValueBytes: number;
   maxTtlSeconds: number;
   defaultTtlSeconds: number;
 }
 
-/** The longest key and the longest pattern, in bytes of UTF-8. */
+/** Maximum length of a key and of a pattern, in bytes of UTF-8. */
 const MAX_NAME_BYTES = 1024;
 
 const BATCH = { min: 1, max: 100 };
@@ -28,12 +28,12 @@ export function isKey(value: unknown): value is string {
 
 export function isPattern(value: unknown): value is string {
   if (typeof value !== 'string' || value === '') return false;
-  // A lone surrogate has no UTF-8: the encoder puts another character in its place.
+  // A lone surrogate is not encodable: the encoder replaces it with another character.
   const bytes = Buffer.from(value);
   return bytes.length <= MAX_NAME_BYTES && bytes.toString() === value;
 }
 
-/** The longest tag in bytes of UTF-8, and the most tags. */
+/** Maximum length of a tag in bytes of UTF-8, and maximum number of tags. */
 const MAX_TAG_BYTES = 256;
 const MAX_TAGS = 16;
 
@@ -41,7 +41,7 @@ export function isTag(value: unknown): value is string {
   return isKey(value) && Buffer.byteLength(value) <= MAX_TAG_BYTES;
 }
 
-/** The tags that a member lists, each once; undefined when it is no such list. */
+/** Returns the distinct tags of a member; undefined if it is not a valid list of tags. */
 export function tagsOf(value: unknown): string[] | undefined {
   if (value === undefined || value === null) return [];
   return Array.isArray(value) && value.length <= MAX_TAGS && value.every(isTag)
@@ -49,28 +49,28 @@ export function tagsOf(value: unknown): string[] | undefined {
     : undefined;
 }
 
-/** The number of keys that a query asks for; undefined when it asks for none that there can be. */
+/** Returns the page size of a query; undefined if it is invalid. */
 export function pageSizeOf(text: string | undefined): number | undefined {
   if (text === undefined) return 100;
   const size = [...text].every((c) => c >= '0' && c <= '9') && text.length < 10 ? Number(text) : 0;
   return size >= 1 && size <= 1000 ? size : undefined;
 }
 
-/** The TTL that a member asks for, in seconds; undefined when it asks for none that there can be. */
+/** Returns the TTL of a member, in seconds; undefined if it is invalid. */
 export function ttlOf(value: unknown, { maxTtlSeconds, defaultTtlSeconds }: Limits): number | undefined {
   if (value === undefined || value === null) return defaultTtlSeconds;
   const whole = typeof value === 'number' && Math.floor(value) === value;
   return whole && value >= 1 && value <= maxTtlSeconds ? value : undefined;
 }
 
-/** The grace that a member asks for beside a TTL, in seconds; undefined when it asks for none that there can be. */
+/** Returns the grace period of a member, in seconds; undefined if it is invalid for this TTL. */
 export function graceOf(value: unknown, ttl: number, { maxTtlSeconds }: Limits): number | undefined {
   if (value === undefined || value === null) return 0;
   const whole = typeof value === 'number' && Math.floor(value) === value;
   return whole && value >= 0 && ttl + value <= maxTtlSeconds ? value : undefined;
 }
 
-/** The time of a lease that a member asks for, in seconds; undefined when it asks for none that there can be. */
+/** Returns the lease duration of a member, in seconds; undefined if it is invalid. */
 export function leaseTimeOf(value: unknown): number | undefined {
   if (value === undefined || value === null) return 30;
   const whole = typeof value === 'number' && Math.floor(value) === value;
@@ -82,13 +82,16 @@ export function isToken(value: unknown): value is string {
   return [...value].every((c) => LETTERS_AND_DIGITS.has(c) || '-_'.includes(c));
 }
 
-/** Whether a name is taken for a misspelling of one of the known names: other case, one letter, two letters from five on. */
+/**
+ * Whether a name counts as a misspelling of a known name: after lower-casing it differs by at most one edit, or by at most two
+ * if the known name has five letters or more.
+ */
 export function isMisspelled(name: string, known: readonly string[]): boolean {
   if (known.includes(name)) return false;
   return known.some((right) => isWithinEdits(name.toLowerCase(), right, right.length >= 5 ? 2 : 1));
 }
 
-/** Tries every edit at the first place where two names differ. */
+/** Tries every edit at the first position where the two names differ. */
 function isWithinEdits(a: string, b: string, edits: number): boolean {
   if (a === b) return true;
   if (a !== '' && a[0] === b[0]) return isWithinEdits(a.slice(1), b.slice(1), edits);
@@ -102,18 +105,18 @@ function isWithinEdits(a: string, b: string, edits: number): boolean {
   );
 }
 
-/** An array that a batch may hold. */
+/** Whether a value is an array whose length a batch allows. */
 export function isBatch(value: unknown): value is unknown[] {
   return Array.isArray(value) && value.length >= BATCH.min && value.length <= BATCH.max;
 }
 
-/** What is echoed of an identifier that came in a header: itself, or nothing where a UUID takes its place. */
-export function echoed(identifier: string | undefined): string | undefined {
+/** Returns the identifier that the service echoes; undefined if the received one is invalid and a UUID replaces it. */
+export function echoedIdentifier(identifier: string | undefined): string | undefined {
   if (identifier === undefined || identifier.length < 1 || identifier.length > 128) return undefined;
   return [...identifier].every((c) => c > ' ' && c <= '~') ? identifier : undefined;
 }
 
-/** Whether a Content-Type says JSON, parameters aside: `application/json`, or a suffix `+json`. */
+/** Whether a Content-Type is `application/json` or has the suffix `+json`. Parameters are ignored. */
 export function isJsonType(contentType: string | undefined): boolean {
   const type = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   if (type === 'application/json') return true;
@@ -122,7 +125,7 @@ export function isJsonType(contentType: string | undefined): boolean {
   return name !== '' && [...name].every((c) => LETTERS_AND_DIGITS.has(c) || '._-'.includes(c));
 }
 
-/** Whether a Content-Type names no charset but UTF-8. */
+/** Whether a Content-Type has no charset parameter or the charset UTF-8. */
 export function isUtf8Type(contentType: string | undefined): boolean {
   const [, ...parameters] = (contentType ?? '').split(';').map((part) => part.split('='));
   const [charset] = parameters.filter(([name, value]) => name?.trim().toLowerCase() === 'charset' && value);
@@ -130,7 +133,7 @@ export function isUtf8Type(contentType: string | undefined): boolean {
   return value === undefined || value === 'utf-8' || value === 'utf8';
 }
 
-/** Whether a Content-Encoding, where there is one, leaves the body as it is. */
+/** Whether the body is not encoded: the Content-Encoding is absent, empty or `identity`. */
 export function isPlain(contentEncoding: string | undefined): boolean {
   return contentEncoding === undefined || ['', 'identity'].includes(contentEncoding.toLowerCase());
 }

@@ -1,25 +1,25 @@
 import { connect, type Socket } from 'node:net';
-import type { Answer } from '../oracle/answer.ts';
 import type { HostileRequest } from '../oracle/request.ts';
+import type { HttpResponse } from '../oracle/response.ts';
 import { encode } from './encode.ts';
 import { readResponse } from './response.ts';
 
-/** Only a server that never answers takes so long, however busy the machine is, in milliseconds. */
-const PATIENCE_MS = 60_000;
+/** Response timeout, in milliseconds. So long that only a server that never responds reaches it, even on a busy machine. */
+const TIMEOUT_MS = 60_000;
 
-/** A connection that is kept alive from one request to the next, and made anew once the server has ended it. */
-export class KeptConnection {
+/** A keep-alive connection. It is opened again after the server has closed it. */
+export class KeepAliveConnection {
   readonly #port: number;
   #socket: Socket | undefined;
-  /** What came that nobody had asked for, or that the server ended the connection without having said so. */
+  /** Bytes received without a request, or a marker that the server closed the connection without `Connection: close`. */
   #stray = '';
 
   constructor(port: number) {
     this.#port = port;
   }
 
-  /** Sends a request and reads its answer. */
-  send(request: HostileRequest): Promise<Answer> {
+  /** Sends a request and reads its response. */
+  send(request: HostileRequest): Promise<HttpResponse> {
     return this.#exchange(encode(request), request.method === 'HEAD');
   }
 
@@ -30,21 +30,21 @@ export class KeptConnection {
   }
 
   /**
-   * @param bodiless whether the answer has no body whatever it says, being one to a HEAD
-   * @throws Error when none comes, or what comes is no HTTP or more than one answer
+   * @param bodiless whether the request is a HEAD: the response has no body, whatever its Content-Length
+   * @throws Error if no response arrives, if it is not valid HTTP, or if bytes arrived without a request
    */
-  async #exchange(request: Buffer, bodiless: boolean): Promise<Answer> {
-    if (this.#stray !== '') throw this.#failed(`What nobody asked for: ${JSON.stringify(this.#stray)}`);
+  async #exchange(request: Buffer, bodiless: boolean): Promise<HttpResponse> {
+    if (this.#stray !== '') throw this.#failed(`Unexpected bytes: ${JSON.stringify(this.#stray)}`);
     this.#socket ??= connect({ port: this.#port, host: '127.0.0.1', noDelay: true });
     const begun = performance.now();
-    const answering = this.#answer(this.#socket, request, bodiless);
+    const receiving = this.#receive(this.#socket, request, bodiless);
     this.#socket.write(request);
-    const answer = await answering;
-    if (answer.headers.connection === 'close') this.close();
-    return { ...answer, ms: performance.now() - begun };
+    const response = await receiving;
+    if (response.headers.connection === 'close') this.close();
+    return { ...response, ms: performance.now() - begun };
   }
 
-  #answer(socket: Socket, request: Buffer, bodiless: boolean): Promise<Omit<Answer, 'ms'>> {
+  #receive(socket: Socket, request: Buffer, bodiless: boolean): Promise<Omit<HttpResponse, 'ms'>> {
     return new Promise((resolve, reject) => {
       const chunks: Buffer[] = [];
       let settled = false;
@@ -57,18 +57,18 @@ export class KeptConnection {
         });
         socket.on('error', () => {});
         socket.on('close', () => {
-          if (this.#socket === socket) this.#stray += '<the end of the connection>';
+          if (this.#socket === socket) this.#stray += '<connection closed>';
         });
       };
       const fail = (reason: string): void => {
         settle();
         reject(this.#failed(`${reason}: ${JSON.stringify(request.toString('latin1', 0, 300))}`));
       };
-      // If this process stood still, an answer that has arrived is read before the second of two turns.
+      // If this process was paused, a response that has already arrived is read within two turns of the event loop.
       const timer = setTimeout(async () => {
         for (let turn = 0; turn < 2; turn++) await new Promise(setImmediate);
-        if (!settled) fail(`No answer in ${PATIENCE_MS} ms`);
-      }, PATIENCE_MS);
+        if (!settled) fail(`No response within ${TIMEOUT_MS} ms`);
+      }, TIMEOUT_MS);
       socket.on('data', (chunk: Buffer) => {
         chunks.push(chunk);
         const bytes = Buffer.concat(chunks);
@@ -77,13 +77,13 @@ export class KeptConnection {
           if (!found) return;
           settle();
           this.#stray = bytes.toString('latin1', found.end);
-          resolve(found.answer);
+          resolve(found.response);
         } catch (error) {
           fail((error as Error).message);
         }
       });
       socket.on('error', (error) => fail(error.message));
-      socket.on('close', () => fail('The connection was closed without an answer'));
+      socket.on('close', () => fail('The connection was closed without a response'));
     });
   }
 

@@ -1,6 +1,6 @@
 import { framedHeaders, type HostileRequest } from '../oracle/request.ts';
 
-/** The bytes of a request, as HTTP/1.1 has it. */
+/** Encodes a request as HTTP/1.1. */
 export function encode(request: HostileRequest): Buffer {
   const { method, target, body = '', chunk } = request;
   const headers = framedHeaders(request).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -50,7 +50,7 @@ beforeEach(async () => {
 afterEach(async () => {
   vi.useRealTimers();
   receiver.release();
-  receiver.answerWith(200);
+  receiver.respondWith(200);
   // Stops before the receiver: the receiver of another test may get the same port, and must not receive these spans.
   await telemetry.stop();
   await proxy?.stop();
@@ -215,7 +215,7 @@ describe('a collector', () => {
   ])(
     'that rejects spans with %i %j causes two log lines, with the reason and the number of dropped spans and without headers',
     async (status, headers, error) => {
-      receiver.answerWith(status, headers);
+      receiver.respondWith(status, headers);
       for (const name of ['rejected', 'rejected as well']) {
         end(name);
         const before = posts();
@@ -224,7 +224,7 @@ describe('a collector', () => {
       }
       expect(lines[0]).toMatchObject({ level: 'WARN', error, dropped: 1 });
       expect(lines[0]?.message).toContain('traces');
-      receiver.answerWith(200);
+      receiver.respondWith(200);
       end('next');
       await flush();
       await expect.poll(() => lines.length).toBe(2);
@@ -236,7 +236,7 @@ describe('a collector', () => {
 
   it('that rejects the background export of a server causes one log line without the response', async () => {
     await create(false);
-    receiver.answerWith(401);
+    receiver.respondWith(401);
     for (let time = 1; time <= 2; time++) {
       end('rejected');
       await expect.poll(posts).toBe(time);

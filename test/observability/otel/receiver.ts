@@ -26,7 +26,7 @@ export interface Receiver {
   /** Processes and answers the held requests in this turn of the event loop. */
   release(): void;
   /** Answers with this status from now on. Accepts spans and metrics only if it is 200. */
-  answerWith(status: number, headers?: Record<string, string>): void;
+  respondWith(status: number, headers?: Record<string, string>): void;
   /** Ends all connections and stops listening. */
   down(): Promise<void>;
   /** Listens again, on the same port. */
@@ -62,7 +62,7 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
       if (body === undefined) return;
       const path = request.url ?? '';
       received.push({ path, headers: request.headers, body });
-      const answer = () => {
+      const respond = () => {
         const { delayMs, headers } = behaviour;
         const status = behaviour.status === 200 ? accept(path, body) : behaviour.status;
         // Some proxies return the request's headers in the body of an error.
@@ -72,8 +72,8 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
         if (delayMs > 0) setTimeout(end, delayMs).unref();
         else end();
       };
-      if (held) held.push(answer);
-      else answer();
+      if (held) held.push(respond);
+      else respond();
     };
     const next = tls ? createTlsServer(tls, serve) : createServer(serve);
     // By default Node closes a connection that is idle for five seconds. A busy machine may need more between two requests.
@@ -115,11 +115,11 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
       held ??= [];
     },
     release() {
-      const answers = held ?? [];
+      const responders = held ?? [];
       held = undefined;
-      for (const answer of answers) answer();
+      for (const respond of responders) respond();
     },
-    answerWith(status, headers = {}) {
+    respondWith(status, headers = {}) {
       Object.assign(behaviour, { status, headers });
     },
     down,

@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LOOPBACK } from './ports.ts';
 
-/** PEM files that a TLS server is started with. */
+/** Paths of the PEM files for a TLS server. */
 export interface CertificateFiles {
-  /** The private authority's certificate: what a client has to trust. */
+  /** The certificate of the private authority, which a client must trust. */
   caFile: string;
   certFile: string;
   keyFile: string;
@@ -13,7 +13,7 @@ export interface CertificateFiles {
 const ALGORITHM = { keyType: 'ec', curve: 'P-256', algorithm: 'sha256' } as const;
 
 async function issue() {
-  // Loaded here, since most tests that start a server need no certificate and would only wait for it.
+  // Loaded on demand, because most tests that start a server need no certificate.
   const { generate } = await import('selfsigned');
   const ca = await generate([{ name: 'commonName', value: 'Cache service test authority' }], {
     ...ALGORITHM,
@@ -28,7 +28,7 @@ async function issue() {
     extensions: [
       { name: 'basicConstraints', cA: false },
       { name: 'keyUsage', digitalSignature: true, critical: true },
-      // Nodes of a cluster are each other's clients.
+      // The nodes of a cluster are also clients of each other.
       { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
       {
         name: 'subjectAltName',
@@ -45,7 +45,7 @@ async function issue() {
 /** One authority for all servers of a process, so that the nodes of a cluster trust each other. */
 let issued: ReturnType<typeof issue> | undefined;
 
-/** Writes the certificate for a server on loopback, its key and its authority into the directory. */
+/** Writes a certificate for a server on loopback, its key and the authority's certificate into the directory. */
 export async function writeCertificates(directory: string): Promise<CertificateFiles> {
   issued ??= issue();
   const { ca, cert, key } = await issued;

@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const cluster of running.splice(0)) await cluster.stop();
 });
 
-test('a cluster takes a key of any slot as soon as it is handed over, from whichever node it is asked', async () => {
+test('a cluster accepts keys of every slot as soon as startCluster returns, through any node', async () => {
   const cluster = await start();
   expect(cluster.nodes).toHaveLength(3);
   expect(cluster.url).toBe(`redis://${cluster.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`);
@@ -35,7 +35,7 @@ test('a cluster takes a key of any slot as soon as it is handed over, from which
   for (const size of sizes) expect(size).toBeGreaterThan(50);
 });
 
-test('commands to a cluster are counted over all of its masters', async () => {
+test('commandStats of a cluster is the sum over its masters', async () => {
   const cluster = await start();
   const counted = await commandsDuring(cluster.url, () =>
     withRawClient(cluster.url, async (client) => {
@@ -47,7 +47,7 @@ test('commands to a cluster are counted over all of its masters', async () => {
   expect(counted).not.toHaveProperty('get');
 });
 
-test('a cluster of one node has a URL that says that it is one, and speaks TLS with a password', async () => {
+test('a cluster of one node has cluster=true in its URL and supports TLS with a password', async () => {
   const cluster = await start(1, { tls: true, password: 'secret' });
   expect(cluster.url).toMatch(/^rediss:\/\/:secret@127\.0\.0\.1:\d+\?cluster=true$/);
   const client = (await rawClient(cluster.url, { ca: cluster.ca })) as Cluster;
@@ -56,7 +56,7 @@ test('a cluster of one node has a URL that says that it is one, and speaks TLS w
   await client.quit();
 });
 
-test('replicas follow their masters, and one takes over the slots of a master that died', async () => {
+test('replicas follow their masters, and a replica takes over the slots of a killed master', async () => {
   const cluster = await start(3, { replicas: 1, nodeTimeoutMs: 2_000 });
   expect(cluster.nodes).toHaveLength(6);
   expect(cluster.url.split(',')).toHaveLength(3);
@@ -73,6 +73,6 @@ test('replicas follow their masters, and one takes over the slots of a master th
   await master.kill();
   const role = async (node: Redis | Cluster) => (await (node as Redis).role())[0];
   await expect.poll(() => withRawClient(replica.url, role)).toBe('master');
-  const answer = () => withRawClient(replica.url, (node) => node.get(String(key))).catch(String);
-  await expect.poll(answer).toBe('yes');
+  const value = () => withRawClient(replica.url, (node) => node.get(String(key))).catch(String);
+  await expect.poll(value).toBe('yes');
 });

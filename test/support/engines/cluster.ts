@@ -6,18 +6,18 @@ import { BUS_OFFSET, LOOPBACK } from './ports.ts';
 import { type Server, type ServerOptions, startServer } from './server.ts';
 
 export interface ClusterOptions extends Pick<ServerOptions, 'tls' | 'password' | 'args'> {
-  /** Replicas of each master. */
+  /** Number of replicas per master. */
   replicas?: number;
   /**
-   * Milliseconds of silence after which the others regard a node as failed, so that no slot of the cluster is served. The default
-   * is long enough for a busy machine, which may stop a node for seconds; a test of failover needs less.
+   * Time without a sign of life after which the other nodes consider a node failed, and the cluster serves no slot. In
+   * milliseconds. The default is long enough for a busy machine, which may pause a node for seconds; a failover test needs less.
    */
   nodeTimeoutMs?: number;
 }
 
-/** A cluster of a test's own; see {@link Server} for what each node can do. */
+/** A cluster for one test. See {@link Server} for the methods of its nodes. */
 export interface TestCluster {
-  /** In the form of `DRAGONFLY_URL`, with every master's address. */
+  /** The addresses of all masters in the format of `DRAGONFLY_URL`. */
   readonly url: string;
   /** The masters in the order of their slots, then the replicas: the first master's, the second's, and so on. */
   readonly nodes: readonly Server[];
@@ -31,14 +31,14 @@ const FORM_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
 
 /**
- * Starts a cluster and waits until every node knows where every slot is.
+ * Starts a cluster and waits until all nodes know the owner of every slot.
  *
- * @param size how many masters share the slots
+ * @param size number of masters
  */
 export async function startCluster(size = 3, options: ClusterOptions = {}): Promise<TestCluster> {
   const { replicas = 0, nodeTimeoutMs = 30_000, args = [], ...shared } = options;
   const engine = await findClusterEngine();
-  // A node learns its own address from the first one that meets it, so one that stays alone has to be told.
+  // A node learns its address from the first node that meets it. A single node needs the flag.
   const flags = ['--cluster-enabled', 'yes', '--cluster-announce-ip', LOOPBACK];
   flags.push('--cluster-node-timeout', String(nodeTimeoutMs));
   const starting = Array.from({ length: size * (1 + replicas) }, () =>
@@ -93,11 +93,11 @@ async function connect({ url, ca }: Server): Promise<Redis> {
   return node as Redis;
 }
 
-/** One range after the other, and an epoch of its own for each node, which they would otherwise have to settle by gossip. */
+/** Assigns a node its range of slots and a unique config epoch. Otherwise the nodes would have to agree on epochs by gossip. */
 async function giveSlots(node: Redis, index: number, size: number): Promise<void> {
   const first = Math.floor((SLOTS * index) / size);
   const end = Math.floor((SLOTS * (index + 1)) / size);
-  // One by one, since ranges can be named only from Redis 7 on.
+  // One slot per argument, because CLUSTER ADDSLOTSRANGE requires Redis 7.
   await node.call(
     'CLUSTER',
     'ADDSLOTS',
@@ -106,7 +106,7 @@ async function giveSlots(node: Redis, index: number, size: number): Promise<void
   await node.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
 }
 
-/** Everyone to everyone, which is sooner done than waiting for the news to spread. */
+/** Introduces every node to every other, which is faster than gossip. */
 async function introduce(nodes: readonly Server[], connections: readonly Redis[]): Promise<void> {
   for (const [index, connection] of connections.entries()) {
     for (const { host, port } of nodes.slice(index + 1)) {
@@ -115,7 +115,7 @@ async function introduce(nodes: readonly Server[], connections: readonly Redis[]
   }
 }
 
-/** By their own names: a node that is still being met goes by a name made up for the time being. */
+/** Whether a node knows all nodes by their ids. During the handshake a node has a temporary id. */
 async function knows(node: Redis, ids: readonly string[]): Promise<boolean> {
   const known = (await node.cluster('NODES')) as string;
   return ids.every((id) => known.includes(id));
@@ -146,7 +146,7 @@ async function every<T>(
 async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + FORM_TIMEOUT_MS;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`The cluster did not get so far that ${what}`);
+    if (Date.now() > deadline) throw new Error(`The cluster did not reach this state in time: ${what}`);
     await sleep(POLL_MS);
   }
 }

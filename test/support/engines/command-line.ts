@@ -4,25 +4,25 @@ import type { CertificateFiles } from './certificates.ts';
 import type { ProgramName } from './find.ts';
 import { LOOPBACK } from './ports.ts';
 
-/** What a server is to be, in no engine's words. */
+/** The configuration of a server, independent of the engine. */
 export interface ServerSpec {
   port: number;
   directory: string;
   password: string | undefined;
-  /** Further users: name → rules, in the ACL's language. */
+  /** Additional users: name → ACL rules. */
   users: Record<string, string>;
   certificates: CertificateFiles | undefined;
-  /** In the engine's own words, after all others. */
+  /** Additional arguments of the engine, appended to the others. */
   args: readonly string[];
 }
 
-/** Writes the files that the server reads at its start, and gives the arguments to start it with. */
+/** Writes the server's configuration files and returns its arguments. */
 export async function commandLine(engine: ProgramName, spec: ServerSpec): Promise<string[]> {
   const aclFile = await writeUsers(spec);
   return engine === 'dragonfly' ? dragonfly(spec, aclFile) : redis(spec, aclFile);
 }
 
-/** Valkey is a fork of Redis and takes all of this as Redis does. */
+/** Arguments for Redis and for its fork Valkey. */
 async function redis(spec: ServerSpec, aclFile: string | undefined): Promise<string[]> {
   const { port, directory, password, certificates } = spec;
   const settings: Record<string, string> = {
@@ -32,9 +32,9 @@ async function redis(spec: ServerSpec, aclFile: string | undefined): Promise<str
     // No persistence.
     save: '',
     appendonly: 'no',
-    // A replica is fed at once, without the wait for others that may come along.
+    // Start a replica's synchronization at once, without waiting for further replicas.
     'repl-diskless-sync-delay': '0',
-    // Nodes show a replica to clients once it has been sent something, which is the first of these pings at the latest.
+    // Nodes list a replica for clients only after it has received data; at the latest this ping.
     'repl-ping-replica-period': '1',
   };
   if (password !== undefined) Object.assign(settings, { requirepass: password, masterauth: password });
@@ -47,7 +47,7 @@ async function redis(spec: ServerSpec, aclFile: string | undefined): Promise<str
       'tls-key-file': certificates.keyFile,
       'tls-ca-cert-file': certificates.caFile,
       'tls-auth-clients': 'no',
-      // Between nodes, where there are several.
+      // For connections between nodes.
       'tls-cluster': 'yes',
       'tls-replication': 'yes',
     });
@@ -55,7 +55,7 @@ async function redis(spec: ServerSpec, aclFile: string | undefined): Promise<str
     settings.port = String(port);
   }
   const configFile = join(directory, 'engine.conf');
-  // The quoting of Redis's files is JSON's, as far as ASCII goes.
+  // For ASCII, the quoting in Redis's configuration files is the same as in JSON.
   const lines = Object.entries(settings).map(([name, value]) => `${name} ${JSON.stringify(value)}\n`);
   await writeFile(configFile, lines.join(''), { mode: 0o600 });
   return [configFile, ...spec.args];
@@ -64,7 +64,7 @@ async function redis(spec: ServerSpec, aclFile: string | undefined): Promise<str
 function dragonfly(spec: ServerSpec, aclFile: string | undefined): string[] {
   const { port, directory, password, certificates } = spec;
   if (certificates && password === undefined) {
-    throw new Error('Dragonfly speaks TLS only where a password is set: give the server one');
+    throw new Error('Dragonfly supports TLS only with a password: set one');
   }
   const args = [
     `--port=${port}`,
@@ -72,10 +72,10 @@ function dragonfly(spec: ServerSpec, aclFile: string | undefined): string[] {
     `--dir=${directory}`,
     // No persistence.
     '--dbfilename=',
-    // All keys of one hash tag on one thread: how the service wants it to be run.
+    // Keep all keys of a hash tag on one thread, as the service requires.
     '--cluster_mode=emulated',
     '--proactor_threads=2',
-    // Nothing that calls home, and nothing but the protocol on the port.
+    // No version check, and no HTTP console on the port.
     '--version_check=false',
     '--primary_port_http_enabled=false',
     '--logtostderr',
@@ -88,7 +88,7 @@ function dragonfly(spec: ServerSpec, aclFile: string | undefined): string[] {
   return [...args, ...spec.args];
 }
 
-/** A file of users replaces all other settings about users, so the default one stands in it too. */
+/** An ACL file replaces all other settings of users, so it includes the default user. */
 async function writeUsers({ directory, password, users }: ServerSpec): Promise<string | undefined> {
   if (Object.keys(users).length === 0) return undefined;
   const all = { default: `on ${password === undefined ? 'nopass' : `>${password}`} ~* &* +@all`, ...users };

@@ -16,7 +16,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** Makes the machine's own engine known under another name, in the directory alone. */
+/** Adds links with other names to the machine's engine in the test's directory. */
 async function present(...commands: string[]): Promise<void> {
   const { path } = await findClusterEngine();
   for (const command of commands) await symlink(path, join(directory, command));
@@ -34,7 +34,7 @@ test('Dragonfly comes before Valkey, and Valkey before Redis, whatever the order
   });
 });
 
-test('Dragonfly is never taken for a cluster', async () => {
+test('Dragonfly is never used for a cluster', async () => {
   await present('dragonfly', 'redis-server');
   expect(await find('cluster', directory)).toMatchObject({ name: 'redis-server' });
 });
@@ -47,14 +47,14 @@ test('a directory earlier on the PATH wins', async () => {
   });
 });
 
-test('what cannot be executed is no engine', async () => {
+test('a file that is not executable is not used', async () => {
   await writeFile(join(directory, 'dragonfly'), '', { mode: 0o644 });
   await mkdir(join(directory, 'valkey-server'));
   await present('redis-server');
   expect(await find('cache', directory)).toMatchObject({ name: 'redis-server' });
 });
 
-test('a program that is missing is an error that says what to install', async () => {
+test('a missing program is an error that lists the packages to install', async () => {
   await expect(find('cache', directory)).rejects.toThrow(
     /^none of dragonfly, valkey-server, redis-server is on the PATH, .*sudo apt-get install redis-server/,
   );
@@ -62,7 +62,7 @@ test('a program that is missing is an error that says what to install', async ()
   await expect(find('curl', directory)).rejects.toThrow(/^curl is not on the PATH, .*brew install curl$/);
 });
 
-test('this machine has an engine for a server and one for a cluster, and tells their versions', async () => {
+test('this machine has an engine for a server and one for a cluster, and their versions can be read', async () => {
   for (const engine of [await findEngine(), await findClusterEngine()]) {
     expect(await versionOf(engine)).toMatch(/^\d+\.\d+/);
   }
@@ -82,11 +82,11 @@ describe('on a Debian machine, as root', () => {
     skip((await onPath('flock', process.env.PATH ?? '')) === undefined, 'flock is a part of Linux alone');
     temporary = join(directory, 'tmp');
     await mkdir(temporary);
-    // It says what it does, which in the output of this run would be taken for the run's own.
+    // Suppress the progress output, which could be mistaken for the output of this run.
     vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     vi.stubEnv('TMPDIR', temporary);
     vi.stubEnv('PATH', `${directory}${delimiter}${process.env.PATH}`);
-    // Writes down what it is asked for, and has a command for each package but one.
+    // A fake apt-get that records its arguments and provides a command for each package except one.
     const script = `#!/bin/sh
 echo "$@" >>'${directory}/asked'
 for package; do :; done
@@ -101,7 +101,7 @@ esac`;
     vi.restoreAllMocks();
   });
 
-  /** Looks for curl in a process of its own. */
+  /** Looks for curl in a child process. */
   const findAsProcess = (env: NodeJS.ProcessEnv) => {
     const [module, path] = [join(import.meta.dirname, 'find.ts'), directory].map((text) =>
       JSON.stringify(text),
@@ -111,7 +111,7 @@ esac`;
   };
   const asked = () => readFile(join(directory, 'asked'), 'utf8').catch(() => '');
 
-  test('a test run installs before its tests what they use, and leaves no other file behind', async () => {
+  test('a test run installs the programs that its tests use before the tests, and leaves no other file behind', async () => {
     await present('redis-server');
     await installFor(['test/examples/languages.long.test.ts', 'test/infra/api.test.ts'], directory);
     expect(await asked()).toMatch(/^.*update\n.*install python3\n.*install curl\n$/);
@@ -122,7 +122,7 @@ esac`;
     expect(await readdir(temporary)).toEqual([]);
   });
 
-  test('nothing is installed where nothing is missing', async () => {
+  test('nothing is installed when no program is missing', async () => {
     await present('redis-server');
     await installFor(['test/unit/glob.test.ts'], directory);
     expect(await asked()).toBe('');
@@ -133,12 +133,12 @@ esac`;
     expect(await asked()).toBe('');
   });
 
-  test('nothing of what a test run starts installs anything', async () => {
+  test('a process that a test starts installs nothing', async () => {
     await expect(findAsProcess(process.env)).rejects.toThrow('curl is not on the PATH');
     expect(await asked()).toBe('');
   });
 
-  test('a program that no test run started installs what it looks for', async () => {
+  test('a process outside of a test run installs the program that it looks for', async () => {
     const { VITEST: _, ...env } = process.env;
     const { stdout } = await findAsProcess(env);
     expect(stdout).toContain(join(directory, 'curl'));

@@ -1,5 +1,5 @@
 /**
- * Every external program that the tests use, other than Node, npm and what each POSIX system has (sh, env, tar).
+ * All external programs that the tests use, except Node, npm and those of every POSIX system (sh, env, tar).
  *
  * On Debian, as root, missing programs are installed. In a test run only the global setup installs, before the first test: an
  * installation therefore never counts against a test's timeout, nor leaves a file in a test's directory. Other processes, such as
@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { canInstall, installDebianPackages } from './install.ts';
 import { onPath } from './path.ts';
 
-/** The tests that use a program of each role: prefixes of paths from the project's root. */
+/** The tests that use each role, as path prefixes relative to the project's root. */
 export const usedBy = {
   cache: ['test/'],
   cluster: ['test/'],
@@ -23,19 +23,19 @@ export const usedBy = {
   'redis-cli': ['test/infra/endpoint-container.test.ts'],
 } as const;
 
-/** What a program is used for. */
+/** The purpose of a program. */
 export type Role = keyof typeof usedBy;
 
 interface Row {
   command: string;
   roles: readonly Role[];
-  /** The packages that hold it, by the command that installs them; only where every release in use has them. */
+  /** Packages with the program, by package manager. Only packages that all supported releases have. */
   packages: { 'apt-get'?: string; dnf?: string; brew?: string };
 }
 
-/** The programs for each role, the preferred ones first. */
+/** All programs with their roles. For each role, preferred programs come first. */
 const table = [
-  // Not a cluster of its own: Dragonfly emulates one node's view of a cluster, and leaves real ones to a control plane.
+  // Not for clusters: Dragonfly alone can only emulate a cluster of one node. Real clusters need a control plane.
   { command: 'dragonfly', roles: ['cache'], packages: {} },
   { command: 'valkey-server', roles: ['cache', 'cluster'], packages: { dnf: 'valkey', brew: 'valkey' } },
   { command: 'redis-server', roles: ['cache', 'cluster'], packages: { 'apt-get': 'redis-server' } },
@@ -61,47 +61,48 @@ type Candidate = Row & { command: ProgramName };
 /** A program on this machine. */
 export interface Program {
   name: ProgramName;
-  /** The executable's whole path. */
+  /** Absolute path of the executable. */
   path: string;
 }
 
 /**
- * The engine that a single server runs on: Dragonfly, Valkey or Redis, the first of them in this order that is on the PATH.
+ * Finds the engine for a single server: Dragonfly, Valkey or Redis, in this order of preference.
  *
- * @throws Error that names the commands which would help
+ * @throws Error with the commands that install one
  */
 export function findEngine(): Promise<Program> {
   return find('cache');
 }
 
-/** The engine that a cluster runs on: Valkey or Redis. Otherwise as {@link findEngine}. */
+/** Finds the engine for a cluster: Valkey or Redis. Otherwise like {@link findEngine}. */
 export function findClusterEngine(): Promise<Program> {
   return find('cluster');
 }
 
-/** What events go to: NATS. Otherwise as {@link findEngine}. */
+/** Finds the event broker: NATS. Otherwise like {@link findEngine}. */
 export function findBroker(): Promise<Program> {
   return find('broker');
 }
 
-/** What shows pages: Chromium or Chrome. Otherwise as {@link findEngine}. */
+/** Finds the browser: Chromium or Chrome. Otherwise like {@link findEngine}. */
 export function findBrowser(): Promise<Program> {
   return find('browser');
 }
 
 /**
- * Where else programs are: Debian puts servers that it takes for the administrator's where their PATH alone has them, and macOS
- * has no PATH for what has windows.
+ * Additional directories to search. Debian installs some servers in directories that only root has on its PATH, and macOS does
+ * not add applications to the PATH.
  */
 const USUAL_PLACES = ['/usr/local/sbin', '/usr/sbin', '/Applications/Google Chrome.app/Contents/MacOS'];
 
 const usualPath = () => [process.env.PATH ?? '', ...USUAL_PLACES].join(delimiter);
 
 /**
- * The first program in the table that has the role and is present. Outside of a test run, a missing one is installed if possible.
+ * Returns the first program in the table that has the role and is installed. Outside of a test run, a missing program is
+ * installed if possible.
  *
- * @param path where to look, in the form of the PATH variable
- * @throws Error that names the commands which install one
+ * @param path directories to search, in the format of the PATH variable
+ * @throws Error with the commands that install one
  */
 export async function find(role: Role, path = usualPath()): Promise<Program> {
   const present = await firstOnPath(role, path);
@@ -114,10 +115,10 @@ export async function find(role: Role, path = usualPath()): Promise<Program> {
 }
 
 /**
- * Installs the programs that the test files use and this machine lacks. Where that is not possible or fails, the tests that look
- * for the program fail or are skipped.
+ * Installs the missing programs that the test files use. If that is impossible or fails, the tests that look for the program fail
+ * or are skipped.
  *
- * @param files paths from the project's root
+ * @param files paths relative to the project's root
  */
 export async function installFor(files: readonly string[], path?: string): Promise<void> {
   const roles = Object.keys(usedBy) as Role[];
@@ -149,13 +150,13 @@ async function firstOnPath(role: Role, path: string): Promise<Program | undefine
   return undefined;
 }
 
-/** The version that an engine or a browser reports. */
+/** Returns the version that an engine or a browser reports. */
 export async function versionOf({ path }: Program): Promise<string> {
   const { stdout } = await promisify(execFile)(path, ['--version']);
   return /(?:\bv[= ]?|\s)(\d+(?:\.\d+)+)/.exec(stdout)?.[1] ?? 'of unknown version';
 }
 
-/** One line, since it is also the reason of a skipped test. */
+/** Returns one line, because it is also the reason of a skipped test. */
 async function explainMissing(role: Role, path: string): Promise<string> {
   const candidates = candidatesFor(role);
   const commands = candidates.map(({ command }) => command).join(', ');

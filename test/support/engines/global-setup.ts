@@ -8,52 +8,52 @@ import { findClusterEngine, findEngine, installFor, type Program, versionOf } fr
 import { infoFields, masters, withRawClient } from './inspect.ts';
 import { type Server, startServer } from './server.ts';
 
-/** A backend that suites run against, all of it or one after the other: `describe.each(inject('targets'))`. */
+/** A backend for suites that run on each backend: `describe.each(inject('targets'))`. */
 export interface Target {
-  /** For the names of suites: `single server`, `three-node cluster`. */
+  /** For the titles of suites: `single server`, `three-node cluster`. */
   name: string;
-  /** In the form of `DRAGONFLY_URL`. */
+  /** In the format of `DRAGONFLY_URL`. */
   url: string;
   cluster: boolean;
 }
 
-/** A local server that test files share, also at the same time: tests use tenants of their own. */
+/** A local server that test files share, also concurrently. Each test uses its own tenants. */
 export interface SharedService {
-  /** Undefined for the store in memory. */
+  /** Undefined for the embedded store. */
   backendUrl: string | undefined;
   port: number;
 }
 
-/** The tests that use the shared services: prefixes of paths from the project's root. */
+/** The tests that use the shared services, as path prefixes relative to the project's root. */
 const USE_SERVICES = ['test/http/', 'test/openapi/', 'test/examples/', 'test/client/'];
 
-/** Enough for the entries of all test files, so that none is evicted. */
+/** Large enough for the entries of all test files, so that none is evicted. In bytes. */
 const MEMORY_MAX_BYTES = String(1024 ** 3);
 
 declare module 'vitest' {
   interface ProvidedContext {
     /**
-     * The server that all test files of a run share, also at the same time. Whoever empties it, stops it or counts what it is
-     * sent starts one of his own with `startServer`. With TEST_BACKEND_URL it is what that names, be it one server or a cluster.
+     * The server that all test files of a run share, also concurrently. A test that empties it, stops it or counts its commands
+     * must start its own with `startServer`. If TEST_BACKEND_URL is set, this is that URL, which may also be a cluster's.
      */
     singleUrl: string;
-    /** The cluster that all test files share; undefined when TEST_BACKEND_URL names a single server. */
+    /** The cluster that all test files share; undefined if TEST_BACKEND_URL is a single server. */
     clusterUrl: string | undefined;
-    /** The two above, without those that are not there, and each once. */
+    /** The backends above, without undefined and duplicates. */
     targets: Target[];
-    /** Services with default settings, one for each target and one that stores in memory. Empty if no file of the run uses them. */
+    /** Services with default settings: one per target, and one with the embedded store. Empty if no file of the run uses them. */
     services: SharedService[];
   }
 }
 
 /**
- * Installs what the test files of this run need, then starts what all of them share, once a run, or takes the backend that
- * TEST_BACKEND_URL names.
+ * Runs once per test run. Installs the programs that its test files need, then starts the shared backends and services. With
+ * TEST_BACKEND_URL it uses that backend instead.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const install = (files: string[]) => installFor(files.map((file) => relative(project.config.root, file)));
   await install(project.vitest.state.getPaths());
-  // In watch mode a later run may have more files.
+  // In watch mode a later run may include more files.
   project.onTestsRerun((specifications) => install(specifications.map(({ moduleId }) => moduleId)));
   const given = process.env.TEST_BACKEND_URL?.trim();
   const { targets, stop } = given ? await useGiven(given) : await startOwn();
@@ -102,11 +102,11 @@ async function useGiven(url: string): Promise<Backends> {
     const [node] = masters(client);
     return node ? describeServer(node) : 'a cluster without masters';
   }).catch((error) => {
-    throw new Error(`The backend that TEST_BACKEND_URL names (${where}) cannot be reached`, { cause: error });
+    throw new Error(`The backend in TEST_BACKEND_URL (${where}) is unreachable`, { cause: error });
   });
-  say(`Testing on ${description}, given by TEST_BACKEND_URL: ${where}`);
+  log(`Testing on ${description} from TEST_BACKEND_URL: ${where}`);
   if (!cluster) {
-    say('It is not a cluster, so nothing is tested on a cluster. Add ?cluster=true to the URL if it is one.');
+    log('It is not a cluster, so the cluster tests do not run. If it is one, add ?cluster=true to the URL.');
   }
   return {
     targets: [{ name: cluster ? 'the given cluster' : 'the given server', url, cluster }],
@@ -121,7 +121,7 @@ async function startOwn(): Promise<Backends> {
     await describe(await findClusterEngine()),
   ];
   const [single, cluster] = await allOrNone(startServer(), startCluster());
-  say(
+  log(
     `Testing on ${engine}: a single server on port ${single.port}, and on ` +
       `${clusterEngine}: a cluster on ports ${cluster.nodes.map(({ port }) => port).join(', ')}`,
   );
@@ -142,7 +142,7 @@ function provide(project: TestProject, targets: [Target, ...Target[]]): void {
   project.provide('targets', targets);
 }
 
-/** Both, or the error of the one that failed, with the other one ended. */
+/** Starts both. If one fails, stops the other and throws the error. */
 async function allOrNone(
   server: Promise<Server>,
   cluster: Promise<TestCluster>,
@@ -171,7 +171,7 @@ async function describeServer(node: Redis): Promise<string> {
   return valkey_version ? `Valkey ${valkey_version}` : `Redis ${redis_version}`;
 }
 
-/** Stdout belongs to the reporters. */
-function say(line: string): void {
+/** Writes to stderr, because reporters use stdout. */
+function log(line: string): void {
   process.stderr.write(`${line}\n`);
 }

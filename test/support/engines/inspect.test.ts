@@ -12,7 +12,7 @@ afterAll(async () => {
   await server?.stop();
 });
 
-test('counts are of what was sent, by name, and of nothing else', async () => {
+test('commandsDuring counts exactly the commands that were sent, by name', async () => {
   const client = await rawClient(server.url);
   const counted = await commandsDuring(server.url, async () => {
     await client.set('a', '1');
@@ -23,7 +23,7 @@ test('counts are of what was sent, by name, and of nothing else', async () => {
   await client.quit();
 });
 
-test('counts include what scripts call', async () => {
+test('commandStats includes commands that scripts call', async () => {
   const client = await rawClient(server.url);
   const counted = await commandsDuring(server.url, () =>
     client.eval("redis.call('SET', KEYS[1], '1') return redis.call('GET', KEYS[1])", 1, 'a'),
@@ -32,14 +32,14 @@ test('counts include what scripts call', async () => {
   await client.quit();
 });
 
-test('stats only ever grow', async () => {
+test('commandStats never decreases', async () => {
   const before = await commandStats(server.url);
   await withRawClient(server.url, (client) => client.set('a', '1'));
   const after = await commandStats(server.url);
   expect((after.set ?? 0) - (before.set ?? 0)).toBe(1);
 });
 
-test('a raw client carries bytes that are no text', async () => {
+test('a raw client transmits bytes that are not valid UTF-8', async () => {
   await withRawClient(server.url, async (client) => {
     const bytes = Buffer.from([0, 0xff, 0xc3, 0x28, 0x0d, 0x0a]);
     await client.set(bytes, bytes);
@@ -48,19 +48,19 @@ test('a raw client carries bytes that are no text', async () => {
   });
 });
 
-test('a raw client does not come back after its connection broke', async () => {
+test('a raw client does not reconnect after its connection was closed', async () => {
   const client = await rawClient(server.url);
   await server.restart();
   await expect.poll(() => client.status).toBe('end');
   await expect(client.get('a')).rejects.toThrow(/closed/);
 });
 
-test('a server that is not there is an error that says so', async () => {
+test('a raw client to an unreachable server throws an error with the reason', async () => {
   await expect(rawClient('redis://127.0.0.1:1')).rejects.toThrow(/ECONNREFUSED/);
   await expect(rawClient('redis://127.0.0.1:1?cluster=true')).rejects.toThrow();
 });
 
-test('what the run provides is there, and is what it says', async () => {
+test('the backends that the test run provides are reachable and of the stated kind', async () => {
   const targets = inject('targets');
   expect(targets.map(({ url }) => url)).toContain(inject('singleUrl'));
   for (const { url, cluster } of targets) {

@@ -1,23 +1,22 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { parseBackendUrl } from '../../../lib/config/backend-url.ts';
 
-/** Calls by command name, in lower case; subcommands as `config|get` where the engine counts them apart. */
+/** Number of calls by command name in lower case. Engines that count subcommands separately use `config|get`. */
 export type CommandStats = Record<string, number>;
 
 export interface RawOptions {
-  /** The PEM certificate of a private authority to trust, for TLS. */
+  /** The PEM certificate of a private authority to trust with TLS. */
   ca?: string;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * A connection of ioredis with nothing of the service around it, which looks at an engine from outside. It is connected when it
- * is returned and gone for good when it breaks, since a look that mends itself would hide what a test is after. The caller ends
- * it with `quit()`.
+ * Returns a connected ioredis client that uses none of the service's code. It does not reconnect, because that would hide faults
+ * which a test looks for. The caller closes it with `quit()`.
  *
- * @param url as `DRAGONFLY_URL` has it
- * @throws Error that says why the server cannot be reached
+ * @param url in the format of `DRAGONFLY_URL`
+ * @throws Error with the reason if the server is unreachable
  */
 export async function rawClient(url: string, { ca }: RawOptions = {}): Promise<Redis | Cluster> {
   const { hosts, cluster, tls, username, password, db } = parseBackendUrl(url);
@@ -31,12 +30,12 @@ export async function rawClient(url: string, { ca }: RawOptions = {}): Promise<R
     ? new Cluster(hosts, {
         lazyConnect: true,
         clusterRetryStrategy: () => null,
-        // Certificates are for the name that was asked for, not for what it resolves to.
+        // Certificates contain the requested name, not the address that it resolves to.
         dnsLookup: (address, done) => done(null, address),
         redisOptions: node,
       })
     : new Redis({ ...node, ...hosts[0], db, lazyConnect: true, retryStrategy: () => null });
-  // The promise says only that there is no connection, the event says why.
+  // The rejected promise says only that there is no connection. The event has the reason.
   let reason: unknown;
   client.on('error', (error) => {
     reason = error;
@@ -50,7 +49,7 @@ export async function rawClient(url: string, { ca }: RawOptions = {}): Promise<R
   return client;
 }
 
-/** Runs `action` on a {@link rawClient} and ends it afterwards. */
+/** Runs `action` with a {@link rawClient} and closes it afterwards. */
 export async function withRawClient<T>(
   url: string,
   action: (client: Redis | Cluster) => Promise<T>,
@@ -64,22 +63,22 @@ export async function withRawClient<T>(
   }
 }
 
-/** A connection to every master: to the one server, or to those of a cluster. They end with the client. */
+/** Returns a connection to every master of a cluster, or to the single server. They are closed with the client. */
 export function masters(client: Redis | Cluster): Redis[] {
   return client instanceof Cluster ? client.nodes('master') : [client];
 }
 
 /**
- * What the engine has been sent since it started, by its own count: on a cluster the sum over the masters. Counts what scripts
- * call as well as what clients send, and what this look itself sends (`hello`, `info`).
+ * Returns the number of commands that the engine has executed since its start; for a cluster the sum over its masters. Includes
+ * commands that scripts call, and those of this query itself (`hello`, `info`).
  */
 export function commandStats(url: string, options?: RawOptions): Promise<CommandStats> {
   return withRawClient(url, statsOf, options);
 }
 
 /**
- * What the engine was sent while `action` ran, `INFO` left out, since that is how it is found out. Only of use on a server that
- * nobody else talks to meanwhile.
+ * Returns the commands that the engine executed while `action` ran, without `INFO`, which this query uses. Requires a server
+ * without other clients.
  */
 export function commandsDuring(
   url: string,
@@ -120,12 +119,12 @@ function parseCommandStats(info: string): [command: string, calls: number][] {
   ]);
 }
 
-/** The fields of one section of `INFO`. */
+/** Returns the fields of one section of `INFO`. */
 export async function infoFields(node: Redis, section: string): Promise<Record<string, string>> {
   return parseFields(await node.info(section));
 }
 
-/** Reads lines of `name:value`, the form of `INFO` and `CLUSTER INFO`. */
+/** Parses lines of `name:value`, the format of `INFO` and `CLUSTER INFO`. */
 export function parseFields(text: string): Record<string, string> {
   return Object.fromEntries([...text.matchAll(/^(\w+):(.*?)\r?$/gm)].map(([, name, value]) => [name, value]));
 }

@@ -18,7 +18,7 @@ if [ ! -e "$policy" ]; then
   printf '#!/bin/sh\\nexit 101\\n' >"$policy"
   chmod 755 "$policy"
 fi
-apt-get -q update || echo 'The package lists could not be refreshed: trying with those at hand.'
+apt-get -q update || echo 'The package lists could not be updated. Trying with the existing ones.'
 status=0
 for package; do
   apt-get -q -y --no-install-recommends --no-upgrade -o DPkg::Lock::Timeout=300 install "$package" || status=1
@@ -32,7 +32,7 @@ exit $status
  */
 const LOCK = '/var/lib/dpkg';
 
-/** True where packages can be installed without asking anybody: as root, with apt-get at hand. */
+/** Whether packages can be installed without a password: as root, with apt-get. */
 export async function canInstall(path: string): Promise<boolean> {
   return process.getuid?.() === 0 && (await onPath('apt-get', path)) !== undefined;
 }

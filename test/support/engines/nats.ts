@@ -10,32 +10,32 @@ import { LOOPBACK, onFreePort, PortTakenError } from './ports.ts';
 import { type EngineProcess, startProcess } from './process.ts';
 
 export interface NatsOptions {
-  /** Any free one, unless given. */
+  /** Default: any free port. */
   port?: number;
-  /** Takes no connection without TLS. */
+  /** Whether the server requires TLS. */
   tls?: boolean;
-  /** Further lines of its configuration, in its own words: who may log in, and what they may do. */
+  /** Additional lines of its configuration file, such as users and permissions. */
   config?: string;
 }
 
-/** A NATS server of a test's own: on loopback, in memory only, and gone at the latest when the test's process is. */
+/** A NATS server for one test: on loopback, in memory only. It ends at the latest with the test's process. */
 export interface NatsServer {
-  /** `nats://127.0.0.1:<port>`, with `tls` `tls://…`; without a login. */
+  /** `nats://127.0.0.1:<port>`, or `tls://…` with `tls`. Without credentials. */
   readonly url: string;
   readonly port: number;
-  /** With `tls`, the path of the authority's PEM certificate, and its text. */
+  /** With `tls`: the path of the authority's PEM certificate, and its text. */
   readonly caFile: string | undefined;
   readonly ca: string | undefined;
-  /** All that it has logged. */
+  /** Its log so far. */
   output(): string;
-  /** Freezes it: connections stay open, and nothing is answered. */
+  /** Pauses the process: connections stay open, but it does not respond. */
   pause(): void;
   resume(): void;
-  /** Ends it as a power cut would. Its port stays free for `restart()`. */
+  /** Kills the process. */
   kill(): Promise<void>;
-  /** Starts it again on the same port; a running one is ended first. */
+  /** Starts it again on the same port. A running process is killed first. */
   restart(): Promise<void>;
-  /** Ends it and removes its directory. May be called in any state, and again. */
+  /** Stops it and removes its directory. May be called in any state and repeatedly. */
   stop(): Promise<void>;
 }
 
@@ -43,7 +43,7 @@ const START_TIMEOUT_MS = 60_000;
 const GREETING_TIMEOUT_MS = 5_000;
 const POLL_MS = 20;
 
-/** Starts a NATS server and waits until it takes connections. @throws Error with its own words when it does not come up */
+/** Starts a NATS server and waits until it accepts connections. @throws Error with its output if it does not start */
 export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
   const { tls = false, config = '' } = options;
   const { path } = await findBroker();
@@ -99,13 +99,13 @@ async function launchOn(
     await sleep(POLL_MS);
   }
   await child.kill();
-  const words = `nats-server did not come up on port ${port}:\n${child.output().slice(-2_000)}`;
-  throw /address already in use/i.test(words) ? new PortTakenError(words) : new Error(words);
+  const message = `nats-server did not start on port ${port}:\n${child.output().slice(-2_000)}`;
+  throw /address already in use/i.test(message) ? new PortTakenError(message) : new Error(message);
 }
 
 /**
- * Whether the NATS server of this name, and no other server, listens on the port. A NATS server sends its name in plain text as
- * soon as it is connected to, even if TLS follows.
+ * Whether the NATS server with this name listens on the port. A NATS server sends its name in plain text at the start of each
+ * connection, even with TLS.
  */
 async function greets(port: number, name: string): Promise<boolean> {
   const socket = connect(port, LOOPBACK);

@@ -2,9 +2,9 @@ import { access, constants, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
 /**
- * Where the shell would find the command.
+ * Returns the path at which the shell would find the command.
  *
- * @param path in the form of the PATH variable
+ * @param path in the format of the PATH variable
  */
 export async function onPath(command: string, path: string): Promise<string | undefined> {
   for (const directory of path.split(delimiter)) {

@@ -5,7 +5,7 @@ import { BUS_OFFSET, freePort, isFree, LOOPBACK, onFreePort } from './ports.ts';
 
 test.each([
   ['it', 0],
-  ['the bus port that belongs to it', BUS_OFFSET],
+  ['its cluster bus port', BUS_OFFSET],
 ])('a port is not free while something listens on %s', async (_, offset) => {
   const port = await freePort();
   const listener = createServer().listen(port + offset, LOOPBACK);
@@ -16,7 +16,7 @@ test.each([
   expect(await isFree(port)).toBe(true);
 });
 
-test('free ports lie below those that systems hand out for outgoing connections, bus ports included', async () => {
+test('free ports and their bus ports are below the range of ephemeral ports', async () => {
   for (let count = 0; count < 50; count++) {
     const port = await freePort();
     expect(port).toBeGreaterThan(1024);
@@ -24,7 +24,7 @@ test('free ports lie below those that systems hand out for outgoing connections,
   }
 });
 
-test('what loses its port to another process is started again on another port', async () => {
+test('onFreePort retries on another port when another process took the port', async () => {
   const port = await freePort();
   const other = createServer().listen(port, LOOPBACK);
   await once(other, 'listening');
@@ -41,7 +41,7 @@ test('what loses its port to another process is started again on another port', 
   other.close();
 });
 
-test('what fails for another reason than its port is started once', async () => {
+test('onFreePort does not retry after another error', async () => {
   const tried: number[] = [];
   const starting = onFreePort(async (port) => {
     tried.push(port);

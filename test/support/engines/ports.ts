@@ -4,18 +4,18 @@ import { createServer } from 'node:net';
 
 export const LOOPBACK = '127.0.0.1';
 
-/** How far above its own port a cluster node's bus listens; engines before Redis 7 know no other distance. */
+/** Distance of a cluster node's bus port from its port. It cannot be changed before Redis 7. */
 export const BUS_OFFSET = 10_000;
 
 /**
- * Ports below those that the system hands out for outgoing connections (from 32768 on Linux, 49152 elsewhere), and with
- * their bus ports still below them. A port from that range, once its server is down for a test, can be taken by any
- * outgoing connection, and a client that keeps trying to reach it on loopback can even end up connected to itself.
+ * A range that lies, together with its bus ports, below the ephemeral ports (from 32768 on Linux, 49152 elsewhere). While a test
+ * has stopped a server, any outgoing connection could take an ephemeral port, and a client that retries on loopback could even
+ * connect to itself.
  */
 const FIRST = 12_000;
 const LAST = 21_999;
 
-/** A free port. Another process may still be quicker to take it. */
+/** Returns a free port. Another process may still take it. */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const port = randomInt(FIRST, LAST + 1);
@@ -28,9 +28,9 @@ export async function freePort(): Promise<number> {
 export class PortTakenError extends Error {}
 
 /**
- * Starts a server on a free port, and on another one if a process took the port in the meantime.
+ * Starts a server on a free port. Retries on another port if a process took it in the meantime.
  *
- * @param start rejects with a {@link PortTakenError} or with Node's EADDRINUSE when the port is taken
+ * @param start rejects with a {@link PortTakenError} or with Node's EADDRINUSE if the port is taken
  */
 export async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -43,7 +43,7 @@ export async function onFreePort<T>(start: (port: number) => Promise<T>): Promis
   }
 }
 
-/** Whether nothing listens on this port of loopback, nor on the bus port that belongs to it. */
+/** Whether this port and its bus port are free on loopback. */
 export async function isFree(port: number): Promise<boolean> {
   return (await canListen(port)) && (await canListen(port + BUS_OFFSET));
 }

@@ -3,28 +3,28 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** An engine's process, which does not outlive the one that started it. */
+/** The process of an engine. It ends at the latest with the process that started it. */
 export interface EngineProcess {
   readonly pid: number;
   readonly running: boolean;
-  /** What it has written to stdout and stderr so far, for error messages. */
+  /** Its stdout and stderr so far, for error messages. */
   output(): string;
   signal(name: NodeJS.Signals): void;
-  /** Ends it at once, also when it is stopped, and answers when it is gone. */
+  /** Kills it, even if it is paused, and waits until it has ended. */
   kill(): Promise<void>;
 }
 
 /**
- * Ends a process when its stdin ends, which the system sees to however our own process comes to its end: ctrl-C, a crash,
- * or the SIGKILL of a test runner that lost its patience. An exit handler would miss all but the first.
+ * Kills a process when its own stdin is closed. The system closes stdin however this process ends: by Ctrl-C, a crash, or a
+ * SIGKILL of the test runner. An exit handler would run only in the first case.
  */
 const WATCHDOG = 'read -r _; kill -9 "$1"; rm -rf "$2"';
 
 /**
  * Starts an engine.
  *
- * @param directory its own directory, which is its working directory and takes its log; gone with it if our process dies
- * @throws Error when the executable cannot be started
+ * @param directory its working directory, also for its log. Removed if this process ends
+ * @throws Error if the executable cannot be started
  */
 export async function startProcess(
   executable: string,
@@ -40,7 +40,7 @@ export async function startProcess(
     throw error;
   }
   const { pid } = child;
-  // A group of its own, so that ctrl-C does not take the watchdog before the engine.
+  // In a separate process group, so that Ctrl-C does not end the watchdog before the engine.
   const watchdog = spawn('sh', ['-c', WATCHDOG, 'sh', String(pid), directory], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
@@ -57,7 +57,7 @@ export async function startProcess(
     },
     output: () => readFileSync(logFile, 'utf8'),
     signal(name) {
-      if (!isRunning()) throw new Error(`Process ${pid} has ended and takes no ${name}`);
+      if (!isRunning()) throw new Error(`Process ${pid} has ended and cannot receive ${name}`);
       child.kill(name);
     },
     async kill() {

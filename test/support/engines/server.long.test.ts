@@ -40,7 +40,7 @@ function exists(pid: number): boolean {
 }
 
 describe('a server', () => {
-  test('answers when it is handed over, on loopback, under the pid that it names', async () => {
+  test('responds as soon as startServer returns, on loopback, with the pid that it reports', async () => {
     const server = await start();
     expect(server.url).toBe(`redis://${LOOPBACK}:${server.port}`);
     expect(await set(server, 'a')).toBe('OK');
@@ -48,20 +48,20 @@ describe('a server', () => {
     expect(fields.process_id).toBe(String(server.pid));
   });
 
-  test('shares nothing with another one', async () => {
+  test('shares no data with another server', async () => {
     const [one, other] = await Promise.all([start(), start()]);
     await set(one, 'a');
     expect(await get(other, 'a')).toBeNull();
     expect(one.port).not.toBe(other.port);
   });
 
-  test('takes arguments in its own words', async () => {
+  test('accepts arguments of its engine', async () => {
     const server = await start({ args: ['--maxclients', '7'] });
-    const answer = await withRawClient(server.url, (client) => client.call('CONFIG', 'GET', 'maxclients'));
-    expect(JSON.stringify(answer)).toContain('7');
+    const connect = await withRawClient(server.url, (client) => client.call('CONFIG', 'GET', 'maxclients'));
+    expect(JSON.stringify(connect)).toContain('7');
   });
 
-  test('that does not come up is an error with its own words in it, and leaves nothing behind', async () => {
+  test('that does not start is an error that contains its output, and leaves nothing behind', async () => {
     const parent = await mkdtemp(join(tmpdir(), 'cache-test-'));
     vi.stubEnv('TMPDIR', parent);
     await expect(startServer({ args: ['--no-such-setting', 'yes'] })).rejects.toThrow(/no-such-setting/i);
@@ -71,7 +71,7 @@ describe('a server', () => {
 });
 
 describe('access', () => {
-  test('with a password is for those who have it', async () => {
+  test('with a password requires the password', async () => {
     const server = await start({ password: 'p"\\w@:/%' });
     expect(await set(server, 'a')).toBe('OK');
     await expect(
@@ -80,7 +80,7 @@ describe('access', () => {
   });
 
   test.each([undefined, 'main'])(
-    'with further users is as their rules say (default password: %s)',
+    'with additional users follows their rules (default password: %s)',
     async (password) => {
       const server = await start({ password, users: { cache: 'on >secret ~c:* &* +@all -flushall' } });
       expect(await set(server, 'a')).toBe('OK');
@@ -93,7 +93,7 @@ describe('access', () => {
     },
   );
 
-  test('by TLS is for clients that trust its authority', async () => {
+  test('by TLS requires a client that trusts its authority', async () => {
     const server = await start({ tls: true, password: 'secret' });
     expect(server.url).toBe(`rediss://:secret@${LOOPBACK}:${server.port}`);
     expect(await set(server, 'a')).toBe('OK');
@@ -101,7 +101,7 @@ describe('access', () => {
     await expect(rawClient(server.url.replace('rediss', 'redis'))).rejects.toThrow();
   });
 
-  test('by TLS works for a process that is told the authority by NODE_EXTRA_CA_CERTS', async () => {
+  test('by TLS works for a process with the authority in NODE_EXTRA_CA_CERTS', async () => {
     const server = await start({ tls: true, password: 'secret' });
     const script = `
       import { Redis } from 'ioredis';
@@ -117,27 +117,27 @@ describe('access', () => {
 });
 
 describe('faults', () => {
-  test('a paused server keeps its connections and answers nothing until it is resumed', async () => {
+  test('a paused server keeps its connections and does not respond until it is resumed', async () => {
     const server = await start();
     const client = new Redis(server.port, server.host);
     await client.ping();
     server.pause();
-    let answered = false;
-    const pending = client.set('a', 'yes').then((answer) => {
-      answered = true;
-      return answer;
+    let responded = false;
+    const pending = client.set('a', 'yes').then((connect) => {
+      responded = true;
+      return connect;
     });
     const socket = connect(server.port, server.host);
     await once(socket, 'connect');
     await sleep(150);
-    expect(answered).toBe(false);
+    expect(responded).toBe(false);
     server.resume();
     expect(await pending).toBe('OK');
     socket.destroy();
     await client.quit();
   });
 
-  test.each(['running', 'paused'])('a %s server that is killed is gone when kill answers', async (state) => {
+  test.each(['running', 'paused'])('a %s server has ended when kill returns', async (state) => {
     const server = await start();
     if (state === 'paused') server.pause();
     const { pid } = server;
@@ -173,7 +173,7 @@ describe('the end', () => {
   });
 
   test.each(['SIGKILL', 'SIGINT', 'SIGTERM'] as const)(
-    'a server goes with the process that %s ended',
+    'a server ends with its parent process after %s',
     async (signal) => {
       const script = `
       import { startServer } from ${JSON.stringify(join(import.meta.dirname, 'server.ts'))};
@@ -187,9 +187,9 @@ describe('the end', () => {
       const [port = '', caFile = ''] = String(line).trim().split(' ');
       expect(existsSync(caFile)).toBe(true);
       child.kill(signal);
-      // Told by the port and not by the pid, which stays until the system's first process asks for it.
-      const answer = () => rawClient(`redis://${LOOPBACK}:${port}`).catch((error) => error.code);
-      await expect.poll(answer).toBe('ECONNREFUSED');
+      // Checks the port and not the pid, which exists until the init process has collected it.
+      const connect = () => rawClient(`redis://${LOOPBACK}:${port}`).catch((error) => error.code);
+      await expect.poll(connect).toBe('ECONNREFUSED');
       await expect.poll(() => existsSync(caFile)).toBe(false);
     },
   );

@@ -10,51 +10,51 @@ import { LOOPBACK, onFreePort, PortTakenError } from './ports.ts';
 import { type EngineProcess, startProcess } from './process.ts';
 
 export interface ServerOptions {
-  /** What {@link findEngine} finds, unless given. */
+  /** Default: the result of {@link findEngine}. */
   engine?: Program;
-  /** Further arguments in the engine's own words, after the harness's own. */
+  /** Additional arguments of the engine, after those of the harness. */
   args?: readonly string[];
-  /** Speaks TLS and nothing else. Dragonfly does so only with a password. */
+  /** Whether the server requires TLS. Dragonfly also needs a password then. */
   tls?: boolean;
-  /** Of the default user; has no white space. None: anybody may do anything. */
+  /** Password of the default user, without white space. Default: none. */
   password?: string;
-  /** Further users, name → rules of the ACL: `{ cache: 'on >secret ~* &* +@all' }`. */
+  /** Additional users, name → ACL rules: `{ cache: 'on >secret ~* &* +@all' }`. */
   users?: Record<string, string>;
 }
 
-/** A server of a test's own: on loopback, in memory only, and gone at the latest when the test's process is. */
+/** A server for one test: on loopback, in memory only. It ends at the latest with the test's process. */
 export interface Server {
   readonly engine: Program;
-  /** In the form of `DRAGONFLY_URL`, with the password. */
+  /** In the format of `DRAGONFLY_URL`, with the password. */
   readonly url: string;
   readonly host: string;
   readonly port: number;
-  /** Another one after `restart()`. */
+  /** Changes after `restart()`. */
   readonly pid: number;
-  /** With `tls`, the path of the authority's PEM certificate: a client gets it as NODE_EXTRA_CA_CERTS. */
+  /** With `tls`: the path of the authority's PEM certificate, for NODE_EXTRA_CA_CERTS of a client process. */
   readonly caFile: string | undefined;
-  /** The same as text, for a client in this process. */
+  /** The same certificate as text, for a client in this process. */
   readonly ca: string | undefined;
-  /** Freezes it: connections stay open, the system goes on accepting new ones, and nothing is answered. */
+  /** Pauses the process: connections stay open and the system accepts new ones, but the server does not respond. */
   pause(): void;
-  /** Ends a `pause()`; what arrived meanwhile is answered now. */
+  /** Ends a `pause()`. The server then responds to the commands that arrived meanwhile. */
   resume(): void;
-  /** Ends it as a power cut would, all data with it. Its port stays free for `restart()`. */
+  /** Kills the process; its data is lost. */
   kill(): Promise<void>;
-  /** Starts it again, empty, on the same port; a running one is ended first. */
+  /** Starts it again, empty, on the same port. A running process is killed first. */
   restart(): Promise<void>;
-  /** Ends it and removes its directory. May be called in any state, and again. */
+  /** Stops it and removes its directory. May be called in any state and repeatedly. */
   stop(): Promise<void>;
 }
 
-/** How long an engine may take to answer its first PING. A loaded machine needs some of this, a sound one 0.1 s. */
+/** Timeout until the first PING succeeds, in milliseconds. An idle machine needs 100 ms, a busy one more. */
 const START_TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
 
 /**
- * Starts a server and waits until it answers.
+ * Starts a server and waits until it responds.
  *
- * @throws Error with the engine's own words when it does not come up
+ * @throws Error with the engine's output if it does not start
  */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   const engine = options.engine ?? (await findEngine());
@@ -109,7 +109,7 @@ async function launchOn(
   let problem: unknown;
   while (child.running && Date.now() < deadline) {
     try {
-      await mustAnswer(child.pid, url, ca);
+      await assertResponds(child.pid, url, ca);
       return child;
     } catch (error) {
       problem = error;
@@ -117,22 +117,22 @@ async function launchOn(
     }
   }
   await child.kill();
-  const words = `${engine.name} did not come up on port ${spec.port}:\n${child.output().slice(-2_000)}`;
-  if (/address already in use/i.test(words)) throw new PortTakenError(words);
-  throw new Error(words, { cause: problem });
+  const message = `${engine.name} did not start on port ${spec.port}:\n${child.output().slice(-2_000)}`;
+  if (/address already in use/i.test(message)) throw new PortTakenError(message);
+  throw new Error(message, { cause: problem });
 }
 
-/** Throws unless the process answers at the URL, and not another one that happens to sit there. */
-async function mustAnswer(pid: number, url: string, ca: string | undefined): Promise<void> {
+/** Throws unless a server responds at the URL and is this process. Another process may have taken the port. */
+async function assertResponds(pid: number, url: string, ca: string | undefined): Promise<void> {
   await withRawClient(
     url,
     async (client) => {
       const [node] = masters(client);
       if (!node) throw new Error('No node');
       await node.ping();
-      // Older versions of Dragonfly do not tell.
-      const { process_id: told } = await infoFields(node, 'server');
-      if (told !== undefined && Number(told) !== pid) throw new Error(`Process ${told} sits at the port`);
+      // Older versions of Dragonfly do not report their process id.
+      const { process_id: actual } = await infoFields(node, 'server');
+      if (actual !== undefined && Number(actual) !== pid) throw new Error(`Process ${actual} has the port`);
     },
     { ca },
   );

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 const ROOT = join(import.meta.dirname, '../../..');
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
 
-/** For a whole test, in milliseconds: each starts a test run, which a busy machine takes its time for. */
+/** Timeout of a test, in milliseconds. Each starts a test run, which is slow on a busy machine. */
 const timeout = 120_000;
 
 let directory: string;
@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-/** What is printed below the report, where no program is on the PATH. */
+/** Starts a test run without any program on the PATH, and returns what it prints to stderr. */
 async function run(...args: string[]): Promise<string> {
   const config = ['--config', 'test/support/engines/fixtures/vitest.config.ts'];
   const env = { ...process.env, PATH: directory };
@@ -30,7 +30,7 @@ async function run(...args: string[]): Promise<string> {
 }
 
 test.each(['default', 'json'])(
-  'a run with the reporter "%s" ends with the tests that were skipped, by reason',
+  'a run with the reporter "%s" ends with a list of the skipped tests by reason',
   { timeout },
   async (reporter) => {
     const printed = await run(
@@ -38,18 +38,18 @@ test.each(['default', 'json'])(
       `--outputFile.json=${join(directory, 'report.json')}`,
     );
     expect(printed).toMatch(
-      /\nSkipped \(2\): curl is not on the PATH, .*\n {2}test\/support\/engines\/fixtures\/skipping\.ts > curl > is there\n {2}.* > curl > is there twice\n/,
+      /\nSkipped \(2\): curl is not on the PATH, .*\n {2}test\/support\/engines\/fixtures\/skipping\.ts > curl > is installed\n {2}.* > curl > is still installed\n/,
     );
     expect(printed).toMatch(/\nSkipped \(1\): Earth has one moon\n {2}\S+ > this machine has two moons\n$/);
     expect(printed).not.toContain('clock');
   },
 );
 
-test('a run does not list the tests that a filter left out', { timeout }, async () => {
+test('a run does not list the tests that a filter excluded', { timeout }, async () => {
   expect(await run('--testNamePattern=clock')).not.toContain('Skipped');
 });
 
-test('every test that can be skipped gives a reason', async () => {
+test('every call of skip has a reason', async () => {
   const silent = /\b(?:test|it|describe)[.\w]*\.(?:skip|skipIf|runIf|todo)\b/;
   const files = await readdir(join(ROOT, 'test'), { recursive: true });
   const tests = files.filter((file) => file.endsWith('.test.ts'));

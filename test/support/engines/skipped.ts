@@ -10,7 +10,7 @@ export default function setup({ vitest, config }: TestProject): () => void {
     const byReason = new Map<string, TestCase[]>();
     for (const module of vitest.state.getTestModules()) {
       for (const test of module.children.allTests('skipped')) {
-        // A test without a note was left out by a filter on the command line or by `only`.
+        // A skipped test without a note was excluded by a filter on the command line or by `only`.
         const { note } = test.result() as { note?: string };
         if (note !== undefined) byReason.set(note, [...(byReason.get(note) ?? []), test]);
       }

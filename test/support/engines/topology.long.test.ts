@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.stop());
 
-test('a slot that is moved takes its keys along, and clients of the old owner find them', async () => {
+test('moveSlot moves the keys of the slot, and clients of the old owner find them', async () => {
   const [, second, third] = cluster.nodes as [Server, Server, Server];
   const keys = Array.from({ length: 100 }, (_, index) => `{moving}:${index}`);
   const slot = await onNode(second, (node) => node.cluster('KEYSLOT', '{moving}'));
@@ -27,7 +27,7 @@ test('a slot that is moved takes its keys along, and clients of the old owner fi
   expect(await onNode(to, (node) => node.cluster('COUNTKEYSINSLOT', slot))).toBe(100);
 });
 
-test('a replica that takes over serves what it was sent, and its master becomes its replica', async () => {
+test('after takeOver the replica serves its replicated data, and its former master becomes its replica', async () => {
   const [master, , , replica] = cluster.nodes as [Server, Server, Server, Server];
   expect(await onNode(replica, isMaster)).toBe(false);
   await takeOver(replica);

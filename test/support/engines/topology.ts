@@ -4,13 +4,13 @@ import type { TestCluster } from './cluster.ts';
 import { masters, withRawClient } from './inspect.ts';
 import type { Server } from './server.ts';
 
-/** Keys that one command moves; few, so that others get their turn and a slot stays half moved for a while. */
-const KEYS_A_MOVE = 5;
+/** Keys per MIGRATE command. Few, so that other commands run in between while the slot is partly moved. */
+const KEYS_PER_MIGRATE = 5;
 const MOVE_TIMEOUT_MS = 20_000;
-const PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 60_000;
 const POLL_MS = 20;
 
-/** One command on one node, by a connection that is made for it: what a person would do with `redis-cli -p`. */
+/** Runs `action` on a new connection to one node. */
 export function onNode<T>(node: Server, action: (node: Redis) => Promise<T>): Promise<T> {
   return withRawClient(
     node.url,
@@ -23,7 +23,7 @@ export function onNode<T>(node: Server, action: (node: Redis) => Promise<T>): Pr
   );
 }
 
-/** The node that serves a slot, by the word of a node that is running. @throws Error if none does */
+/** Returns the node that serves a slot, according to the running node `witness`. @throws Error if none serves it */
 export async function ownerOf(cluster: TestCluster, slot: number, witness: Server): Promise<Server> {
   const ranges = await onNode(witness, (node) => node.cluster('SLOTS'));
   const [, , serving] = ranges.find(([first, last]) => first <= slot && slot <= last) ?? [];
@@ -33,10 +33,10 @@ export async function ownerOf(cluster: TestCluster, slot: number, witness: Serve
 }
 
 /**
- * Moves a slot from one master to another as an operator's tool does: key by key, during which clients are answered ASK and
- * TRYAGAIN, and MOVED from then on.
+ * Moves a slot from one master to another in small steps, as administration tools do. Meanwhile clients receive ASK and TRYAGAIN,
+ * afterwards MOVED.
  *
- * @param pauseMs between two moves of some keys
+ * @param pauseMs pause between two MIGRATE commands, in milliseconds
  */
 export async function moveSlot(
   cluster: TestCluster,
@@ -50,15 +50,15 @@ export async function moveSlot(
   await onNode(from, async (source) => {
     await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(toId));
     for (;;) {
-      const keys = (await source.call('CLUSTER', 'GETKEYSINSLOT', slot, KEYS_A_MOVE)) as string[];
+      const keys = (await source.call('CLUSTER', 'GETKEYSINSLOT', slot, KEYS_PER_MIGRATE)) as string[];
       if (keys.length === 0) break;
       await source.call('MIGRATE', to.host, to.port, '', 0, MOVE_TIMEOUT_MS, 'KEYS', ...keys);
       await sleep(pauseMs);
     }
   });
-  // The new owner first: else the slot would have none for a moment, should the old one be asked in between.
-  const told = [to, from, ...cluster.nodes.filter((node) => node !== to && node !== from)];
-  for (const node of told) {
+  // The new owner first. Otherwise the slot would have no owner for a moment.
+  const receivers = [to, from, ...cluster.nodes.filter((node) => node !== to && node !== from)];
+  for (const node of receivers) {
     if (await onNode(node, isMaster)) {
       await onNode(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', String(toId)));
     }
@@ -66,8 +66,8 @@ export async function moveSlot(
 }
 
 /**
- * Makes a replica the master of its master's slots, without asking anybody: what it has not been sent by then is lost. Answers
- * when it serves.
+ * Promotes a replica to the owner of its master's slots without an election. Writes that it has not received are lost. Returns
+ * when the replica serves the slots.
  */
 export async function takeOver(replica: Server): Promise<void> {
   await onNode(replica, (node) => node.call('CLUSTER', 'FAILOVER', 'TAKEOVER'));
@@ -92,15 +92,15 @@ async function idOf(node: Redis): Promise<string> {
   return (await node.cluster('MYID')) as string;
 }
 
-/** Waits until something holds; that it cannot be looked at yet is no more than that it does not. @throws Error when it never does */
+/** Waits until a condition holds. An error of the check counts as false. @throws Error if it does not hold in time */
 export async function eventually(
   what: string,
   holds: () => Promise<boolean>,
-  patienceMs = PATIENCE_MS,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<void> {
-  const deadline = Date.now() + patienceMs;
+  const deadline = Date.now() + timeoutMs;
   while (!(await holds().catch(() => false))) {
-    if (Date.now() > deadline) throw new Error(`Not within ${patienceMs} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`Not within ${timeoutMs} ms: ${what}`);
     await sleep(POLL_MS);
   }
 }

@@ -4,8 +4,8 @@ import { flushCompileCache } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 /**
- * What Lambda's Node runtime does in a sandbox: loads the handler that `_HANDLER` names, then asks the Runtime API for one
- * event after another. Runs as a process of its own, which ends when the Runtime API does.
+ * Emulates Lambda's Node runtime in a sandbox: it loads the handler that `_HANDLER` names, then requests one event after another
+ * from the Runtime API. The process ends when the Runtime API closes its connection.
  */
 
 const { AWS_LAMBDA_RUNTIME_API: api = '', LAMBDA_TASK_ROOT: root = '', _HANDLER = '' } = process.env;
@@ -17,7 +17,7 @@ interface Reply {
   body: string;
 }
 
-/** One call of the Runtime API. Asking for the next event may take for ever, so there is no timeout. */
+/** Calls the Runtime API. There is no timeout, because the next event may arrive at any time. */
 function call(method: 'GET' | 'POST', path: string, body?: string): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const outgoing = request(`http://${api}/2018-06-01/runtime/${path}`, { method }, (incoming) => {
@@ -35,14 +35,14 @@ function call(method: 'GET' | 'POST', path: string, body?: string): Promise<Repl
 
 async function loadHandler(): Promise<Handler> {
   const [moduleName = '', handlerName = ''] = _HANDLER.split('.');
-  // In this order: a directory called like the function would be taken for its module.
+  // Try files with an extension as well; a directory may have the name of the function.
   const path = ['', '.js', '.mjs', '.cjs']
     .map((extension) => `${root}/${moduleName}${extension}`)
     .find(existsSync);
   if (!path) throw new Error(`Cannot find module '${moduleName}'`);
   const handler: unknown = (await import(pathToFileURL(path).href))[handlerName];
   if (typeof handler !== 'function') throw new Error(`${_HANDLER} is undefined or not exported`);
-  if (handler.length > 2) throw new Error('The runtime takes no handlers with callbacks');
+  if (handler.length > 2) throw new Error('The runtime does not support handlers with callbacks');
   return handler as Handler;
 }
 
@@ -79,7 +79,7 @@ async function serve(handler: Handler): Promise<never> {
   }
 }
 
-// A sandbox is killed in the end, so this is the only time when a compile cache of this file can be written.
+// Write the compile cache of this file now: Node writes it at exit, but a sandbox is killed.
 flushCompileCache();
 let handler: Handler;
 try {

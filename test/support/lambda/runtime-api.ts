@@ -3,10 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
-/** The runtime: run it by Node with `AWS_LAMBDA_RUNTIME_API`, `LAMBDA_TASK_ROOT` and `_HANDLER` in its environment. */
+/** Path of the runtime. Run it with Node, with `AWS_LAMBDA_RUNTIME_API`, `LAMBDA_TASK_ROOT` and `_HANDLER` in its environment. */
 export const BOOTSTRAP = join(import.meta.dirname, 'bootstrap.ts');
 
-/** What Lambda reports in place of an answer: the error's type is its name. */
+/** An error that Lambda returns instead of a response. Its name is Lambda's error type. */
 export class InvocationError extends Error {
   constructor(type: string, message: string) {
     super(message);
@@ -14,7 +14,7 @@ export class InvocationError extends Error {
   }
 }
 
-/** An event on its way to a function, with what the runtime makes the context of. */
+/** An event for a function, with the data of its context. */
 export interface Delivery {
   requestId: string;
   functionArn: string;
@@ -24,25 +24,25 @@ export interface Delivery {
   event: string;
 }
 
-/** A sandbox does not run while its runtime waits for an event: no timer fires and no socket is read. */
+/** A sandbox that can be frozen while its runtime waits for an event: no timer fires and no socket is read. */
 export interface Freezable {
   freeze(): unknown;
   thaw(): unknown;
 }
 
-/** Lambda's side of the Runtime API, from which the runtime in one sandbox takes events and to which it gives answers. */
+/** The server side of the Runtime API for one sandbox: it delivers events to the runtime and receives the responses. */
 export class RuntimeApi {
   readonly #server: Server;
   readonly #sandbox: Freezable;
   #idle = settledLater<void>();
-  #answer = settledLater<string>();
-  /** The runtime's request for its next event, while that has not come. */
+  #response = settledLater<string>();
+  /** The runtime's pending request for its next event. */
   #next: ServerResponse | undefined;
 
-  /** @param sandbox is frozen and thawed between events; without one, the runtime just waits */
+  /** @param sandbox frozen between events. By default the runtime is not frozen */
   constructor(sandbox: Freezable = { freeze: () => {}, thaw: () => {} }) {
     this.#sandbox = sandbox;
-    // Like Lambda's, it keeps idle connections: an answer that took longer than the default of 5 s would meet a closed one.
+    // Keeps idle connections open, as Lambda does. By default Node closes them after 5 s, which a handler may exceed.
     this.#server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
       this.#serve(request, response).catch((error) => response.destroy(error));
     });
@@ -56,16 +56,16 @@ export class RuntimeApi {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Waits until the runtime has started and asks for an event; throws what it reports if its start fails. */
+  /** Waits until the runtime has started and requests an event. Throws the error that it reports if its start fails. */
   ready(): Promise<void> {
     return this.#idle.promise;
   }
 
-  /** Hands over an event once the runtime asks for one, and returns the answer as JSON text. One at a time. */
+  /** Delivers an event when the runtime requests one, and returns the response as JSON text. One call at a time. */
   async deliver({ requestId, functionArn, deadline, event }: Delivery): Promise<string> {
     await this.#idle.promise;
     this.#idle = settledLater();
-    this.#answer = settledLater();
+    this.#response = settledLater();
     this.#sandbox.thaw();
     this.#next?.writeHead(200, {
       'content-type': 'application/json',
@@ -75,13 +75,13 @@ export class RuntimeApi {
       'lambda-runtime-trace-id': 'Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0',
     });
     this.#next?.end(event);
-    return this.#answer.promise;
+    return this.#response.promise;
   }
 
-  /** Makes whoever waits for the runtime get this error. */
+  /** Rejects the pending promise of `ready()` or `deliver()` with this error. */
   fail(error: InvocationError): void {
     this.#idle.reject(error);
-    this.#answer.reject(error);
+    this.#response.reject(error);
   }
 
   async close(): Promise<void> {
@@ -101,14 +101,14 @@ export class RuntimeApi {
       this.#idle.resolve();
       return;
     }
-    // Answered first: the runtime asks for the next event only when it knows that this answer has arrived.
+    // Acknowledge first: the runtime requests the next event only after the acknowledgement.
     response.writeHead(202).end();
     switch (what) {
       case 'POST /2018-06-01/runtime/invocation/response':
-        this.#answer.resolve(body);
+        this.#response.resolve(body);
         break;
       case 'POST /2018-06-01/runtime/invocation/error':
-        this.#answer.reject(reported(body));
+        this.#response.reject(reported(body));
         break;
       case 'POST /2018-06-01/runtime/init/error':
         this.#idle.reject(reported(body));
@@ -124,7 +124,7 @@ function reported(body: string): InvocationError {
   return new InvocationError(errorType, [errorMessage, ...(trace ?? [])].join('\n'));
 }
 
-/** A promise that may be rejected while nobody waits for it. */
+/** A promise that may be rejected before it is awaited. */
 function settledLater<T>(): PromiseWithResolvers<T> {
   const later = Promise.withResolvers<T>();
   later.promise.catch(() => {});

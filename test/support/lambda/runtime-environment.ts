@@ -1,19 +1,19 @@
-/** A function, as far as the runtime's own variables tell of it. */
-export interface RuntimeFacts {
+/** The data of a function that appear in the variables of the runtime. */
+export interface RuntimeOptions {
   /** `host:port` of the Runtime API. */
   api: string;
   functionName: string;
   /** `<module>.<export>`, as in the template. */
   handler: string;
-  /** The directory that holds the module. */
+  /** The directory of the module. */
   root: string;
   memoryMb: number;
   region: string;
 }
 
-/** The variables that Lambda adds to a function's own: of those that it documents, the ones that mean anything here. */
-export function runtimeEnvironment(facts: RuntimeFacts): Record<string, string> {
-  const { api, functionName, handler, root, memoryMb, region } = facts;
+/** Returns the variables that Lambda adds to a function's environment, as far as they matter here. */
+export function runtimeEnvironment(options: RuntimeOptions): Record<string, string> {
+  const { api, functionName, handler, root, memoryMb, region } = options;
   return {
     AWS_LAMBDA_RUNTIME_API: api,
     AWS_LAMBDA_FUNCTION_NAME: functionName,

@@ -66,7 +66,7 @@ async function remove(keys, removed) {
   const { tenant } = shown;
   if (keys.length === 1) await send(tenant, `?key=${encodeURIComponent(keys[0])}`, { method: 'DELETE' });
   else await send(tenant, '/batch/delete', { method: 'POST', body: JSON.stringify({ keys }) });
-  // The button that has the focus is removed with its row.
+  // Move the focus, because the button that has it is removed with its row.
   const neighbour = removed.at(-1).nextElementSibling?.querySelector('button');
   for (const row of removed) row.remove();
   (neighbour ?? form.querySelector('button')).focus();

@@ -10,7 +10,7 @@ const ROOT_PASSWORD = 'root-of-the-server';
 const FIRST = 'first-pass-word';
 const REFUSED_MS = 1200;
 
-/** A server with a user of the service's own, and an administrator of another name. */
+/** Starts a server with a user for the service and a separate administrator. */
 function startWithUser(tls = false): Promise<Server> {
   return startObedientServer({
     tls,
@@ -19,12 +19,12 @@ function startWithUser(tls = false): Promise<Server> {
   });
 }
 
-/** The old password is void, and whoever had come in by it is thrown out. */
+/** Replaces the password, and closes the connections that were authenticated with the old one. */
 function changePassword(server: Server, password: string): Promise<void> {
   return administer(server, ['ACL', 'SETUSER', USER, 'resetpass', `>${password}`], KILL_ALL);
 }
 
-/** The settings are what they are: nothing but the server can put it right. */
+/** A wrong password in a setting. Only a change on the server can repair it. */
 const wrongPassword: Scenario = {
   name: 'wrong-password',
   breaks: 'password refused, from the start and later',
@@ -55,7 +55,7 @@ const wrongPassword: Scenario = {
   },
 };
 
-/** The secret is changed first, then the server. No request may fail. */
+/** The password is changed in the secret first, then on the server. No request may fail. */
 const rotatedPassword: Scenario = {
   name: 'password-rotated',
   breaks: 'password rotated, and the secret with it',
@@ -86,7 +86,7 @@ const rotatedPassword: Scenario = {
   },
 };
 
-/** The secret names no authority that has signed the server's certificate, until it does. */
+/** The secret does not contain the authority that signed the server's certificate. Later it is added. */
 const untrusted: Scenario = {
   name: 'certificate-untrusted',
   breaks: "server's TLS certificate not trusted, until the secret names its authority",

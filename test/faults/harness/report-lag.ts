@@ -1,4 +1,4 @@
-/** To be imported by a process before anything else: at its end it writes how long the machine kept it waiting at worst. */
+/** Preloaded into a process with `--import`. At exit it writes the longest time in which the process did not get the processor. */
 import { writeSync } from 'node:fs';
 import { watchLag } from './lag.ts';
 
