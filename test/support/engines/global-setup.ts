@@ -25,7 +25,7 @@ export interface SharedService {
 }
 
 /** The tests that use the shared services: prefixes of paths from the project's root. */
-const USE_SERVICES = ['test/http/', 'test/openapi/', 'test/examples/', 'test/client/'];
+const USE_SERVICES = ['test/http/', 'test/openapi/', 'test/examples/', 'test/client/', 'test/adapters/'];
 
 /** Enough for the entries of all test files, so that none is evicted. */
 const MEMORY_MAX_BYTES = String(1024 ** 3);
