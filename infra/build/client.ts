@@ -12,6 +12,8 @@ const SOURCES = join(ROOT, 'lib', 'client');
 /** Adapters in `lib/client/adapters`, and the package whose interface each has. */
 const ADAPTERS = {
   keyv: 'keyv',
+  langchain: '@langchain/core',
+  unstorage: 'unstorage',
 } as const;
 
 const USAGE = 'npm run client [-- DIR]   builds the client in dist/client, or in DIR';

@@ -1,16 +1,20 @@
 import { CacheClient, type ClientOptions } from '../../lib/client/index.ts';
 import { describeOnEveryBackend } from '../http/client.ts';
 
-/** Declares a suite for every backend, as `describeOnEveryBackend`. `open` returns a client for a new tenant. */
+/**
+ * Declares a suite for every backend, as `describeOnEveryBackend`. `open` returns a client for a new tenant, and `url` the service's
+ * address.
+ */
 export function describeWithCaches(
   name: string,
-  suite: (open: (options?: Partial<ClientOptions>) => CacheClient) => void,
+  suite: (open: (options?: Partial<ClientOptions>) => CacheClient, url: () => string) => void,
 ): void {
   describeOnEveryBackend(name, {}, (connect) => {
-    suite((options) => {
-      const { port, tenant } = connect();
-      return new CacheClient({ url: `http://127.0.0.1:${port}`, tenant, timeoutMs: 20_000, ...options });
-    });
+    const url = () => `http://127.0.0.1:${connect().port}`;
+    suite(
+      (options) => new CacheClient({ url: url(), tenant: connect().tenant, timeoutMs: 20_000, ...options }),
+      url,
+    );
   });
 }
 
