@@ -11,6 +11,7 @@ const SOURCES = join(ROOT, 'lib', 'client');
 
 /** Adapters in `lib/client/adapters`, and the package whose interface each has. */
 const ADAPTERS = {
+  ai: 'ai',
   keyv: 'keyv',
   langchain: '@langchain/core',
   unstorage: 'unstorage',
