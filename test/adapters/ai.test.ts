@@ -48,7 +48,11 @@ function numberedModel(): MockLanguageModelV4 {
   return model;
 }
 
-function wrap(cache: CacheClient, model: LanguageModelV4, options: Partial<CacheMiddlewareOptions> = {}) {
+function wrap(
+  cache: Pick<CacheClient, 'getOrSet'>,
+  model: LanguageModelV4,
+  options: Partial<CacheMiddlewareOptions> = {},
+) {
   return wrapLanguageModel({
     model,
     middleware: cacheMiddleware(cache, { ttl: 3600, timeoutMs: 20_000, ...options }),
@@ -344,29 +348,55 @@ describeWithCaches('cacheMiddleware', (open, url) => {
     expect(await readAll((await model.doStream(call())).stream)).toEqual(partsOf('streamed answer 1'));
   });
 
-  test.each(['doGenerate', 'doStream'] as const)(
-    'an abort of the call that produces ends only that call: %s',
-    async (method) => {
-      const controller = new AbortController();
-      const called = deferred<void>();
+  describe.each(['doGenerate', 'doStream'] as const)('%s that two calls share', (method) => {
+    /** The signal ends one of two calls for the same result: the one that calls the model, or the one that waits for it. */
+    async function startTwo(first: AbortSignal | undefined, second: AbortSignal | undefined) {
+      const cache = open();
+      let started = 0;
+      const counted: Pick<CacheClient, 'getOrSet'> = {
+        getOrSet: (...args) => {
+          started += 1;
+          return cache.getOrSet(...args);
+        },
+      };
+      const answer = deferred<never>();
       const inner = numberedModel();
       const original = inner[method] as (options: LanguageModelV4CallOptions) => Promise<never>;
+      let calls = 0;
       inner[method] = (options: LanguageModelV4CallOptions) => {
-        if (options.abortSignal === undefined) return original(options);
-        called.resolve();
-        return new Promise<never>((_, reject) => {
-          options.abortSignal?.addEventListener('abort', () => reject(options.abortSignal?.reason));
-        });
+        calls += 1;
+        if (calls > 1) return original(options);
+        options.abortSignal?.addEventListener('abort', () => answer.reject(options.abortSignal?.reason));
+        return answer.promise;
       };
-      const model = wrap(open(), inner);
-      const aborted = model[method](call('why?', { abortSignal: controller.signal }));
-      await called.promise;
-      const other = model[method](call());
+      const model = wrap(counted, inner);
+      const producing = model[method](call('why?', { abortSignal: first }));
+      await expect.poll(() => calls).toBe(1);
+      const waiting = model[method](call('why?', { abortSignal: second }));
+      await expect.poll(() => started).toBe(2);
+      const finish = async () => answer.resolve(await original(call()));
+      return { producing, waiting, finish, callCount: () => calls };
+    }
+
+    test('is called again for the call that waits if the signal of the call that produces fires', async () => {
+      const controller = new AbortController();
+      const { producing, waiting, callCount } = await startTwo(controller.signal, undefined);
       controller.abort(new Error('the user left'));
-      await expect(aborted).rejects.toThrow('the user left');
-      expect(await other).toMatchObject(method === 'doGenerate' ? { finishReason: stop } : {});
-    },
-  );
+      await expect(producing).rejects.toThrow('the user left');
+      expect(await waiting).toBeTypeOf('object');
+      expect(callCount()).toBe(2);
+    });
+
+    test('goes on if the signal of the call that waits fires', async () => {
+      const controller = new AbortController();
+      const { producing, waiting, finish, callCount } = await startTwo(undefined, controller.signal);
+      controller.abort(new Error('the user left'));
+      await expect(waiting).rejects.toThrow('the user left');
+      await finish();
+      expect(await producing).toBeTypeOf('object');
+      expect(callCount()).toBe(1);
+    });
+  });
 
   test('a model that takes longer than produceTimeoutMs still answers', async () => {
     const model = wrap(
