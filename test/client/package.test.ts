@@ -1,11 +1,18 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { packedClient, ROOT, run } from './packed.ts';
 
 const packed = packedClient();
+
+/** The only peer that an adapter imports. The others are used through their interfaces. */
+const PEER = join('node_modules', '@langchain', 'core');
+beforeAll(async () => {
+  await mkdir(dirname(join(packed.directory, PEER)));
+  await symlink(join(ROOT, PEER), join(packed.directory, PEER));
+});
 
 /** The paths of the package's files whose name ends so, relative to its folder. */
 async function filesOf(ending = ''): Promise<string[]> {
@@ -104,6 +111,25 @@ describe('the packed client', () => {
         sourcesContent: [await readFile(join(ROOT, 'lib', 'client', source), 'utf8')],
       });
     }
+  });
+
+  test.each([
+    ['esm', '.mjs', "(name) => import('cache-service/' + name)"],
+    // As Node before 20.19 does: `require` of an ES module is an error.
+    ['cjs', '.cjs', "(name) => require('cache-service/' + name)", '--no-experimental-require-module'],
+  ])('exports adapters, each loaded with its peer only: %s', async (format, ending, load, ...flags) => {
+    const script = join(packed.directory, `adapters${ending}`);
+    const names = await adapters();
+    const loads = `Promise.all(${JSON.stringify(names)}.map(async (name) => Object.keys(await (${load})(name))))`;
+    await writeFile(script, `${loads}.then((names) => console.log(JSON.stringify(names.flat().sort())));`);
+    const { stdout } = await run(process.execPath, [...flags, script]);
+    const exported = JSON.parse(stdout).filter((name: string) => name !== '__esModule');
+    expect(exported, format).toEqual([
+      'LangChainCache',
+      'cacheMiddleware',
+      'cacheServiceDriver',
+      'keyvStore',
+    ]);
   });
 
   test.each([
