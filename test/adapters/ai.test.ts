@@ -348,6 +348,35 @@ describeWithCaches('cacheMiddleware', (open, url) => {
     expect(await readAll((await model.doStream(call())).stream)).toEqual(partsOf('streamed answer 1'));
   });
 
+  test('with grace and waitUntil, the last result is returned while the model answers in the background', async () => {
+    const cache = open();
+    const background: Promise<unknown>[] = [];
+    const inner = numberedModel();
+    const { doGenerate, doStream } = inner;
+    let returned = Promise.resolve();
+    inner.doGenerate = (options) => returned.then(() => doGenerate(options));
+    inner.doStream = (options) => returned.then(() => doStream(options));
+    const waitUntil = (promise: Promise<unknown>) => background.push(promise);
+    const model = wrap(cache, inner, { ttl: 1, grace: 3600, waitUntil });
+    await model.doGenerate(call());
+    await readAll((await model.doStream(call())).stream);
+    const keys: string[] = [];
+    for await (const { key } of cache.keys()) keys.push(key);
+    await expect
+      .poll(async () => (await cache.getMany(keys)).map(({ found }) => found))
+      .toEqual([false, false]);
+    const gate = deferred<void>();
+    returned = gate.promise;
+    expect(textOf(await model.doGenerate(call()))).toBe('answer 1');
+    const { stream } = await model.doStream(call());
+    expect(await readAll(stream)).toEqual(partsOf('streamed answer 1'));
+    gate.resolve();
+    await Promise.all(background);
+    const stored = await Promise.all(keys.map((key) => cache.lease(key)));
+    expect(JSON.stringify(stored)).toContain('answer 2');
+    expect([inner.doGenerateCalls.length, inner.doStreamCalls.length]).toEqual([2, 2]);
+  });
+
   describe.each(['doGenerate', 'doStream'] as const)('%s that two calls share', (method) => {
     /** The signal ends one of two calls for the same result: the one that calls the model, or the one that waits for it. */
     async function startTwo(first: AbortSignal | undefined, second: AbortSignal | undefined) {
