@@ -1,5 +1,5 @@
 import { check, checkString, isObject } from './checks.ts';
-import { hex } from './runtime.ts';
+import { hex, sha256 } from './runtime.ts';
 import type { Authorize, Outgoing } from './types.ts';
 
 /**
@@ -136,8 +136,4 @@ async function hmac(key: Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Ar
   const algorithm = { name: 'HMAC', hash: 'SHA-256' };
   const imported = await crypto.subtle.importKey('raw', key, algorithm, false, ['sign']);
   return new Uint8Array(await crypto.subtle.sign('HMAC', imported, utf8.encode(text)));
-}
-
-async function sha256(text: string): Promise<string> {
-  return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8.encode(text))));
 }

@@ -78,3 +78,10 @@ export function randomId(): string {
 export function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
+
+const utf8 = new TextEncoder();
+
+/** The digest of a text in UTF-8, in lower-case hexadecimal. Browsers offer it only to pages loaded over HTTPS. */
+export async function sha256(text: string): Promise<string> {
+  return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8.encode(text))));
+}

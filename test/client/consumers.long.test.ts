@@ -93,6 +93,21 @@ console.log(JSON.stringify({
 }));
 `;
 
+/** The same with adapters, whose types need none of the libraries, except for LangChain's. */
+const ADAPTERS = `
+import { CacheClient } from 'cache-service';
+import { cacheMiddleware } from 'cache-service/ai';
+import { type KeyvStore, keyvStore } from 'cache-service/keyv';
+import { cacheServiceDriver } from 'cache-service/unstorage';
+
+const cache = new CacheClient({ url: 'http://localhost', tenant: 't' });
+export const store: KeyvStore = keyvStore(cache, { ttl: 60 });
+export const driver = cacheServiceDriver({ cache, maxTtl: 3600 });
+export const middleware = cacheMiddleware(cache, { ttl: 60, tags: ['a'] });
+// @ts-expect-error: the middleware needs a TTL
+cacheMiddleware(cache, { tags: ['a'] });
+`;
+
 const strict = {
   target: 'es2022',
   strict: true,
@@ -142,16 +157,22 @@ beforeAll(async () => {
     await mkdir(join(packed.directory, format));
     await writeFile(join(packed.directory, format, 'package.json'), JSON.stringify({ type }));
     await writeFile(join(packed.directory, format, 'consumer.ts'), CONSUMER);
+    await writeFile(join(packed.directory, format, 'adapters.ts'), ADAPTERS);
   }
   service = await startService();
 });
 afterAll(() => service?.stop());
 
 /** @returns what the compiler reports */
-async function compile(compiler: string, format: Format, options: Options): Promise<string> {
+async function compile(
+  compiler: string,
+  format: Format,
+  options: Options,
+  file = 'consumer.ts',
+): Promise<string> {
   const project = join(packed.directory, format);
   const compilerOptions = { ...strict, lib: ['es2022', 'dom'], types: [], ...options, outDir: 'out' };
-  const config = JSON.stringify({ compilerOptions, include: ['consumer.ts'] });
+  const config = JSON.stringify({ compilerOptions, include: [file] });
   await writeFile(join(project, 'tsconfig.json'), config);
   const ended = run(process.execPath, [compiler, '-p', project]);
   return (await ended.catch((error: { stdout: string }) => error)).stdout;
@@ -162,6 +183,14 @@ describe('a project that installs the package', { timeout: 180_000 }, () => {
   test.each(PROJECTS)('type-checks with %s, %s, %j', async (compiler, format, options) => {
     expect(await compile(compilers[compiler], format, options)).toBe('');
   });
+
+  // Without the types of streams, the middleware's types are as incomplete as those of the AI SDK.
+  test.each(PROJECTS.filter(([, , { lib, types }]) => lib === undefined || types !== undefined))(
+    'type-checks adapters with %s, %s, %j',
+    async (compiler, format, options) => {
+      expect(await compile(compilers[compiler], format, options, 'adapters.ts')).toBe('');
+    },
+  );
 
   test.each<[Format, Options, string[]]>([
     ['esm', { module: 'nodenext' }, []],

@@ -25,7 +25,7 @@ export interface SharedService {
 }
 
 /** The tests that use the shared services, as path prefixes relative to the project's root. */
-const USE_SERVICES = ['test/http/', 'test/openapi/', 'test/examples/', 'test/client/'];
+const USE_SERVICES = ['test/http/', 'test/openapi/', 'test/examples/', 'test/client/', 'test/adapters/'];
 
 /** Large enough for the entries of all test files, so that none is evicted. In bytes. */
 const MEMORY_MAX_BYTES = String(1024 ** 3);
