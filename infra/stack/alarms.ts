@@ -8,7 +8,7 @@ import {
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import type { Topic } from 'aws-cdk-lib/aws-sns';
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError, InternalError } from '../../lib/errors.ts';
@@ -23,7 +23,7 @@ export interface CacheAlarmsProps {
   api: CacheApi;
   functions: CacheFunctions;
   endpoint: Pick<CacheEndpoint, 'metrics'>;
-  settings: Pick<DeploymentSettings, 'alarmEmail' | 'alarmMissRate' | 'service' | 'stage'>;
+  settings: Pick<DeploymentSettings, 'alarmEmail' | 'alarmMissRate' | 'alarmTopicArn' | 'service' | 'stage'>;
 }
 
 interface AlarmSpec {
@@ -48,12 +48,17 @@ const SLOW_MS = 700;
 
 /** All alarms. Without traffic, only those about the cache itself and about the function that measures it can fire. */
 export class CacheAlarms extends Construct {
-  readonly topic: Topic;
+  readonly topic: ITopic;
   readonly alarms: readonly Alarm[];
 
   constructor(scope: Construct, id: string, props: CacheAlarmsProps) {
     super(scope, id);
-    this.topic = createAlarmTopic(new Construct(this, 'Notifications'), props.settings.alarmEmail);
+    const { alarmTopicArn, alarmEmail } = props.settings;
+    const notifications = new Construct(this, 'Notifications');
+    this.topic =
+      alarmTopicArn === undefined
+        ? createAlarmTopic(notifications, alarmEmail)
+        : Topic.fromTopicArn(notifications, 'Topic', alarmTopicArn);
     this.alarms = [...serviceAlarms(props), ...cacheAlarms(props)].map((spec) => this.#create(spec));
   }
 

@@ -180,6 +180,19 @@ describe('the alarms', () => {
   });
 });
 
+describe('alarmTopicArn', () => {
+  it('replaces the topic of the stack and its key', () => {
+    const alarmTopicArn = 'arn:aws:sns:us-east-1:123456789012:on-call';
+    const { template: chosen } = synthesize({ ...BACKENDS.memory, alarmTopicArn });
+    for (const [title, alarm] of Object.entries(alarmsOf(chosen))) {
+      expect(alarm, title).toMatchObject({ AlarmActions: [alarmTopicArn], OKActions: [alarmTopicArn] });
+    }
+    for (const type of ['AWS::SNS::Topic', 'AWS::SNS::TopicPolicy', 'AWS::KMS::Key']) {
+      expect(resources(chosen, type)).toEqual({});
+    }
+  });
+});
+
 describe('the topic', () => {
   const statements = (policy: Record<string, unknown>) =>
     (policy.PolicyDocument ?? policy.KeyPolicy) as { Statement: Record<string, unknown>[] };

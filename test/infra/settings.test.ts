@@ -18,6 +18,7 @@ const VPC = {
   securityGroupId: 'sg-0123456789abcdef0',
 };
 const COLLECTOR = { ...EXTERNAL, otelEndpoint: 'https://otlp.example.com' };
+const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:on-call';
 const JWT = {
   authorization: 'jwt',
   jwtIssuer: 'https://login.example.com/',
@@ -33,6 +34,7 @@ describe('the settings of a deployment', () => {
       authorization: { kind: 'iam' },
       logRetentionDays: 30,
       alarmEmail: undefined,
+      alarmTopicArn: undefined,
       alarmMissRate: 50,
       reservedConcurrency: {},
       throttle: { rate: 1000, burst: 2000 },
@@ -106,6 +108,7 @@ describe('the settings of a deployment', () => {
     ['no authorization', { authorization: 'none' }, { authorization: { kind: 'none' } }],
     ['a retention', { logRetentionDays: 365 }, { logRetentionDays: 365 }],
     ['an address for alarms', { alarmEmail: 'on-call@example.com' }, { alarmEmail: 'on-call@example.com' }],
+    ['a topic for alarms', { alarmTopicArn: TOPIC }, { alarmTopicArn: TOPIC }],
     ['a rate of misses', { alarmMissRate: 90 }, { alarmMissRate: 90 }],
     [
       'reserved sandboxes of each function',
@@ -212,6 +215,12 @@ describe('the settings of a deployment', () => {
     ['reservedConcurrency', /of at most 900/, { reservedConcurrency: 100 }],
     ['reservedConcurrency', /of at most 100/, { reservedConcurrency: 'get=101', accountConcurrency: 200 }],
     ['accountConcurrency', /whole number/, { accountConcurrency: '100' }],
+    ['alarmTopicArn', /an SNS topic's ARN/, { alarmTopicArn: 'alarms' }],
+    [
+      'alarmEmail',
+      /no effect with alarmTopicArn/,
+      { alarmTopicArn: TOPIC, alarmEmail: 'on-call@example.com' },
+    ],
     ['alarmMissRate', /whole number/, { alarmMissRate: 101 }],
     ['throttleRate', /whole number/, { throttleRate: '-1' }],
     ['sweepThrottleBurst', /whole number/, { sweepThrottleBurst: 'many' }],

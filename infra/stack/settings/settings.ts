@@ -50,6 +50,7 @@ const NAMES: readonly string[] = [
   'authorization',
   'logRetentionDays',
   'alarmEmail',
+  'alarmTopicArn',
   'alarmMissRate',
   'reservedConcurrency',
   'accountConcurrency',
@@ -103,6 +104,7 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
     availabilityZones: readZones(given, backend),
     logRetentionDays: Number(oneOf(given, 'logRetentionDays', RETENTION_DAYS.map(String), '30')),
     alarmEmail: shaped(given, 'alarmEmail', /^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address'),
+    alarmTopicArn: readTopic(given),
     alarmMissRate: integer(given, 'alarmMissRate', 50, 1, 100),
     reservedConcurrency: readReservations(given),
     // A new account's quota is a thousand concurrent executions of all functions together.
@@ -170,6 +172,15 @@ function readZones(given: Environment, { kind }: BackendSettings): string[] {
   if (zones.length > max) throw new ConfigError(name, `must be at most ${max} zones with backend=${kind}`);
   if (new Set(zones).size < zones.length) throw new ConfigError(name, 'must contain each zone once');
   return zones;
+}
+
+function readTopic(given: Environment): string | undefined {
+  const shape = /^arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[\w-]+$/;
+  const topic = shaped(given, 'alarmTopicArn', shape, "an SNS topic's ARN");
+  if (topic !== undefined && given.alarmEmail !== undefined) {
+    throw new ConfigError('alarmEmail', 'has no effect with alarmTopicArn: subscribe it to that topic');
+  }
+  return topic;
 }
 
 /** Lambda keeps this many concurrent executions of the account for functions without a reservation. */

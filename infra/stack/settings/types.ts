@@ -12,6 +12,8 @@ export interface DeploymentSettings {
   logRetentionDays: number;
   /** Receives alarms; undefined: nobody is notified. */
   alarmEmail: string | undefined;
+  /** An existing topic that alarms notify; undefined: the stack creates one. */
+  alarmTopicArn: string | undefined;
   /** Share of misses at which the cache counts as too small while it evicts, in percent. */
   alarmMissRate: number;
   /** Reserved concurrency of functions, by their operations. */
