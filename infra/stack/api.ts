@@ -4,6 +4,7 @@ import {
   CfnStage,
   CorsHttpMethod,
   type CorsPreflightOptions,
+  DomainName,
   HttpApi,
   HttpMethod,
   HttpNoneAuthorizer,
@@ -14,6 +15,7 @@ import {
 } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer, HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { fallback, methodsOf, type Operation, routes } from '../../lib/routes.ts';
@@ -24,7 +26,7 @@ import type { AuthorizationSettings, DeploymentSettings, Throttle } from './sett
 
 type ApiSettings = Pick<
   DeploymentSettings,
-  'authorization' | 'corsOrigins' | 'logRetentionDays' | 'sweepThrottle' | 'throttle'
+  'authorization' | 'corsOrigins' | 'domain' | 'logRetentionDays' | 'sweepThrottle' | 'throttle'
 >;
 
 export interface CacheApiProps {
@@ -109,7 +111,21 @@ export class CacheApi extends Construct {
         description: 'Resource for execute-api:Invoke in the IAM policy of a caller',
       });
     }
-    new CfnOutput(this, 'Url', { value: this.httpApi.apiEndpoint, description: 'URL of the service' });
+    const url = settings.domain ? `https://${settings.domain.name}` : this.httpApi.apiEndpoint;
+    new CfnOutput(this, 'Url', { value: url, description: 'URL of the service' });
+  }
+
+  /** A domain name that the DNS has to point to API Gateway: the stack does not know the zone. */
+  #createDomain({ name, certificateArn }: NonNullable<ApiSettings['domain']>): DomainName {
+    const domain = new DomainName(this, 'Domain', {
+      domainName: name,
+      certificate: Certificate.fromCertificateArn(this, 'Certificate', certificateArn),
+    });
+    new CfnOutput(this, 'DomainTarget', {
+      value: domain.regionalDomainName,
+      description: `Target of the DNS record of ${name}: a CNAME, or an alias in Route 53`,
+    });
+    return domain;
   }
 
   /**
@@ -126,10 +142,11 @@ export class CacheApi extends Construct {
     added.forEach(acknowledgeOpenRoute);
   }
 
-  #createStage({ throttle, authorization }: ApiSettings, limited: LimitedRoute[]): HttpStage {
+  #createStage({ throttle, authorization, domain }: ApiSettings, limited: LimitedRoute[]): HttpStage {
     const stage = new HttpStage(this, 'Stage', {
       httpApi: this.httpApi,
       autoDeploy: true,
+      ...(domain && { domainMapping: { domainName: this.#createDomain(domain) } }),
       throttle: { rateLimit: throttle.rate, burstLimit: throttle.burst },
       accessLogSettings: {
         destination: new LogGroupLogDestination(this.accessLog),

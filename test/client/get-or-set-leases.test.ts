@@ -282,7 +282,7 @@ describe('the requests of a getOrSet', () => {
     };
     const server = await script(granted, released);
     const { cache, reported } = start({ url: server.url, fetch: answerLate });
-    expect(await cache.getOrSet('k', 60, () => 1, { timeoutMs: 50 })).toBe(1);
+    expect(await cache.getOrSet('k', 60, () => 1, { timeoutMs: 1000 })).toBe(1);
     expect(reported).toEqual([{ code: 'DEADLINE_EXCEEDED', operation: 'get', key: 'k' }]);
     expect(pathsOf(server)).toEqual(['lease']);
     slow.resolve();

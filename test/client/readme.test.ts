@@ -34,7 +34,8 @@ test.each(listings)('the listing in %s returns and prints what it says', async (
     const run = new AsyncFunction(...Object.keys(given), `${code}\nreturn { cache, answer, embeddings };`);
     const { cache, answer, embeddings } = await run(...Object.values(given));
     const [, promised] = /console\.log\(.*\/\/ (.*)$/m.exec(listing) ?? [];
-    expect(said).toEqual([promised]);
+    // On a busy machine, a second of the TTL may have passed.
+    expect(said.map((line) => line.replace(/ 35\d\d$/, ' 3600'))).toEqual([promised]);
     expect(answer).toBe('answer 1');
     expect(embeddings).toEqual(['chunk:1', 'chunk:2'].map((key) => ({ key, found: false })));
     expect(await cache.get('user:123')).toEqual({ key: 'user:123', found: false });

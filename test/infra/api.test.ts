@@ -107,6 +107,39 @@ describe('authorization', () => {
   });
 });
 
+describe('the domain name', () => {
+  const domainName = 'cache.example.com';
+  const certificateArn =
+    'arn:aws:acm:us-east-1:123456789012:certificate/0a1b2c3d-0000-1111-2222-333344445555';
+  const { template } = synthesize({ ...BACKENDS.memory, domainName, certificateArn });
+
+  it('is created with its certificate, and mapped to the only stage', () => {
+    expect(only(template, 'AWS::ApiGatewayV2::DomainName')).toMatchObject({
+      DomainName: domainName,
+      DomainNameConfigurations: [{ CertificateArn: certificateArn, EndpointType: 'REGIONAL' }],
+    });
+    const [api] = Object.keys(resources(template, 'AWS::ApiGatewayV2::Api'));
+    expect(only(template, 'AWS::ApiGatewayV2::ApiMapping')).toMatchObject({
+      ApiId: { Ref: api },
+      DomainName: { Ref: expect.any(String) },
+      Stage: '$default',
+    });
+  });
+
+  it('is the URL in the outputs, with the target of its DNS record', () => {
+    const outputs = Object.entries(template.findOutputs('*'));
+    const outputOf = (name: string) => outputs.find(([key]) => key.startsWith(name))?.[1].Value;
+    expect(outputOf('ApiUrl')).toBe(`https://${domainName}`);
+    expect(outputOf('ApiDomainTarget')).toMatchObject({
+      'Fn::GetAtt': [expect.any(String), 'RegionalDomainName'],
+    });
+  });
+
+  it('is not there without domainName', () => {
+    expect(resources(iam.template, 'AWS::ApiGatewayV2::DomainName')).toEqual({});
+  });
+});
+
 describe('the access log', () => {
   it.each(variants)(
     'has one line of JSON per request, whose fields are variables of API Gateway: $authorization',

@@ -19,6 +19,10 @@ const VPC = {
 };
 const COLLECTOR = { ...EXTERNAL, otelEndpoint: 'https://otlp.example.com' };
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:on-call';
+const DOMAIN = {
+  domainName: 'cache.example.com',
+  certificateArn: 'arn:aws:acm:eu-west-1:123456789012:certificate/0a1b2c3d-0000-1111-2222-333344445555',
+};
 const JWT = {
   authorization: 'jwt',
   jwtIssuer: 'https://login.example.com/',
@@ -40,6 +44,7 @@ describe('the settings of a deployment', () => {
       throttle: { rate: 1000, burst: 2000 },
       sweepThrottle: { rate: 10, burst: 20 },
       corsOrigins: [],
+      domain: undefined,
       tracing: false,
       service: {
         BACKEND_TIMEOUT_MS: '',
@@ -136,6 +141,7 @@ describe('the settings of a deployment', () => {
       { corsOrigins: ['https://a.example', 'http://localhost:3000'] },
       { corsOrigins: ['https://a.example', 'http://localhost:3000'] },
     ],
+    ['a domain', DOMAIN, { domain: { name: 'cache.example.com', certificateArn: DOMAIN.certificateArn } }],
     ['tracing', { tracing: 'true' }, { tracing: true }],
     [
       'a broker',
@@ -225,6 +231,10 @@ describe('the settings of a deployment', () => {
     ['throttleRate', /whole number/, { throttleRate: '-1' }],
     ['sweepThrottleBurst', /whole number/, { sweepThrottleBurst: 'many' }],
     ['corsOrigins', /origins/, { corsOrigins: 'https://a.example/path' }],
+    ['domainName', /must also be set/, { certificateArn: DOMAIN.certificateArn }],
+    ['certificateArn', /must also be set/, { domainName: 'cache.example.com' }],
+    ['domainName', /lower case/, { ...DOMAIN, domainName: 'https://cache.example.com' }],
+    ['certificateArn', /ACM certificate's ARN/, { ...DOMAIN, certificateArn: 'certificate' }],
     ['tracing', /one of true, false/, { tracing: 'yes' }],
     ['BACKEND_TIMEOUT_MS', /at most 4000/, { BACKEND_TIMEOUT_MS: '4001' }],
     ['BACKEND_CONNECT_TIMEOUT_MS', /from 50 to 450/, { BACKEND_CONNECT_TIMEOUT_MS: '451' }],

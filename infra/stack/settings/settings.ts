@@ -59,6 +59,8 @@ const NAMES: readonly string[] = [
   'sweepThrottleRate',
   'sweepThrottleBurst',
   'corsOrigins',
+  'domainName',
+  'certificateArn',
   'tracing',
   ...Object.keys(ONLY_WITH),
   ...TELEMETRY,
@@ -111,6 +113,7 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
     throttle: readThrottle(given, 'throttle', 1000),
     sweepThrottle: readThrottle(given, 'sweepThrottle', 10),
     corsOrigins: list(given, 'corsOrigins', ORIGINS.shape, ORIGINS.description),
+    domain: readDomain(given),
     tracing: oneOf(given, 'tracing', ['true', 'false'], 'false') === 'true',
     service: readService(given, readTelemetry(given)),
   };
@@ -172,6 +175,22 @@ function readZones(given: Environment, { kind }: BackendSettings): string[] {
   if (zones.length > max) throw new ConfigError(name, `must be at most ${max} zones with backend=${kind}`);
   if (new Set(zones).size < zones.length) throw new ConfigError(name, 'must contain each zone once');
   return zones;
+}
+
+function readDomain(given: Environment): DeploymentSettings['domain'] {
+  const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
+  const name = shaped(
+    given,
+    'domainName',
+    new RegExp(`^(${label}\\.)+${label}$`),
+    'a domain name in lower case',
+  );
+  const shape = /^arn:[a-z-]+:acm:[a-z0-9-]+:\d{12}:certificate\/[\w-]+$/;
+  const certificateArn = shaped(given, 'certificateArn', shape, "an ACM certificate's ARN");
+  if (name !== undefined && certificateArn !== undefined) return { name, certificateArn };
+  if (name === undefined && certificateArn === undefined) return undefined;
+  const missing = name === undefined ? 'domainName' : 'certificateArn';
+  throw new ConfigError(missing, 'must also be set: domainName and certificateArn are required together');
 }
 
 function readTopic(given: Environment): string | undefined {

@@ -24,6 +24,8 @@ export interface DeploymentSettings {
   sweepThrottle: Throttle;
   /** Origins whose pages may call the API from a browser; empty: none. */
   corsOrigins: readonly string[];
+  /** The API's own domain name, and its certificate in the stack's region; undefined: only that of API Gateway. */
+  domain: { name: string; certificateArn: string } | undefined;
   /** Whether X-Ray traces requests. */
   tracing: boolean;
   /** The service's own settings, by their names; an empty one is not set. Checked as the service checks them. */
