@@ -185,6 +185,18 @@ describe('the permissions of a function', () => {
     });
   });
 
+  it('have the permissions boundary of the CDK context', () => {
+    const { template: bounded } = synthesize({
+      ...BACKENDS.dragonfly,
+      '@aws-cdk/core:permissionsBoundary': { name: 'developers' },
+    });
+    const roles = Object.entries(resources(bounded, 'AWS::IAM::Role'));
+    expect(roles.length).toBeGreaterThan(Object.keys(FUNCTIONS).length);
+    for (const [id, { PermissionsBoundary }] of roles) {
+      expect(JSON.stringify(PermissionsBoundary), id).toMatch(/:policy\/developers"/);
+    }
+  });
+
   it('contain no wildcard actions', () => {
     every((of) => {
       for (const { PolicyDocument } of Object.values(resources(of, 'AWS::IAM::Policy'))) {
