@@ -12,6 +12,7 @@ export const SERVICE_SETTINGS = [
   'COMPRESS_MIN_BYTES',
   'WAIT_REPLICAS',
   'LOG_LEVEL',
+  'REQUEST_LOG_SAMPLE',
   'SERVICE_NAME',
 ] as const;
 

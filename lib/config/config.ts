@@ -1,7 +1,7 @@
 import { type BackendAddress, parseBackendUrl } from './backend-url.ts';
 import { type NatsSettings, readNats } from './nats.ts';
 import { type OtelSettings, readOtel } from './otel.ts';
-import { ConfigError, type Environment, integer, list, secretArn, text, url } from './parse.ts';
+import { ConfigError, type Environment, integer, list, secretArn, share, text, url } from './parse.ts';
 
 /** The configuration: all environment variables, parsed and checked. Documented in docs/configuration.md. */
 export interface Config {
@@ -35,6 +35,8 @@ export interface Config {
   /** Replicas that must confirm a removal before it is answered with success; 0 waits for none. */
   waitReplicas: number;
   logLevel: LogLevel;
+  /** Share of the ordinary requests that have a line in the log, 0 to 1. */
+  requestLogSample: number;
   /** The CloudWatch namespace of the metrics; undefined: none are written. */
   metricsNamespace: string | undefined;
   /** The JWT claim that contains the tenant; undefined: the header contains it. */
@@ -96,6 +98,7 @@ export function readConfig(env: Environment): Config {
     compressMinBytes: integer(env, 'COMPRESS_MIN_BYTES', 2048, 0, Number.MAX_SAFE_INTEGER),
     waitReplicas: integer(env, 'WAIT_REPLICAS', 0, 0, 15),
     logLevel: logLevel(env),
+    requestLogSample: share(env, 'REQUEST_LOG_SAMPLE'),
     metricsNamespace: metricsNamespace(env),
     tenantClaim: text(env, 'TENANT_CLAIM'),
     nats: readNats(env),

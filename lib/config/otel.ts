@@ -1,4 +1,4 @@
-import { boolean, ConfigError, type Environment, text } from './parse.ts';
+import { boolean, ConfigError, type Environment, share, text } from './parse.ts';
 
 /** Where traces and metrics are sent, and how many traces are sampled. */
 export interface OtelSettings {
@@ -33,7 +33,12 @@ export function readOtel(env: Environment): OtelSettings | undefined {
   // OpenTelemetry's own and may be set for other programs.
   const given = Object.fromEntries(NAMES.map((name) => [name, text(env, name)]));
   if (!on) return undefined;
-  return { endpoint: endpoint(given), headers: headers(given), share: share(given), delta: delta(given) };
+  return {
+    endpoint: endpoint(given),
+    headers: headers(given),
+    share: share(given, 'OTEL_TRACES_SAMPLER_ARG'),
+    delta: delta(given),
+  };
 }
 
 function endpoint(env: Environment): string {
@@ -76,16 +81,6 @@ function decode(value: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function share(env: Environment): number {
-  const name = 'OTEL_TRACES_SAMPLER_ARG';
-  const given = text(env, name) ?? '1';
-  const value = /^(\d+\.?\d*|\.\d+)$/.test(given) ? Number(given) : Number.NaN;
-  if (!(value >= 0 && value <= 1)) {
-    throw new ConfigError(name, `must be a number from 0 to 1, not ${JSON.stringify(given)}`);
-  }
-  return value;
 }
 
 function delta(env: Environment): boolean {

@@ -31,6 +31,16 @@ export function integer<Fallback extends number | undefined>(
   return value;
 }
 
+/** @returns 1 if it is not set @throws ConfigError unless it is a number from 0 to 1 */
+export function share(env: Environment, name: string): number {
+  const given = text(env, name) ?? '1';
+  const value = /^(\d+\.?\d*|\.\d+)$/.test(given) ? Number(given) : Number.NaN;
+  if (!(value >= 0 && value <= 1)) {
+    throw new ConfigError(name, `must be a number from 0 to 1, not ${shown(given)}`);
+  }
+  return value;
+}
+
 /** @throws ConfigError unless it is one of the choices */
 export function oneOf<const Choice extends string>(
   env: Environment,

@@ -57,6 +57,7 @@ describe('the settings of a deployment', () => {
         COMPRESS_MIN_BYTES: '',
         WAIT_REPLICAS: '',
         LOG_LEVEL: '',
+        REQUEST_LOG_SAMPLE: '',
         SERVICE_NAME: '',
       },
     });

@@ -56,6 +56,7 @@ describe('settings that are not set', () => {
       compressMinBytes: 2048,
       waitReplicas: 0,
       logLevel: 'INFO',
+      requestLogSample: 1,
       onLambda: false,
     } satisfies Partial<Config>);
   });
