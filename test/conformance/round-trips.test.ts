@@ -143,6 +143,20 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
       expect(Object.keys(sent)).not.toContain(command === 'get' ? 'scan' : command);
   });
 
+  test('a page of numbered keys, which the shards share unequally, reads the names of each shard once', async () => {
+    const items = Array.from({ length: 20_000 }, (_, i) => ({
+      key: `item:${i}`,
+      value: '1',
+      ttlSeconds: 60,
+    }));
+    for (let at = 0; at < items.length; at += 100) await store.setMany('numbered', items.slice(at, at + 100));
+    for (const limit of [100, 1000]) {
+      const filter = { pattern: compileGlob('*'), limit };
+      const sent = await during(() => store.listKeys('numbered', filter, soon()));
+      expect(sent, `a page of ${limit}`).toMatchObject({ evalsha: 32 });
+    }
+  });
+
   test('a page of few keys that match among many others takes few scripts', async () => {
     const many = Array.from({ length: 20_000 }, (_, i) => ({ key: `k:${i}`, value: '1', ttlSeconds: 60 }));
     for (let at = 0; at < many.length; at += 100) await store.setMany('sparse', many.slice(at, at + 100));

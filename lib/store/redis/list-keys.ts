@@ -7,8 +7,12 @@ import { TAG_SEPARATOR } from './entry.ts';
 import { type NameRange, nameRange, type Shard, startAfter, tagPrefix } from './keyspace.ts';
 import { describeEntries, readNames } from './scripts.ts';
 
-/** Names that one command reads from a shard, beyond an equal share of the page: shards have different numbers of the next keys. */
-const MARGIN = 16;
+/**
+ * Names that one command reads from a shard: an equal share of the page, half as many again, and some for small pages. Shards have different
+ * numbers of the next keys, above all of numbered keys: of the first 1,000 of a million, one of 16 shards has 98. A shard that runs out of names
+ * costs another round trip. A name that is read in vain costs 0.3 µs.
+ */
+const namesPerShard = (limit: number, shards: number) => Math.ceil((1.5 * limit) / shards) + 16;
 
 /** Largest number of names that one command reads. With the keys of its entries, a script call has at most 3,999 arguments. */
 const MAX_NAMES = 1000;
@@ -42,7 +46,7 @@ export async function listKeysOf(
   const keys: ListedKey[] = [];
   let pending: Named[] = [];
   let last = after;
-  let count = Math.ceil(limit / shards.length) + MARGIN;
+  let count = Math.min(MAX_NAMES, namesPerShard(limit, shards.length));
   for (;;) {
     if (pending.length === 0) {
       await fill(connection, cursors, range, count, deadline);
