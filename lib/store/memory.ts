@@ -176,37 +176,29 @@ export class MemoryStore implements CacheStore {
       return { count: this.#delete(tenant, pattern.literal) ? 1 : 0, complete: true };
     }
     const partition = this.#partitions.get(tenant);
-    let count = 0;
-    let isPastDeadline = false;
-    for await (const page of pages(partition)) {
-      // Checked after each page, so that every call processes at least one.
-      if (isPastDeadline) return { count, complete: false };
-      for (const { key } of page) {
-        // Looked up by key: a set since the start may have replaced the entry.
-        const entry = pattern.matches(Buffer.from(key)) ? partition?.entries.get(key) : undefined;
-        if (entry && this.#remove(entry)) count++;
-      }
-      isPastDeadline = Date.now() >= deadlineEpochMs;
-    }
-    return { count, complete: true };
+    return this.#removeEach(partition?.entries.values(), deadlineEpochMs, ({ key }) =>
+      pattern.matches(Buffer.from(key)) ? partition?.entries.get(key) : undefined,
+    );
   }
 
-  async invalidateTags(tenant: string, tags: readonly string[]): Promise<Invalidation> {
+  async invalidateTags(
+    tenant: string,
+    tags: readonly string[],
+    deadlineEpochMs: number,
+  ): Promise<Invalidation> {
     const partition = this.#partitions.get(tenant);
-    let count = 0;
-    for (const tag of tags) {
-      for (const entry of [...(partition?.tags.get(tag) ?? [])]) if (this.#remove(entry)) count++;
-    }
-    return { count, complete: true };
+    const wanted = new Set(tags);
+    const found = new Set(tags.flatMap((tag) => [...(partition?.tags.get(tag) ?? [])]));
+    return this.#removeEach(found, deadlineEpochMs, ({ key }) => {
+      const entry = partition?.entries.get(key);
+      return entry?.tags.some((tag) => wanted.has(tag)) ? entry : undefined;
+    });
   }
 
   async clear(tenant: string): Promise<number> {
     const partition = this.#partitions.get(tenant);
     this.#partitions.delete(tenant);
-    let count = 0;
-    for await (const page of pages(partition)) {
-      for (const entry of page) if (this.#remove(entry)) count++;
-    }
+    const { count } = await this.#removeEach(partition?.entries.values());
     return count;
   }
 
@@ -215,7 +207,8 @@ export class MemoryStore implements CacheStore {
     const least = after === undefined ? undefined : Buffer.from(after);
     let found: { name: Buffer; entry: Entry }[] = [];
     let isComplete = true;
-    for await (const page of pages(partition)) {
+    const entries = tag === undefined ? partition?.entries.values() : partition?.tags.get(tag);
+    for await (const page of pages(entries)) {
       for (const entry of page) {
         const name = Buffer.from(entry.key);
         if ((least && name.compare(least) <= 0) || !pattern.matches(name)) continue;
@@ -240,7 +233,7 @@ export class MemoryStore implements CacheStore {
 
   async usage(tenant: string): Promise<Usage> {
     const usage: Usage = { entries: 0, bytes: 0, sampled: 0, missing: 0 };
-    for await (const page of pages(this.#partitions.get(tenant))) {
+    for await (const page of pages(this.#partitions.get(tenant)?.entries.values())) {
       for (const entry of page) {
         const value = this.#lru.peek(entry);
         if (!value || isPlaceholder(entry)) continue;
@@ -387,6 +380,31 @@ export class MemoryStore implements CacheStore {
     return entry !== undefined && this.#remove(entry);
   }
 
+  /**
+   * Removes entries page by page, at least one page.
+   *
+   * @param entries those at the time of the call
+   * @param deadlineEpochMs after which no page is started
+   * @param current returns the entry to remove: a set since then may have replaced the one that was found
+   */
+  async #removeEach(
+    entries: Iterable<Entry> = [],
+    deadlineEpochMs = Number.POSITIVE_INFINITY,
+    current: (found: Entry) => Entry | undefined = (found) => found,
+  ): Promise<Invalidation> {
+    let count = 0;
+    let isPastDeadline = false;
+    for await (const page of pages(entries)) {
+      if (isPastDeadline) return { count, complete: false };
+      for (const found of page) {
+        const entry = current(found);
+        if (entry && this.#remove(entry)) count++;
+      }
+      isPastDeadline = Date.now() >= deadlineEpochMs;
+    }
+    return { count, complete: true };
+  }
+
   /** @returns true if the entry was live, or stale in its grace */
   #remove(entry: Entry): boolean {
     const live = this.#lru.has(entry) && !isPlaceholder(entry);
@@ -427,11 +445,11 @@ function isPlaceholder({ expiryEpochMs }: Entry): boolean {
   return expiryEpochMs === 0;
 }
 
-/** The partition's entries at the time of the call, in pages. */
-async function* pages(partition: Partition | undefined): AsyncGenerator<Entry[]> {
-  const entries = partition ? [...partition.entries.values()] : [];
-  for (let at = 0; at < entries.length; at += PAGE) {
+/** The entries at the time of the call, in pages. */
+async function* pages(entries: Iterable<Entry> = []): AsyncGenerator<Entry[]> {
+  const all = [...entries];
+  for (let at = 0; at < all.length; at += PAGE) {
     if (at > 0) await setImmediate();
-    yield entries.slice(at, at + PAGE);
+    yield all.slice(at, at + PAGE);
   }
 }

@@ -108,6 +108,32 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
     expect(none.evalsha).toBe(16);
   });
 
+  test('an invalidation of many tags that the same entries have removes each entry once', async () => {
+    const tags = Array.from({ length: 16 }, (_, i) => `t${i}`);
+    await inBatches(keys, (key) => store.set('tags', key, '1', 60, { tags }));
+    const sent = await during(() => store.invalidateTags('tags', tags, soon()));
+    // For each shard: a script that reads the names of each tag, one that removes the entries of the first, and the empty indexes.
+    expect(sent).toMatchObject({ evalsha: 16 * 17, unlink: keys.length + 16 });
+  });
+
+  test('an invalidation of many entries removes at most 100 with each script', async () => {
+    const items = Array.from({ length: 4000 }, (_, i) => ({
+      key: `k:${i}`,
+      value: '1',
+      ttlSeconds: 60,
+      tags: ['a'],
+    }));
+    const invalidations = [
+      () => store.invalidateTags('large', ['a'], soon()),
+      () => store.invalidate('large', compileGlob('k:*'), soon()),
+    ];
+    for (const invalidate of invalidations) {
+      for (let at = 0; at < items.length; at += 100) await store.setMany('large', items.slice(at, at + 100));
+      const sent = await during(invalidate);
+      expect(sent.evalsha).toBeGreaterThanOrEqual(16 + items.length / 100);
+    }
+  });
+
   test('a page of keys is one script for each shard to read names, and one to read entries', async () => {
     await inBatches(keys, (key) => store.set('list', key, '1', 60));
     const filter = { pattern: compileGlob('*'), limit: 100 };
@@ -115,6 +141,20 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
     expect(sent.evalsha).toBeLessThanOrEqual(48);
     for (const command of ['scan', 'keys', 'get', 'mget'])
       expect(Object.keys(sent)).not.toContain(command === 'get' ? 'scan' : command);
+  });
+
+  test('a page of numbered keys, which the shards share unequally, reads the names of each shard once', async () => {
+    const items = Array.from({ length: 20_000 }, (_, i) => ({
+      key: `item:${i}`,
+      value: '1',
+      ttlSeconds: 60,
+    }));
+    for (let at = 0; at < items.length; at += 100) await store.setMany('numbered', items.slice(at, at + 100));
+    for (const limit of [100, 1000]) {
+      const filter = { pattern: compileGlob('*'), limit };
+      const sent = await during(() => store.listKeys('numbered', filter, soon()));
+      expect(sent, `a page of ${limit}`).toMatchObject({ evalsha: 32 });
+    }
   });
 
   test('a page of few keys that match among many others takes few scripts', async () => {

@@ -315,21 +315,33 @@ async function overheadOf(store: CacheStore, tenant: string): Promise<number> {
 }
 
 describe.each(backends)('an invalidation that runs out of time, $name', ({ open }) => {
-  test('returns the count so far, and removes more when it is repeated', async () => {
-    // One shard, so that the number of pages is known: a page has 1,000 names on a server and 10,000 in memory.
-    const { store } = await open({ shards: 1 });
-    const tenant = newTenant();
-    const keys = Array.from({ length: 25_000 }, (_, i) => `k:${i}`);
-    await setMany(store, tenant, keys, '1');
-    const counts: number[] = [];
-    for (let complete = false; !complete; ) {
-      const step = await store.invalidate(tenant, compileGlob('k:*'), 0);
-      counts.push(step.count);
-      complete = step.complete;
-    }
-    expect(counts.length).toBeGreaterThanOrEqual(3);
-    expect(counts.reduce((sum, count) => sum + count)).toBe(25_000);
-    expect(await store.clear(tenant, soon())).toBe(0);
-    await store.close();
-  });
+  test.each(['a pattern', 'tags'])(
+    'by %s: returns the count so far, and removes more when it is repeated',
+    async (kind) => {
+      // One shard, so that the number of pages is known: a script removes 100 entries on a server, and a page is 10,000 in memory.
+      const { store } = await open({ shards: 1 });
+      const tenant = newTenant();
+      const items = Array.from({ length: 25_000 }, (_, i) => ({
+        key: `k:${i}`,
+        value: '1',
+        ttlSeconds: 100,
+        tags: kind === 'tags' ? [i % 2 ? 'odd' : 'even'] : [],
+      }));
+      for (let at = 0; at < items.length; at += 100) await store.setMany(tenant, items.slice(at, at + 100));
+      const invalidate = () =>
+        kind === 'tags'
+          ? store.invalidateTags(tenant, ['none', 'odd', 'even'], 0)
+          : store.invalidate(tenant, compileGlob('k:*'), 0);
+      const counts: number[] = [];
+      for (let complete = false; !complete; ) {
+        const step = await invalidate();
+        counts.push(step.count);
+        complete = step.complete;
+      }
+      expect(counts.length).toBeGreaterThanOrEqual(3);
+      expect(counts.reduce((sum, count) => sum + count)).toBe(25_000);
+      expect(await store.clear(tenant, soon())).toBe(0);
+      await store.close();
+    },
+  );
 });

@@ -38,7 +38,7 @@ export class Shard {
     return Buffer.concat([Buffer.from(`${this.#tag}:e:`), name]);
   }
 
-  /** The key of the entry that a name of an index belongs to: a key's name or a {@link tagName}. */
+  /** The key of the entry that a name of an index belongs to: a key, or a {@link tagPrefix} and a key. */
   entryKeyOf(indexed: string): string {
     return this.entryKey(indexed.slice(indexed.lastIndexOf(TAG_SEPARATOR) + 1)) as string;
   }
@@ -53,9 +53,32 @@ export class Shard {
   }
 }
 
-/** What the names of a tag's entries begin with, in the indexes. The key follows. */
-export function tagPrefix(tag: string): string {
-  return `${TAG_SEPARATOR}${tag}${TAG_SEPARATOR}`;
+/** What the indexes' names of a tag begin with. The key follows. Empty without a tag: the name of a key is the key. */
+export function tagPrefix(tag: string | undefined): Buffer {
+  return Buffer.from(tag === undefined ? '' : `${TAG_SEPARATOR}${tag}${TAG_SEPARATOR}`);
+}
+
+/** A part of a name index, with its ends in the syntax of ZRANGEBYLEX. */
+export interface NameRange {
+  start: Buffer;
+  end: Buffer;
+}
+
+/** The names of the keys that begin with `keyPrefix`, or with a tag, its names of these keys. */
+export function nameRange(keyPrefix: Buffer, tag?: string): NameRange {
+  const prefix = Buffer.concat([tagPrefix(tag), keyPrefix]);
+  // Keys follow the sentinel and the tags, which begin with control characters.
+  const isBeforeKeys = tag === undefined && (prefix[0] ?? 0) < 0x20;
+  return {
+    start: Buffer.concat([Buffer.from('['), isBeforeKeys ? Buffer.from(' ') : prefix]),
+    // UTF-8 has no byte 0xFF, so every name with the prefix sorts before the prefix followed by that byte.
+    end: Buffer.concat([Buffer.from('('), prefix, Buffer.from([0xff])]),
+  };
+}
+
+/** Where a range continues after a name, which may be before its start. */
+export function startAfter(name: Buffer, { start }: NameRange): Buffer {
+  return name.compare(start, 1) >= 0 ? Buffer.concat([Buffer.from('('), name]) : start;
 }
 
 /** All shards of a tenant, in order. */

@@ -4,11 +4,15 @@ import type { Connection } from './connection/connection.ts';
 import { evaluate, sendTogether } from './connection/send.ts';
 import { PagingDeadline } from './deadlines.ts';
 import { TAG_SEPARATOR } from './entry.ts';
-import { type Shard, tagPrefix } from './keyspace.ts';
+import { type NameRange, nameRange, type Shard, startAfter, tagPrefix } from './keyspace.ts';
 import { describeEntries, readNames } from './scripts.ts';
 
-/** Names that one command reads from a shard, beyond an equal share of the page: shards have different numbers of the next keys. */
-const MARGIN = 16;
+/**
+ * Names that one command reads from a shard: an equal share of the page, half as many again, and some for small pages. Shards have different
+ * numbers of the next keys, above all of numbered keys: of the first 1,000 of a million, one of 16 shards has 98. A shard that runs out of names
+ * costs another round trip. A name that is read in vain costs 0.3 µs.
+ */
+const namesPerShard = (limit: number, shards: number) => Math.ceil((1.5 * limit) / shards) + 16;
 
 /** Largest number of names that one command reads. With the keys of its entries, a script call has at most 3,999 arguments. */
 const MAX_NAMES = 1000;
@@ -32,22 +36,20 @@ export async function listKeysOf(
   deadlineEpochMs: number,
 ): Promise<KeyPage> {
   const deadline = new PagingDeadline(deadlineEpochMs, connection.profile);
-  const tagged = Buffer.from(tag === undefined ? '' : tagPrefix(tag));
-  const prefix = Buffer.concat([tagged, pattern.prefix]);
-  // UTF-8 has no byte 0xFF, so every name with the prefix sorts before the prefix followed by that byte.
-  const end =
-    pattern.literal === undefined
-      ? Buffer.concat([Buffer.from('('), prefix, Buffer.from([0xff])])
-      : Buffer.concat([Buffer.from('['), prefix]);
-  const start = startOf(tagged, prefix, after);
+  const tagged = tagPrefix(tag);
+  const range = nameRange(pattern.prefix, tag);
+  // Without a wildcard, the prefix is the only name.
+  if (pattern.literal !== undefined) range.end = range.start;
+  const start =
+    after === undefined ? range.start : startAfter(Buffer.concat([tagged, Buffer.from(after)]), range);
   const cursors = shards.map((shard): Cursor => ({ shard, names: [], start }));
   const keys: ListedKey[] = [];
   let pending: Named[] = [];
   let last = after;
-  let count = Math.ceil(limit / shards.length) + MARGIN;
+  let count = Math.min(MAX_NAMES, namesPerShard(limit, shards.length));
   for (;;) {
     if (pending.length === 0) {
-      await fill(connection, cursors, end, count, deadline);
+      await fill(connection, cursors, range, count, deadline);
       // If few names match, more are read the next time.
       count = Math.min(MAX_NAMES, 2 * count);
       pending = takeInOrder(cursors, tagged.length);
@@ -78,21 +80,11 @@ function takeMatching(pending: Named[], pattern: Glob, count: number): { taken: 
   return { taken, matching };
 }
 
-/** Where to start: after a key, or at the prefix, but after the sentinel and the tags, which begin with control bytes. */
-function startOf(tagged: Buffer, prefix: Buffer, after: string | undefined): Buffer {
-  const afterKey = after === undefined ? undefined : Buffer.concat([tagged, Buffer.from(after)]);
-  if (afterKey && afterKey.compare(prefix) >= 0) return Buffer.concat([Buffer.from('('), afterKey]);
-  return Buffer.concat([
-    Buffer.from('['),
-    tagged.length > 0 || (prefix[0] ?? 0) >= 0x20 ? prefix : Buffer.from(' '),
-  ]);
-}
-
 /** Reads the next names of each shard whose names have all been taken. */
 async function fill(
   connection: Connection,
   cursors: Cursor[],
-  end: Buffer,
+  range: NameRange,
   count: number,
   deadline: PagingDeadline,
 ): Promise<void> {
@@ -105,7 +97,7 @@ async function fill(
         empty.map(
           ({ shard, start }) =>
             () =>
-              evaluate(client, readNames, shard.metaKeys, [start as Buffer, end, count]),
+              evaluate(client, readNames, shard.metaKeys, [start as Buffer, range.end, count]),
         ),
       ),
     { deadlineMonotonicMs: deadline.commandDeadlineMonotonicMs() },
@@ -113,8 +105,7 @@ async function fill(
   for (const [index, cursor] of empty.entries()) {
     cursor.names = replies[index] ?? [];
     const last = cursor.names.at(-1);
-    cursor.start =
-      last && cursor.names.length === count ? Buffer.concat([Buffer.from('('), last]) : undefined;
+    cursor.start = last && cursor.names.length === count ? startAfter(last, range) : undefined;
   }
 }
 

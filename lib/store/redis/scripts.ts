@@ -497,12 +497,13 @@ for i = 4, #KEYS do
   local name = ARGV[i - 2]
   local flags = header(KEYS[i]).flags
   local tags = tagsOf(KEYS[i], flags)
-  names[#names + 1] = tagName(ARGV[1], name)
   if hasTag(tags, ARGV[1]) then
     if not isOneOf(flags, '${PLACEHOLDER_FLAGS}') then live = live + 1 end
     redis.call('UNLINK', KEYS[i])
     names[#names + 1] = name
     eachTag(tags, function(tag) names[#names + 1] = tagName(tag, name) end)
+  else
+    names[#names + 1] = tagName(ARGV[1], name)
   end
 end
 unindexAll(names)

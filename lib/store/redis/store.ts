@@ -27,7 +27,7 @@ import { accessSource } from './connection/credentials.ts';
 import { type ConnectionProfile, profileFor } from './connection/profiles.ts';
 import { awaitAll, sendTogether } from './connection/send.ts';
 import { decodeEntry, dependsOnClock, type StoredEntry } from './entry.ts';
-import { invalidateShard, invalidateTag } from './invalidate.ts';
+import { invalidateShard, invalidateTags } from './invalidate.ts';
 import { byShard, type Shard, shardsOf } from './keyspace.ts';
 import { listKeysOf } from './list-keys.ts';
 import { remove } from './scripts.ts';
@@ -214,10 +214,11 @@ export class RedisStore implements CacheStore {
     tags: readonly string[],
     deadlineEpochMs: number,
   ): Promise<Invalidation> {
-    const walks = [...new Set(tags)].map((tag) =>
-      this.#onEveryShard(tenant, (shard) => invalidateTag(this.#removals, shard, tag, deadlineEpochMs)),
+    return sumOf(
+      await this.#onEveryShard(tenant, (shard) =>
+        invalidateTags(this.#removals, shard, tags, deadlineEpochMs),
+      ),
     );
-    return sumOf((await awaitAll(walks)).flat());
   }
 
   async clear(tenant: string, deadlineEpochMs: number): Promise<number> {
