@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Coroutine, List, NamedTuple, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Coroutine, Dict, List, NamedTuple, Sequence, Tuple, TypeVar
 
 from .errors import PayloadTooLargeError, ValidationError
 from .runtime import Runtime
@@ -74,7 +74,7 @@ async def send_batches(
     def work(items: List[I], first: int) -> Callable[[], Coroutine[Any, Any, List[R]]]:
         return lambda: _send_fitting(items, send, lambda index: caller_index(first + index))
 
-    works = []
+    works: List[Callable[[], Coroutine[Any, Any, List[R]]]] = []
     first = 0
     for items in batches:
         works.append(work(items, first))
@@ -106,7 +106,7 @@ def renumbered(
     error: ValidationError, caller_index: CallerIndex, lists: Tuple[str, ...] = ('keys', 'items')
 ) -> ValidationError:
     """Replaces the batch's indexes in fields such as `keys.3` or `items.3.ttl` by the caller's. `lists` are names of what was split."""
-    issues = []
+    issues: List[Dict[str, str]] = []
     for issue in error.issues:
         name, _, rest = issue['field'].partition('.')
         index, dot, member = rest.partition('.')

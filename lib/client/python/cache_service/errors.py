@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Type
+from typing import Any, Dict, List, Mapping, Optional, Type, cast
 
 Details = Mapping[str, Any]
 
@@ -65,8 +65,7 @@ class ValidationError(CacheError):
     @property
     def issues(self) -> List[Dict[str, str]]:
         """The invalid fields: each has `field` (`key`, `ttl`, `keys.3`, a header's name) and `message`."""
-        issues = self.details.get('issues')
-        return issues if isinstance(issues, list) else []
+        return _issues_of(self.details)
 
 
 class MissingTenantError(CacheError):
@@ -189,13 +188,17 @@ CLASSES_BY_CODE: Dict[str, Type[CacheError]] = {
 
 def _complete(message: str, details: Details, reason: object) -> str:
     """Appends the reason unless the message contains it: log lines often have only the message."""
-    issues = details.get('issues')
     field, text = '', str(reason) if reason is not None else ''
-    if isinstance(issues, list) and issues and isinstance(issues[0], dict):
-        field, text = str(issues[0].get('field', '')), str(issues[0].get('message', ''))
+    for issue in _issues_of(details)[:1]:
+        field, text = issue.get('field', ''), issue.get('message', '')
     if not text or text in message:
         return message
     return f'{message}: {field} {text}' if field else f'{message}: {text}'
+
+
+def _issues_of(details: Details) -> List[Dict[str, str]]:
+    issues: Any = details.get('issues')
+    return cast(List[Dict[str, str]], issues) if isinstance(issues, list) else []
 
 
 def _integer(value: Any) -> Optional[int]:

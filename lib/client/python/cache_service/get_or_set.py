@@ -12,7 +12,6 @@ import logging
 import math
 import random
 import time
-from dataclasses import dataclass, field
 from typing import Any, Callable, Coroutine, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import requests
@@ -24,7 +23,7 @@ from .outage import Outage, is_unavailable
 from .runtime import Work
 from .send import Sender
 from .settings import Settings, check_strings
-from .types import CallOptions, ErrorContext, FillOptions, LeaseLookup, TagsOf
+from .types import CallOptions, ErrorContext, FillOptions, LeaseLookup
 from .values import parsed_value, value_text
 
 _log = logging.getLogger('cache_service')
@@ -52,19 +51,18 @@ class Job(NamedTuple):
 
     ttl: float
     grace: Optional[float]
-    tags_of: TagsOf
+    tags_of: Callable[[Any, str], Optional[Sequence[str]]]
     background: bool
     produce_timeout: float
     produce: ProduceMany
     lookup: LookupOptions
 
 
-@dataclass
-class Outcome:
+class Outcome(NamedTuple):
     """The result of a flight: a value, and for a stale one perhaps the lease to produce the next."""
 
     value: Any
-    refresh: List[LeaseLookup] = field(default_factory=list)
+    refresh: List[LeaseLookup]
     """For the first caller that pops it. The others return the stale value."""
 
 
@@ -144,33 +142,38 @@ class GetOrSet:
     def _job_of(self, ttl: float, produce: ProduceMany, options: FillOptions) -> Job:
         settings = self._settings
         tags = options.get('tags')
+        tags_of: Callable[[Any, str], Optional[Sequence[str]]] = options.get('tags_of') or (lambda value, key: tags)
         produce_timeout = options.get('produce_timeout') or settings.produce_timeout
         call: CallOptions = {
             'timeout': options.get('timeout') or settings.fill_timeout,
             'correlation_id': options.get('correlation_id'),
             'headers': options.get('headers'),
         }
+
+        async def release(lookups: List[LeaseLookup]) -> None:
+            await self._release(lookups, call)
+
         # A lease that lasts as long as the producer may take.
         lease = options.get('lease') or min(_MAX_LEASE_SECONDS, max(1, math.ceil(produce_timeout)))
         return Job(
             ttl=ttl,
             grace=options.get('grace'),
-            tags_of=options.get('tags_of') or (lambda value, key: tags),  # type: ignore[arg-type,return-value]
+            tags_of=tags_of,
             background=options.get('background', False),
             produce_timeout=produce_timeout,
             produce=produce,
-            lookup=LookupOptions(call, lease, tags, lambda lookups: self._release(lookups, call)),
+            lookup=LookupOptions(call, lease, tags, release),
         )
 
     async def _find(self, key: str, job: Job) -> Outcome:
         lookup = await self._look_up_or_wait(key, job)
         if not lookup.found:
-            return Outcome((await self._produce([lookup], job))[0])
+            return Outcome((await self._produce([lookup], job))[0], [])
         if not lookup.lease:
-            return Outcome(lookup.value)
+            return Outcome(lookup.value, [])
         if job.background:
             self._produce_in_background([lookup], job)
-            return Outcome(lookup.value)
+            return Outcome(lookup.value, [])
         return Outcome(lookup.value, [lookup])
 
     async def _look_up_or_wait(self, key: str, job: Job) -> LeaseLookup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union, cast
 
 from . import requests
 from .batches import batches_of, renumbered
@@ -187,12 +187,14 @@ class Operations:
     ) -> List[SetResult]:
         _check_options(options, CallOptions)
         if isinstance(entries, Mapping):
-            entries = [Entry(key, value) for key, value in entries.items()]
+            listed = [Entry(key, value) for key, value in cast(Mapping[str, Any], entries).items()]
+        else:
+            listed = list(entries)
         # Batches arrive in any order, so each key is sent once.
         texts: Dict[str, requests.EntryText] = {}
         indexes: Dict[str, int] = {}
         keys: List[str] = []
-        for index, entry in enumerate(entries):
+        for index, entry in enumerate(listed):
             path = f'entries[{index}].'
             if not isinstance(entry, Entry):
                 raise TypeError(f'entries[{index}] must be an Entry; or pass a dict of values by key')

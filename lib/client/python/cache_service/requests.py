@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 from urllib.parse import quote
 
 from .batches import Size, size_of
@@ -11,6 +11,8 @@ from .responses import Members, ServiceResponse, read_data, read_health, read_no
 from .send import ALWAYS, IF_NOT_RECEIVED, Request
 from .types import Lease, LeaseLookup, ListedKey, Lookup, SetResult, Usage
 from .values import entry_text, members
+
+T = TypeVar('T')
 
 _API = '/api/v1/cache'
 
@@ -133,7 +135,7 @@ def health() -> Request[Dict[str, Any]]:
     return Request('GET', '/health', ALWAYS, lambda response, _: read_health(response))
 
 
-def _post(path: str, body: str, read: Any, retry: str = ALWAYS) -> Request[Any]:
+def _post(path: str, body: str, read: Callable[[ServiceResponse, bool], T], retry: str = ALWAYS) -> Request[T]:
     return Request('POST', f'{_API}/{path}', retry, read, body)
 
 
@@ -144,7 +146,7 @@ def _target_of(key: str) -> str:
 
 def _query_of(**parameters: Optional[str]) -> str:
     """Raises ValidationError for half a surrogate pair, which has no percent-encoding."""
-    query = []
+    query: List[str] = []
     for name, value in parameters.items():
         if value is None:
             continue

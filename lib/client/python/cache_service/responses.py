@@ -6,7 +6,7 @@ import re
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple, cast
 
 from .errors import CLASSES_BY_CODE, CacheError, GatewayError, NotFoundError
 from .http1 import HttpResponse
@@ -57,9 +57,9 @@ def _error_of(response: ServiceResponse, body: Members, cause: Optional[Exceptio
         'request_id': _text(body.get('request_id')) or headers.get('x-request-id'),
         'retry_after': _retry_after(headers.get('retry-after')),
     }
-    error = body.get('error') if body.get('success') is False else None
-    code = _text(error.get('code')) if isinstance(error, dict) else None
-    if not isinstance(error, dict) or code is None:
+    error = _members(body.get('error')) if body.get('success') is False else {}
+    code = _text(error.get('code'))
+    if code is None:
         text = _text(body.get('message'))
         message = f"{response.request} returned {status} without the service's envelope{f': {text}' if text else ''}"
         return GatewayError(message, code=f'HTTP_{status}', reason=cause, **known)
@@ -67,17 +67,19 @@ def _error_of(response: ServiceResponse, body: Members, cause: Optional[Exceptio
     message = _text(error.get('message')) or code
     if error_class is NotFoundError:
         message = f'{message}: {response.request}'
-    details = error.get('details')
-    return error_class(message, code=code, details=details if isinstance(details, dict) else None, **known)
+    return error_class(message, code=code, details=_members(error.get('details')), **known)
 
 
 def _body_of(response: ServiceResponse) -> Tuple[Members, Optional[Exception]]:
     """The members of a JSON object, and the parser's error if the body is not JSON."""
     try:
-        body = response.loads(response.http.body.decode())
-        return (body if isinstance(body, dict) else {}), None
+        return _members(response.loads(response.http.body.decode())), None
     except Exception as error:  # The caller's own `loads` may raise anything.
         return {}, error
+
+
+def _members(value: Any) -> Members:
+    return cast(Members, value) if isinstance(value, dict) else {}
 
 
 def _text(value: Any) -> Optional[str]:

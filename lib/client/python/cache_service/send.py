@@ -9,7 +9,7 @@ from typing import Any, Callable, Coroutine, Dict, Generic, List, Optional, Sequ
 
 from .batches import send_batches
 from .deadline import Deadline
-from .errors import CacheError, ConnectionFailedError, InvalidationIncompleteError
+from .errors import CacheError, ConnectionFailedError, GatewayError, InvalidationIncompleteError
 from .http1 import HttpResponse
 from .responses import ServiceResponse
 from .runtime import LostConnection, Runtime, resolve
@@ -110,7 +110,7 @@ class Sender:
         while True:
             try:
                 response, was_sent_twice = await self._exchange(call, request)
-                return request.read(response, is_repeated or was_sent_twice)
+                return _read(request, response, is_repeated or was_sent_twice)
             except CacheError as error:
                 if retries >= self._settings.retries or not may_retry(request.retry, error):
                     raise
@@ -137,7 +137,7 @@ class Sender:
 
         async def on_late(late: HttpResponse) -> None:
             if request.on_late:
-                await request.on_late(request.read(ServiceResponse(log_name, late, settings.loads), False))
+                await request.on_late(_read(request, ServiceResponse(log_name, late, settings.loads), False))
 
         for is_fresh in (False, True):
             if deadline.remaining() <= 0:
@@ -159,6 +159,15 @@ class Sender:
                 error.maybe_sent = lost.maybe_sent
                 raise error from lost.__cause__
         raise AssertionError('a fresh connection was not kept from an earlier request')
+
+
+def _read(request: Request[T], response: ServiceResponse, is_repeated: bool) -> T:
+    try:
+        return request.read(response, is_repeated)
+    except (LookupError, TypeError, ValueError) as error:
+        status = response.http.status
+        message = f'{response.request} returned data of another form than the service does'
+        raise GatewayError(message, code=f'HTTP_{status}', status=status, reason=repr(error)) from error
 
 
 def may_retry(policy: str, error: CacheError) -> bool:
