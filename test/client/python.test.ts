@@ -1,9 +1,12 @@
 import { readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Outgoing, sigV4 } from '../../lib/client/index.ts';
 import { type Service, startService } from '../http/service.ts';
+import { writeCertificates } from '../support/engines/certificates.ts';
 import { needs } from '../support/engines/needs.ts';
 import { numRuns } from '../support/long-run.ts';
 import { ROOT, read } from '../support/markdown.ts';
@@ -15,14 +18,21 @@ describe('the Python client', { timeout: 400_000 }, () => {
   needs('python');
 
   let service: Service;
+  let certificates: string;
   beforeAll(async () => {
     service = await startService();
+    certificates = await mkdtemp(join(tmpdir(), 'cache-python-'));
+    await writeCertificates(certificates);
   });
-  afterAll(() => service.stop());
+  afterAll(async () => {
+    await service.stop();
+    await rm(certificates, { recursive: true });
+  });
 
   const files = readdirSync(TESTS).filter((name) => name.startsWith('test_'));
   test.each(files)('passes %s on the service', async (name) => {
-    const { code, stderr } = await runPython(['-m', 'unittest', name], { CACHE_URL: service.url }, TESTS);
+    const env = { CACHE_URL: service.url, CACHE_CERTIFICATES: certificates };
+    const { code, stderr } = await runPython(['-m', 'unittest', name], env, TESTS);
     expect(code, stderr).toBe(0);
     expect(stderr).toMatch(/^Ran [1-9]\d* tests/m);
   });

@@ -99,8 +99,8 @@ class Case(unittest.TestCase):
         self.addCleanup(cache.close)
         return cache
 
-    def script(self, *moves):
-        server = Scripted(moves)
+    def script(self, *moves, tls=None):
+        server = Scripted(moves, tls)
         self.addCleanup(server.close)
         return server
 
@@ -144,18 +144,20 @@ class Request:
 
 
 class Scripted:
-    """Each request gets the next move, and the last move stays. A move is the bytes of a response, or a function that receives the request
+    """With `tls`, a context, it speaks TLS.
+
+    Each request gets the next move, and the last move stays. A move is the bytes of a response, or a function that receives the request
     and the socket; `close`, `hang` and `reset` are such functions."""
 
-    def __init__(self, moves):
-        self.moves = moves
+    def __init__(self, moves, tls=None):
+        self.moves, self.tls = moves, tls
         self.requests = []
         self.arrived = queue.Queue()
         self.connections = 0
         self.lock = threading.Lock()
         self.released = threading.Event()
         self.listener = socket.create_server(('127.0.0.1', 0), backlog=200)
-        self.url = f'http://127.0.0.1:{self.listener.getsockname()[1]}'
+        self.url = f'http{"s" if tls else ""}://localhost:{self.listener.getsockname()[1]}'
         threading.Thread(target=self.accept, daemon=True).start()
 
     def close(self):
@@ -175,6 +177,11 @@ class Scripted:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection):
+        if self.tls:
+            try:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            except OSError:
+                return
         with connection, contextlib.suppress(OSError), connection.makefile('rb') as reader:
             while True:
                 request = read_request(reader)

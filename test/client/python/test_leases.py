@@ -588,6 +588,38 @@ class Tasks(unittest.IsolatedAsyncioTestCase):
             await cache.get_or_set_many(['held', 'own'], 60, produce, **LONG)
         self.assertEqual(await cache.get_or_set('own', 60, lambda: 'next'), 'next')
 
+    async def test_a_lease_that_is_granted_after_a_failure_is_released(self):
+        granted = {'found': False, 'lease': {'token': 'T0KEN_-1234', 'ttl': 60}}
+        held = {'found': False, 'retry_after_ms': 100}
+        released = threading.Event()
+
+        def answer(server, connection):
+            target = server.requests[-1].target.rpartition('/')[2]
+            if target == 'get':
+                return data({'items': [{'key': 'a', **granted}, {'key': 'b', **held}]})
+            if target == 'release':
+                released.set()
+                return RELEASED
+            # The lookup of the held key. It is answered when the failed production has released its lease, and is most likely over.
+            released.wait(PATIENCE)
+            threading.Event().wait(0.2)
+            return data({'key': 'b', **granted})
+
+        case = Case()
+        server = case.script(answer)
+        cache = await self.start(server.url)
+
+        async def produce(keys):
+            while len(server.requests) < 2:
+                await asyncio.sleep(0.01)
+            raise ModelDown
+
+        with self.assertRaises(ModelDown):
+            await cache.get_or_set_many(['a', 'b'], 60, produce, **LONG)
+        keys = [request.json['key'] for request in server.requests if request.target.endswith('release')]
+        self.assertEqual(keys, ['a', 'b'])
+        case.doCleanups()
+
     async def test_values_that_others_produce_are_waited_for_while_the_producer_runs(self):
         cache = await self.start()
         token = (await cache.lease('held', lease=300)).lease.token
@@ -626,7 +658,7 @@ class LateResponses(Case):
         self.given_up = threading.Event()
         server = self.script(self.late, RELEASED)
         cache = self.start(server.url)
-        self.assertEqual(cache.get_or_set('k', 60, lambda: 1, timeout=0.2), 1)
+        self.assertEqual(cache.get_or_set('k', 60, lambda: 1, timeout=2), 1)
         self.given_up.set()
         server.arrived.get(timeout=PATIENCE)
         released = server.arrived.get(timeout=PATIENCE)

@@ -102,6 +102,19 @@ class Listings(ReadmeCase):
         self.assertEqual(asyncio.run(use()), [{'content': 'hello'}] * 5)
         self.assertEqual(called, [{'temperature': 0}])
 
+    def test_the_listing_of_docs_leases_produces_once(self):
+        with open(os.path.join(os.path.dirname(README), '..', '..', '..', 'docs', 'leases.md'), encoding='utf-8') as file:
+            listing = re.search(r'```python\n(.*?)```', file.read(), re.DOTALL)[1]
+        cache = self.quick_start()[0]['cache']
+        cache.clear()
+        asked = []
+        for _ in range(2):
+            given = {'cache': cache, 'question': 'why?', 'ask_model': lambda question: asked.append(question) or 'because'}
+            exec(listing, given)
+            self.assertEqual(given['answer'], 'because')
+        self.assertEqual(asked, ['why?'])
+        cache.close()
+
     def test_the_listing_of_authorization_creates_clients(self):
         credentials = types.SimpleNamespace(get_frozen_credentials=lambda: None)
         session = types.SimpleNamespace(get_credentials=lambda: credentials)

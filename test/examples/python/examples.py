@@ -72,7 +72,7 @@ def embed_chunks(cache: Cache, embed: Embed, document: str, chunks: List[str]) -
 
 
 def document_changed(cache: Cache, document: str) -> None:
-    """Removes what was made from a document. Call it when searches find the new version. @raises CacheError: try again"""
+    """Removes what was made from a document. Call it when searches find the new version. Raises CacheError: try again."""
     cache.invalidate_tags([document_tag(document), 'rag:acme-docs'])
 
 

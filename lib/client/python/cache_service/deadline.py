@@ -8,12 +8,16 @@ from typing import Optional
 from .errors import DeadlineError
 
 
+_MAX_SECONDS = 10_000_000.0
+"""Sockets do not accept a timeout of centuries."""
+
+
 class Deadline:
     """`work` is the subject of the error message."""
 
     def __init__(self, seconds: float, correlation_id: Optional[str] = None, work: str = 'The call') -> None:
         self._seconds = seconds
-        self._monotonic = time.monotonic() + seconds
+        self._monotonic = time.monotonic() + min(seconds, _MAX_SECONDS)
         self._correlation_id = correlation_id
         self._work = work
 

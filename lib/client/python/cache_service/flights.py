@@ -18,9 +18,6 @@ class Flights(Generic[F]):
         """The running flight for this key, or `new`, which then is the running one."""
         return self._running.setdefault((tenant, key), new)
 
-    def get(self, tenant: str, key: str) -> Optional[F]:
-        return self._running.get((tenant, key))
-
     def remove(self, tenant: str, key: str, flight: F) -> None:
         """Removes a flight, unless another one has replaced it."""
         if self._running.get((tenant, key)) is flight:

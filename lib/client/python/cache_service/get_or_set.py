@@ -94,16 +94,16 @@ class GetOrSet:
         """Returns the values of the keys. Produces those that no other caller produces, and waits for the others."""
         job = self._job_of(ttl, produce, options)
         values: Dict[str, Any] = {}
-        own: Dict[str, LeaseLookup] = {}
-        """What this call shall produce and has not."""
+        not_begun: Dict[str, LeaseLookup] = {}
+        """What this call shall produce. A production that has begun releases its leases itself if it fails."""
         productions: List[Work] = []
         wait: Optional[Deadline] = None
 
         async def produce_all(lookups: List[LeaseLookup]) -> None:
+            for lookup in lookups:
+                not_begun.pop(lookup.key, None)
             produced = await self._produce(lookups, job)
-            for lookup, value in zip(lookups, produced):
-                values[lookup.key] = value
-                own.pop(lookup.key, None)
+            values.update((lookup.key, value) for lookup, value in zip(lookups, produced))
 
         missing = list(dict.fromkeys(keys))
         try:
@@ -113,17 +113,18 @@ class GetOrSet:
                 is_wait_over = wait is not None and wait.remaining() <= 0
                 held = [] if is_wait_over else [lookup for lookup in lookups if _is_held(lookup)]
                 missing = [lookup.key for lookup in held]
+                held_keys = set(missing)
                 new = [
                     lookup
                     for lookup in lookups
-                    if lookup.lease or not (lookup.found or lookup.key in missing)
+                    if lookup.lease or not (lookup.found or lookup.key in held_keys)
                 ]
                 if job.background:
                     stale = [lookup for lookup in new if lookup.found]
                     new = [lookup for lookup in new if not lookup.found]
                     self._produce_in_background(stale, job)
                 if new:
-                    own.update((lookup.key, lookup) for lookup in new)
+                    not_begun.update((lookup.key, lookup) for lookup in new)
                     productions.append(self._runtime.start(produce_all(new)))
                 if held:
                     wait = wait or Deadline(job.produce_timeout)
@@ -135,8 +136,7 @@ class GetOrSet:
         except BaseException:
             for production in productions:
                 await production.cancel()
-            # A production that was cancelled before it began has released nothing.
-            await self._release(list(own.values()), job.lookup.call)
+            await self._release(list(not_begun.values()), job.lookup.call)
             raise
 
     def _job_of(self, ttl: float, produce: ProduceMany, options: FillOptions) -> Job:
@@ -239,7 +239,11 @@ class GetOrSet:
                 self._report(error, 'set', [lookup.key])
                 not_set.append(lookup.key)
             values.append(value)
-        failed, lost = await self._set(entries, job)
+        try:
+            failed, lost = await self._set(entries, job)
+        except BaseException:  # Such as a cancellation.
+            await self._release(lookups, job.lookup.call)
+            raise
         self._report_late(lookups, lost, time.monotonic() - started_monotonic)
         not_set += failed
         await self._release([lookup for lookup in lookups if lookup.key in not_set], job.lookup.call)

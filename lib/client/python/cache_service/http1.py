@@ -34,7 +34,7 @@ class ProtocolError(Exception):
 
 
 def encode_request(request: Outgoing) -> bytes:
-    """The bytes of a request. @raises ValueError that names an invalid header"""
+    """The bytes of a request. Raises ValueError that names an invalid header."""
     url = urlsplit(request.url)
     headers = {'host': url.netloc, **request.headers}
     if request.body or request.method == 'POST':
@@ -60,7 +60,7 @@ class ResponseParser:
         next(self._parser)
 
     def feed(self, data: bytes) -> Optional[HttpResponse]:
-        """Returns the response as soon as it is complete. Empty data is the end of the connection. @raises ProtocolError"""
+        """Returns the response as soon as it is complete. Empty data is the end of the connection. Raises ProtocolError."""
         self.has_begun = self.has_begun or bool(data)
         try:
             self._parser.send(data)

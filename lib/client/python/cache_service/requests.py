@@ -140,7 +140,7 @@ def _post(path: str, body: str, read: Callable[[ServiceResponse, bool], T], retr
 
 
 def _target_of(key: str) -> str:
-    """The key is sent in the query. In a path, API Gateway decodes it before routing. @raises ValidationError as `_query_of`"""
+    """The key is sent in the query. In a path, API Gateway decodes it before routing. Raises ValidationError as `_query_of`."""
     return f'{_API}{_query_of(key=key)}'
 
 

@@ -25,7 +25,7 @@ Members = Dict[str, Any]
 
 
 def read_data(response: ServiceResponse) -> Members:
-    """The `data` of a success. @raises CacheError for any other response"""
+    """The `data` of a success. Raises CacheError for any other response."""
     body, error = _body_of(response)
     if 200 <= response.http.status < 300 and body.get('success') is True and isinstance(body.get('data'), dict):
         data: Members = body['data']
@@ -34,14 +34,14 @@ def read_data(response: ServiceResponse) -> Members:
 
 
 def read_nothing(response: ServiceResponse) -> None:
-    """Accepts a 204. @raises CacheError for any other response"""
+    """Accepts a 204. Raises CacheError for any other response."""
     if response.http.status != 204:
         body, error = _body_of(response)
         raise _error_of(response, body, error) from error
 
 
 def read_health(response: ServiceResponse) -> Members:
-    """The health report, also of an unhealthy service (503). @raises CacheError for any other response"""
+    """The health report, also of an unhealthy service (503). Raises CacheError for any other response."""
     body, error = _body_of(response)
     if response.http.status in (200, 503) and isinstance(body.get('status'), str):
         return body

@@ -41,7 +41,7 @@ class Work(Protocol):
     """Work that was started."""
 
     async def finish(self) -> None:
-        """Waits for its end. @raises what it raised"""
+        """Waits for its end. Raises what it raised."""
 
     async def cancel(self) -> None:
         """Ends it, unless it has ended."""
@@ -63,10 +63,10 @@ class Runtime(Protocol):
         ...
 
     async def sleep(self, seconds: float, works: Sequence[Work] = ()) -> None:
-        """Sleeps. @raises what one of the works raises meanwhile, at once"""
+        """Sleeps. Raises what one of the works raises meanwhile, at once."""
 
     async def within(self, deadline: Deadline, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`. asyncio cancels it at the deadline; a thread cannot. @raises DeadlineError"""
+        """The result of `work`. asyncio cancels it at the deadline; a thread cannot. Raises DeadlineError."""
         ...
 
     async def gather(self, works: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> List[T]:

@@ -45,7 +45,7 @@ class Request(Generic[T]):
     retry: str
     read: Callable[[ServiceResponse, bool], T]
     """Converts the response to the request's result. The second argument is whether the service may also have received an earlier
-    attempt, whose response was lost. @raises CacheError for a failure"""
+    attempt, whose response was lost. Raises CacheError for a failure."""
     body: Optional[str] = None
     """JSON text."""
     on_late: Optional[Callable[[T], Coroutine[Any, Any, None]]] = None
@@ -104,7 +104,7 @@ class Sender:
         )
 
     async def send(self, call: Call, request: Request[T]) -> T:
-        """Sends one request and reads its response. @raises CacheError"""
+        """Sends one request and reads its response. Raises CacheError."""
         is_repeated = False
         retries = 0
         while True:
@@ -189,7 +189,7 @@ def _retry_delay(retries: int, error: CacheError) -> float:
 
 
 def _add(headers: Dict[str, str], more: Optional[Headers]) -> None:
-    """Adds headers under lower-case names, replacing existing ones. @raises TypeError for one that is not a string"""
+    """Adds headers under lower-case names, replacing existing ones. Raises TypeError for one that is not a string."""
     for name, value in (more or {}).items():
         if value is None:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 from urllib.parse import quote, urlsplit
@@ -126,6 +127,8 @@ def check_number(name: str, value: Any) -> None:
     """The service checks the range, because it knows its limits."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f'{name} must be a number of seconds')
+    if not math.isfinite(value):
+        raise ValueError(f'{name} must be a finite number of seconds')
 
 
 def check_strings(name: str, values: Any) -> None:

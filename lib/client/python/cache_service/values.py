@@ -12,7 +12,7 @@ Loads = Callable[[str], Any]
 
 
 def dumps(value: Any) -> str:
-    """Writes JSON as compactly as possible. @raises ValueError for NaN and Infinity, which are not JSON"""
+    """Writes JSON as compactly as possible. Raises ValueError for NaN and Infinity, which are not JSON."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(',', ':'))
 
 
