@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import unittest
+from unittest import mock
 
 from cache_service import AsyncCache, DeadlineError
 from support import (
@@ -575,6 +576,21 @@ class Tasks(unittest.IsolatedAsyncioTestCase):
         call.cancel()
         with self.assertRaises(asyncio.CancelledError):
             await call
+        self.assertEqual(await cache.get_or_set_many(['a', 'b'], 60, lambda keys: keys), ['a', 'b'])
+
+    async def test_a_batch_that_is_cancelled_before_its_producer_begins_releases_all_leases(self):
+        cache = await self.start()
+        start = cache._runtime.start
+
+        def start_and_cancel(work):
+            started = start(work)
+            call.cancel()
+            return started
+
+        with mock.patch.object(cache._runtime, 'start', start_and_cancel):
+            call = asyncio.ensure_future(cache.get_or_set_many(['a', 'b'], 60, lambda keys: self.fail('must not begin'), **LONG))
+            with self.assertRaises(asyncio.CancelledError):
+                await call
         self.assertEqual(await cache.get_or_set_many(['a', 'b'], 60, lambda keys: keys), ['a', 'b'])
 
     async def test_a_failure_of_a_batch_ends_the_wait_for_other_keys(self):
