@@ -48,6 +48,11 @@ class Signatures(unittest.TestCase):
                     headers['authorization'], f'AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={expected}'
                 )
 
+    def test_a_signature_covers_the_body(self):
+        sign = SigV4(region='us-east-1', credentials=KEYS, now=lambda: NOON)
+        signatures = {sign(Outgoing('POST', 'https://example.com/', {}, body))['authorization'] for body in (b'', b'a', b'b')}
+        self.assertEqual(len(signatures), 3)
+
     def test_invalid_arguments_raise(self):
         for arguments in [{'region': ''}, {'region': None}, {'region': 'eu', 'credentials': None}, {'region': 'eu', 'credentials': {}}]:
             with self.subTest(arguments), self.assertRaises(TypeError):

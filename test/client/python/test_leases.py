@@ -43,7 +43,14 @@ class ModelDown(Exception):
     pass
 
 
-class GetOrSet:
+class Leases:
+    def assert_is_free(self, cache, *keys):
+        """Nobody has the lease on a key, or it is released now. With a lease that another caller has, a value would not be cached."""
+        self.assertEqual(cache.get_or_set_many(keys, 60, lambda missing: missing), list(keys))
+        self.assertTrue(all(lookup.found for lookup in cache.get_many(keys)))
+
+
+class GetOrSet(Leases):
     def test_a_miss_produces_and_a_hit_does_not(self):
         cache = self.start()
         self.assertEqual(cache.get_or_set('k', 60, lambda: 'first'), 'first')
@@ -64,13 +71,13 @@ class GetOrSet:
         [(error, operation, keys)] = self.reported
         self.assertEqual((type(error), operation, keys), (TypeError, 'set', ['k']))
         # The lease was released.
-        self.assertEqual(cache.get_or_set('k', 60, lambda: 'next'), 'next')
+        self.assert_is_free(cache, 'k')
 
     def test_an_error_of_the_producer_is_raised_and_releases_the_lease(self):
         cache = self.start()
         with self.assertRaises(ModelDown):
             cache.get_or_set('k', 60, raiser(ModelDown()), **LONG)
-        self.assertEqual(cache.get_or_set('k', 60, lambda: 'next'), 'next')
+        self.assert_is_free(cache, 'k')
         self.assertEqual(self.reported, [])
 
     def test_a_value_that_was_removed_or_replaced_while_it_was_produced_is_returned_and_not_cached(self):
@@ -107,7 +114,7 @@ class GetOrSet:
         value = 'x' * 6 * 1024**2
         self.assertEqual(cache.get_or_set('k', 60, lambda: value, **LONG), value)
         self.assertEqual(self.reported, [('PAYLOAD_TOO_LARGE', 'set', ['k'])])
-        self.assertEqual(cache.get_or_set('k', 60, lambda: 'next'), 'next')
+        self.assert_is_free(cache, 'k')
 
     def test_a_lease_that_ends_during_the_production_is_reported(self):
         lost = failure(409, 'LEASE_LOST')
@@ -233,6 +240,12 @@ class Outages:
             self.assertEqual(cache.get_or_set('k', 60, lambda: number, timeout=None), number)
         self.assertEqual(self.reported, [('DEADLINE_EXCEEDED', 'get', ['k'])])
 
+    def test_a_lookup_has_one_second_by_default(self):
+        reported = []
+        cache = self.start(self.script(hang).url, retries=0, on_error=lambda error, about: reported.append(str(error)))
+        self.assertEqual(cache.get_or_set('k', 60, lambda: 1, timeout=None), 1)
+        self.assertEqual(reported, ['The call took longer than 1 s'])
+
     def test_a_backend_that_fails_between_grant_and_set_leaves_the_caller_its_value(self):
         server = self.script(GRANTED, UNAVAILABLE)
         self.assertEqual(self.start(server.url, retries=0).get_or_set('k', 60, lambda: 1), 1)
@@ -260,7 +273,7 @@ class Outages:
             self.assertEqual(cache.get_or_set('k', 60, lambda: 1), 1)
 
 
-class Many:
+class Many(Leases):
     def test_only_missing_keys_are_produced_and_all_are_returned_in_order(self):
         cache = self.start()
         cache.set('b', 'cached')
@@ -293,7 +306,7 @@ class Many:
         ]:
             with self.assertRaises(error):
                 cache.get_or_set_many(['a', 'b'], 60, produce, **LONG)
-        self.assertEqual(cache.get_or_set_many(['a', 'b'], 60, lambda keys: keys), ['a', 'b'])
+        self.assert_is_free(cache, 'a', 'b')
 
     def test_keys_that_another_process_produces_are_waited_for(self):
         held = {'key': 'b', 'found': False, 'retry_after_ms': 100}
@@ -498,6 +511,10 @@ class Tasks(unittest.IsolatedAsyncioTestCase):
         self.addAsyncCleanup(cache.aclose)
         return cache
 
+    async def assert_is_free(self, cache, *keys):
+        self.assertEqual(await cache.get_or_set_many(keys, 60, lambda missing: missing), list(keys))
+        self.assertTrue(all(lookup.found for lookup in await cache.get_many(keys)))
+
     async def test_tasks_that_miss_one_key_share_one_producer(self):
         cache = await self.start()
         produced = []
@@ -536,7 +553,7 @@ class Tasks(unittest.IsolatedAsyncioTestCase):
         with self.assertRaisesRegex(DeadlineError, 'produce took longer than 0.05 s'):
             await cache.get_or_set('k', 60, produce, produce_timeout=0.05, **LONG)
         self.assertEqual(await ended, 'cancelled')
-        self.assertEqual(await cache.get_or_set('k', 60, lambda: 'next'), 'next')
+        await self.assert_is_free(cache, 'k')
 
     async def test_the_producer_runs_on_while_one_call_waits_and_is_cancelled_when_none_does(self):
         cache = await self.start()
@@ -551,17 +568,32 @@ class Tasks(unittest.IsolatedAsyncioTestCase):
                 ended.set_result('cancelled')
                 raise
 
-        calls = [asyncio.ensure_future(cache.get_or_set('k', 60, produce, **LONG)) for _ in range(2)]
+        endless = {'produce_timeout': 1000, **LONG}
+        calls = [asyncio.ensure_future(cache.get_or_set('k', 60, produce, **endless)) for _ in range(2)]
         await begun
         calls[0].cancel()
         await asyncio.wait({calls[0]})
         self.assertTrue(calls[0].cancelled())
         self.assertFalse(ended.done())
         calls[1].cancel()
-        self.assertEqual(await ended, 'cancelled')
+        self.assertEqual(await asyncio.wait_for(ended, PATIENCE), 'cancelled')
         await asyncio.wait({calls[1]})
         # The lease is released.
-        self.assertEqual(await cache.get_or_set('k', 60, lambda: 'next'), 'next')
+        await self.assert_is_free(cache, 'k')
+
+    async def test_a_call_that_is_cancelled_while_it_sets_releases_its_lease(self):
+        case = Case()
+        server = case.script(GRANTED, hang, RELEASED)
+        cache = await self.start(server.url)
+        call = asyncio.ensure_future(cache.get_or_set('k', 60, lambda: 1))
+        while len(server.requests) < 2:
+            await asyncio.sleep(0.01)
+        call.cancel()
+        while len(server.requests) < 3:
+            await asyncio.sleep(0.01)
+        self.assertEqual(server.requests[2].target, '/api/v1/cache/lease/release')
+        await asyncio.wait({call})
+        case.doCleanups()
 
     async def test_a_batch_that_is_cancelled_releases_all_leases(self):
         cache = await self.start()
@@ -576,7 +608,7 @@ class Tasks(unittest.IsolatedAsyncioTestCase):
         call.cancel()
         with self.assertRaises(asyncio.CancelledError):
             await call
-        self.assertEqual(await cache.get_or_set_many(['a', 'b'], 60, lambda keys: keys), ['a', 'b'])
+        await self.assert_is_free(cache, 'a', 'b')
 
     async def test_a_batch_that_is_cancelled_before_its_producer_begins_releases_all_leases(self):
         cache = await self.start()
@@ -591,7 +623,7 @@ class Tasks(unittest.IsolatedAsyncioTestCase):
             call = asyncio.ensure_future(cache.get_or_set_many(['a', 'b'], 60, lambda keys: self.fail('must not begin'), **LONG))
             with self.assertRaises(asyncio.CancelledError):
                 await call
-        self.assertEqual(await cache.get_or_set_many(['a', 'b'], 60, lambda keys: keys), ['a', 'b'])
+        await self.assert_is_free(cache, 'a', 'b')
 
     async def test_a_failure_of_a_batch_ends_the_wait_for_other_keys(self):
         cache = await self.start()
@@ -601,8 +633,9 @@ class Tasks(unittest.IsolatedAsyncioTestCase):
             raise ModelDown
 
         with self.assertRaises(ModelDown):
-            await cache.get_or_set_many(['held', 'own'], 60, produce, **LONG)
-        self.assertEqual(await cache.get_or_set('own', 60, lambda: 'next'), 'next')
+            call = cache.get_or_set_many(['held', 'own'], 60, produce, produce_timeout=1000, **LONG)
+            await asyncio.wait_for(call, PATIENCE)
+        await self.assert_is_free(cache, 'own')
 
     async def test_a_lease_that_is_granted_after_a_failure_is_released(self):
         granted = {'found': False, 'lease': {'token': 'T0KEN_-1234', 'ttl': 60}}
