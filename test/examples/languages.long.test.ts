@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runPython } from '../client/python.ts';
 import { newTenant } from '../conformance/backends.ts';
 import { Client } from '../http/client.ts';
 import { type Service, startService } from '../http/service.ts';
@@ -25,34 +26,29 @@ const timeout = 120_000;
 
 describe('the Python example', { timeout }, () => {
   needs('python');
-  const python = (args: string[], url: string, tenant: string) =>
-    run('python3', args, {
-      CACHE_URL: url,
-      CACHE_TENANT: tenant,
-      CACHE_TIMEOUT: '20',
-      PYTHONDONTWRITEBYTECODE: '1',
-    });
-
-  test('contains a client that passes its own tests', async () => {
-    const { code, stderr } = await python(['python/test_cache.py'], service.url, newTenant());
-    expect(stderr).toMatch(/^Ran \d{2,} tests/m);
-    expect(code, stderr).toBe(0);
-  });
+  // A busy machine may take longer than a second to look a key up.
+  const patient = 'import cache_service.settings; cache_service.settings.FILL_TIMEOUT = 20';
+  const runExamples = (url: string, tenant: string) =>
+    runPython(
+      [
+        '-c',
+        `${patient}; import runpy; runpy.run_path('test/examples/python/examples.py', run_name='__main__')`,
+      ],
+      { CACHE_URL: url, CACHE_TENANT: tenant },
+    );
 
   test('in the README prints the output that the README shows', async () => {
     const [, listing = ''] = /```python\n([\s\S]*?)```/.exec(read('README.md')) ?? [];
     const [, printed] = /print\(.*# (.*)/.exec(listing) ?? [];
     const script = listing.replace('http://localhost:8080', service.url).replace('tenant_123', newTenant());
-    const { stdout, stderr } = await run('python3', ['-c', script], {
-      PYTHONPATH: 'python',
-      PYTHONDONTWRITEBYTECODE: '1',
-    });
+    const given = "ask_model = lambda question: f'answer to {question}'";
+    const { stdout, stderr } = await runPython(['-c', `${patient}\n${given}\n${script}`], {});
     expect(stdout.trim(), stderr).toBe(printed);
   });
 
   test('calls models only for responses that are not cached', async () => {
     const tenant = newTenant();
-    const first = await python(['python/examples.py'], service.url, tenant);
+    const first = await runExamples(service.url, tenant);
     expect(asked(first.stdout), first.stderr).toEqual([
       question,
       question,
@@ -62,17 +58,13 @@ describe('the Python example', { timeout }, () => {
       'model: Say hello.',
       'embed: one, two',
     ]);
-    const second = await python(['python/examples.py'], service.url, tenant);
+    const second = await runExamples(service.url, tenant);
     expect(asked(second.stdout)).toEqual(['search: one', 'embed: three', 'embed: one, two']);
     expect([first.code, second.code]).toEqual([0, 0]);
   });
 
   test('calls models for every response without a reachable cache, and fails if a removal fails', async () => {
-    const { code, stdout, stderr } = await python(
-      ['python/examples.py'],
-      `http://127.0.0.1:${await freePort()}`,
-      't',
-    );
+    const { code, stdout, stderr } = await runExamples(`http://127.0.0.1:${await freePort()}`, 't');
     expect(asked(stdout)).toHaveLength(9);
     expect(stderr).toContain('doc-17 may still be cached: CONNECTION_FAILED');
     expect(code).toBe(1);

@@ -18,7 +18,7 @@ export const usedBy = {
   broker: ['test/nats/', 'test/faults/scenarios.test.ts', 'test/support/engines/nats.test.ts', 'test/bench/'],
   browser: ['test/docs/', 'test/client/browser.long.test.ts'],
   webdis: ['test/bench/'],
-  python: ['test/examples/'],
+  python: ['test/client/python', 'test/examples/'],
   curl: ['test/examples/'],
   'redis-cli': ['test/infra/endpoint-container.test.ts'],
 } as const;
