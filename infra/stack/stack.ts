@@ -1,4 +1,4 @@
-import { Fn, Stack, type StackProps } from 'aws-cdk-lib';
+import { Annotations, Fn, Stack, type StackProps, Token } from 'aws-cdk-lib';
 import { Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction as Target } from 'aws-cdk-lib/aws-events-targets';
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
@@ -37,6 +37,7 @@ export class CacheStack extends Stack {
   constructor(scope: Construct, id: string, { bundles, settings, ...props }: CacheStackProps) {
     super(scope, id, { description: 'A multi-tenant cache behind a REST interface', ...props });
 
+    rejectOtherRegions(this, settings);
     this.endpoint = createEndpoint(this, settings);
     this.functions = new CacheFunctions(this, 'Functions', {
       bundles,
@@ -59,6 +60,24 @@ export class CacheStack extends Stack {
     countFailures(new Construct(this, 'LogMetrics'), this.api.accessLog, settings.stage);
     const { alarms } = new CacheAlarms(this, 'Alarms', observed);
     new CacheDashboard(this, 'Dashboard', { ...observed, alarms });
+  }
+}
+
+/** What settings refer to must be in the region of the stack. The region is unknown if the CDK has no credentials. */
+function rejectOtherRegions(
+  stack: Stack,
+  { alarmTopicArn, availabilityZones, backend, domain }: DeploymentSettings,
+): void {
+  const regionOfArn = (arn: string | undefined) => arn?.split(':')[3];
+  const regions = {
+    alarmTopicArn: regionOfArn(alarmTopicArn),
+    certificateArn: regionOfArn(domain?.certificateArn),
+    availabilityZones: availabilityZones[0]?.slice(0, -1),
+    dragonflyImage: backend.kind === 'dragonfly' ? backend.image?.split('.')[3] : undefined,
+  };
+  for (const [name, region] of Object.entries(regions)) {
+    if (region === undefined || Token.isUnresolved(stack.region) || region === stack.region) continue;
+    Annotations.of(stack).addError(`${name} must be in the stack's region, ${stack.region}`);
   }
 }
 

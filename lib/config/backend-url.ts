@@ -22,7 +22,7 @@ const SCHEMES = new Map([
   ['valkey', false],
   ['valkeys', true],
 ]);
-const SHAPE = 'must look like dragonfly://[user:password@]host:port[/db]';
+const SHAPE = 'must look like dragonfly://[user:password@]host:port[/db], or redis:// or valkey://';
 
 /**
  * Parses `dragonfly://[user:password@]host:port[/db]`. `dragonflys://` uses TLS. `redis` and `valkey` mean the same as

@@ -214,7 +214,7 @@ const patternRequired = v.forward(
       Object.hasOwn(body, 'pattern') ||
       Object.hasOwn(body, 'tags') ||
       Object.keys(body).every((name) => Object.hasOwn(invalidation.entries, name)),
-    'is required if the body has unknown members',
+    'or tags are required if the body has unknown members',
   ),
   ['pattern'],
 );

@@ -143,27 +143,6 @@ describe('the image', () => {
   });
 });
 
-describe('dragonflyImage', () => {
-  const synthesizeIn = (region?: string) =>
-    synthesize(
-      {
-        ...BACKENDS.dragonfly,
-        dragonflyImage: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror/dragonfly:v1.40.1',
-      },
-      region === undefined ? {} : { env: { account: '123456789012', region } },
-    );
-
-  it('is rejected by the synthesis if it is in another region than the stack', () => {
-    expect(() => synthesizeIn('us-east-1')).toThrow(
-      "dragonflyImage must be in the stack's region, us-east-1",
-    );
-  });
-
-  it.each(['eu-west-1', undefined])('is accepted if the region of the stack is %s', (region) => {
-    expect(() => synthesizeIn(region)).not.toThrow();
-  });
-});
-
 describe('the network rules', () => {
   const cache = attributeOf(network.SecurityGroups[0]);
   const groupOf = (service: RegExp) => {

@@ -221,8 +221,11 @@ describe('the settings of a deployment', () => {
     ['reservedConcurrency', /reserves 901 of at most 900/, { reservedConcurrency: 'get=800,set=101' }],
     ['reservedConcurrency', /of at most 900/, { reservedConcurrency: 100 }],
     ['reservedConcurrency', /of at most 100/, { reservedConcurrency: 'get=101', accountConcurrency: 200 }],
+    ['reservedConcurrency', /must contain get once/, { reservedConcurrency: 'get=200,get=5' }],
     ['accountConcurrency', /whole number/, { accountConcurrency: '100' }],
-    ['alarmTopicArn', /an SNS topic's ARN/, { alarmTopicArn: 'alarms' }],
+    ['accountConcurrency', /only with reservedConcurrency/, { accountConcurrency: '500' }],
+    ['availabilityZones', /zones of one region/, { availabilityZones: 'us-east-1a,eu-west-1a' }],
+    ['alarmTopicArn', /standard SNS topic's ARN/, { alarmTopicArn: 'alarms' }],
     [
       'alarmEmail',
       /no effect with alarmTopicArn/,

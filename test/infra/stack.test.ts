@@ -299,6 +299,36 @@ describe('the variables', () => {
   });
 });
 
+describe('a setting that names a region', () => {
+  it.each([
+    ['alarmTopicArn', { alarmTopicArn: 'arn:aws:sns:eu-west-1:123456789012:on-call' }],
+    [
+      'certificateArn',
+      {
+        domainName: 'cache.example.com',
+        certificateArn: 'arn:aws:acm:eu-west-1:123456789012:certificate/0a1b2c3d-0000-1111-2222-333344445555',
+      },
+    ],
+    ['availabilityZones', { backend: 'elasticache', availabilityZones: 'eu-west-1a,eu-west-1b' }],
+    [
+      'dragonflyImage',
+      {
+        backend: 'dragonfly',
+        dragonflyImage: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror/dragonfly:v1.40.1',
+      },
+    ],
+  ])('must name that of the stack, if it is known: %s', (name, context) => {
+    const synthesizeIn = (region?: string) =>
+      synthesize(
+        { ...BACKENDS.memory, ...context },
+        region === undefined ? {} : { env: { account: '123456789012', region } },
+      );
+    expect(() => synthesizeIn('us-east-1')).toThrow(`${name} must be in the stack's region, us-east-1`);
+    expect(() => synthesizeIn('eu-west-1')).not.toThrow();
+    expect(() => synthesizeIn()).not.toThrow();
+  });
+});
+
 describe('the API', () => {
   it('may invoke every function, as the only principal', () => {
     const permissions = Object.values(resources(template, 'AWS::Lambda::Permission')).filter(

@@ -55,7 +55,7 @@ describe('a URL of a backend', () => {
     expect(parseBackendUrl(url)).toEqual({ ...plain, ...differences });
   });
 
-  const SHAPE = 'must look like dragonfly://[user:password@]host:port[/db]';
+  const SHAPE = 'must look like dragonfly://[user:password@]host:port[/db], or redis:// or valkey://';
   const SCHEME = /^must begin with one of dragonfly, .* and :\/\/$/;
   const DATABASE = 'must have nothing or a database number after the /';
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Annotations, Duration, RemovalPolicy, Stack, Token, Validations } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import { type SecurityGroup, SubnetType } from 'aws-cdk-lib/aws-ec2';
 import { Repository } from 'aws-cdk-lib/aws-ecr';
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets';
@@ -141,14 +141,9 @@ export class DragonflyService extends Construct {
     }
     const [, account = '', region = '', repositoryName = '', tag = ''] =
       /^(\d+)\.dkr\.ecr\.([^.]+)\.[^/]+\/(.+):([^:]+)$/.exec(given) ?? [];
-    const stack = Stack.of(this);
-    if (!Token.isUnresolved(stack.region) && stack.region !== region) {
-      // The task reaches ECR through the endpoints of its own region.
-      Annotations.of(this).addError(`dragonflyImage must be in the stack's region, ${stack.region}`);
-    }
     const repository = Repository.fromRepositoryAttributes(this, 'Images', {
       repositoryName,
-      repositoryArn: stack.formatArn({
+      repositoryArn: Stack.of(this).formatArn({
         service: 'ecr',
         region,
         account,

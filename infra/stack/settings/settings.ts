@@ -174,6 +174,9 @@ function readZones(given: Environment, { kind }: BackendSettings): string[] {
   const max = MAX_ZONES[kind];
   if (zones.length > max) throw new ConfigError(name, `must be at most ${max} zones with backend=${kind}`);
   if (new Set(zones).size < zones.length) throw new ConfigError(name, 'must contain each zone once');
+  if (new Set(zones.map((zone) => zone.slice(0, -1))).size > 1) {
+    throw new ConfigError(name, 'must be zones of one region');
+  }
   return zones;
 }
 
@@ -183,7 +186,7 @@ function readDomain(given: Environment): DeploymentSettings['domain'] {
     given,
     'domainName',
     new RegExp(`^(${label}\\.)+${label}$`),
-    'a domain name in lower case',
+    'a domain name in lower case, without a wildcard',
   );
   const shape = /^arn:[a-z-]+:acm:[a-z0-9-]+:\d{12}:certificate\/[\w-]+$/;
   const certificateArn = shaped(given, 'certificateArn', shape, "an ACM certificate's ARN");
@@ -195,7 +198,7 @@ function readDomain(given: Environment): DeploymentSettings['domain'] {
 
 function readTopic(given: Environment): string | undefined {
   const shape = /^arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:[\w-]+$/;
-  const topic = shaped(given, 'alarmTopicArn', shape, "an SNS topic's ARN");
+  const topic = shaped(given, 'alarmTopicArn', shape, "a standard SNS topic's ARN");
   if (topic !== undefined && given.alarmEmail !== undefined) {
     throw new ConfigError('alarmEmail', 'has no effect with alarmTopicArn: subscribe it to that topic');
   }
@@ -210,6 +213,9 @@ function readReservations(given: Environment): Record<string, number> {
   const name = 'reservedConcurrency';
   const quota = integer(given, 'accountConcurrency', 1000, UNRESERVED + 1, 1_000_000);
   const text = given[name] ?? '';
+  if (text === '' && given.accountConcurrency !== undefined) {
+    throw new ConfigError('accountConcurrency', 'has an effect only with reservedConcurrency');
+  }
   const all = /^\d+$/.test(text);
   const parts = all ? operations.map((operation) => `${operation}=${text}`) : text.split(',').filter(Boolean);
   const reserved: Record<string, number> = {};
@@ -222,6 +228,7 @@ function readReservations(given: Environment): Record<string, number> {
         `must be a whole number from 1, or a list such as get=200,set=50 of: ${list}`,
       );
     }
+    if (operation in reserved) throw new ConfigError(name, `must contain ${operation} once`);
     reserved[operation] = Number(count);
   }
   const total = Object.values(reserved).reduce((sum, count) => sum + count, 0);

@@ -11,7 +11,7 @@
 import { checkGetOrSetOptions, checkTtl } from '../checks.ts';
 import { type Signal, sha256 } from '../runtime.ts';
 import type { GetOrSetOptions } from '../types.ts';
-import { type Cache, storedKey } from './limits.ts';
+import { type Cache, checkAdapter, storedKey } from './limits.ts';
 import { canonicalText, decode, encode } from './tagged-json.ts';
 
 /** Options of `getOrSet`, which apply to each call. */
@@ -68,9 +68,11 @@ export interface CacheMiddleware {
  */
 export function cacheMiddleware(
   cache: Cache<'getOrSet'>,
-  { prefix = 'ai:', ttl, ...options }: CacheMiddlewareOptions,
+  // The default is for callers without a type checker: the error names `ttl`.
+  { prefix = 'ai:', ttl, ...options }: CacheMiddlewareOptions = {} as CacheMiddlewareOptions,
 ): CacheMiddleware {
   checkTtl('ttl', ttl);
+  checkAdapter(cache, { ttl });
   checkGetOrSetOptions(options);
 
   async function getOrSet<T>(

@@ -4,7 +4,15 @@
  * A key is stored as `<namespace>:<key>`. Keyv 5 itself puts the namespace in front of each key as well, unless its option `useKeyPrefix` is
  * false. Each Keyv instance needs a store of its own, because Keyv sets the store's namespace.
  */
-import { type Cache, isShortened, patternOf, storedKey, type TtlOptions, ttlOf } from './limits.ts';
+import {
+  type Cache,
+  checkAdapter,
+  isShortened,
+  patternOf,
+  storedKey,
+  type TtlOptions,
+  ttlOf,
+} from './limits.ts';
 
 type KeyvCache = Cache<
   'clear' | 'deleteMany' | 'get' | 'getMany' | 'invalidate' | 'keys' | 'set' | 'setMany'
@@ -44,8 +52,11 @@ const PAGE = 100;
  * turns into `error` and the result false. `clear` removes the namespace, or all entries of the tenant if there is none.
  *
  * The iterator does not return entries whose key is too long for the service (1,024 bytes) or contains control characters.
+ *
+ * @throws TypeError for what is no client, or for a wrong option
  */
 export function keyvStore(cache: KeyvCache, options: KeyvStoreOptions = {}): KeyvStore {
+  checkAdapter(cache, options);
   const listeners: ((error: unknown) => void)[] = [];
 
   async function orMiss<T>(lookup: Promise<T>, miss: T): Promise<T> {

@@ -1,7 +1,7 @@
 /** Cache for LangChain.js models: `new ChatOpenAI({ cache: new LangChainCache(cache) })`. */
 import { BaseCache, deserializeStoredGeneration, serializeGeneration } from '@langchain/core/caches';
 import type { Generation } from '@langchain/core/outputs';
-import { type Cache, storedKey } from './limits.ts';
+import { type Cache, checkAdapter, storedKey } from './limits.ts';
 
 export interface LangChainCacheOptions {
   /** Start of every key. Default: `langchain:`. */
@@ -29,8 +29,10 @@ export class LangChainCache extends BaseCache {
   readonly #cache: Cache<'get' | 'set'>;
   readonly #options: LangChainCacheOptions;
 
+  /** @throws TypeError for what is no client, or for a wrong option */
   constructor(cache: Cache<'get' | 'set'>, options: LangChainCacheOptions = {}) {
     super();
+    checkAdapter(cache, options);
     this.#cache = cache;
     this.#options = options;
   }

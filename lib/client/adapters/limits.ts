@@ -4,6 +4,8 @@
  * A key that the service would reject is shortened to its first 256 characters, without control characters, and the SHA-256 of the whole
  * key. It keeps its prefix, so that a removal by prefix includes it. It is not listed, because its original cannot be recovered.
  */
+
+import { check } from '../checks.ts';
 import type { CacheClient } from '../client.ts';
 import { sha256 } from '../runtime.ts';
 
@@ -15,6 +17,23 @@ export interface TtlOptions {
   ttl?: number | undefined;
   /** Whole seconds. Longer TTLs are cut to it. Default: 2,592,000 (30 days), which is the default of the service's `MAX_TTL_SECONDS`. */
   maxTtl?: number | undefined;
+}
+
+/**
+ * Checks what an adapter is created with, because many callers have no type checker.
+ *
+ * @throws TypeError that names the argument
+ */
+export function checkAdapter(cache: unknown, { ttl, maxTtl }: TtlOptions = {}): void {
+  const hasMethods = typeof (cache as Partial<CacheClient> | undefined)?.set === 'function';
+  check(
+    hasMethods || typeof (cache as Partial<CacheClient> | undefined)?.getOrSet === 'function',
+    'cache must be a CacheClient',
+  );
+  for (const [name, value] of Object.entries({ ttl, maxTtl })) {
+    const isSeconds = value === undefined || (Number.isInteger(value) && value >= 1);
+    check(isSeconds, `${name} must be a whole number of seconds, 1 or more`);
+  }
 }
 
 const MAX_TTL_SECONDS = 30 * 24 * 3600;

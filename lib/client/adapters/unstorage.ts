@@ -1,5 +1,13 @@
 /** Driver for unstorage, and so for the storage and the caches of Nitro and Nuxt. */
-import { type Cache, isShortened, patternOf, storedKey, type TtlOptions, ttlOf } from './limits.ts';
+import {
+  type Cache,
+  checkAdapter,
+  isShortened,
+  patternOf,
+  storedKey,
+  type TtlOptions,
+  ttlOf,
+} from './limits.ts';
 
 type UnstorageCache = Cache<
   'clear' | 'delete' | 'get' | 'getMany' | 'invalidate' | 'keys' | 'set' | 'setMany'
@@ -43,9 +51,12 @@ export interface CacheServiceDriver {
  * `getKeys` does not return keys that are too long for the service (1,024 bytes) or contain control characters. `clear` without a base
  * removes all entries of the tenant. Methods reject with the client's errors, as those of other drivers do: Nitro's caches treat that as a
  * miss. There is no `watch`.
+ *
+ * @throws TypeError without a client, or for a wrong option
  */
 export function cacheServiceDriver(options: CacheServiceDriverOptions): CacheServiceDriver {
-  const { cache } = options;
+  const { cache } = options ?? {};
+  checkAdapter(cache, options);
   return {
     name: 'cache-service',
     flags: { ttl: true },
