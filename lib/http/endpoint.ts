@@ -53,6 +53,7 @@ export function createEndpoints({ config, log, requestLog, flush }: EndpointServ
         return successResponse(answer, request);
       });
 
+    requestLog.started();
     return (given, lambda) => {
       const request = createRequestContext(operation, given, lambda, config.backendTimeoutMs);
       return runForRequest(request, async () => {

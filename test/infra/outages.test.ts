@@ -29,15 +29,12 @@ const FUNCTIONS = {
   IF: (condition: boolean, yes: number, no: number) => (condition ? yes : no),
   FILL: (value: number, substitute: number) => (Number.isNaN(value) ? substitute : value),
   SUM: (values: number[]) => values.reduce((sum, value) => sum + (value || 0), 0),
-  // Of a total that does not change.
-  DIFF: (value: number) => value - value,
 };
 
 function compute(expression: string, values: Record<string, number>): number {
   const known: Record<string, unknown> = { ...FUNCTIONS, ...values };
-  return new Function(...Object.keys(known), `return ${expression.replaceAll(' AND ', ' && ')}`)(
-    ...Object.values(known),
-  );
+  const script = expression.replaceAll(' AND ', ' && ').replaceAll(/DIFF\((\w+)\)/g, '($1 - $1_before)');
+  return new Function(...Object.keys(known), `return ${script}`)(...Object.values(known));
 }
 
 /** Whether an alarm fires at some moment, if missing data does not breach. */
@@ -53,22 +50,25 @@ function fires(alarm: Alarm, seriesOf: (metric: MetricStat['Metric']) => Series)
   const minutes = (metrics.find(({ MetricStat }) => MetricStat)?.MetricStat?.Period ?? 60) / 60;
   const breaches: boolean[] = [];
   for (let start = 0; start < MINUTES; start += minutes) {
-    const values: Record<string, number> = {};
     // Expressions refer to metrics and to expressions in any order.
-    const resolve = (id: string): number => {
-      const { Expression, MetricStat } = metrics.find(({ Id }) => Id === id) ?? {};
+    const resolve = (id: string, from: number): number => {
+      const { Expression = '', MetricStat } = metrics.find(({ Id }) => Id === id) ?? {};
       if (MetricStat) {
         const series = seriesOf(MetricStat.Metric);
-        const data = Array.from({ length: minutes }, (_, i) => series(start + i)).filter(
+        const data = Array.from({ length: minutes }, (_, i) => series(from + i)).filter(
           (v) => v !== undefined,
         );
         return data.length === 0 ? Number.NaN : Math.max(...data);
       }
-      for (const [word] of Expression?.matchAll(/\b[a-z]\w*/g) ?? []) values[word] ??= resolve(word);
-      return compute(Expression ?? '', values);
+      const values: Record<string, number> = {};
+      for (const [word] of Expression.matchAll(/\b[a-z]\w*/g)) {
+        values[word] ??= resolve(word, from);
+        values[`${word}_before`] ??= resolve(word, from - minutes);
+      }
+      return compute(Expression, values);
     };
     const returned = metrics.find(({ ReturnData }) => ReturnData !== false);
-    breaches.push(resolve(returned?.Id ?? '') >= alarm.Threshold);
+    breaches.push(resolve(returned?.Id ?? '', start) >= alarm.Threshold);
   }
   return breaches.some(
     (_, end) =>
@@ -83,10 +83,26 @@ interface Outage {
   latencyMs: number;
   reachable: number;
   functionErrors?: true;
+  /** Entries that the cache evicts per minute. */
+  evictions?: number;
+  /** Share of the reads that are misses. */
+  missRate?: number;
+  /** The minute in which the cache restarts, which sets its total of evictions to 0. */
+  restart?: number;
 }
 
 const OUTAGES = {
   'nothing is broken': { latencyMs: 8, reachable: 1 },
+  'all requests are cold starts': { latencyMs: 600, reachable: 1 },
+  'the cache evicts and most reads are misses': { latencyMs: 8, reachable: 1, evictions: 50, missRate: 0.8 },
+  'the cache evicts and few reads are misses': { latencyMs: 8, reachable: 1, evictions: 50, missRate: 0.1 },
+  'most reads are misses without evictions': { latencyMs: 8, reachable: 1, missRate: 0.8 },
+  'the cache restarts while most reads are misses': {
+    latencyMs: 8,
+    reachable: 1,
+    missRate: 0.8,
+    restart: 30,
+  },
   'the cache does not answer': { code: 'BACKEND_UNAVAILABLE', latencyMs: 910, reachable: 0 },
   // Such as writes of a primary that lost its replicas: reads go on, and so does INFO.
   'the cache rejects commands': { code: 'BACKEND_UNAVAILABLE', latencyMs: 10, reachable: 1 },
@@ -95,7 +111,8 @@ const OUTAGES = {
 } satisfies Record<string, Outage>;
 
 /** The metrics while every request fails in the same way. @param rate requests per minute */
-function metricsDuring({ code, latencyMs, reachable, functionErrors }: Outage, rate: number) {
+function metricsDuring(outage: Outage, rate: number) {
+  const { code, latencyMs, reachable, functionErrors, evictions = 0, missRate = 0, restart = 0 } = outage;
   /** Requests in a minute: with a rate of 0.2, one in every fifth. */
   const requests = (minute: number) =>
     Math.floor((minute + 1) * rate) - Math.floor(minute * rate) || undefined;
@@ -113,13 +130,18 @@ function metricsDuring({ code, latencyMs, reachable, functionErrors }: Outage, r
         return (minute) => requests(minute) && (functionErrors ? requests(minute) : 0);
       case `CacheService ${METRICS.failures.name}`:
         return (minute) => (code !== undefined && has(code) ? requests(minute) : undefined);
+      // CloudWatch has no data for what did not happen.
       case `CacheService ${METRICS.hits.name}`:
-        return (minute) => (failed ? undefined : requests(minute));
+        return (minute) =>
+          failed ? undefined : Math.round((requests(minute) ?? 0) * (1 - missRate)) || undefined;
+      case `CacheService ${METRICS.misses.name}`:
+        return (minute) => (failed ? undefined : Math.round((requests(minute) ?? 0) * missRate) || undefined);
       case `CacheService ${METRICS.backendReachable.name}`:
         return () => reachable;
       case `CacheService ${METRICS.evicted.name}`:
+        return (minute) => (minute < restart ? 1000 : evictions * minute);
       case 'AWS Evictions':
-        return () => 0;
+        return () => evictions;
       default:
         return () => undefined;
     }
@@ -139,6 +161,12 @@ test.each<Row>([
   ['nothing is broken', 0, WITH_CACHE, []],
   ['nothing is broken', 0.2, WITH_CACHE, []],
   ['nothing is broken', 1000, WITH_CACHE, []],
+  ['all requests are cold starts', 0.2, WITH_CACHE, []],
+  ['the cache evicts and most reads are misses', 4, WITH_CACHE, []],
+  ['the cache evicts and most reads are misses', 100, WITH_CACHE, ['Cache too small']],
+  ['the cache evicts and few reads are misses', 100, WITH_CACHE, []],
+  ['most reads are misses without evictions', 100, WITH_CACHE, []],
+  ['the cache restarts while most reads are misses', 100, WITH_CACHE, []],
   ['the cache does not answer', 0, WITH_CACHE, ['Cache unreachable']],
   ['the cache does not answer', 0.2, WITH_CACHE, ['Cache unreachable', 'Slow answers']],
   ['the cache does not answer', 1, WITH_CACHE, ['Backend errors', 'Cache unreachable', 'Slow answers']],

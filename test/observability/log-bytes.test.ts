@@ -59,9 +59,12 @@ function accessLine({ requestContext, routeKey }: APIGatewayProxyEventV2, respon
 }
 
 it(`a get writes at most ${LOG_BYTES.all} bytes to the logs`, async () => {
-  expect(await bytesPerGet(1, {})).toBeLessThanOrEqual(LOG_BYTES.all);
+  const bytes = await bytesPerGet(1, {});
+  expect(bytes).toBeLessThanOrEqual(LOG_BYTES.all);
+  // Otherwise the costs in the docs would be too high.
+  expect(bytes).toBeGreaterThanOrEqual(0.9 * LOG_BYTES.all);
 });
 
 it(`a get writes at most ${LOG_BYTES.sampled} bytes on average if a twentieth is logged`, async () => {
-  expect(await bytesPerGet(1000, { REQUEST_LOG_SAMPLE: '0.05' })).toBeLessThanOrEqual(LOG_BYTES.sampled);
+  expect(await bytesPerGet(300, { REQUEST_LOG_SAMPLE: '0.05' })).toBeLessThanOrEqual(LOG_BYTES.sampled);
 });

@@ -23,7 +23,8 @@ export function flags({ cpu, memoryGiB }: Pick<DragonflySettings, 'cpu' | 'memor
     '--cluster_mode=emulated',
     // Evicts when memory is full. Otherwise sets would fail.
     '--cache_mode=true',
-    // Rejects writes at 1.1 times the data's share, before the task is out of memory. The default, 1.25, is all of the task's memory.
+    // Rejects writes, and new connections, if fragmentation makes the resident memory 1.1 times the limit for data. The default, 1.25, would
+    // be all of the task's memory: the task would be killed, and come back empty.
     '--rss_oom_deny_ratio=1.1',
     `--maxmemory=${Math.floor(memoryGiB * 1024 ** 3 * DATA_SHARE)}`,
     `--proactor_threads=${cpu}`,

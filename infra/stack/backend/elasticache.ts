@@ -90,9 +90,7 @@ export function elastiCacheEndpoint(
  */
 function suffixOf(zones: readonly string[]): string {
   if (zones.length === 0) return '';
-  const hash = createHash('sha256')
-    .update([...zones].sort().join())
-    .digest('hex');
+  const hash = createHash('sha256').update(zones.join()).digest('hex');
   return `-${hash.slice(0, 8)}`;
 }
 
