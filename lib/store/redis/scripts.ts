@@ -205,11 +205,18 @@ local function hasTag(tags, tag)
   return string.find('\\1' .. tags .. '\\1', '\\1' .. tag .. '\\1', 1, true)
 end
 local function withLength(tags) return tags == '' and '' or string.format('%04.0f', #tags) .. tags end
+-- One command for each index: a call takes longer than what it does.
 local function indexTags(tags, name, score)
+  if tags == '' then return end
+  local inExpiry, inNames = {}, {}
   eachTag(tags, function(tag)
-    redis.call('ZADD', KEYS[2], '-' .. score, tagName(tag, name))
-    redis.call('ZADD', KEYS[3], 0, tagName(tag, name))
+    local at = #inNames + 1
+    inExpiry[at], inNames[at] = '-' .. score, 0
+    inExpiry[at + 1] = tagName(tag, name)
+    inNames[at + 1] = inExpiry[at + 1]
   end)
+  redis.call('ZADD', KEYS[2], unpack(inExpiry))
+  redis.call('ZADD', KEYS[3], unpack(inNames))
 end
 `;
 
