@@ -111,6 +111,25 @@ class Operations:
         self.assertEqual(cache.invalidate_tags([f't:{n}' for n in range(40)]), 2)
         self.assertEqual(cache.invalidate_tags(('u',)), 1)
 
+    def test_tags_of_an_iterator_are_those_of_a_list(self):
+        cache = self.start()
+        for call in [
+            lambda tags: cache.set('k', 1, tags=tags),
+            lambda tags: cache.set_many({'j': 1, 'k': 1}, tags=tags),
+            lambda tags: cache.set_many([Entry('k', 1, tags=tags)]),
+            lambda tags: cache.set('k', 1, lease=cache.lease('k', tags=tags).lease.token, tags=['t']),
+            lambda tags: cache.get_or_set('k', 60, lambda: 1, tags=tags),
+            lambda tags: cache.get_or_set('k', 60, lambda: 1, tags_of=lambda value, key: tags),
+            lambda tags: cache.get_or_set_many(['j', 'k'], 60, lambda keys: keys, tags=tags),
+        ]:
+            call(iter(['t']))
+            self.assertEqual({listed.key: listed.tags for listed in cache.keys()}['k'], ['t'])
+            self.assertGreater(cache.invalidate_tags(iter(['t'])), 0)
+        token = cache.lease('k', tags=iter(['t'])).lease.token
+        cache.invalidate_tags(['t'])
+        with self.assertRaises(LeaseLostError):
+            cache.set('k', 1, lease=token)
+
     def test_an_invalid_tag_is_named_by_its_index_in_the_callers_list(self):
         tags = [f't:{n}' for n in range(40)]
         tags[35] = ''
@@ -208,6 +227,9 @@ class BadInput:
             ('grace', lambda: cache.set('k', 1, grace='1')),
             ('tags', lambda: cache.set('k', 1, tags='tag')),
             ('tags', lambda: cache.invalidate_tags('tag')),
+            ('tags must be a list', lambda: cache.invalidate_tags(5)),
+            ('tags must be a list', lambda: cache.get_or_set('k', 60, lambda: 1, tags=5)),
+            ('keys must be a list', lambda: cache.get_many(5)),
             ('keys', lambda: cache.get_many('key')),
             ('keys', lambda: cache.delete_many(['a', 1])),
             (r'entries\[0\]', lambda: cache.set_many([('k', 1)])),

@@ -230,7 +230,7 @@ class GetOrSet:
                 value = parsed_value(text, self._settings.loads)
                 tags = job.tags_of(original, lookup.key)
                 if tags is not None:
-                    check_strings('tags', tags)
+                    tags = check_strings('tags', tags)
                 token = (lookup.lease.token or None) if lookup.lease else None
                 entry = requests.entry_of(lookup.key, text, ttl=job.ttl, grace=job.grace, lease=token, tags=tags)
                 if lookup.lease:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterable, List, Optional
 from urllib.parse import quote, urlsplit
 
 from .types import Authorize, Headers, OnError
@@ -131,7 +131,12 @@ def check_number(name: str, value: Any) -> None:
         raise ValueError(f'{name} must be a finite number of seconds')
 
 
-def check_strings(name: str, values: Any) -> None:
-    """A string is a sequence of strings as well, but never what the caller means."""
-    if isinstance(values, (str, bytes)) or not all(isinstance(value, str) for value in values):
+def check_strings(name: str, values: Any) -> List[str]:
+    """Returns the strings as a list, because the check uses an iterator up.
+
+    A string is a sequence of strings as well, but never what the caller means.
+    """
+    checked = list(values) if isinstance(values, Iterable) and not isinstance(values, (str, bytes)) else [None]
+    if not all(isinstance(value, str) for value in checked):
         raise TypeError(f'{name} must be a list of strings')
+    return checked
