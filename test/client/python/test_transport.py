@@ -4,19 +4,22 @@ import os
 import re
 import socket
 import ssl
+import threading
 import time
 import unittest
 
 from cache_service import (
+    AsyncCache,
     BackendUnavailableError,
     CacheError,
     ConnectionFailedError,
     DeadlineError,
     GatewayError,
     InvalidationIncompleteError,
+    ValidationError,
 )
 from cache_service.http1 import ProtocolError, ResponseParser
-from support import HIT, MISS, RELEASED, UNAVAILABLE, WAS_SET, Both, close, data, failure, hang, reply, reset
+from support import HIT, MISS, PATIENCE, RELEASED, UNAVAILABLE, WAS_SET, Both, Case, close, data, failure, hang, reply, reset
 
 CERTIFICATES = os.environ['CACHE_CERTIFICATES']
 
@@ -66,6 +69,25 @@ class Connections:
         cache = self.start(server.url)
         self.assertTrue(cache.get('k').found)
         self.assertEqual(cache.set('k', 1).ttl, 60)
+        self.assertEqual(server.connections, 2)
+
+    def test_a_connection_that_received_bytes_while_it_was_idle_is_not_used_again(self):
+        go, sent = threading.Event(), threading.Event()
+
+        def send_two_responses(server, connection):
+            connection.sendall(MISS)
+            go.wait(PATIENCE)
+            connection.sendall(WAS_SET)
+            sent.set()
+            hang(server, connection)
+
+        server = self.script(send_two_responses, failure(400, 'VALIDATION_ERROR'))
+        cache = self.start(server.url)
+        cache.get('k')
+        go.set()
+        self.assertTrue(sent.wait(PATIENCE))
+        with self.assertRaises(ValidationError):
+            cache.set('k', 1)
         self.assertEqual(server.connections, 2)
 
     def test_a_chunked_response_is_read(self):
@@ -126,6 +148,35 @@ class Tls:
         for url in (server.url, f'https://localhost:{silent.getsockname()[1]}'):
             with self.subTest(url), self.assertRaises(DeadlineError):
                 self.start(url, ssl_context=client_context()).get('k', timeout=0.3)
+
+
+class BlockedLoop(unittest.IsolatedAsyncioTestCase):
+    async def check(self, tls, **options):
+        go, closed = threading.Event(), threading.Event()
+
+        def respond_and_close(server, connection):
+            connection.sendall(MISS)
+            go.wait(PATIENCE)
+            # A close alone does not end the connection, because the reader of requests has the socket as well.
+            connection.shutdown(socket.SHUT_RDWR)
+            closed.set()
+
+        case = Case()
+        self.addCleanup(case.doCleanups)
+        server = case.script(respond_and_close, WAS_SET, tls=tls)
+        async with AsyncCache(server.url, 't', retries=0, timeout=PATIENCE, **options) as cache:
+            await cache.get('k')
+            go.set()
+            # Blocks the event loop, which therefore does not see the end of the connection.
+            self.assertTrue(closed.wait(PATIENCE))
+            self.assertEqual((await cache.set('k', 1)).ttl, 60)
+        self.assertEqual(server.connections, 2)
+
+    async def test_a_connection_that_was_closed_while_the_event_loop_was_blocked_is_not_used_again(self):
+        await self.check(None)
+
+    async def test_a_tls_connection_that_was_closed_while_the_event_loop_was_blocked_is_not_used_again(self):
+        await self.check(server_context(), ssl_context=client_context())
 
 
 class Retries:

@@ -15,7 +15,7 @@ from .deadline import Deadline
 from .flights import Flights
 from .http1 import HttpResponse, ProtocolError, ResponseParser, encode_request
 from .runtime import CONCURRENCY, LATE_SECONDS, LostConnection, OnLate, Work
-from .threads import MAX_IDLE_SECONDS
+from .threads import MAX_IDLE_SECONDS, is_readable
 from .types import Outgoing
 
 T = TypeVar('T')
@@ -23,14 +23,34 @@ T = TypeVar('T')
 _READ_BYTES = 256 * 1024
 
 
+class Reader(asyncio.StreamReader):
+    """Knows whether bytes have arrived that nobody has read."""
+
+    unread_bytes = 0
+
+    def feed_data(self, data: bytes) -> None:
+        self.unread_bytes += len(data)
+        super().feed_data(data)
+
+    async def read(self, n: int = -1) -> bytes:
+        data = await super().read(n)
+        self.unread_bytes -= len(data)
+        return data
+
+
 class Connection:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._last_used_monotonic = time.monotonic()
 
     def is_usable(self) -> bool:
-        is_idle = time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS
-        return not (is_idle or self._reader.at_eof() or self._reader.exception() or self._writer.is_closing())
+        """As `is_usable` of a connection of `Cache`. The socket shows what the event loop has not seen yet."""
+        reader, writer = self._reader, self._writer
+        if time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS:
+            return False
+        if reader.unread_bytes or reader.at_eof() or reader.exception() or writer.is_closing():
+            return False
+        return not is_readable(writer.get_extra_info('socket'))
 
     async def exchange(self, data: bytes, parser: ResponseParser) -> HttpResponse:
         # Not drained: the request is in memory anyway, and a server may respond before it has read all of it.
@@ -219,7 +239,11 @@ class TaskRuntime:
         if self._is_tls and self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()
         context = self._ssl_context if self._is_tls else None
-        return Connection(*await asyncio.open_connection(self._host, self._port, ssl=context))
+        loop = asyncio.get_running_loop()
+        reader = Reader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport, _ = await loop.create_connection(lambda: protocol, self._host, self._port, ssl=context)
+        return Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     async def _wait_for_late(self, exchange: asyncio.Future[HttpResponse], on_late: OnLate) -> None:
         try:

@@ -44,6 +44,15 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     raise TypeError('A function returned an awaitable; use AsyncCache')
 
 
+def is_readable(sock: Any) -> bool:
+    """Whether the socket has received bytes that nobody has read, or was closed by the server."""
+    if not hasattr(select, 'poll'):
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class Connection:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -53,11 +62,7 @@ class Connection:
         """Whether the server has kept it, as far as this machine knows: a connection that has been closed has data to read."""
         if time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS:
             return False
-        if not hasattr(select, 'poll'):
-            return not select.select([self._sock], [], [], 0)[0]
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        return not poll.poll(0)
+        return not is_readable(self._sock)
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         self._sock.settimeout(max(deadline.remaining(), 0.001))
