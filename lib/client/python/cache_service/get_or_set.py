@@ -280,15 +280,19 @@ class GetOrSet:
         leases = [(lookup.key, lookup.lease.token) for lookup in lookups if lookup.lease and lookup.lease.token]
         if not leases:
             return
-        try:
-            call = self._sender.call(options)
-            await send_batches(
-                self._runtime,
-                [[lease] for lease in leases],
-                lambda batch: self._sender.send(call, requests.release(*batch[0])),
-            )
-        except Exception as error:
-            _log.debug('Leases were not released: %s', error)
+
+        async def release_all() -> None:
+            try:
+                call = self._sender.call(options)
+                await send_batches(
+                    self._runtime,
+                    [[lease] for lease in leases],
+                    lambda batch: self._sender.send(call, requests.release(*batch[0])),
+                )
+            except Exception as error:
+                _log.debug('Leases were not released: %s', error)
+
+        await self._runtime.complete(release_all())
 
     def _report_late(self, lookups: Sequence[LeaseLookup], lost: List[str], took_seconds: float) -> None:
         """Reports values that were not cached because they took longer than their leases.

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from .deadline import Deadline
 from .flights import Flights
 from .http1 import HttpResponse, ProtocolError, ResponseParser, encode_request
-from .runtime import CONCURRENCY, LATE_SECONDS, LostConnection, OnLate, Work
+from .runtime import CONCURRENCY, LATE_SECONDS, RELEASE_SECONDS, LostConnection, OnLate, Work
 from .threads import MAX_IDLE_SECONDS, is_readable
 from .types import Outgoing
 
@@ -90,7 +90,7 @@ class LoopState:
         self.slots = asyncio.Semaphore(max_connections)
         self.idle: List[Connection] = []
         self.flights: Flights[Flight] = Flights()
-        self.background: Set[asyncio.Task[None]] = set()
+        self.background: Set[asyncio.Task[Any]] = set()
         """asyncio itself holds tasks by weak references only."""
 
 
@@ -164,19 +164,35 @@ class TaskRuntime:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
+    async def complete(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._keep(asyncio.ensure_future(work))
+        deadline = Deadline(RELEASE_SECONDS)
+        cancelled: Optional[asyncio.CancelledError] = None
+        while not task.done() and deadline.remaining() > 0:
+            try:
+                await asyncio.wait({task}, timeout=max(0.0, deadline.remaining()))
+            except asyncio.CancelledError as error:  # Such as that of all tasks when `asyncio.run` ends.
+                cancelled = error
+        if cancelled:
+            raise cancelled
+
     def start(self, work: Coroutine[Any, Any, None]) -> Work:
         return TaskWork(asyncio.ensure_future(work))
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        self._keep(asyncio.ensure_future(work))
+
+    def _keep(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
+        """Lets `close` wait for a task. Its errors are ignored."""
         background = self._state().background
-        task = asyncio.ensure_future(work)
         background.add(task)
 
-        def end(ended: asyncio.Task[None]) -> None:
+        def end(ended: asyncio.Task[Any]) -> None:
             background.discard(ended)
             _retrieve(ended)
 
         task.add_done_callback(end)
+        return task
 
     async def share(
         self, tenant: str, key: str, work: Callable[[], Coroutine[Any, Any, T]], wait_seconds: float
@@ -196,6 +212,8 @@ class TaskRuntime:
             if flight.waiters == 0 and not task.done():
                 flights.remove(tenant, key, flight)
                 task.cancel()
+                # The event loop may end after this call, and the lease has to be released before.
+                await asyncio.wait({self._keep(task)}, timeout=RELEASE_SECONDS)
 
     def all_flights(self) -> List[Flights[Any]]:
         return [state.flights for state in list(self._states.values())]

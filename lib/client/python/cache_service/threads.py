@@ -157,6 +157,9 @@ class ThreadRuntime:
     async def gather(self, works: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> List[T]:
         return [await work() for work in works]
 
+    async def complete(self, work: Coroutine[Any, Any, None]) -> None:
+        await work
+
     def start(self, work: Coroutine[Any, Any, None]) -> Work:
         run(work)
         return InlineWork()
