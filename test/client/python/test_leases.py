@@ -308,6 +308,23 @@ class Many(Leases):
                 cache.get_or_set_many(['a', 'b'], 60, produce, **LONG)
         self.assert_is_free(cache, 'a', 'b')
 
+    def test_a_release_that_fails_does_not_end_the_other_releases_of_the_batch(self):
+        keys = [f'k:{n}' for n in range(20)]
+        granted = [{'key': key, 'found': False, 'lease': {'token': f'T0KEN_-{key[2:]}000', 'ttl': 60}} for key in keys]
+        released = []
+
+        def answer(server, connection):
+            request = server.arrived.get()
+            if request.target.endswith('batch/get'):
+                return data({'items': granted})
+            released.append(request.json['key'])
+            return failure(400, 'VALIDATION_ERROR') if request.json['key'] == keys[0] else RELEASED
+
+        server = self.script(answer)
+        with self.assertRaises(ModelDown):
+            self.start(server.url).get_or_set_many(keys, 60, raiser(ModelDown()))
+        self.assertEqual(sorted(released), sorted(keys))
+
     def test_keys_that_another_process_produces_are_waited_for(self):
         held = {'key': 'b', 'found': False, 'retry_after_ms': 100}
         granted = {'key': 'a', 'found': False, 'lease': {'token': 'T0KEN_-1234', 'ttl': 60}}

@@ -284,13 +284,17 @@ class GetOrSet:
         async def release_all() -> None:
             try:
                 call = self._sender.call(options)
-                await send_batches(
-                    self._runtime,
-                    [[lease] for lease in leases],
-                    lambda batch: self._sender.send(call, requests.release(*batch[0])),
-                )
-            except Exception as error:
+            except Exception as error:  # Of the caller's function `headers`.
                 _log.debug('Leases were not released: %s', error)
+                return
+
+            async def release(batch: List[Tuple[str, str]]) -> None:
+                try:
+                    await self._sender.send(call, requests.release(*batch[0]))
+                except Exception as error:  # Does not end the other releases.
+                    _log.debug('A lease was not released: %s', error)
+
+            await send_batches(self._runtime, [[lease] for lease in leases], release)
 
         await self._runtime.complete(release_all())
 
