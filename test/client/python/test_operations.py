@@ -260,6 +260,21 @@ class BadInput:
             with self.subTest(name), self.assertRaisesRegex(ValueError, name):
                 call()
 
+    def test_a_coroutine_function_that_would_not_be_awaited_raises(self):
+        async def function(*_):
+            self.fail('must not run')
+
+        class Callable:
+            async def __call__(self, *_):
+                pass
+
+        for each in (function, Callable(), partial(function, 1)):
+            for name in ('headers', 'on_error', 'dumps', 'loads'):
+                with self.subTest(name), self.assertRaisesRegex(TypeError, f'{name} must not be a coroutine function'):
+                    self.start(**{name: each})
+            with self.assertRaisesRegex(TypeError, 'tags_of must not be a coroutine function'):
+                self.start().get_or_set('k', 60, lambda: 1, tags_of=each)
+
     def test_an_invalid_option_of_the_client_raises(self):
         for url in ['localhost:8080', 'ftp://host', 'http://user@host', 'http://host/?', 'http://host#', '', 'http://[']:
             with self.subTest(url), self.assertRaisesRegex(ValueError, 'url'):

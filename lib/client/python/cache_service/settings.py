@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def settings_of(
     functions = {'authorize': authorize, 'headers': headers, 'on_error': on_error, 'dumps': dumps, 'loads': loads}
     for name, function in functions.items():
         if function is not None:
-            check_function(name, function)
+            check_function(name, function, may_be_coroutine=name == 'authorize')
     return Settings(
         url=base_url(url),
         tenant=tenant,
@@ -112,9 +113,12 @@ def check_string(name: str, value: Any) -> None:
         raise TypeError(f'{name} must be a string')
 
 
-def check_function(name: str, value: Any) -> None:
+def check_function(name: str, value: Any, may_be_coroutine: bool = False) -> None:
     if not callable(value):
         raise TypeError(f'{name} must be a function')
+    is_coroutine = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, '__call__', None))
+    if is_coroutine and not may_be_coroutine:
+        raise TypeError(f'{name} must not be a coroutine function')
 
 
 def check_timeout(name: str, value: Any) -> None:
