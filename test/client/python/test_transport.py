@@ -19,6 +19,7 @@ from cache_service import (
     ValidationError,
 )
 from cache_service.http1 import ProtocolError, ResponseParser
+from cache_service.threads import MAX_IDLE_SECONDS
 from support import HIT, MISS, PATIENCE, RELEASED, UNAVAILABLE, WAS_SET, Both, Case, close, data, failure, hang, reply, reset
 
 CERTIFICATES = os.environ['CACHE_CERTIFICATES']
@@ -89,6 +90,29 @@ class Connections:
         with self.assertRaises(ValidationError):
             cache.set('k', 1)
         self.assertEqual(server.connections, 2)
+
+    def test_connections_that_have_been_idle_for_too_long_are_closed_when_another_is_returned(self):
+        barrier, ended = threading.Barrier(3), threading.Semaphore(0)
+
+        def serve(server, connection):
+            """Responds to three requests at the same time, and then serves the connection to its end."""
+            barrier.wait(PATIENCE)
+            connection.sendall(MISS)
+            while connection.recv(4096):
+                connection.sendall(MISS)
+            ended.release()
+
+        cache = self.start(self.script(serve).url)
+        self.run_threads(*[lambda: cache.get('k')] * 3)
+        runtime = getattr(cache, 'cache', cache)._runtime
+        idle = runtime._idle if hasattr(runtime, '_idle') else next(iter(runtime._states.values())).idle
+        self.assertEqual(len(idle), 3)
+        for connection in list(idle)[:2]:
+            connection._last_used_monotonic -= MAX_IDLE_SECONDS + 1
+        cache.get('k')
+        for _ in range(2):
+            self.assertTrue(ended.acquire(timeout=PATIENCE))
+        self.assertEqual(len(idle), 1)
 
     def test_a_chunked_response_is_read(self):
         server = self.script(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' + CHUNKED)

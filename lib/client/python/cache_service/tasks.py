@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from typing import Any, Callable, Coroutine, Dict, List, Optional, Sequence, Set, TypeVar
+from collections import deque
+from typing import Any, Callable, Coroutine, Deque, Dict, List, Optional, Sequence, Set, TypeVar
 from urllib.parse import urlsplit
 
 from .deadline import Deadline
@@ -43,12 +44,13 @@ class Connection:
         self._reader, self._writer = reader, writer
         self._last_used_monotonic = time.monotonic()
 
+    def is_expired(self) -> bool:
+        return time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS
+
     def is_usable(self) -> bool:
         """As `is_usable` of a connection of `Cache`. The socket shows what the event loop has not seen yet."""
         reader, writer = self._reader, self._writer
-        if time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS:
-            return False
-        if reader.unread_bytes or reader.at_eof() or reader.exception() or writer.is_closing():
+        if self.is_expired() or reader.unread_bytes or reader.at_eof() or reader.exception() or writer.is_closing():
             return False
         return not is_readable(writer.get_extra_info('socket'))
 
@@ -88,7 +90,7 @@ class TaskWork:
 class LoopState:
     def __init__(self, max_connections: int) -> None:
         self.slots = asyncio.Semaphore(max_connections)
-        self.idle: List[Connection] = []
+        self.idle: Deque[Connection] = deque()
         self.flights: Flights[Flight] = Flights()
         self.background: Set[asyncio.Task[Any]] = set()
         """asyncio itself holds tasks by weak references only."""
@@ -249,6 +251,8 @@ class TaskRuntime:
                 raise LostConnection(maybe_sent=True, was_kept=was_kept and not parser.has_begun) from error
             finally:
                 if is_kept:
+                    while state.idle and state.idle[0].is_expired():
+                        state.idle.popleft().close()
                     state.idle.append(connection)
                 else:
                     connection.close()
@@ -282,7 +286,7 @@ class TaskRuntime:
         return state
 
 
-def _take_idle(idle: List[Connection]) -> Optional[Connection]:
+def _take_idle(idle: Deque[Connection]) -> Optional[Connection]:
     while idle:
         connection = idle.pop()
         if connection.is_usable():

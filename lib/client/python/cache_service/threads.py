@@ -58,11 +58,12 @@ class Connection:
         self._sock = sock
         self._last_used_monotonic = time.monotonic()
 
+    def is_expired(self) -> bool:
+        return time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS
+
     def is_usable(self) -> bool:
         """Whether the server has kept it, as far as this machine knows: a connection that has been closed has data to read."""
-        if time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS:
-            return False
-        return not is_readable(self._sock)
+        return not (self.is_expired() or is_readable(self._sock))
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         self._sock.settimeout(max(deadline.remaining(), 0.001))
@@ -227,6 +228,12 @@ class ThreadRuntime:
             connection.close()
 
     def _keep(self, connection: Connection) -> None:
+        try:
+            # Another thread may take the expired one meanwhile. Then one that is not in use is closed, which is no harm.
+            while self._idle[0].is_expired():
+                self._idle.popleft().close()
+        except IndexError:
+            pass  # None is idle.
         if len(self._idle) == self._idle.maxlen:
             connection.close()
         else:
