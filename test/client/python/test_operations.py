@@ -235,6 +235,9 @@ class BadInput:
             (r'entries\[0\]', lambda: cache.set_many([('k', 1)])),
             (r'entries\[1\]\.key', lambda: cache.set_many([Entry('k', 1), Entry(1, 1)])),
             ('pattern', lambda: cache.invalidate(None)),
+            ('limit must be a whole number', lambda: list(cache.keys(limit='5'))),
+            ('max_connections', lambda: self.start(max_connections='5')),
+            ('ssl_context', lambda: self.start(ssl_context=True)),
             ('pattern', lambda: list(cache.keys(pattern=1))),
             ('produce', lambda: cache.get_or_set('k', 60, 'value')),
             ('timeout_ms', lambda: cache.get('k', timeout_ms=1)),
@@ -251,6 +254,7 @@ class BadInput:
         for name, call in [
             ('tags', lambda: cache.invalidate_tags([])),
             ('timeout', lambda: cache.get('k', timeout=0)),
+            ('max_connections', lambda: self.start(max_connections=0)),
             ('produce_timeout', lambda: cache.get_or_set('k', 60, lambda: 1, produce_timeout=-1)),
             ('timeout', lambda: cache.get('k', timeout=math.inf)),
             ('ttl', lambda: cache.set('k', 1, ttl=math.nan)),

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 import unittest
+from unittest import mock
 
 from cache_service import (
     AsyncCache,
@@ -124,6 +125,21 @@ class Connections:
         for response in [b'SSH-2.0-OpenSSH\r\n', b'HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n', b'HTTP/1.1 200 OK\r\nbad\r\n\r\n']:
             with self.subTest(response), self.assertRaises(ConnectionFailedError):
                 self.start(self.script(response).url, retries=0).get('k')
+
+
+def full_port(case):
+    """A port that does not answer, because as many connections wait to be accepted as its queue has room for."""
+    listener = socket.create_server(('127.0.0.1', 0), backlog=0)
+    case.addCleanup(listener.close)
+    for _ in range(10):
+        waiting = socket.socket()
+        case.addCleanup(waiting.close)
+        waiting.settimeout(0.2)
+        try:
+            waiting.connect(listener.getsockname())
+        except socket.timeout:
+            return listener.getsockname()[1]
+    case.fail('the port accepts every connection')
 
 
 def server_context():
@@ -320,10 +336,8 @@ class Deadlines:
         self.assertEqual(server.connections, 2)
 
     def test_a_server_that_does_not_accept_ends_the_call(self):
-        with socket.create_server(('127.0.0.1', 0), backlog=1) as listener:
-            url = f'http://127.0.0.1:{listener.getsockname()[1]}'
-            with self.assertRaises(DeadlineError):
-                self.start(url).get('k', timeout=0.2)
+        with self.assertRaises(DeadlineError):
+            self.start(f'http://127.0.0.1:{full_port(self)}').get('k', timeout=0.2)
 
     def test_removals_have_a_minute(self):
         server = self.script(lambda server, connection: time.sleep(0.3) or data({'count': 1}))
@@ -413,6 +427,17 @@ class Responses:
 
     def test_an_unhealthy_service_is_a_result(self):
         self.assertEqual(self.start(self.script(reply(503, {'status': 'unhealthy'})).url).health()['status'], 'unhealthy')
+
+
+class Addresses(Case):
+    def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(self):
+        server = self.script(HIT)
+        port = int(server.url.rpartition(':')[2])
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, '', ('127.0.0.1', number)) for number in (full_port(self), port)
+        ]
+        with mock.patch.object(socket, 'getaddrinfo', lambda *_, **__: addresses):
+            self.assertEqual(self.start(server.url, retries=0).get('k', timeout=4).value, 'hit')
 
 
 CacheConnections, AsyncCacheConnections = Both.of(Connections)

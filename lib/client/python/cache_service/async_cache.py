@@ -82,6 +82,8 @@ class AsyncCache:
             on_error=on_error,
             dumps=dumps,
             loads=loads,
+            ssl_context=ssl_context,
+            max_connections=max_connections,
         )
         self._runtime = TaskRuntime(settings.url, ssl_context, max_connections)
         self._operations = Operations(self._runtime, settings)

@@ -84,6 +84,8 @@ class Cache:
             on_error=on_error,
             dumps=dumps,
             loads=loads,
+            ssl_context=ssl_context,
+            max_connections=max_connections,
         )
         self._runtime = ThreadRuntime(settings.url, ssl_context, max_connections)
         self._operations = Operations(self._runtime, settings)

@@ -11,7 +11,7 @@ from .errors import DeadlineError, InvalidationIncompleteError, ValidationError
 from .get_or_set import GetOrSet, ProduceMany, SharedState
 from .runtime import Runtime
 from .send import Call, Request, Sender
-from .settings import Settings, check_function, check_number, check_string, check_strings, check_timeout
+from .settings import Settings, check_function, check_number, check_string, check_strings, check_timeout, check_whole
 from .types import CallOptions, Entry, FillOptions, LeaseLookup, ListedKey, Lookup, SetResult, Usage
 from .values import value_text
 
@@ -153,7 +153,7 @@ class Operations:
             check_string('pattern', pattern)
         if tag is not None:
             check_string('tag', tag)
-        check_number('limit', limit)
+        check_whole('limit', limit)
         _check_options(options, CallOptions)
         return self._sender.headers(options)
 

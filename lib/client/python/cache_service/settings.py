@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import ssl
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, List, Optional
 from urllib.parse import quote, urlsplit
@@ -63,6 +64,8 @@ def settings_of(
     on_error: Optional[OnError],
     dumps: Optional[Dumps],
     loads: Optional[Loads],
+    ssl_context: Optional[ssl.SSLContext],
+    max_connections: int,
 ) -> Settings:
     """Raises TypeError or ValueError for an invalid option."""
     check_string('tenant', tenant)
@@ -72,6 +75,11 @@ def settings_of(
     check_timeout('produce_timeout', produce_timeout)
     if not isinstance(retries, int) or retries < 0:
         raise ValueError('retries must be a whole number, 0 or more')
+    if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
+        raise TypeError('ssl_context must be an ssl.SSLContext')
+    check_whole('max_connections', max_connections)
+    if max_connections < 1:
+        raise ValueError('max_connections must be 1 or more')
     functions = {'authorize': authorize, 'headers': headers, 'on_error': on_error, 'dumps': dumps, 'loads': loads}
     for name, function in functions.items():
         if function is not None:
@@ -133,6 +141,11 @@ def check_number(name: str, value: Any) -> None:
         raise TypeError(f'{name} must be a number of seconds')
     if not math.isfinite(value):
         raise ValueError(f'{name} must be a finite number of seconds')
+
+
+def check_whole(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f'{name} must be a whole number')
 
 
 def check_strings(name: str, values: Any) -> List[str]:

@@ -243,19 +243,17 @@ class ThreadRuntime:
         """Tries the host's addresses, within the deadline. The name is resolved first, in the time that the system takes."""
         addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         failure: OSError = OSError(f'{self._host} has no address')
-        for family, kind, protocol, _, address in addresses:
+        for index, (family, kind, protocol, _, address) in enumerate(addresses):
             remaining = deadline.remaining()
             if remaining <= 0:
                 raise socket.timeout
             sock = socket.socket(family, kind, protocol)
             try:
-                sock.settimeout(remaining)
+                # An address that does not answer leaves time for the others.
+                sock.settimeout(max(remaining / (len(addresses) - index), 0.001))
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return Connection(self._secure(sock, deadline) if self._is_tls else sock)
-            except socket.timeout:
-                sock.close()
-                raise
             except OSError as error:
                 sock.close()
                 failure = error
