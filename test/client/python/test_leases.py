@@ -442,22 +442,29 @@ class Threads(Case):
 
     def test_threads_share_the_error_of_the_producer(self):
         cache = self.start()
-        begun, release = threading.Event(), threading.Event()
+        begun, joined = threading.Event(), threading.Event()
+        flights = cache._runtime._flights
+        join = flights.join
+
+        def observed_join(*args):
+            flight = join(*args)
+            if begun.is_set():
+                joined.set()
+            return flight
 
         def produce():
             begun.set()
-            release.wait(PATIENCE)
+            joined.wait(PATIENCE)
             raise ModelDown
 
-        def join():
+        def second_call():
             begun.wait(PATIENCE)
-            threading.Timer(0.05, release.set).start()
             return cache.get_or_set('k', 60, lambda: 'second')
 
-        first, second = self.run_threads(lambda: cache.get_or_set('k', 60, produce), join)
+        with mock.patch.object(flights, 'join', observed_join):
+            first, second = self.run_threads(lambda: cache.get_or_set('k', 60, produce), second_call)
         self.assertIsInstance(first, ModelDown)
-        # It has joined, or, on a busy machine, come after the failure.
-        self.assertTrue(second == 'second' or second is first)
+        self.assertIs(second, first)
 
     def test_a_call_after_a_removal_of_this_client_does_not_join_an_earlier_one(self):
         cache = self.start()
