@@ -8,7 +8,7 @@ import threading
 import unittest
 from unittest import mock
 
-from cache_service import AsyncCache, DeadlineError
+from cache_service import AsyncCache, Cache, DeadlineError, tasks
 from support import (
     GRANTED,
     HELD,
@@ -308,6 +308,23 @@ class Many(Leases):
                 cache.get_or_set_many(['a', 'b'], 60, produce, **LONG)
         self.assert_is_free(cache, 'a', 'b')
 
+    def test_a_release_that_fails_does_not_end_the_other_releases_of_the_batch(self):
+        keys = [f'k:{n}' for n in range(20)]
+        granted = [{'key': key, 'found': False, 'lease': {'token': f'T0KEN_-{key[2:]}000', 'ttl': 60}} for key in keys]
+        released = []
+
+        def answer(server, connection):
+            request = server.arrived.get()
+            if request.target.endswith('batch/get'):
+                return data({'items': granted})
+            released.append(request.json['key'])
+            return failure(400, 'VALIDATION_ERROR') if request.json['key'] == keys[0] else RELEASED
+
+        server = self.script(answer)
+        with self.assertRaises(ModelDown):
+            self.start(server.url).get_or_set_many(keys, 60, raiser(ModelDown()))
+        self.assertEqual(sorted(released), sorted(keys))
+
     def test_keys_that_another_process_produces_are_waited_for(self):
         held = {'key': 'b', 'found': False, 'retry_after_ms': 100}
         granted = {'key': 'a', 'found': False, 'lease': {'token': 'T0KEN_-1234', 'ttl': 60}}
@@ -425,22 +442,29 @@ class Threads(Case):
 
     def test_threads_share_the_error_of_the_producer(self):
         cache = self.start()
-        begun, release = threading.Event(), threading.Event()
+        begun, joined = threading.Event(), threading.Event()
+        flights = cache._runtime._flights
+        join = flights.join
+
+        def observed_join(*args):
+            flight = join(*args)
+            if begun.is_set():
+                joined.set()
+            return flight
 
         def produce():
             begun.set()
-            release.wait(PATIENCE)
+            joined.wait(PATIENCE)
             raise ModelDown
 
-        def join():
+        def second_call():
             begun.wait(PATIENCE)
-            threading.Timer(0.05, release.set).start()
             return cache.get_or_set('k', 60, lambda: 'second')
 
-        first, second = self.run_threads(lambda: cache.get_or_set('k', 60, produce), join)
+        with mock.patch.object(flights, 'join', observed_join):
+            first, second = self.run_threads(lambda: cache.get_or_set('k', 60, produce), second_call)
         self.assertIsInstance(first, ModelDown)
-        # It has joined, or, on a busy machine, come after the failure.
-        self.assertTrue(second == 'second' or second is first)
+        self.assertIs(second, first)
 
     def test_a_call_after_a_removal_of_this_client_does_not_join_an_earlier_one(self):
         cache = self.start()
@@ -580,6 +604,81 @@ class Tasks(unittest.IsolatedAsyncioTestCase):
         await asyncio.wait({calls[1]})
         # The lease is released.
         await self.assert_is_free(cache, 'k')
+
+    async def test_a_call_that_was_cancelled_has_released_its_lease_when_it_ends(self):
+        case = Case()
+        self.addCleanup(case.doCleanups)
+        server = case.script(GRANTED, RELEASED)
+        cache = await self.start(server.url)
+        begun = asyncio.get_running_loop().create_future()
+
+        async def produce():
+            begun.set_result(None)
+            await asyncio.sleep(PATIENCE)
+
+        # The time limit of a release is that of the machine, not that of a user.
+        with mock.patch.object(tasks, 'RELEASE_SECONDS', PATIENCE):
+            call = asyncio.ensure_future(cache.get_or_set('k', 60, produce))
+            await begun
+            call.cancel()
+            await asyncio.wait({call})
+        self.assertTrue(call.cancelled())
+        self.assertEqual([request.target for request in server.requests[1:]], ['/api/v1/cache/lease/release'])
+
+    def test_the_end_of_the_event_loop_releases_the_lease_of_a_running_call(self):
+        tenant = new_tenant()
+
+        async def leave(call):
+            begun = asyncio.get_running_loop().create_future()
+
+            async def produce(*_):
+                begun.set_result(None)
+                await asyncio.sleep(PATIENCE)
+
+            async with PatientAsyncCache(URL, tenant) as cache:
+                running = asyncio.ensure_future(call(cache, produce))
+                await begun
+            return running
+
+        with mock.patch.object(tasks, 'RELEASE_SECONDS', PATIENCE):
+            asyncio.run(leave(lambda cache, produce: cache.get_or_set('one', 60, produce, **LONG)))
+            asyncio.run(leave(lambda cache, produce: cache.get_or_set_many(['many'], 60, produce, **LONG)))
+        with Cache(URL, tenant, timeout=PATIENCE) as cache:
+            for key in ('one', 'many'):
+                self.assertIsNotNone(cache.lease(key).lease, key)
+
+    async def test_a_cancelled_call_ends_and_aclose_waits_when_the_release_takes_long(self):
+        case = Case()
+        self.addCleanup(case.doCleanups)
+        released = threading.Event()
+
+        def release_late(server, connection):
+            released.wait(PATIENCE)
+            return RELEASED
+
+        server = case.script(GRANTED, release_late)
+        cache = PatientAsyncCache(server.url, 't')
+        begun = asyncio.get_running_loop().create_future()
+
+        async def produce():
+            begun.set_result(None)
+            await asyncio.sleep(PATIENCE)
+
+        with mock.patch.object(tasks, 'RELEASE_SECONDS', 0.05):
+            call = asyncio.ensure_future(cache.get_or_set('k', 60, produce))
+            await begun
+            call.cancel()
+            await asyncio.wait({call})
+        # Otherwise it would end only after the response.
+        self.assertTrue(call.cancelled())
+        closing = asyncio.ensure_future(cache.aclose())
+        while len(server.requests) < 2:
+            await asyncio.sleep(0.01)
+        # Without the wait it would be done in less.
+        await asyncio.wait({closing}, timeout=0.2)
+        self.assertFalse(closing.done())
+        released.set()
+        await closing
 
     async def test_a_call_that_is_cancelled_while_it_sets_releases_its_lease(self):
         case = Case()

@@ -111,6 +111,25 @@ class Operations:
         self.assertEqual(cache.invalidate_tags([f't:{n}' for n in range(40)]), 2)
         self.assertEqual(cache.invalidate_tags(('u',)), 1)
 
+    def test_tags_of_an_iterator_are_those_of_a_list(self):
+        cache = self.start()
+        for call in [
+            lambda tags: cache.set('k', 1, tags=tags),
+            lambda tags: cache.set_many({'j': 1, 'k': 1}, tags=tags),
+            lambda tags: cache.set_many([Entry('k', 1, tags=tags)]),
+            lambda tags: cache.set('k', 1, lease=cache.lease('k', tags=tags).lease.token, tags=['t']),
+            lambda tags: cache.get_or_set('k', 60, lambda: 1, tags=tags),
+            lambda tags: cache.get_or_set('k', 60, lambda: 1, tags_of=lambda value, key: tags),
+            lambda tags: cache.get_or_set_many(['j', 'k'], 60, lambda keys: keys, tags=tags),
+        ]:
+            call(iter(['t']))
+            self.assertEqual({listed.key: listed.tags for listed in cache.keys()}['k'], ['t'])
+            self.assertGreater(cache.invalidate_tags(iter(['t'])), 0)
+        token = cache.lease('k', tags=iter(['t'])).lease.token
+        cache.invalidate_tags(['t'])
+        with self.assertRaises(LeaseLostError):
+            cache.set('k', 1, lease=token)
+
     def test_an_invalid_tag_is_named_by_its_index_in_the_callers_list(self):
         tags = [f't:{n}' for n in range(40)]
         tags[35] = ''
@@ -208,11 +227,17 @@ class BadInput:
             ('grace', lambda: cache.set('k', 1, grace='1')),
             ('tags', lambda: cache.set('k', 1, tags='tag')),
             ('tags', lambda: cache.invalidate_tags('tag')),
+            ('tags must be a list', lambda: cache.invalidate_tags(5)),
+            ('tags must be a list', lambda: cache.get_or_set('k', 60, lambda: 1, tags=5)),
+            ('keys must be a list', lambda: cache.get_many(5)),
             ('keys', lambda: cache.get_many('key')),
             ('keys', lambda: cache.delete_many(['a', 1])),
             (r'entries\[0\]', lambda: cache.set_many([('k', 1)])),
             (r'entries\[1\]\.key', lambda: cache.set_many([Entry('k', 1), Entry(1, 1)])),
             ('pattern', lambda: cache.invalidate(None)),
+            ('limit must be a whole number', lambda: list(cache.keys(limit='5'))),
+            ('max_connections', lambda: self.start(max_connections='5')),
+            ('ssl_context', lambda: self.start(ssl_context=True)),
             ('pattern', lambda: list(cache.keys(pattern=1))),
             ('produce', lambda: cache.get_or_set('k', 60, 'value')),
             ('timeout_ms', lambda: cache.get('k', timeout_ms=1)),
@@ -229,6 +254,7 @@ class BadInput:
         for name, call in [
             ('tags', lambda: cache.invalidate_tags([])),
             ('timeout', lambda: cache.get('k', timeout=0)),
+            ('max_connections', lambda: self.start(max_connections=0)),
             ('produce_timeout', lambda: cache.get_or_set('k', 60, lambda: 1, produce_timeout=-1)),
             ('timeout', lambda: cache.get('k', timeout=math.inf)),
             ('ttl', lambda: cache.set('k', 1, ttl=math.nan)),
@@ -237,6 +263,21 @@ class BadInput:
         ]:
             with self.subTest(name), self.assertRaisesRegex(ValueError, name):
                 call()
+
+    def test_a_coroutine_function_that_would_not_be_awaited_raises(self):
+        async def function(*_):
+            self.fail('must not run')
+
+        class Callable:
+            async def __call__(self, *_):
+                pass
+
+        for each in (function, Callable(), partial(function, 1)):
+            for name in ('headers', 'on_error', 'dumps', 'loads'):
+                with self.subTest(name), self.assertRaisesRegex(TypeError, f'{name} must not be a coroutine function'):
+                    self.start(**{name: each})
+            with self.assertRaisesRegex(TypeError, 'tags_of must not be a coroutine function'):
+                self.start().get_or_set('k', 60, lambda: 1, tags_of=each)
 
     def test_an_invalid_option_of_the_client_raises(self):
         for url in ['localhost:8080', 'ftp://host', 'http://user@host', 'http://host/?', 'http://host#', '', 'http://[']:

@@ -4,19 +4,24 @@ import os
 import re
 import socket
 import ssl
+import threading
 import time
 import unittest
+from unittest import mock
 
 from cache_service import (
+    AsyncCache,
     BackendUnavailableError,
     CacheError,
     ConnectionFailedError,
     DeadlineError,
     GatewayError,
     InvalidationIncompleteError,
+    ValidationError,
 )
 from cache_service.http1 import ProtocolError, ResponseParser
-from support import HIT, MISS, RELEASED, UNAVAILABLE, WAS_SET, Both, close, data, failure, hang, reply, reset
+from cache_service.threads import MAX_IDLE_SECONDS
+from support import HIT, MISS, PATIENCE, RELEASED, UNAVAILABLE, WAS_SET, Both, Case, close, data, failure, hang, reply, reset
 
 CERTIFICATES = os.environ['CACHE_CERTIFICATES']
 
@@ -68,6 +73,48 @@ class Connections:
         self.assertEqual(cache.set('k', 1).ttl, 60)
         self.assertEqual(server.connections, 2)
 
+    def test_a_connection_that_received_bytes_while_it_was_idle_is_not_used_again(self):
+        go, sent = threading.Event(), threading.Event()
+
+        def send_two_responses(server, connection):
+            connection.sendall(MISS)
+            go.wait(PATIENCE)
+            connection.sendall(WAS_SET)
+            sent.set()
+            hang(server, connection)
+
+        server = self.script(send_two_responses, failure(400, 'VALIDATION_ERROR'))
+        cache = self.start(server.url)
+        cache.get('k')
+        go.set()
+        self.assertTrue(sent.wait(PATIENCE))
+        with self.assertRaises(ValidationError):
+            cache.set('k', 1)
+        self.assertEqual(server.connections, 2)
+
+    def test_connections_that_have_been_idle_for_too_long_are_closed_when_another_is_returned(self):
+        barrier, ended = threading.Barrier(3), threading.Semaphore(0)
+
+        def serve(server, connection):
+            """Responds to three requests at the same time, and then serves the connection to its end."""
+            barrier.wait(PATIENCE)
+            connection.sendall(MISS)
+            while connection.recv(4096):
+                connection.sendall(MISS)
+            ended.release()
+
+        cache = self.start(self.script(serve).url)
+        self.run_threads(*[lambda: cache.get('k')] * 3)
+        runtime = getattr(cache, 'cache', cache)._runtime
+        idle = runtime._idle if hasattr(runtime, '_idle') else next(iter(runtime._states.values())).idle
+        self.assertEqual(len(idle), 3)
+        for connection in list(idle)[:2]:
+            connection._last_used_monotonic -= MAX_IDLE_SECONDS + 1
+        cache.get('k')
+        for _ in range(2):
+            self.assertTrue(ended.acquire(timeout=PATIENCE))
+        self.assertEqual(len(idle), 1)
+
     def test_a_chunked_response_is_read(self):
         server = self.script(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' + CHUNKED)
         cache = self.start(server.url)
@@ -78,6 +125,21 @@ class Connections:
         for response in [b'SSH-2.0-OpenSSH\r\n', b'HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n', b'HTTP/1.1 200 OK\r\nbad\r\n\r\n']:
             with self.subTest(response), self.assertRaises(ConnectionFailedError):
                 self.start(self.script(response).url, retries=0).get('k')
+
+
+def full_port(case):
+    """A port that does not answer, because as many connections wait to be accepted as its queue has room for."""
+    listener = socket.create_server(('127.0.0.1', 0), backlog=0)
+    case.addCleanup(listener.close)
+    for _ in range(10):
+        waiting = socket.socket()
+        case.addCleanup(waiting.close)
+        waiting.settimeout(0.2)
+        try:
+            waiting.connect(listener.getsockname())
+        except socket.timeout:
+            return listener.getsockname()[1]
+    case.fail('the port accepts every connection')
 
 
 def server_context():
@@ -114,9 +176,13 @@ class Tls:
 
     def test_a_certificate_for_another_host_is_a_failed_connection(self):
         server = self.script(HIT, tls=server_context())
-        url = server.url.replace('localhost', '127.0.0.2')
-        with self.assertRaisesRegex(ConnectionFailedError, 'certificate verify failed|refused|Connect call failed'):
-            self.start(url, retries=0, ssl_context=client_context()).get('k')
+        port = int(server.url.rpartition(':')[2])
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, '', ('127.0.0.1', port))]
+        cache = self.start(f'https://other.example:{port}', retries=0, ssl_context=client_context())
+        with mock.patch.object(socket, 'getaddrinfo', lambda *_, **__: addresses):
+            with self.assertRaisesRegex(ConnectionFailedError, '[Hh]ostname mismatch'):
+                cache.get('k')
+        self.assertEqual(server.requests, [])
 
     def test_a_service_that_does_not_answer_ends_the_call(self):
         server = self.script(hang, tls=server_context())
@@ -126,6 +192,35 @@ class Tls:
         for url in (server.url, f'https://localhost:{silent.getsockname()[1]}'):
             with self.subTest(url), self.assertRaises(DeadlineError):
                 self.start(url, ssl_context=client_context()).get('k', timeout=0.3)
+
+
+class BlockedLoop(unittest.IsolatedAsyncioTestCase):
+    async def check(self, tls, **options):
+        go, closed = threading.Event(), threading.Event()
+
+        def respond_and_close(server, connection):
+            connection.sendall(MISS)
+            go.wait(PATIENCE)
+            # A close alone does not end the connection, because the reader of requests has the socket as well.
+            connection.shutdown(socket.SHUT_RDWR)
+            closed.set()
+
+        case = Case()
+        self.addCleanup(case.doCleanups)
+        server = case.script(respond_and_close, WAS_SET, tls=tls)
+        async with AsyncCache(server.url, 't', retries=0, timeout=PATIENCE, **options) as cache:
+            await cache.get('k')
+            go.set()
+            # Blocks the event loop, which therefore does not see the end of the connection.
+            self.assertTrue(closed.wait(PATIENCE))
+            self.assertEqual((await cache.set('k', 1)).ttl, 60)
+        self.assertEqual(server.connections, 2)
+
+    async def test_a_connection_that_was_closed_while_the_event_loop_was_blocked_is_not_used_again(self):
+        await self.check(None)
+
+    async def test_a_tls_connection_that_was_closed_while_the_event_loop_was_blocked_is_not_used_again(self):
+        await self.check(server_context(), ssl_context=client_context())
 
 
 class Retries:
@@ -221,7 +316,11 @@ class Deadlines:
                 call()
 
     def test_the_time_of_a_call_includes_its_retries(self):
-        server = self.script(UNAVAILABLE, hang)
+        def later(response):
+            return lambda server, connection: None if server.released.wait(1.6) else response
+
+        # Each response would be in time if the retry had a time of its own.
+        server = self.script(later(UNAVAILABLE), later(HIT))
         with self.assertRaises(DeadlineError):
             self.start(server.url).get('k', timeout=3)
         self.assertEqual(len(server.requests), 2)
@@ -245,10 +344,8 @@ class Deadlines:
         self.assertEqual(server.connections, 2)
 
     def test_a_server_that_does_not_accept_ends_the_call(self):
-        with socket.create_server(('127.0.0.1', 0), backlog=1) as listener:
-            url = f'http://127.0.0.1:{listener.getsockname()[1]}'
-            with self.assertRaises(DeadlineError):
-                self.start(url).get('k', timeout=0.2)
+        with self.assertRaises(DeadlineError):
+            self.start(f'http://127.0.0.1:{full_port(self)}').get('k', timeout=0.2)
 
     def test_removals_have_a_minute(self):
         server = self.script(lambda server, connection: time.sleep(0.3) or data({'count': 1}))
@@ -338,6 +435,17 @@ class Responses:
 
     def test_an_unhealthy_service_is_a_result(self):
         self.assertEqual(self.start(self.script(reply(503, {'status': 'unhealthy'})).url).health()['status'], 'unhealthy')
+
+
+class Addresses(Case):
+    def test_an_address_that_does_not_answer_leaves_time_for_the_next_one(self):
+        server = self.script(HIT)
+        port = int(server.url.rpartition(':')[2])
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, '', ('127.0.0.1', number)) for number in (full_port(self), port)
+        ]
+        with mock.patch.object(socket, 'getaddrinfo', lambda *_, **__: addresses):
+            self.assertEqual(self.start(server.url, retries=0).get('k', timeout=4).value, 'hit')
 
 
 CacheConnections, AsyncCacheConnections = Both.of(Connections)

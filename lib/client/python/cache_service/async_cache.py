@@ -82,6 +82,8 @@ class AsyncCache:
             on_error=on_error,
             dumps=dumps,
             loads=loads,
+            ssl_context=ssl_context,
+            max_connections=max_connections,
         )
         self._runtime = TaskRuntime(settings.url, ssl_context, max_connections)
         self._operations = Operations(self._runtime, settings)
@@ -212,7 +214,7 @@ class AsyncCache:
 
     async def get_or_set(self, key: str, ttl: int, produce: Callable[[], Any], **options: Unpack[FillOptions]) -> Any:
         """As `Cache.get_or_set`. All calls raise DeadlineError if `produce` takes longer than `produce_timeout`."""
-        check_function('produce', produce)
+        check_function('produce', produce, may_be_coroutine=True)
 
         async def produce_one(_: List[str]) -> List[Any]:
             return [await resolve(produce())]
@@ -227,7 +229,7 @@ class AsyncCache:
         **options: Unpack[FillOptions],
     ) -> List[T]:
         """As `Cache.get_or_set_many`. While `produce_missing` runs, the call waits for the values that others produce."""
-        check_function('produce_missing', produce_missing)
+        check_function('produce_missing', produce_missing, may_be_coroutine=True)
 
         async def produce(missing: List[str]) -> Sequence[T]:
             return await resolve(produce_missing(missing))

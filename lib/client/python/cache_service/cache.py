@@ -84,6 +84,8 @@ class Cache:
             on_error=on_error,
             dumps=dumps,
             loads=loads,
+            ssl_context=ssl_context,
+            max_connections=max_connections,
         )
         self._runtime = ThreadRuntime(settings.url, ssl_context, max_connections)
         self._operations = Operations(self._runtime, settings)
@@ -260,7 +262,7 @@ class Cache:
             Exception: what `produce` raises
             DeadlineError: in a thread that waits for another thread's value, after twice `produce_timeout`
         """
-        check_function('produce', produce)
+        check_function('produce', produce, may_be_coroutine=True)
 
         async def produce_one(_: List[str]) -> List[T]:
             return [await resolve(produce())]
@@ -284,7 +286,7 @@ class Cache:
         Raises:
             TypeError: if `produce_missing` does not return as many values as it received keys
         """
-        check_function('produce_missing', produce_missing)
+        check_function('produce_missing', produce_missing, may_be_coroutine=True)
 
         async def produce(missing: List[str]) -> Sequence[T]:
             return await resolve(produce_missing(missing))

@@ -230,7 +230,7 @@ class GetOrSet:
                 value = parsed_value(text, self._settings.loads)
                 tags = job.tags_of(original, lookup.key)
                 if tags is not None:
-                    check_strings('tags', tags)
+                    tags = check_strings('tags', tags)
                 token = (lookup.lease.token or None) if lookup.lease else None
                 entry = requests.entry_of(lookup.key, text, ttl=job.ttl, grace=job.grace, lease=token, tags=tags)
                 if lookup.lease:
@@ -280,15 +280,23 @@ class GetOrSet:
         leases = [(lookup.key, lookup.lease.token) for lookup in lookups if lookup.lease and lookup.lease.token]
         if not leases:
             return
-        try:
-            call = self._sender.call(options)
-            await send_batches(
-                self._runtime,
-                [[lease] for lease in leases],
-                lambda batch: self._sender.send(call, requests.release(*batch[0])),
-            )
-        except Exception as error:
-            _log.debug('Leases were not released: %s', error)
+
+        async def release_all() -> None:
+            try:
+                call = self._sender.call(options)
+            except Exception as error:  # Of the caller's function `headers`.
+                _log.debug('Leases were not released: %s', error)
+                return
+
+            async def release(batch: List[Tuple[str, str]]) -> None:
+                try:
+                    await self._sender.send(call, requests.release(*batch[0]))
+                except Exception as error:  # Does not end the other releases.
+                    _log.debug('A lease was not released: %s', error)
+
+            await send_batches(self._runtime, [[lease] for lease in leases], release)
+
+        await self._runtime.complete(release_all())
 
     def _report_late(self, lookups: Sequence[LeaseLookup], lost: List[str], took_seconds: float) -> None:
         """Reports values that were not cached because they took longer than their leases.

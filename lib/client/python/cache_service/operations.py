@@ -11,7 +11,7 @@ from .errors import DeadlineError, InvalidationIncompleteError, ValidationError
 from .get_or_set import GetOrSet, ProduceMany, SharedState
 from .runtime import Runtime
 from .send import Call, Request, Sender
-from .settings import Settings, check_function, check_number, check_string, check_strings, check_timeout
+from .settings import Settings, check_function, check_number, check_string, check_strings, check_timeout, check_whole
 from .types import CallOptions, Entry, FillOptions, LeaseLookup, ListedKey, Lookup, SetResult, Usage
 from .values import value_text
 
@@ -50,7 +50,7 @@ class Operations:
         tags: Optional[Sequence[str]],
         options: CallOptions,
     ) -> SetResult:
-        _check_entry('', key, ttl, grace, lease, tags)
+        tags = _check_entry('', key, ttl, grace, lease, tags)
         text = value_text(value, self.settings.dumps)
         entry = requests.entry_of(key, text, ttl=ttl, grace=grace, lease=lease, tags=tags)
         try:
@@ -61,7 +61,7 @@ class Operations:
     async def lease(
         self, key: str, lease: Optional[float], tags: Optional[Sequence[str]], options: CallOptions
     ) -> LeaseLookup:
-        _check_entry('', key, None, None, None, tags)
+        tags = _check_entry('', key, None, None, None, tags)
         if lease is not None:
             check_number('lease', lease)
         return await self._send(requests.lease_one(key, lease, tags), options)
@@ -93,8 +93,7 @@ class Operations:
             self._forget()
 
     async def invalidate_tags(self, tags: Sequence[str], options: CallOptions) -> int:
-        check_strings('tags', tags)
-        tags = list(tags)
+        tags = check_strings('tags', tags)
         if not tags:
             raise ValueError('tags must contain at least one tag; clear() empties the tenant')
         call = self._call(options, self.settings.removal_timeout)
@@ -154,7 +153,7 @@ class Operations:
             check_string('pattern', pattern)
         if tag is not None:
             check_string('tag', tag)
-        check_number('limit', limit)
+        check_whole('limit', limit)
         _check_options(options, CallOptions)
         return self._sender.headers(options)
 
@@ -172,7 +171,7 @@ class Operations:
         return await self._send(requests.health(), options)
 
     async def get_many(self, keys: Iterable[str], options: CallOptions) -> List[Lookup]:
-        batches = batches_of(_checked_keys(keys))
+        batches = batches_of(check_strings('keys', keys))
         _check_options(options, CallOptions)
         found = await self._sender.send_all(batches, requests.get_batch, options)
         return [lookup for lookups in found for lookup in lookups]
@@ -186,6 +185,8 @@ class Operations:
         options: CallOptions,
     ) -> List[SetResult]:
         _check_options(options, CallOptions)
+        if tags is not None:
+            tags = check_strings('tags', tags)
         if isinstance(entries, Mapping):
             listed = [Entry(key, value) for key, value in cast(Mapping[str, Any], entries).items()]
         else:
@@ -205,7 +206,7 @@ class Operations:
                 'lease': lease,
                 'tags': tags if own_tags is None else own_tags,
             }
-            _check_entry(path, key, **arguments)  # type: ignore[arg-type]
+            arguments['tags'] = _check_entry(path, key, **arguments)  # type: ignore[arg-type]
             text = value_text(value, self.settings.dumps, f'{path}value')
             texts[key] = requests.entry_of(key, text, **arguments)  # type: ignore[arg-type]
             indexes[key] = index
@@ -220,7 +221,7 @@ class Operations:
         return [results[key] for key in keys]
 
     async def delete_many(self, keys: Iterable[str], options: CallOptions) -> int:
-        keys = _checked_keys(keys)
+        keys = check_strings('keys', keys)
         _check_options(options, CallOptions)
         try:
             return sum(await self._sender.send_all(batches_of(keys), requests.delete_batch, options))
@@ -229,14 +230,14 @@ class Operations:
 
     async def get_or_set(self, key: str, ttl: float, produce: ProduceMany, options: FillOptions) -> Any:
         check_string('key', key)
-        _check_fill(ttl, options)
+        options = _checked_fill(ttl, options)
         return await self._get_or_set.one(key, ttl, produce, options)
 
     async def get_or_set_many(
         self, keys: Iterable[str], ttl: float, produce_missing: ProduceMany, options: FillOptions
     ) -> List[Any]:
-        keys = _checked_keys(keys)
-        _check_fill(ttl, options)
+        keys = check_strings('keys', keys)
+        options = _checked_fill(ttl, options)
         values = await self._get_or_set.many(keys, ttl, produce_missing, options)
         return [values[key] for key in keys]
 
@@ -264,13 +265,6 @@ def _incomplete(cause: Union[InvalidationIncompleteError, DeadlineError], count:
     )
 
 
-def _checked_keys(keys: Iterable[str]) -> List[str]:
-    checked = [keys] if isinstance(keys, (str, bytes)) else list(keys)
-    if isinstance(keys, (str, bytes)) or not all(isinstance(key, str) for key in checked):
-        raise TypeError('keys must be a list of strings')
-    return checked
-
-
 def _check_entry(
     path: str,
     key: str,
@@ -278,18 +272,19 @@ def _check_entry(
     grace: Optional[float],
     lease: Optional[str],
     tags: Optional[Sequence[str]],
-) -> None:
+) -> Optional[List[str]]:
+    """Returns the tags as a list."""
     check_string(f'{path}key', key)
     for name, value in (('ttl', ttl), ('grace', grace)):
         if value is not None:
             check_number(f'{path}{name}', value)
     if lease is not None:
         check_string(f'{path}lease', lease)
-    if tags is not None:
-        check_strings(f'{path}tags', tags)
+    return None if tags is None else check_strings(f'{path}tags', tags)
 
 
-def _check_fill(ttl: float, options: FillOptions) -> None:
+def _checked_fill(ttl: float, options: FillOptions) -> FillOptions:
+    """Returns the options with their tags as a list."""
     check_number('ttl', ttl)
     _check_options(options, FillOptions)
     for name in ('grace', 'lease'):
@@ -298,11 +293,12 @@ def _check_fill(ttl: float, options: FillOptions) -> None:
             check_number(name, value)
     tags, tags_of, produce_timeout = options.get('tags'), options.get('tags_of'), options.get('produce_timeout')
     if tags is not None:
-        check_strings('tags', tags)
+        options = {**options, 'tags': check_strings('tags', tags)}
     if tags_of is not None:
         check_function('tags_of', tags_of)
     if produce_timeout is not None:
         check_timeout('produce_timeout', produce_timeout)
+    return options
 
 
 def _check_options(options: Any, accepted: Any) -> None:

@@ -20,6 +20,9 @@ T = TypeVar('T')
 LATE_SECONDS = 5.0
 """For how long a request with `on_late` waits for a response after the call's deadline."""
 
+RELEASE_SECONDS = 1.0
+"""For how long a cancelled call waits for the release of its leases."""
+
 CONCURRENCY = 4
 """Maximum number of concurrent requests of one call. `Cache` sends one at a time."""
 
@@ -72,6 +75,10 @@ class Runtime(Protocol):
     async def gather(self, works: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> List[T]:
         """The results in order. A failure ends the rest."""
         ...
+
+    async def complete(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs work that a cancellation must not end, such as the release of leases. In asyncio, the work runs on in the background after
+        RELEASE_SECONDS. Its errors are ignored there."""
 
     def start(self, work: Coroutine[Any, Any, None]) -> Work:
         """Starts work beside the caller's. A thread does it at once, and raises its error."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
+import ssl
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Iterable, List, Optional
 from urllib.parse import quote, urlsplit
 
 from .types import Authorize, Headers, OnError
@@ -62,6 +64,8 @@ def settings_of(
     on_error: Optional[OnError],
     dumps: Optional[Dumps],
     loads: Optional[Loads],
+    ssl_context: Optional[ssl.SSLContext],
+    max_connections: int,
 ) -> Settings:
     """Raises TypeError or ValueError for an invalid option."""
     check_string('tenant', tenant)
@@ -71,10 +75,15 @@ def settings_of(
     check_timeout('produce_timeout', produce_timeout)
     if not isinstance(retries, int) or retries < 0:
         raise ValueError('retries must be a whole number, 0 or more')
+    if ssl_context is not None and not isinstance(ssl_context, ssl.SSLContext):
+        raise TypeError('ssl_context must be an ssl.SSLContext')
+    check_whole('max_connections', max_connections)
+    if max_connections < 1:
+        raise ValueError('max_connections must be 1 or more')
     functions = {'authorize': authorize, 'headers': headers, 'on_error': on_error, 'dumps': dumps, 'loads': loads}
     for name, function in functions.items():
         if function is not None:
-            check_function(name, function)
+            check_function(name, function, may_be_coroutine=name == 'authorize')
     return Settings(
         url=base_url(url),
         tenant=tenant,
@@ -112,9 +121,12 @@ def check_string(name: str, value: Any) -> None:
         raise TypeError(f'{name} must be a string')
 
 
-def check_function(name: str, value: Any) -> None:
+def check_function(name: str, value: Any, may_be_coroutine: bool = False) -> None:
     if not callable(value):
         raise TypeError(f'{name} must be a function')
+    is_coroutine = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, '__call__', None))
+    if is_coroutine and not may_be_coroutine:
+        raise TypeError(f'{name} must not be a coroutine function')
 
 
 def check_timeout(name: str, value: Any) -> None:
@@ -131,7 +143,17 @@ def check_number(name: str, value: Any) -> None:
         raise ValueError(f'{name} must be a finite number of seconds')
 
 
-def check_strings(name: str, values: Any) -> None:
-    """A string is a sequence of strings as well, but never what the caller means."""
-    if isinstance(values, (str, bytes)) or not all(isinstance(value, str) for value in values):
+def check_whole(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f'{name} must be a whole number')
+
+
+def check_strings(name: str, values: Any) -> List[str]:
+    """Returns the strings as a list, because the check uses an iterator up.
+
+    A string is a sequence of strings as well, but never what the caller means.
+    """
+    checked = list(values) if isinstance(values, Iterable) and not isinstance(values, (str, bytes)) else [None]
+    if not all(isinstance(value, str) for value in checked):
         raise TypeError(f'{name} must be a list of strings')
+    return checked

@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from typing import Any, Callable, Coroutine, Dict, List, Optional, Sequence, Set, TypeVar
+from collections import deque
+from typing import Any, Callable, Coroutine, Deque, Dict, List, Optional, Sequence, Set, TypeVar
 from urllib.parse import urlsplit
 
 from .deadline import Deadline
 from .flights import Flights
 from .http1 import HttpResponse, ProtocolError, ResponseParser, encode_request
-from .runtime import CONCURRENCY, LATE_SECONDS, LostConnection, OnLate, Work
-from .threads import MAX_IDLE_SECONDS
+from .runtime import CONCURRENCY, LATE_SECONDS, RELEASE_SECONDS, LostConnection, OnLate, Work
+from .threads import MAX_IDLE_SECONDS, is_readable
 from .types import Outgoing
 
 T = TypeVar('T')
@@ -23,14 +24,35 @@ T = TypeVar('T')
 _READ_BYTES = 256 * 1024
 
 
+class Reader(asyncio.StreamReader):
+    """Knows whether bytes have arrived that nobody has read."""
+
+    unread_bytes = 0
+
+    def feed_data(self, data: bytes) -> None:
+        self.unread_bytes += len(data)
+        super().feed_data(data)
+
+    async def read(self, n: int = -1) -> bytes:
+        data = await super().read(n)
+        self.unread_bytes -= len(data)
+        return data
+
+
 class Connection:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: Reader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._last_used_monotonic = time.monotonic()
 
+    def is_expired(self) -> bool:
+        return time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS
+
     def is_usable(self) -> bool:
-        is_idle = time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS
-        return not (is_idle or self._reader.at_eof() or self._reader.exception() or self._writer.is_closing())
+        """As `is_usable` of a connection of `Cache`. The socket shows what the event loop has not seen yet."""
+        reader, writer = self._reader, self._writer
+        if self.is_expired() or reader.unread_bytes or reader.at_eof() or reader.exception() or writer.is_closing():
+            return False
+        return not is_readable(writer.get_extra_info('socket'))
 
     async def exchange(self, data: bytes, parser: ResponseParser) -> HttpResponse:
         # Not drained: the request is in memory anyway, and a server may respond before it has read all of it.
@@ -68,9 +90,9 @@ class TaskWork:
 class LoopState:
     def __init__(self, max_connections: int) -> None:
         self.slots = asyncio.Semaphore(max_connections)
-        self.idle: List[Connection] = []
+        self.idle: Deque[Connection] = deque()
         self.flights: Flights[Flight] = Flights()
-        self.background: Set[asyncio.Task[None]] = set()
+        self.background: Set[asyncio.Task[Any]] = set()
         """asyncio itself holds tasks by weak references only."""
 
 
@@ -144,19 +166,35 @@ class TaskRuntime:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
+    async def complete(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._keep(asyncio.ensure_future(work))
+        deadline = Deadline(RELEASE_SECONDS)
+        cancelled: Optional[asyncio.CancelledError] = None
+        while not task.done() and deadline.remaining() > 0:
+            try:
+                await asyncio.wait({task}, timeout=max(0.0, deadline.remaining()))
+            except asyncio.CancelledError as error:  # Such as that of all tasks when `asyncio.run` ends.
+                cancelled = error
+        if cancelled:
+            raise cancelled
+
     def start(self, work: Coroutine[Any, Any, None]) -> Work:
         return TaskWork(asyncio.ensure_future(work))
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        self._keep(asyncio.ensure_future(work))
+
+    def _keep(self, task: asyncio.Task[Any]) -> asyncio.Task[Any]:
+        """Lets `close` wait for a task. Its errors are ignored."""
         background = self._state().background
-        task = asyncio.ensure_future(work)
         background.add(task)
 
-        def end(ended: asyncio.Task[None]) -> None:
+        def end(ended: asyncio.Task[Any]) -> None:
             background.discard(ended)
             _retrieve(ended)
 
         task.add_done_callback(end)
+        return task
 
     async def share(
         self, tenant: str, key: str, work: Callable[[], Coroutine[Any, Any, T]], wait_seconds: float
@@ -176,6 +214,8 @@ class TaskRuntime:
             if flight.waiters == 0 and not task.done():
                 flights.remove(tenant, key, flight)
                 task.cancel()
+                # The event loop may end after this call, and the lease has to be released before.
+                await asyncio.wait({self._keep(task)}, timeout=RELEASE_SECONDS)
 
     def all_flights(self) -> List[Flights[Any]]:
         return [state.flights for state in list(self._states.values())]
@@ -211,6 +251,8 @@ class TaskRuntime:
                 raise LostConnection(maybe_sent=True, was_kept=was_kept and not parser.has_begun) from error
             finally:
                 if is_kept:
+                    while state.idle and state.idle[0].is_expired():
+                        state.idle.popleft().close()
                     state.idle.append(connection)
                 else:
                     connection.close()
@@ -219,7 +261,11 @@ class TaskRuntime:
         if self._is_tls and self._ssl_context is None:
             self._ssl_context = ssl.create_default_context()
         context = self._ssl_context if self._is_tls else None
-        return Connection(*await asyncio.open_connection(self._host, self._port, ssl=context))
+        loop = asyncio.get_running_loop()
+        reader = Reader(loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        transport, _ = await loop.create_connection(lambda: protocol, self._host, self._port, ssl=context)
+        return Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     async def _wait_for_late(self, exchange: asyncio.Future[HttpResponse], on_late: OnLate) -> None:
         try:
@@ -240,7 +286,7 @@ class TaskRuntime:
         return state
 
 
-def _take_idle(idle: List[Connection]) -> Optional[Connection]:
+def _take_idle(idle: Deque[Connection]) -> Optional[Connection]:
     while idle:
         connection = idle.pop()
         if connection.is_usable():

@@ -44,20 +44,26 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     raise TypeError('A function returned an awaitable; use AsyncCache')
 
 
+def is_readable(sock: Any) -> bool:
+    """Whether the socket has received bytes that nobody has read, or was closed by the server."""
+    if not hasattr(select, 'poll'):
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 class Connection:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._last_used_monotonic = time.monotonic()
 
+    def is_expired(self) -> bool:
+        return time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS
+
     def is_usable(self) -> bool:
         """Whether the server has kept it, as far as this machine knows: a connection that has been closed has data to read."""
-        if time.monotonic() - self._last_used_monotonic > MAX_IDLE_SECONDS:
-            return False
-        if not hasattr(select, 'poll'):
-            return not select.select([self._sock], [], [], 0)[0]
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        return not poll.poll(0)
+        return not (self.is_expired() or is_readable(self._sock))
 
     def send(self, data: bytes, deadline: Deadline) -> None:
         self._sock.settimeout(max(deadline.remaining(), 0.001))
@@ -152,6 +158,9 @@ class ThreadRuntime:
     async def gather(self, works: Sequence[Callable[[], Coroutine[Any, Any, T]]]) -> List[T]:
         return [await work() for work in works]
 
+    async def complete(self, work: Coroutine[Any, Any, None]) -> None:
+        await work
+
     def start(self, work: Coroutine[Any, Any, None]) -> Work:
         run(work)
         return InlineWork()
@@ -219,6 +228,12 @@ class ThreadRuntime:
             connection.close()
 
     def _keep(self, connection: Connection) -> None:
+        try:
+            # Another thread may take the expired one meanwhile. Then one that is not in use is closed, which is no harm.
+            while self._idle[0].is_expired():
+                self._idle.popleft().close()
+        except IndexError:
+            pass  # None is idle.
         if len(self._idle) == self._idle.maxlen:
             connection.close()
         else:
@@ -228,19 +243,17 @@ class ThreadRuntime:
         """Tries the host's addresses, within the deadline. The name is resolved first, in the time that the system takes."""
         addresses = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         failure: OSError = OSError(f'{self._host} has no address')
-        for family, kind, protocol, _, address in addresses:
+        for index, (family, kind, protocol, _, address) in enumerate(addresses):
             remaining = deadline.remaining()
             if remaining <= 0:
                 raise socket.timeout
             sock = socket.socket(family, kind, protocol)
             try:
-                sock.settimeout(remaining)
+                # An address that does not answer leaves time for the others.
+                sock.settimeout(max(remaining / (len(addresses) - index), 0.001))
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return Connection(self._secure(sock, deadline) if self._is_tls else sock)
-            except socket.timeout:
-                sock.close()
-                raise
             except OSError as error:
                 sock.close()
                 failure = error
