@@ -22,25 +22,32 @@ export async function sendBytes(port: number, bytes: Buffer): Promise<HttpRespon
   let [begun, last] = [performance.now(), 0];
   await new Promise<void>((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    let timer: NodeJS.Timeout | undefined;
     const done = (): void => {
       clearTimeout(timer);
       socket.destroy();
       resolve();
     };
-    const timer = setTimeout(async () => {
+    const probe = async (): Promise<void> => {
       const before = chunks.length;
-      await fetch(`http://127.0.0.1:${port}/health`).then((response) => response.text());
+      // Twice, because the first response may overtake one to the bytes.
+      for (const _ of [1, 2]) {
+        await fetch(`http://127.0.0.1:${port}/health`).then((response) => response.text());
+      }
       if (chunks.length === before) done();
-      else timer.refresh();
-    }, SILENCE_MS);
+      else timer?.refresh();
+    };
     socket.on('connect', () => {
       begun = performance.now();
-      socket.write(Buffer.concat([bytes, Buffer.from(FINAL_REQUEST)]));
+      // Not before the server has the bytes: it would respond to the probe first.
+      socket.write(Buffer.concat([bytes, Buffer.from(FINAL_REQUEST)]), () => {
+        if (!socket.destroyed) timer = setTimeout(probe, SILENCE_MS);
+      });
     });
     socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
       last = performance.now();
-      timer.refresh();
+      timer?.refresh();
     });
     // After it has rejected a request, the server may reset the connection when more bytes of the request arrive.
     socket.on('error', done).on('end', done);
