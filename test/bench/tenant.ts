@@ -20,7 +20,7 @@ const namesByShard = (tenant: string, count: number) =>
     SHARDS,
   );
 
-/** Returns the name of one of `count` entries for every shard that has any. */
+/** Returns one entry's name for each shard that contains any of `count` entries. */
 export function oneOfEachShard(tenant: string, count: number): string[] {
   return namesByShard(tenant, Math.min(count, 1_000)).map(({ items: [first] }) => first as string);
 }

@@ -104,7 +104,7 @@ const cache = new CacheClient({ url: 'http://localhost', tenant: 't' });
 export const store: KeyvStore = keyvStore(cache, { ttl: 60 });
 export const driver = cacheServiceDriver({ cache, maxTtl: 3600 });
 export const middleware = cacheMiddleware(cache, { ttl: 60, tags: ['a'] });
-// @ts-expect-error: the middleware needs a TTL
+// @ts-expect-error: a TTL is required
 cacheMiddleware(cache, { tags: ['a'] });
 `;
 

@@ -35,7 +35,7 @@ describe('the types of a client', () => {
     compiled(async () => {
       const lookup = await cache.get<User>('k');
       expectTypeOf(lookup).toEqualTypeOf<Lookup<User>>();
-      // @ts-expect-error: there may be none
+      // @ts-expect-error: a miss has no value
       lookup.value;
       if (lookup.found) {
         expectTypeOf(lookup.value).toEqualTypeOf<User>();
@@ -55,11 +55,11 @@ describe('the types of a client', () => {
       await cache.set('k', something);
       await cache.setMany([{ key: 'k', value: something, ttl: 1, tags: ['a'] }]);
       await cache.set('k', user, { tags: ['a', 'b'] as const });
-      // @ts-expect-error: a list
+      // @ts-expect-error: tags must be a list
       await cache.set('k', user, { tags: 'a' });
-      // @ts-expect-error: no time to live
+      // @ts-expect-error: a TTL must be a number
       await cache.set('k', user, { ttl: '60' });
-      // @ts-expect-error: an option that there is not
+      // @ts-expect-error: the option does not exist
       await cache.set('k', user, { tll: 60 });
     });
   });
@@ -96,11 +96,11 @@ describe('the types of a client', () => {
         },
       });
       expectTypeOf(await cache.getOrSetMany(['k'], 60, () => [user], { tagsOf })).toEqualTypeOf<User[]>();
-      // @ts-expect-error: tags of another type of value
+      // @ts-expect-error: `tagsOf` expects another type of value
       await cache.getOrSet('k', 60, () => 1, { tagsOf });
-      // @ts-expect-error: the time of a lease, not its token
+      // @ts-expect-error: `lease` must be a number of seconds, not a token
       await cache.getOrSet('k', 60, () => 1, { lease: 'token' });
-      // @ts-expect-error: not a function
+      // @ts-expect-error: `waitUntil` must be a function
       await cache.getOrSet('k', 60, () => 1, { waitUntil: Promise.resolve() });
     });
   });
@@ -159,10 +159,10 @@ describe('the types of a client', () => {
       expectTypeOf(await cache.delete('k')).toBeVoid();
       expectTypeOf(await cache.deleteMany(['k'])).toBeNumber();
       expectTypeOf(await cache.invalidate('k*')).toBeNumber();
-      // @ts-expect-error: no pattern
+      // @ts-expect-error: a pattern is required
       await cache.invalidate();
       expectTypeOf(await cache.invalidateTags(['a'] as const)).toBeNumber();
-      // @ts-expect-error: no tags
+      // @ts-expect-error: tags are required
       await cache.invalidateTags();
       for await (const listed of cache.keys({ pattern: 'k*', tag: 'a', limit: 10, timeoutMs: 1 }))
         expectTypeOf(listed).toEqualTypeOf<ListedKey>();

@@ -1,5 +1,5 @@
 /**
- * A process that uses caches through the client: `caller.ts URL TENANT …`. Its tasks draw operations at random until it is told to stop.
+ * A process that uses caches through the client: `caller.ts URL TENANT …`. Its tasks draw operations at random until the test sends a message.
  * It reports its progress while it runs, and at last all that it did.
  */
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -20,7 +20,7 @@ type StoredGeneration = Parameters<typeof deserializeStoredGeneration>[0];
 type Stored = StoredGeneration & Pick<Generation, 'generationInfo'>;
 
 /**
- * Caches the generations of a model by prompt and by the model's settings, of which LangChain makes the key.
+ * Caches a model's generations. LangChain makes the key from the prompt and the model's settings.
  *
  * LangChain calls `lookup` and `update` independently of each other, so several callers that miss at the same time each call the model.
  * A value that JSON changes, such as a `Date` in `response_metadata`, is returned as JSON represents it.
