@@ -17,7 +17,7 @@ export const CORS = {
     'x-tenant-id',
     'x-user-id',
   ],
-  responseHeaders: ['retry-after', 'x-correlation-id', 'x-request-id'],
+  responseHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'x-correlation-id', 'x-request-id'],
   /** Time for which a browser may cache the response to a preflight request. */
   maxAgeSeconds: 3600,
 };

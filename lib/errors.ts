@@ -117,6 +117,21 @@ export class UnsupportedMediaTypeError extends ServiceError {
   }
 }
 
+/** 429: the tenant has sent more requests than its limit allows. The request has done nothing. */
+export class TenantRateLimitedError extends ServiceError {
+  readonly status = 429;
+  readonly code = 'TENANT_RATE_LIMITED';
+
+  /** @param retryAfterMs after which the request is allowed, unless others of the tenant come first */
+  constructor(retryAfterMs: number) {
+    const milliseconds = Math.max(1, Math.ceil(retryAfterMs));
+    super('The tenant has sent more requests per second than its limit allows', {
+      details: { retry_after_ms: milliseconds },
+      headers: { 'retry-after': String(Math.ceil(milliseconds / 1000)) },
+    });
+  }
+}
+
 /** 500: a bug. The cause is logged, and not sent to the caller. */
 export class InternalError extends ServiceError {
   readonly status = 500;

@@ -31,6 +31,10 @@ export interface RequestContext {
   readonly backendTimesMs: number[];
   /** By how many bytes compression made the values of this request smaller. */
   compressionSavedBytes: number;
+  /** Entries that the tenant's limits have evicted. */
+  limitEvictions: number;
+  /** What is left of the tenant's request rate; undefined if it has no limit, or could not be counted. */
+  rate: { perSecond: number; burst: number; remaining: number; resetMs: number } | undefined;
 }
 
 export interface LogFields {

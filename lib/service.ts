@@ -1,6 +1,9 @@
 import { readConfig } from './config/config.ts';
+import type { TenantLimits } from './config/tenant-limits.ts';
 import { type Events, noEvents } from './events/event.ts';
 import { createEndpoints } from './http/endpoint.ts';
+import { RateLimiter } from './limits/rate-limiter.ts';
+import { TenantLimitReader } from './limits/tenant-limits.ts';
 import { createLog } from './log/log.ts';
 import { createSink } from './log/sink.ts';
 import { MAX_VALUES } from './observability/emf.ts';
@@ -24,17 +27,26 @@ const requestLog = new RequestLog(config, log, sink);
 /** Sends what is buffered before a function's response, after which the sandbox is frozen. A server sends in the background. */
 const flushes: (() => Promise<void>)[] = [];
 
+/** Undefined until the service has started. */
+let rateLimiter: RateLimiter | undefined;
+const tenantLimits = new TenantLimitReader(config.tenantLimits, config.shards, log);
+
 /** Turns an endpoint into a Lambda function, see `createEndpoints`. */
 export const endpoint = createEndpoints({
   config,
   log,
   requestLog,
+  withinLimits: async (request, work) => {
+    if (tenantLimits.isOutdated) await tenantLimits.refresh();
+    return rateLimiter ? rateLimiter.run(request, work) : work();
+  },
   flush: () => (flushes.length > 0 ? Promise.all(flushes.map((flush) => flush())) : undefined),
 });
 
 /** What functions use. */
 export interface Service {
   store: CacheStore;
+  limitsOf: (tenant: string) => TenantLimits;
   events: Events;
   /** Closes the store and exports the remaining telemetry, within two seconds. */
   stop: () => Promise<void>;
@@ -62,9 +74,25 @@ async function start(): Promise<Service> {
     if (config.nats) flushes.push(() => events.flush());
     if (telemetry) flushes.push(() => telemetry.flush());
   }
-  const store = await openStore(config, log, observer);
+  const [store] = await Promise.all([
+    openStore(config, log, observer, (tenant) => tenantLimits.of(tenant)),
+    tenantLimits.refresh(),
+  ]);
+  rateLimiter = new RateLimiter({
+    store,
+    rateOf: (tenant) => tenantLimits.of(tenant).rate,
+    sweepWeight: config.tenantLimits.sweepWeight,
+  });
+  if (config.tenantLimits.sourceArn !== undefined) {
+    flushes.push(async () => {
+      const refreshing = tenantLimits.refresh();
+      // A frozen function could not receive the reply.
+      if (config.onLambda) await refreshing;
+    });
+  }
   return {
     store,
+    limitsOf: (tenant) => tenantLimits.of(tenant),
     events,
     stop: async () => {
       await Promise.all([store.close(), events.flush()]);
@@ -79,6 +107,10 @@ const observer: StoreObserver = {
     const times = currentRequest()?.backendTimesMs;
     // An invalidation may make thousands of calls. The first ones are enough.
     if (times && times.length < MAX_VALUES) times.push(Math.round(durationMs * 1000) / 1000);
+  },
+  limitEvicted(count) {
+    const request = currentRequest();
+    if (request) request.limitEvictions += count;
   },
   compressed(savedBytes) {
     const request = currentRequest();

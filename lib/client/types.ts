@@ -200,6 +200,13 @@ export interface Usage {
     /** Sampled entries that the backend has evicted. */
     missing: number;
   };
+  /** The tenant's limits; null: none. Absent if the service is older than limits. */
+  limits?: {
+    entries: number | null;
+    bytes: number | null;
+    requests_per_second: number | null;
+    burst: number | null;
+  };
   backend: 'memory' | 'dragonfly';
 }
 

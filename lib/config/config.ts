@@ -2,6 +2,7 @@ import { type BackendAddress, parseBackendUrl } from './backend-url.ts';
 import { type NatsSettings, readNats } from './nats.ts';
 import { type OtelSettings, readOtel } from './otel.ts';
 import { ConfigError, type Environment, integer, list, secretArn, share, text, url } from './parse.ts';
+import { readTenantLimits, type TenantLimitSettings } from './tenant-limits.ts';
 
 /** The configuration: all environment variables, parsed and checked. Documented in docs/configuration.md. */
 export interface Config {
@@ -34,6 +35,8 @@ export interface Config {
   compressMinBytes: number;
   /** Replicas that must confirm a removal before it is answered with success; 0 waits for none. */
   waitReplicas: number;
+  /** What each tenant may store and request. */
+  tenantLimits: TenantLimitSettings;
   logLevel: LogLevel;
   /** Share of the ordinary requests that have a line in the log, 0 to 1. */
   requestLogSample: number;
@@ -71,6 +74,7 @@ export function readConfig(env: Environment): Config {
     1,
     maxTtlSeconds,
   );
+  const shards = readShards(env);
   // By default, callers get a 503 within a second. See DEADLINE_AHEAD_MS for the upper limit.
   const backendTimeoutMs = integer(env, 'BACKEND_TIMEOUT_MS', 900, 300, 10_000);
 
@@ -94,9 +98,10 @@ export function readConfig(env: Environment): Config {
     // The longest Redis string has 512 MiB, and the longest JavaScript string is hardly longer.
     maxValueBytes: integer(env, 'MAX_VALUE_BYTES', 5 * 1024 ** 2, 1, 512 * 1024 ** 2 - 1024),
     memoryMaxBytes: integer(env, 'MEMORY_MAX_BYTES', 256 * 1024 ** 2, 1024, Number.MAX_SAFE_INTEGER),
-    shards: shards(env),
+    shards,
     compressMinBytes: integer(env, 'COMPRESS_MIN_BYTES', 2048, 0, Number.MAX_SAFE_INTEGER),
     waitReplicas: integer(env, 'WAIT_REPLICAS', 0, 0, 15),
+    tenantLimits: readTenantLimits(env, shards),
     logLevel: logLevel(env),
     requestLogSample: share(env, 'REQUEST_LOG_SAMPLE'),
     metricsNamespace: metricsNamespace(env),
@@ -107,7 +112,7 @@ export function readConfig(env: Environment): Config {
   };
 }
 
-function shards(env: Environment): number {
+function readShards(env: Environment): number {
   if (text(env, 'CACHE_SHARDS')?.toLowerCase() === 'auto') return AUTO_SHARDS;
   return integer(env, 'CACHE_SHARDS', AUTO_SHARDS, 1, 1024);
 }

@@ -8,7 +8,14 @@ import { type RequestContext, runForRequest } from '../request-context.ts';
 import { type Operation, routeNamed } from '../routes.ts';
 import { requestTraces } from '../tracing-channels.ts';
 import { createRequestContext, type Middleware, type MiddlewareContext } from './request.ts';
-import { type Answer, failureResponse, type HttpResponse, successResponse, withoutBody } from './response.ts';
+import {
+  type Answer,
+  failureResponse,
+  type HttpResponse,
+  rateLimitHeaders,
+  successResponse,
+  withoutBody,
+} from './response.ts';
 import { readTenant } from './tenant.ts';
 
 interface EndpointOptions<Input> {
@@ -26,6 +33,8 @@ interface EndpointServices {
   config: Pick<Config, 'backendTimeoutMs' | 'tenantClaim'>;
   log: Log;
   requestLog: RequestLog;
+  /** Runs the work of a request that has a tenant, within the tenant's limits. @throws TenantRateLimitedError */
+  withinLimits: <T>(request: RequestContext, work: () => Promise<T>) => Promise<T>;
   /** Sends buffered events and traces. Awaited before each response, because Lambda freezes the function after it. Never rejects. */
   flush: () => Promise<unknown> | undefined;
 }
@@ -34,7 +43,7 @@ interface EndpointServices {
  * Creates the function that turns an endpoint into a Lambda function. Tenant, body and input are read and checked, in this
  * order, before `run` is called. The result or the error of `run` becomes a response in the contract's envelope and one log line.
  */
-export function createEndpoints({ config, log, requestLog, flush }: EndpointServices) {
+export function createEndpoints({ config, log, requestLog, withinLimits, flush }: EndpointServices) {
   return function endpoint<Input>(
     operation: Operation,
     { body, input }: EndpointOptions<Input>,
@@ -49,7 +58,10 @@ export function createEndpoints({ config, log, requestLog, flush }: EndpointServ
       .use(routeNamed(operation).tenant ? [readTenant(config.tenantClaim)] : [])
       .use(body ?? [])
       .handler(async (_event, { request }) => {
-        const answer = await run(request, input(request));
+        const given = input(request);
+        const answer = request.tenant
+          ? await withinLimits(request, () => run(request, given))
+          : await run(request, given);
         return successResponse(answer, request);
       });
 
@@ -64,6 +76,7 @@ export function createEndpoints({ config, log, requestLog, flush }: EndpointServ
           : await respond();
         requestLog.write(request, response.statusCode);
         await flush();
+        if (request.rate) Object.assign(response.headers, rateLimitHeaders(request.rate));
         return request.event.requestContext?.http?.method === 'HEAD' ? withoutBody(response) : response;
       });
     };

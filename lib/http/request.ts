@@ -43,6 +43,8 @@ export function createRequestContext(
     counters: {},
     backendTimesMs: [],
     compressionSavedBytes: 0,
+    limitEvictions: 0,
+    rate: undefined,
   };
 }
 

@@ -67,6 +67,22 @@ function jsonHeaders(ids: RequestIds): Record<string, string> {
   return { 'content-type': 'application/json', ...headers(ids) };
 }
 
+/**
+ * What is left of the tenant's request rate. Source: draft-ietf-httpapi-ratelimit-headers-10, "RateLimit header fields for HTTP": `q` and
+ * `w` are the quota and its window in seconds, `r` is what remains, `t` the seconds until the quota is full again.
+ */
+export function rateLimitHeaders({
+  perSecond,
+  burst,
+  remaining,
+  resetMs,
+}: NonNullable<RequestContext['rate']>): Record<string, string> {
+  return {
+    'ratelimit-policy': `"tenant";q=${burst};w=${Math.ceil(burst / perSecond)}`,
+    ratelimit: `"tenant";r=${remaining};t=${Math.ceil(resetMs / 1000)}`,
+  };
+}
+
 /** The data of a get for one key, alone or in a batch. Built as text, since it is the service's most frequent response. */
 export function entryData(key: string, hit: Hit | undefined): JsonText {
   return new JsonText(`{${entryMembers(key, hit)}}`);

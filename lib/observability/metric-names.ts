@@ -29,6 +29,7 @@ export const METRICS = {
   leaseWaits: { name: 'LeaseWaits', unit: 'Count', dimensions: OF_SERVICE },
   staleReads: { name: 'StaleReads', unit: 'Count', dimensions: OF_SERVICE },
   fillsRejected: { name: 'FillsRejected', unit: 'Count', dimensions: OF_SERVICE },
+  limitEvictions: { name: 'LimitEvictions', unit: 'Count', dimensions: OF_SERVICE },
   compressionSaved: { name: 'CompressionSaved', unit: 'Bytes', dimensions: OF_SERVICE },
   backendTime: { name: 'BackendTime', unit: 'Milliseconds', dimensions: OF_SERVICE },
   reconnects: { name: 'Reconnects', unit: 'Count', dimensions: OF_SERVICE },

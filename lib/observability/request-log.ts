@@ -113,6 +113,7 @@ export class RequestLog {
       user: event.headers['x-user-id'],
       status,
       ...logFields,
+      limit_evictions: request.limitEvictions || undefined,
       duration_ms: durationMs,
       sample_weight: weight === 1 ? undefined : weight,
       ...(this.#settings.onLambda && this.#sandboxFields()),
@@ -195,7 +196,7 @@ const COUNTED_IF_ABOVE_0 = [
 
 /** The metrics of an answered request. */
 function metricValues(request: RequestContext, latencyMs: number): MetricValues {
-  const { operation, logFields, counters, backendTimesMs, compressionSavedBytes } = request;
+  const { operation, logFields, counters, backendTimesMs, compressionSavedBytes, limitEvictions } = request;
   const { code, count, bytes } = logFields;
   const isSweep = routeNamed(operation).kind === 'sweep';
   const values: MetricValues = { latency: latencyMs };
@@ -213,6 +214,7 @@ function metricValues(request: RequestContext, latencyMs: number): MetricValues 
   if (backendTimesMs.length > 0) {
     values.backendTime = backendTimesMs.length === 1 ? backendTimesMs[0] : backendTimesMs;
   }
+  if (limitEvictions > 0) values.limitEvictions = limitEvictions;
   if (compressionSavedBytes > 0) values.compressionSaved = compressionSavedBytes;
   return values;
 }

@@ -106,6 +106,18 @@ export const responseHeaders = {
     description: 'Seconds to wait before the same request is sent again.',
     schema: { type: 'integer', minimum: 1 },
   },
+  RateLimit: {
+    required: false,
+    description:
+      "What is left of the tenant's request rate: `r` requests, and `t` seconds until all of the burst is left. Absent without such a limit. Source: draft-ietf-httpapi-ratelimit-headers.",
+    schema: { type: 'string', pattern: '^"tenant";r=\\d+;t=\\d+$' },
+  },
+  'RateLimit-Policy': {
+    required: false,
+    description:
+      "The tenant's request rate: a burst of `q` requests, which `w` seconds restore. Absent without such a limit.",
+    schema: { type: 'string', pattern: '^"tenant";q=\\d+;w=\\d+$' },
+  },
   Allow: {
     required: true,
     description: 'The methods that the path accepts, separated by commas.',

@@ -134,7 +134,7 @@ export function failuresOf(
   if (requestBody !== undefined) names.add('PayloadTooLargeError').add('UnsupportedMediaTypeError');
   if (backend !== false) {
     names.add('InternalError');
-    if (tenant) names.add('BackendUnavailableError');
+    if (tenant) names.add('TenantRateLimitedError').add('BackendUnavailableError');
   }
   return [...names];
 }

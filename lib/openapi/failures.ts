@@ -10,6 +10,7 @@ import {
   PayloadTooLargeError,
   type ServiceError,
   TenantMismatchError,
+  TenantRateLimitedError,
   UnsupportedMediaTypeError,
   ValidationError,
 } from '../errors.ts';
@@ -148,6 +149,15 @@ export function failures({ maxValueBytes, tenantClaim }: Limits): Record<Failure
       details: object({
         header: { type: 'string', description: 'The header whose value is not supported.' },
         accepted: { type: 'string', description: 'The value that is supported.' },
+      }),
+    },
+    TenantRateLimitedError: {
+      when: 'The tenant has sent more requests than its limit allows. The request has done nothing. Only services with such a limit respond with it.',
+      sample: new TenantRateLimitedError(250),
+      details: object({
+        retry_after_ms: count(
+          'Milliseconds after which the request is allowed, unless others of the tenant come first.',
+        ),
       }),
     },
     InternalError: {

@@ -1,10 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import type { RequestRate } from '../config/tenant-limits.ts';
 import type { Glob } from './glob.ts';
 import { newId } from './id.ts';
 import { type HeldLease, isHeld, MAX_STORED_TAGS, retryAfterMs } from './lease.ts';
 import {
   type CacheStore,
+  EVICT_TO_SHARE,
   type Hit,
   type Invalidation,
   type Item,
@@ -12,8 +14,13 @@ import {
   type KeyPage,
   type LeaseManyOptions,
   type LeaseResult,
+  noLimits,
+  noObserver,
+  type RateReply,
   type ServerState,
   type SetOptions,
+  type StorageLimitsOf,
+  type StoreObserver,
   takeWithinBytes,
   type Usage,
 } from './store.ts';
@@ -21,6 +28,9 @@ import {
 export interface MemoryStoreOptions {
   /** The memory for the entries of all tenants together. */
   memoryMaxBytes: number;
+  /** Default: no limits. */
+  limitsOf?: StorageLimitsOf;
+  observer?: Pick<StoreObserver, 'limitEvicted'>;
   /** The clock. Default: the system's. */
   nowEpochMs?: () => number;
 }
@@ -31,6 +41,8 @@ interface Partition {
   entries: Map<string, Entry>;
   /** The entries of each tag. */
   tags: Map<string, Set<Entry>>;
+  /** Entries that have a value, and the bytes of their values. */
+  values: { count: number; bytes: number };
 }
 
 /** One entry, and its key in the LRU. */
@@ -40,6 +52,8 @@ interface Entry {
   /** When the value becomes stale. The LRU removes it when its grace has passed too. 0 for a placeholder, which has no value. */
   expiryEpochMs: number;
   graceMs: number;
+  /** The bytes of the value. */
+  bytes: number;
   tags: readonly string[];
   /** The token of the last lease, also if a set with it has ended it. */
   token?: string | undefined;
@@ -61,6 +75,9 @@ const TAG_OVERHEAD_BYTES = 250;
 /** How often expired entries are purged, in milliseconds. Those that are not read count as used memory until then. */
 const PURGE_INTERVAL_MS = 60_000;
 
+/** Tenants whose token buckets are kept. */
+const MAX_BUCKETS = 100_000;
+
 /** How many of a tenant's entries are processed before other requests are. */
 const PAGE = 10_000;
 
@@ -75,11 +92,22 @@ export class MemoryStore implements CacheStore {
   readonly #partitions = new Map<string, Partition>();
   readonly #lru: LRUCache<Entry, Buffer>;
   readonly #nowEpochMs: () => number;
+  readonly #limitsOf: StorageLimitsOf;
+  readonly #observer: Pick<StoreObserver, 'limitEvicted'>;
+  /** For each tenant, when its token bucket will be full, in epoch milliseconds. */
+  readonly #buckets = new LRUCache<string, number>({ max: MAX_BUCKETS });
   #lastPurgeEpochMs: number;
   #evicted = 0;
 
-  constructor({ memoryMaxBytes, nowEpochMs = Date.now }: MemoryStoreOptions) {
+  constructor({
+    memoryMaxBytes,
+    nowEpochMs = Date.now,
+    limitsOf = noLimits,
+    observer = noObserver,
+  }: MemoryStoreOptions) {
     this.#nowEpochMs = nowEpochMs;
+    this.#limitsOf = limitsOf;
+    this.#observer = observer;
     this.#lastPurgeEpochMs = nowEpochMs();
     this.#lru = new LRUCache<Entry, Buffer>({
       maxSize: memoryMaxBytes,
@@ -109,7 +137,8 @@ export class MemoryStore implements CacheStore {
     ttlSeconds: number,
     options?: SetOptions,
   ): Promise<boolean> {
-    return this.#set(tenant, { key, value, ttlSeconds, ...options });
+    const [wasSet] = await this.setMany(tenant, [{ key, value, ttlSeconds, ...options }]);
+    return wasSet === true;
   }
 
   async touch(tenant: string, key: string, ttlSeconds: number): Promise<boolean> {
@@ -147,7 +176,9 @@ export class MemoryStore implements CacheStore {
   }
 
   async setMany(tenant: string, items: readonly Item[]): Promise<boolean[]> {
-    return items.map((item) => this.#set(tenant, item));
+    const wasSet = items.map((item) => this.#set(tenant, item));
+    this.#evictExcess(tenant, items);
+    return wasSet;
   }
 
   async leaseMany(
@@ -245,6 +276,25 @@ export class MemoryStore implements CacheStore {
     return usage;
   }
 
+  async takeRequests(tenant: string, { perSecond, burst }: RequestRate, count: number): Promise<RateReply> {
+    const nowEpochMs = this.#nowEpochMs();
+    const perRequestMs = 1000 / perSecond;
+    const sizeMs = burst * perRequestMs;
+    // A time too far ahead is from a larger bucket, or from a clock that was set back.
+    const full = Math.min(Math.max(this.#buckets.get(tenant) ?? 0, nowEpochMs), nowEpochMs + sizeMs);
+    const after = full + count * perRequestMs;
+    const waitMs = after - sizeMs - nowEpochMs;
+    // Rounding must not reject a request that exactly fits.
+    const isAllowed = waitMs < 0.001;
+    if (isAllowed) this.#buckets.set(tenant, after);
+    const resetMs = (isAllowed ? after : full) - nowEpochMs;
+    return {
+      retryAfterMs: isAllowed ? undefined : waitMs,
+      remaining: Math.max(0, Math.floor((sizeMs - resetMs) / perRequestMs + 1e-6)),
+      resetMs,
+    };
+  }
+
   async servers(): Promise<ServerState[]> {
     const { calculatedSize: usedBytes, maxSize: limitBytes } = this.#lru;
     return [
@@ -328,7 +378,7 @@ export class MemoryStore implements CacheStore {
       tenant,
       key,
       PLACEHOLDER,
-      { expiryEpochMs: 0, graceMs: 0, tags, token, lease },
+      { expiryEpochMs: 0, graceMs: 0, bytes: 0, tags, token, lease },
       leaseSeconds * 1000,
     );
     return stored ? { lease: { token, ttlSeconds: leaseSeconds } } : {};
@@ -349,7 +399,8 @@ export class MemoryStore implements CacheStore {
     const ttlMs = ttlSeconds * 1000;
     const graceMs = graceSeconds * 1000;
     const expiryEpochMs = this.#nowEpochMs() + ttlMs;
-    this.#store(tenant, key, content, { expiryEpochMs, graceMs, tags, token }, ttlMs + graceMs);
+    const { length: bytes } = content;
+    this.#store(tenant, key, content, { expiryEpochMs, graceMs, bytes, tags, token }, ttlMs + graceMs);
     return true;
   }
 
@@ -362,17 +413,61 @@ export class MemoryStore implements CacheStore {
     lifeMs: number,
   ): boolean {
     this.#purge();
-    const partition = this.#partitions.get(tenant) ?? { tenant, entries: new Map(), tags: new Map() };
+    const partition = this.#partitions.get(tenant) ?? {
+      tenant,
+      entries: new Map(),
+      tags: new Map(),
+      values: { count: 0, bytes: 0 },
+    };
     const previous = partition.entries.get(key);
     const entry = { partition, key, ...state };
     partition.entries.set(key, entry);
     this.#partitions.set(tenant, partition);
     if (previous) this.#lru.delete(previous);
+    if (!isPlaceholder(entry)) {
+      partition.values.count++;
+      partition.values.bytes += entry.bytes;
+    }
     this.#lru.set(entry, content, { ttl: lifeMs });
     this.#tag(entry, state.tags);
     const isStored = this.#lru.has(entry);
     if (!isStored) this.#forget(entry);
     return isStored;
+  }
+
+  /** Evicts what expires soonest of a tenant that is above its limits, but not what was just set. */
+  #evictExcess(tenant: string, justSet: readonly Item[]): void {
+    const partition = this.#partitions.get(tenant);
+    if (!partition) return;
+    const { values, entries } = partition;
+    const { maxEntries = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } =
+      this.#limitsOf(tenant);
+    if (values.count <= maxEntries && values.bytes <= maxBytes) return;
+    // What has expired counts until it is purged.
+    for (const entry of entries.values()) if (!this.#lru.has(entry)) this.#lru.delete(entry);
+    const keptEntries = values.count > maxEntries ? Math.floor(EVICT_TO_SHARE * maxEntries) : maxEntries;
+    const keptBytes = values.bytes > maxBytes ? EVICT_TO_SHARE * maxBytes : maxBytes;
+    const isAbove = () => values.count > keptEntries || values.bytes > keptBytes;
+    const endOf = ({ expiryEpochMs, graceMs }: Entry) => expiryEpochMs + graceMs;
+    const keptKeys = new Set(justSet.map(({ key }) => key));
+    let evicted = 0;
+    while (isAbove()) {
+      const others = [...entries.values()].filter(
+        (entry) => !keptKeys.has(entry.key) && !isPlaceholder(entry),
+      );
+      if (others.length === 0) break;
+      const meanBytes = Math.max(1, values.bytes / values.count);
+      const needed = Math.max(values.count - keptEntries, Math.ceil((values.bytes - keptBytes) / meanBytes));
+      // Numbers are sorted ten times as fast as entries.
+      const ends = Float64Array.from(others, endOf).sort();
+      const latestEnd = ends[Math.min(needed, ends.length) - 1] as number;
+      for (const entry of others) {
+        if (endOf(entry) > latestEnd || !isAbove()) continue;
+        this.#lru.delete(entry);
+        evicted++;
+      }
+    }
+    if (evicted > 0) this.#observer.limitEvicted(evicted);
   }
 
   #delete(tenant: string, key: string): boolean {
@@ -421,7 +516,11 @@ export class MemoryStore implements CacheStore {
   }
 
   #forget(entry: Entry): void {
-    const { tenant, entries, tags } = entry.partition;
+    const { tenant, entries, tags, values } = entry.partition;
+    if (!isPlaceholder(entry)) {
+      values.count--;
+      values.bytes -= entry.bytes;
+    }
     for (const tag of entry.tags) {
       const tagged = tags.get(tag);
       tagged?.delete(entry);

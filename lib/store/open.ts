@@ -1,13 +1,18 @@
 import type { Config } from '../config/config.ts';
 import type { Log } from '../log/log.ts';
-import { type CacheStore, noObserver } from './store.ts';
+import { type CacheStore, noLimits, noObserver } from './store.ts';
 
 /**
  * Opens the store that the configuration selects. The code of a backend is loaded only if it is used.
  *
  * Does not fail if the backend cannot be reached: requests get a 503 until it can.
  */
-export async function openStore(config: Config, log: Log, observer = noObserver): Promise<CacheStore> {
+export async function openStore(
+  config: Config,
+  log: Log,
+  observer = noObserver,
+  limitsOf = noLimits,
+): Promise<CacheStore> {
   if (!config.backend && !config.secretArn) {
     if (config.onLambda) {
       log.warn(
@@ -15,8 +20,8 @@ export async function openStore(config: Config, log: Log, observer = noObserver)
       );
     }
     const { MemoryStore } = await import('./memory.ts');
-    return new MemoryStore(config);
+    return new MemoryStore({ ...config, observer, limitsOf });
   }
   const { openRedisStore } = await import('./redis/store.ts');
-  return openRedisStore(config, log, observer);
+  return openRedisStore(config, log, observer, undefined, limitsOf);
 }

@@ -1,3 +1,4 @@
+import type { RequestRate, TenantLimits } from '../config/tenant-limits.ts';
 import type { Glob } from './glob.ts';
 
 /** A live entry that was found. */
@@ -118,12 +119,36 @@ export interface ServerState {
   connections: number | undefined;
 }
 
+/** What a tenant may store. */
+export type StorageLimits = Pick<TenantLimits, 'maxBytes' | 'maxEntries'>;
+export type StorageLimitsOf = (tenant: string) => StorageLimits;
+
+export const noLimits: StorageLimitsOf = () => ({ maxEntries: undefined, maxBytes: undefined });
+
+/**
+ * Evicted from a tenant above its limit is what expires soonest. It is then reduced to this share of its limit, so that not every set
+ * evicts.
+ */
+export const EVICT_TO_SHARE = 0.98;
+
+/** The state of a tenant's token bucket, after requests were taken or rejected. */
+export interface RateReply {
+  /** Undefined if the requests are allowed. Otherwise the time after which they are. */
+  retryAfterMs: number | undefined;
+  /** Whole requests left. */
+  remaining: number;
+  /** Time until the bucket is full. */
+  resetMs: number;
+}
+
 /** Receives what a store reports for metrics. */
 export interface StoreObserver {
   /** An operation on the backend has ended. The duration includes the wait for a connection and retries. */
   backendCalled(durationMs: number): void;
   /** A value was stored compressed. */
   compressed(savedBytes: number): void;
+  /** A tenant's limits have evicted entries. */
+  limitEvicted(count: number): void;
   /** A connection to the backend replaced one that was lost. */
   reconnected(): void;
   /** No lease was granted because the backend refuses writes. @param reason the backend's */
@@ -133,6 +158,7 @@ export interface StoreObserver {
 export const noObserver: StoreObserver = {
   backendCalled() {},
   compressed() {},
+  limitEvicted() {},
   reconnected() {},
   leaseRefused() {},
 };
@@ -249,6 +275,9 @@ export interface CacheStore {
 
   /** Measures what a tenant stores: on a server at a constant cost, in memory by reading each entry. */
   usage(tenant: string): Promise<Usage>;
+
+  /** Takes requests from a tenant's token bucket, which all processes share. Takes none if there are not as many. */
+  takeRequests(tenant: string, rate: RequestRate, count: number): Promise<RateReply>;
 
   /** Reads the state of every server of the backend. */
   servers(): Promise<ServerState[]>;

@@ -4,7 +4,13 @@ import { type Config, readConfig } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { MemoryStore } from '../../lib/store/memory.ts';
 import { openStore } from '../../lib/store/open.ts';
-import type { CacheStore } from '../../lib/store/store.ts';
+import {
+  type CacheStore,
+  noLimits,
+  noObserver,
+  type StorageLimitsOf,
+  type StoreObserver,
+} from '../../lib/store/store.ts';
 import { mainTargets } from '../support/long-run.ts';
 import { PATIENT } from '../support/patience.ts';
 
@@ -13,7 +19,7 @@ export interface Backend {
   name: string;
   /** Undefined for the embedded store. */
   url: string | undefined;
-  open(settings?: Partial<Config>): Promise<OpenStore>;
+  open(settings?: Partial<Config>, limitsOf?: StorageLimitsOf, observer?: StoreObserver): Promise<OpenStore>;
 }
 
 export interface OpenStore {
@@ -27,11 +33,11 @@ export interface OpenStore {
 const embedded: Backend = {
   name: 'embedded',
   url: undefined,
-  open: async (settings = {}) => {
+  open: async (settings = {}, limitsOf = noLimits, observer = noObserver) => {
     let ahead = 0;
     const now = () => Date.now() + ahead;
     return {
-      store: new MemoryStore({ ...readConfig({}), ...settings, nowEpochMs: now }),
+      store: new MemoryStore({ ...readConfig({}), ...settings, limitsOf, observer, nowEpochMs: now }),
       now,
       pass: async (ms) => {
         ahead += ms;
@@ -44,7 +50,7 @@ const embedded: Backend = {
 export const backends: Backend[] = [
   embedded,
   ...inject('targets').map(
-    ({ name, url }): Backend => ({ name, url, open: (settings) => open(url, settings) }),
+    ({ name, url }): Backend => ({ name, url, open: (...options) => open(url, ...options) }),
   ),
 ];
 
@@ -53,9 +59,15 @@ export const mainBackends: Backend[] = backends.filter(
   ({ url }) => url === undefined || mainTargets.some((target) => target.url === url),
 );
 
-async function open(url: string, settings: Partial<Config> = {}): Promise<OpenStore> {
+async function open(
+  url: string,
+  settings: Partial<Config> = {},
+  limitsOf = noLimits,
+  observer = noObserver,
+): Promise<OpenStore> {
   const config = { ...readConfig({ ...PATIENT, DRAGONFLY_URL: url, LOG_LEVEL: 'ERROR' }), ...settings };
-  return { store: await openStore(config, createLog(config)), pass: (ms) => sleep(ms), now: Date.now };
+  const store = await openStore(config, createLog(config), observer, limitsOf);
+  return { store, pass: (ms) => sleep(ms), now: Date.now };
 }
 
 let tenants = 0;

@@ -87,6 +87,7 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
       const page = await sender.send(listKeys(tenant, { pattern, tag, limit, cursor }), {});
       return { keys: page.keys.map(({ stale: _, ...key }) => key), next: page.cursor };
     },
+    takeRequests: () => Promise.reject(new Error('The wire does not carry token buckets')),
     servers: () => Promise.reject(new Error('The wire does not carry what servers say of themselves')),
     ping: async () => {
       await client.health();

@@ -296,7 +296,7 @@ describe('the API', () => {
       AllowOrigins: ['https://a.example', 'https://b.example'],
       AllowMethods: ['DELETE', 'GET', 'HEAD', 'POST'],
       AllowHeaders: CORS.requestHeaders,
-      ExposeHeaders: ['retry-after', 'x-correlation-id', 'x-request-id'],
+      ExposeHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'x-correlation-id', 'x-request-id'],
       MaxAge: 3600,
     });
     expect(CorsConfiguration.AllowHeaders).toEqual(

@@ -113,6 +113,7 @@ describe('the statuses of the document', () => {
       away: await startWithBackendAway(),
       foreign: await startWithForeignBackend(),
       outOfTime: await startOutOfTime(SAMPLE_TENANT, 'doc:'),
+      limited: await startService({ TENANT_MAX_REQUESTS_PER_SECOND: '1', TENANT_REQUEST_BURST: '1' }),
     });
   });
   afterAll(async () => {
@@ -143,6 +144,13 @@ describe('the statuses of the document', () => {
       const lost = examplesOf(operation).find(({ response }) => response.status === 409);
       if (!lost) throw new Error(`No example of ${operation.id} has a lease that has ended`);
       return sendTo('well', requestOf(lost));
+    },
+    TENANT_RATE_LIMITED: async (operation) => {
+      // On a busy machine, each request may come a second after the one before.
+      for (;;) {
+        const answer = await sendTo('limited', valid(operation));
+        if (answer.status === 429) return answer;
+      }
     },
     INTERNAL_SERVER_ERROR: (operation) => sendTo('foreign', valid(operation)),
     BACKEND_UNAVAILABLE: (operation) => sendTo('away', valid(operation)),

@@ -11,7 +11,7 @@ const FLOORS = [
   ['lib/request-context.ts'],
   ['lib/tracing-channels.ts', 'lib/aws', 'lib/log'],
   ['lib/store'],
-  ['lib/events', 'lib/observability'],
+  ['lib/events', 'lib/limits', 'lib/observability'],
   ['lib/http'],
   ['lib/openapi'],
   ['lib/service.ts'],

@@ -6,7 +6,7 @@ export function usage(): EndpointDocumentation {
   return {
     operationIds: ['getUsage'],
     tag: 'Tenant',
-    summary: 'Get the usage of the tenant',
+    summary: 'Get the usage and the limits of the tenant',
     description:
       'On a backend it costs the same for ten entries and for ten million. The embedded store visits each entry.',
     schemas: {
@@ -20,10 +20,23 @@ export function usage(): EndpointDocumentation {
           sampled: count('Entries in the sample. If it contains all entries, the size is exact.'),
           missing: count('Sampled entries that the backend has evicted, or that expired during the request.'),
         }),
+        limits: object(
+          {
+            entries: limit('Entries. Above it, those that expire soonest are evicted.'),
+            bytes: limit(
+              'Bytes of the entries, as `bytes.estimated`. Above it, those that expire soonest are evicted.',
+            ),
+            requests_per_second: limit('Requests per second. Above it, they are rejected with 429.'),
+            burst: limit('Requests that may be sent at once.'),
+          },
+          { description: "The tenant's limits; null: none." },
+        ),
         backend,
       }),
     },
-    successes: [{ status: 200, description: 'Number and size of the entries.', data: 'Usage' }],
+    successes: [
+      { status: 200, description: 'Number and size of the entries, and their limits.', data: 'Usage' },
+    ],
     failures: ['TenantMismatchError'],
     examples: [
       {
@@ -35,12 +48,17 @@ export function usage(): EndpointDocumentation {
           tenant_id: SAMPLE_TENANT,
           entries: 1,
           bytes: { estimated: 71, sampled: 1, missing: 0 },
+          limits: { entries: null, bytes: null, requests_per_second: null, burst: null },
           backend: 'dragonfly',
         }),
       },
       { name: 'other-tenant', summary: 'Another tenant', parameters: OTHER_TENANT, response: forbidden },
     ],
   };
+}
+
+function limit(description: string): Schema {
+  return { type: ['integer', 'null'], minimum: 1, description };
 }
 
 /** The kind of the backend, in responses. */

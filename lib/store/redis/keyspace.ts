@@ -53,6 +53,11 @@ export class Shard {
   }
 }
 
+/** The key of a tenant's token bucket. */
+export function rateKey(tenant: string): string {
+  return `{cache:${tenant}}:rate`;
+}
+
 /** What the indexes' names of a tag begin with. The key follows. Empty without a tag: the name of a key is the key. */
 export function tagPrefix(tag: string | undefined): Buffer {
   return Buffer.from(tag === undefined ? '' : `${TAG_SEPARATOR}${tag}${TAG_SEPARATOR}`);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { MAX_LEASE_SECONDS, MAX_STORED_TAGS } from '../lease.ts';
+import { EVICT_TO_SHARE } from '../store.ts';
 import {
   EXPIRY_AT,
   GENERATION_BYTES,
@@ -148,7 +149,10 @@ if not generation then
 end
 `;
 
-/** Functions that remove a name, several names, and up to `count` names whose entries and placeholders have expired. The sentinel's score is among theirs. */
+/**
+ * Functions that remove a name, several names, and up to `count` names whose entries and placeholders have expired. The scores of the sentinel
+ * and of BYTES_MEMBER are among theirs.
+ */
 const REAP = `
 local function unindex(name)
   redis.call('ZREM', KEYS[3], name)
@@ -163,7 +167,7 @@ local function unindexAll(names)
 end
 local function reap(count)
   local expiredFor = now - ${REAP_GRACE_MS}
-  local limit = math.min(count, ${MAX_REAPED}) + 1
+  local limit = math.min(count, ${MAX_REAPED}) + 2
   local ended = {}
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], -expiredFor, expiredFor, 'LIMIT', 0, limit)) do
     if string.byte(name) ~= 0 then ended[#ended + 1] = name end
@@ -229,6 +233,46 @@ end
 `;
 
 /**
+ * A member of the expiry index, whose score is an upper bound of the bytes of the shard's entries: their bytes at the last measurement, and
+ * all that was written since. Only writers with a limit of bytes maintain it. Sorts behind the sentinel, and like it among expired names.
+ */
+const BYTES_MEMBER = '\\0~bytes';
+
+/** The share of its limit from which on a shard is measured again, while a measurement runs. */
+const MEASURE_AGAIN_SHARE = 0.95;
+
+/** Names that a reply contains at most, except for those of entries that were just written. */
+const MAX_EXCESS = 100;
+
+/**
+ * Sets `excess` to false if the limits hold. Otherwise it is a list: 1 if the bytes must be measured, else 0, then pairs of the names that
+ * expire soonest and their scores, if there are too many entries. Includes the entries that were just written, which the writer skips. Needs
+ * NOW.
+ *
+ * The bound of the bytes is lowered, so that other writers do not measure at the same time.
+ */
+const EXCESS = `
+local excess = false
+local maxEntries, maxBytes = tonumber(ARGV[6]), tonumber(ARGV[7])
+if maxBytes > 0 and writtenBytes > 0 then
+  local bound = tonumber(redis.call('ZINCRBY', KEYS[2], writtenBytes, '${BYTES_MEMBER}'))
+  local isUnknown = bound == writtenBytes and not isNew
+  if bound > maxBytes or isUnknown then
+    excess = {1}
+    redis.call('ZADD', KEYS[2], math.floor(${MEASURE_AGAIN_SHARE} * maxBytes), '${BYTES_MEMBER}')
+  end
+end
+if maxEntries > 0 and redis.call('ZCARD', KEYS[2]) > maxEntries then
+  local live = redis.call('ZCOUNT', KEYS[2], now, '+inf')
+  if live > maxEntries then
+    local count = math.min(live - math.floor(${EVICT_TO_SHARE} * maxEntries), ${MAX_EXCESS}) + last - 3
+    local soonest = redis.call('ZRANGEBYSCORE', KEYS[2], now, '+inf', 'WITHSCORES', 'LIMIT', 0, count)
+    excess = {excess and 1 or 0, unpack(soonest)}
+  end
+end
+`;
+
+/**
  * Writes entries, removes expired names, and probes for evicted entries. An entry with a token is written only if the key holds a lease
  * with this token.
  *
@@ -240,12 +284,13 @@ end
  * 3. the number of entries to write
  * 4. the number of names to return for the next probe
  * 5. where that sample starts among the names that have not expired, from 0 to 1
- * 6. for each entry to write: TTL and grace in milliseconds, name, head, lease fields, tags and body. The generation, the expiry and the
+ * 6. the shard's share of the tenant's limit of entries, and 7. that of bytes; 0: none
+ * 8. for each entry to write: TTL and grace in milliseconds, name, head, lease fields, tags and body. The generation, the expiry and the
  *    length of the tags are inserted.
- * 7. the names of the entries to probe
+ * 9. the names of the entries to probe
  *
- * Returns the number of probed entries that were evicted, the numbers of the entries whose lease has ended, then the sample. If the
- * deadline has passed or is too far ahead, it writes nothing and returns the server's time.
+ * Returns the number of probed entries that were evicted, the numbers of the entries whose lease has ended, what must be evicted to hold the
+ * limits (see EXCESS), then the sample. If the deadline has passed or is too far ahead, it writes nothing and returns the server's time.
  *
  * An entry keeps the token that it was written with, so a repeated set with a lease succeeds. It writes nothing, because the entry may have
  * been touched since.
@@ -260,20 +305,22 @@ local function tokenOf(at)
 end
 local tagCount = 0
 for i = 4, last do
-  local at = 7 * i - 22
+  local at = 7 * i - 20
   eachTag(ARGV[at + 5], function() tagCount = tagCount + 1 end)
   ttl = math.max(ttl, ARGV[at] + ARGV[at + 1])
   isFill = isFill and tokenOf(at)
 end
 ${EXTEND_META_KEYS}
+local isNew = not generation
 if not isFill then
 ${CREATE_GENERATION}
 end
 local lost = {}
+local writtenBytes = 0
 -- Only an entry of a shard with such names can have tags.
 local mayHaveTags = redis.call('ZCOUNT', KEYS[2], '-inf', -now) > 0
 for i = 4, last do
-  local at = 7 * i - 22
+  local at = 7 * i - 20
   local token = tokenOf(at)
   local writes = true
   if token then
@@ -293,6 +340,7 @@ for i = 4, last do
     indexTags(tags, name, score)
     local entry = generation .. ARGV[at + 3] .. expiry .. ARGV[at + 4] .. withLength(tags) .. ARGV[at + 6]
     redis.call('SET', KEYS[i], entry, 'PX', string.format('%.0f', life))
+    writtenBytes = writtenBytes + #entry
     eachTag(oldTags, function(tag) if not hasTag(tags, tag) then unindex(tagName(tag, name)) end end)
     mayHaveTags = mayHaveTags or tags ~= ''
   end
@@ -307,14 +355,15 @@ for i = last + 1, #KEYS do
     unindex(name)
   end
 end
+${EXCESS}
 local sampleCount = tonumber(ARGV[4])
-if sampleCount == 0 then return {evicted, lost} end
+if sampleCount == 0 then return {evicted, lost, excess} end
 -- In the order of scores, names with a minus sign that have not ended are first, and live entries are last.
 local others = redis.call('ZCOUNT', KEYS[2], '-inf', -now)
 local ended = redis.call('ZCOUNT', KEYS[2], '(' .. -now, now)
 local start = math.floor((redis.call('ZCARD', KEYS[2]) - ended) * tonumber(ARGV[5]))
 if start >= others then start = start + ended end
-return {evicted, lost, unpack(redis.call('ZRANGE', KEYS[2], start, start + sampleCount - 1))}
+return {evicted, lost, excess, unpack(redis.call('ZRANGE', KEYS[2], start, start + sampleCount - 1))}
 `);
 
 /**
@@ -546,6 +595,70 @@ return reply
 `);
 
 /**
+ * Evicts entries of a tenant that is above its limits.
+ *
+ * KEYS from the 4th: the entries. ARGV: the number of entries to keep (empty: all), the bytes to free, the size of the next page, then name
+ * and score of each entry. An entry that was set or touched since has another score, and remains.
+ *
+ * Returns the number of entries that were evicted, their bytes, then names and scores of the next page, which is empty if nothing more
+ * must be evicted.
+ */
+export const evict = script(`${NOW}${UNPACK}${REPAIR_INDEXES}${HEADER}${TAGS}${REAP}
+if not generation then return {0, 0} end
+local live = redis.call('ZCOUNT', KEYS[2], now, '+inf')
+local kept, bytesToFree = tonumber(ARGV[1]) or live, tonumber(ARGV[2])
+local evicted, freed = 0, 0
+local names = {}
+for i = 4, #KEYS do
+  local name, score = ARGV[2 * i - 4], ARGV[2 * i - 3]
+  if live - evicted <= kept and freed >= bytesToFree then break end
+  if tonumber(redis.call('ZSCORE', KEYS[2], name)) == tonumber(score) then
+    freed = freed + redis.call('STRLEN', KEYS[i])
+    eachTag(tagsOf(KEYS[i], header(KEYS[i]).flags), function(tag) names[#names + 1] = tagName(tag, name) end)
+    redis.call('UNLINK', KEYS[i])
+    names[#names + 1] = name
+    evicted = evicted + 1
+  end
+end
+unindexAll(names)
+if live - evicted <= kept and freed >= bytesToFree then return {evicted, freed} end
+return {evicted, freed, unpack(redis.call('ZRANGEBYSCORE', KEYS[2], now, '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[3]))}
+`);
+
+/**
+ * Records a measurement of a shard's bytes. ARGV: the bound when it was measured, the bytes. What was written since remains part of the
+ * bound. Does nothing if another measurement was recorded meanwhile: the bound is then lower than it was.
+ */
+export const recordBytes = script(`
+local bound = tonumber(redis.call('ZSCORE', KEYS[2], '${BYTES_MEMBER}') or '')
+if not bound or bound < tonumber(ARGV[1]) then return 0 end
+redis.call('ZADD', KEYS[2], string.format('%.0f', math.max(1, bound - ARGV[1] + ARGV[2])), '${BYTES_MEMBER}')
+return 1
+`);
+
+/**
+ * Takes requests from a token bucket, by the generic cell rate algorithm: the key contains the time at which the bucket will be full, in
+ * microseconds. KEYS[1]: the bucket. ARGV: requests per second, the size of the bucket, the number of requests to take.
+ *
+ * Returns the time after which the requests are allowed (0: they are, and have been taken), the requests that are left, and the time until the
+ * bucket is full; times in microseconds.
+ */
+export const takeRequests = script(`
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local perRequest = 1000000 / tonumber(ARGV[1])
+local size = tonumber(ARGV[2]) * perRequest
+-- A time too far ahead is from a larger bucket, or from a clock that was set back.
+local full = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now), now + size)
+local after = full + tonumber(ARGV[3]) * perRequest
+-- Rounding must not reject a request that exactly fits.
+local wait = math.ceil(after - size - now - 1)
+if wait > 0 then return {wait, math.max(0, math.floor((size - full + now) / perRequest)), math.ceil(full - now)} end
+redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000))
+return {0, math.max(0, math.floor((size - after + now + 1) / perRequest)), math.ceil(after - now)}
+`);
+
+/**
  * Makes all entries of a shard unreadable, and renames the expiry index so that the memory of the entries can be reclaimed.
  *
  * KEYS[4]: the index's new key. ARGV[1]: its TTL in milliseconds. Returns the number of live entries.
@@ -588,17 +701,17 @@ return page
  * are fewer.
  *
  * ARGV: the size of the sample, and the position of each sampled name within its part of the order, from 0 to 1. Returns the number of
- * live entries, then the sample.
+ * live entries, the bound of their bytes (0: unknown), then the sample.
  */
 export const sample = script(`${NOW}${UNPACK}${REPAIR_INDEXES}
-if not generation then return {0} end
+if not generation then return {0, 0} end
 local live = redis.call('ZCOUNT', KEYS[2], now, '+inf')
 local expired = redis.call('ZCARD', KEYS[2]) - live
 local size = math.min(live, tonumber(ARGV[1]))
-local reply = {live}
+local reply = {live, math.floor(tonumber(redis.call('ZSCORE', KEYS[2], '${BYTES_MEMBER}') or 0))}
 for i = 0, size - 1 do
   local rank = string.format('%.0f', expired + math.floor((i + tonumber(ARGV[2])) * live / size))
-  reply[i + 2] = redis.call('ZRANGE', KEYS[2], rank, rank)[1]
+  reply[i + 3] = redis.call('ZRANGE', KEYS[2], rank, rank)[1]
 end
 return reply
 `);

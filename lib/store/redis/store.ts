@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../../config/config.ts';
+import type { RequestRate } from '../../config/tenant-limits.ts';
 import { BackendUnavailableError } from '../../errors.ts';
 import type { Log } from '../../log/log.ts';
 import type { Glob } from '../glob.ts';
@@ -14,9 +15,12 @@ import {
   type KeyPage,
   type LeaseManyOptions,
   type LeaseResult,
+  noLimits,
   noObserver,
+  type RateReply,
   type ServerState,
   type SetOptions,
+  type StorageLimitsOf,
   type StoreObserver,
   takeWithinBytes,
   type Usage,
@@ -25,12 +29,12 @@ import { clearShard } from './clear.ts';
 import { Connection } from './connection/connection.ts';
 import { accessSource } from './connection/credentials.ts';
 import { type ConnectionProfile, profileFor } from './connection/profiles.ts';
-import { awaitAll, sendTogether } from './connection/send.ts';
+import { awaitAll, evaluate, sendTogether } from './connection/send.ts';
 import { decodeEntry, dependsOnClock, type StoredEntry } from './entry.ts';
 import { invalidateShard, invalidateTags } from './invalidate.ts';
-import { byShard, type Shard, shardsOf } from './keyspace.ts';
+import { byShard, rateKey, type Shard, shardsOf } from './keyspace.ts';
 import { listKeysOf } from './list-keys.ts';
-import { remove } from './scripts.ts';
+import { remove, takeRequests } from './scripts.ts';
 import { ServerClock } from './server-clock.ts';
 import { readServerStates } from './server-state.ts';
 import { usageOf } from './usage.ts';
@@ -53,6 +57,7 @@ export async function openRedisStore(
   log: Log,
   observer: StoreObserver = noObserver,
   profile: ConnectionProfile = profileFor(config),
+  limitsOf: StorageLimitsOf = noLimits,
 ): Promise<RedisStore> {
   const connect = () => new Connection(accessSource(config), profile, log, observer);
   const connection = connect();
@@ -60,7 +65,7 @@ export async function openRedisStore(
   // WAIT blocks the commands behind it on its connection. A function processes one request at a time, so there are none.
   const ownConnection = waitReplicas > 0 && !config.onLambda;
   const removals = createRemovalExecutor(ownConnection ? connect() : connection, waitReplicas);
-  const store = new RedisStore(config, connection, removals, observer);
+  const store = new RedisStore({ ...config, limitsOf }, connection, removals, observer);
   const starting = [store.readClock(), waitReplicas > 0 ? requireWait(connection) : undefined];
   await Promise.all(starting).catch(async (error: unknown) => {
     // The connection has logged the reason.
@@ -235,6 +240,18 @@ export class RedisStore implements CacheStore {
 
   usage(tenant: string): Promise<Usage> {
     return usageOf(this.#connection, shardsOf(tenant, this.#settings.shards));
+  }
+
+  async takeRequests(tenant: string, { perSecond, burst }: RequestRate, count: number): Promise<RateReply> {
+    const reply = await this.#connection.run((client) =>
+      evaluate(client, takeRequests, [rateKey(tenant)], [perSecond, burst, count]),
+    );
+    const [waitMicros, remaining, resetMicros] = reply as [number, number, number];
+    return {
+      retryAfterMs: waitMicros > 0 ? waitMicros / 1000 : undefined,
+      remaining,
+      resetMs: resetMicros / 1000,
+    };
   }
 
   servers(): Promise<ServerState[]> {

@@ -1,4 +1,5 @@
 import type { Usage } from '../store.ts';
+import type { Client } from './connection/client.ts';
 import type { Connection } from './connection/connection.ts';
 import { evaluate, sendTogether } from './connection/send.ts';
 import type { Shard } from './keyspace.ts';
@@ -10,9 +11,10 @@ import { sample } from './scripts.ts';
  */
 const SAMPLE_COUNT = 256;
 
-/** The number of a shard's live entries, and the keys of the sampled ones. */
+/** The number of a shard's live entries, the bound of their bytes, and the keys of the sampled ones. */
 interface Sample {
   live: number;
+  boundBytes: number;
   keys: (string | Buffer)[];
 }
 
@@ -20,24 +22,40 @@ interface Sample {
  * The usage of a tenant: entries are counted by the indexes, bytes are projected from a sample of each shard. Takes two round trips,
  * whatever the number of entries.
  */
-export function usageOf(connection: Connection, shards: readonly Shard[]): Promise<Usage> {
+export async function usageOf(connection: Connection, shards: readonly Shard[]): Promise<Usage> {
+  const { entries, bytes, sampled, missing } = await measureShards(connection, shards);
+  return { entries, bytes, sampled, missing };
+}
+
+/**
+ * The usage of a tenant in these shards, and the sum of the bounds that their writers keep, see `storage-limits.ts`.
+ *
+ * @param deadlineMonotonicMs by `performance.now()`. Default: the operation timeout from now
+ */
+export function measureShards(
+  connection: Connection,
+  shards: readonly Shard[],
+  deadlineMonotonicMs?: number,
+): Promise<Usage & { boundBytes: number }> {
   const countPerShard = Math.ceil(SAMPLE_COUNT / shards.length);
-  return connection.run(async (client) => {
+  const measure = async (client: Client) => {
     const replies = await sendTogether(
       client,
       shards.map((shard) => () => evaluate(client, sample, shard.metaKeys, [countPerShard, Math.random()])),
     );
     const samples = replies.map((reply, index): Sample => {
-      const [live, ...names] = reply as [number, ...Buffer[]];
-      return { live, keys: (shards[index] as Shard).entryKeys(names) };
+      const [live, boundBytes = 0, ...names] = reply as [number, number, ...Buffer[]];
+      return { live, boundBytes, keys: (shards[index] as Shard).entryKeys(names) };
     });
     const keys = samples.flatMap((each) => each.keys);
     const lengths = await sendTogether(
       client,
       keys.map((key) => () => client.strlen(key)),
     );
-    return project(samples, lengths);
-  });
+    const boundBytes = samples.reduce((sum, each) => sum + each.boundBytes, 0);
+    return { ...project(samples, lengths), boundBytes };
+  };
+  return connection.run(measure, { deadlineMonotonicMs });
 }
 
 /** @param lengths of the sampled entries in bytes, in the order of the samples; 0 for a missing entry */

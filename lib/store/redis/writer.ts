@@ -1,18 +1,22 @@
 import type { Config } from '../../config/config.ts';
 import { BackendUnavailableError } from '../../errors.ts';
 import { newId } from '../id.ts';
-import type { Item, StoreObserver } from '../store.ts';
+import { type Item, noLimits, type StorageLimitsOf, type StoreObserver } from '../store.ts';
 import type { Connection } from './connection/connection.ts';
 import { refusesWrites } from './connection/errors.ts';
-import { type Argument, evaluate, sendTogether } from './connection/send.ts';
+import { type Argument, awaitAll, evaluate, sendTogether } from './connection/send.ts';
 import { WriteDeadline } from './deadlines.ts';
 import { encodeEntry, encodeTtl, TAG_SEPARATOR } from './entry.ts';
 import { EvictionProbe, type Probe } from './eviction-probe.ts';
 import { byShard, type Shard, type ShardItems, shardOf } from './keyspace.ts';
 import { lease, release, set, touch } from './scripts.ts';
 import type { ServerClock } from './server-clock.ts';
+import { type Excess, evictExcess, type ShardLimits, shardLimits } from './storage-limits.ts';
 
-export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'>;
+export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'> & {
+  /** Default: no limits. */
+  limitsOf?: StorageLimitsOf;
+};
 
 /** The encoded entries of one shard. */
 interface Write {
@@ -24,6 +28,14 @@ interface Write {
   indexes: number[];
   /** By how many bytes compression made the values smaller. */
   savedBytes: number;
+}
+
+/** What the replies to a write say. */
+interface Written {
+  /** For each item: false if its lease has ended. */
+  wasSet: boolean[];
+  /** The shards that exceed the tenant's limits. */
+  excess: { shard: Shard; excess: Excess }[];
 }
 
 /** The reply to a lease request for one key. */
@@ -57,22 +69,34 @@ export class Writer {
 
   /** @returns for each item whether it was set: false if its lease has ended @throws BackendUnavailableError */
   async write(tenant: string, items: readonly Item[]): Promise<boolean[]> {
-    const { shards, compressMinBytes } = this.#settings;
+    const endMonotonicMs = performance.now() + this.#connection.profile.operationTimeoutMs;
+    const { shards, compressMinBytes, limitsOf = noLimits } = this.#settings;
+    const limits = shardLimits(limitsOf(tenant), shards);
     let writes = byShard(tenant, items, ({ key }) => key, shards).map((group) =>
       encodeWrite(group, compressMinBytes),
     );
     for (const { savedBytes } of writes) if (savedBytes > 0) this.#observer.compressed(savedBytes);
-    const wasSet = items.map(() => true);
+    const written: Written = { wasSet: items.map(() => true), excess: [] };
     if (items.every(({ lease }) => lease !== undefined)) {
-      await this.#send(writes, undefined, wasSet);
+      await this.#send(writes, undefined, limits, written);
     } else {
       await this.#beforeDeadline(async (deadline) => {
-        const { rejected, serverEpochMs } = await this.#send(writes, deadline, wasSet);
+        const { rejected, serverEpochMs } = await this.#send(writes, deadline, limits, written);
         writes = rejected;
         return serverEpochMs;
-      });
+      }, endMonotonicMs);
     }
-    return wasSet;
+    if (written.excess.length > 0) {
+      const keys = new Set(items.map(({ key }) => key));
+      const counts = await awaitAll(
+        written.excess.map(({ shard, excess }) =>
+          evictExcess(this.#connection, shard, limits, excess, keys, endMonotonicMs),
+        ),
+      );
+      const evicted = counts.reduce((sum, count) => sum + count, 0);
+      if (evicted > 0) this.#observer.limitEvicted(evicted);
+    }
+    return written.wasSet;
   }
 
   /**
@@ -188,13 +212,14 @@ export class Writer {
 
   /**
    * @param deadline undefined if every item has a lease
-   * @param wasSet is set to false for the items whose leases have ended
+   * @param written receives what the server replies
    * @returns the writes that the server rejected as late; if there are any, also its time in epoch milliseconds
    */
   async #send(
     writes: Write[],
     deadline: WriteDeadline | undefined,
-    wasSet: boolean[],
+    { maxEntries, maxBytes }: ShardLimits,
+    written: Written,
   ): Promise<{ rejected: Write[]; serverEpochMs: number | undefined }> {
     const generation = newId();
     const probes = writes.map(({ shard }) => this.#evictionProbe.next(shard.generation));
@@ -209,7 +234,17 @@ export class Writer {
               client,
               set,
               [...shard.metaKeys, ...keys, ...names.map((name) => shard.entryKeyOf(name))],
-              [serverDeadline, generation, keys.length, sampleCount, Math.random(), ...args, ...names],
+              [
+                serverDeadline,
+                generation,
+                keys.length,
+                sampleCount,
+                Math.random(),
+                maxEntries,
+                maxBytes,
+                ...args,
+                ...names,
+              ],
             );
           }),
         );
@@ -221,8 +256,14 @@ export class Writer {
     for (const [i, write] of writes.entries()) {
       const reply = replies[i];
       if (Array.isArray(reply)) {
-        const [evictedCount, lost, ...sample] = reply as [number, number[], ...Buffer[]];
-        for (const number of lost) wasSet[write.indexes[number - 1] as number] = false;
+        const [evictedCount, lost, excess, ...sample] = reply as [
+          number,
+          number[],
+          Excess | null,
+          ...Buffer[],
+        ];
+        if (excess) written.excess.push({ shard: write.shard, excess });
+        for (const number of lost) written.wasSet[write.indexes[number - 1] as number] = false;
         this.#evictionProbe.record(write.shard.generation, probes[i] as Probe, evictedCount, sample);
       } else {
         rejected.push(write);

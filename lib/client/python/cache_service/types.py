@@ -96,12 +96,23 @@ class UsageBytes(TypedDict):
     """Sampled entries that the backend has evicted."""
 
 
+class UsageLimits(TypedDict):
+    """The tenant's limits; `None`: none."""
+
+    entries: Optional[int]
+    bytes: Optional[int]
+    requests_per_second: Optional[int]
+    burst: Optional[int]
+
+
 class Usage(TypedDict):
     """A tenant's number of entries and their size, as the service returns it."""
 
     tenant_id: str
     entries: int
     bytes: UsageBytes
+    limits: UsageLimits
+    """Absent if the service is older than limits."""
     backend: str
 
 
