@@ -6,6 +6,7 @@ import { LOOPBACK } from '../support/engines/ports.ts';
 import { reference } from './reference.ts';
 
 export const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:cache/backend-AbCdEf';
+export const PARAMETER_ARN = 'arn:aws:ssm:eu-central-1:123456789012:parameter/cache/limits';
 
 /** Temporary credentials, like those of a function. */
 export const CREDENTIALS = {
@@ -15,9 +16,9 @@ export const CREDENTIALS = {
 };
 
 export interface SecretsManager {
-  /** The value of AWS_ENDPOINT_URL_SECRETS_MANAGER. */
+  /** The value of AWS_ENDPOINT_URL_SECRETS_MANAGER, and of AWS_ENDPOINT_URL_SSM. */
   url: string;
-  /** The current text of the secret; undefined if it does not exist. */
+  /** The current text of the secret and of the parameter; undefined if they do not exist. */
   secret: string | undefined;
   /** The number of requests so far. */
   requests: number;
@@ -25,8 +26,8 @@ export interface SecretsManager {
 }
 
 /**
- * Starts a Secrets Manager with one secret on the loopback address. Like the real one it rejects requests without a valid
- * signature. The expected signature is computed by AWS's own implementation.
+ * Starts a Secrets Manager with one secret on the loopback address, which is also a Systems Manager with one parameter. Like the real ones
+ * it rejects requests without a valid signature. The expected signature is computed by AWS's own implementation.
  */
 export async function startSecretsManager(secret: string): Promise<SecretsManager> {
   const server = createServer(async (request, response) => {
@@ -43,7 +44,9 @@ export async function startSecretsManager(secret: string): Promise<SecretsManage
         .filter((name) => name !== 'x-amz-date' && name !== 'x-amz-security-token')
         .map((name) => [name, String(request.headers[name])]),
     );
-    const expected = await reference('secretsmanager', 'eu-central-1', CREDENTIALS).sign(
+    const target = String(request.headers['x-amz-target']);
+    const service = target.startsWith('AmazonSSM.') ? 'ssm' : 'secretsmanager';
+    const expected = await reference(service, 'eu-central-1', CREDENTIALS).sign(
       {
         method: 'POST',
         protocol: 'http:',
@@ -57,15 +60,17 @@ export async function startSecretsManager(secret: string): Promise<SecretsManage
     );
     if (!names.includes('host') || expected.headers.authorization !== authorization) {
       respond(403, { __type: 'InvalidSignatureException' });
-    } else if (
-      request.headers['x-amz-target'] !== 'secretsmanager.GetSecretValue' ||
-      JSON.parse(body).SecretId !== ARN ||
-      manager.secret === undefined
-    ) {
-      respond(400, { __type: 'ResourceNotFoundException' });
-    } else {
-      respond(200, { ARN, SecretString: manager.secret });
+      return;
     }
+    const { SecretId, Name, WithDecryption } = JSON.parse(body);
+    const { secret } = manager;
+    if (target === 'secretsmanager.GetSecretValue' && SecretId === ARN && secret !== undefined) {
+      respond(200, { ARN, SecretString: secret });
+    } else if (target === 'AmazonSSM.GetParameter' && Name === PARAMETER_ARN && secret !== undefined) {
+      // Without decryption, the value of a SecureString is its ciphertext.
+      respond(200, { Parameter: { Name, Value: WithDecryption === true ? secret : 'ciphertext' } });
+    } else if (service === 'ssm') respond(400, { __type: 'ParameterNotFound' });
+    else respond(400, { __type: 'ResourceNotFoundException' });
   });
   server.listen(0, LOOPBACK);
   await once(server, 'listening');
@@ -91,6 +96,7 @@ function parseDate(text: string): Date {
 export function environmentFor({ url }: SecretsManager): Record<string, string> {
   return {
     AWS_ENDPOINT_URL_SECRETS_MANAGER: url,
+    AWS_ENDPOINT_URL_SSM: url,
     AWS_ACCESS_KEY_ID: CREDENTIALS.accessKeyId,
     AWS_SECRET_ACCESS_KEY: CREDENTIALS.secretAccessKey,
     AWS_SESSION_TOKEN: CREDENTIALS.sessionToken,
