@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { readConfig } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { openStore } from '../../lib/store/open.ts';
-import type { CacheStore } from '../../lib/store/store.ts';
+import { type CacheStore, noObserver, type StorageLimitsOf } from '../../lib/store/store.ts';
 import { rawClient } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
 import { PATIENT } from '../support/patience.ts';
@@ -15,7 +15,7 @@ export interface Backend {
   /** A plain client. */
   raw: Redis;
   /** Opens another store with its own connection. It is closed with the backend. */
-  openStore(): Promise<CacheStore>;
+  openStore(limitsOf?: StorageLimitsOf): Promise<CacheStore>;
   stop(): Promise<void>;
 }
 
@@ -31,9 +31,9 @@ export async function startBackend(): Promise<Backend> {
   const stop = async () => {
     for (const end of ends.reverse()) await end();
   };
-  const open = async () => {
+  const open = async (limitsOf?: StorageLimitsOf) => {
     const config = readConfig({ ...PATIENT, DRAGONFLY_URL: server.url, LOG_LEVEL: 'ERROR' });
-    const store = await openStore(config, createLog(config));
+    const store = await openStore(config, createLog(config), noObserver, limitsOf);
     ends.push(() => store.close());
     return store;
   };

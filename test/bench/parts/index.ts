@@ -5,6 +5,7 @@ import { growth } from './growth.ts';
 import { invalidation } from './invalidation.ts';
 import { invocation } from './invocation.ts';
 import { leases } from './leases.ts';
+import { limits } from './limits.ts';
 import { local } from './local.ts';
 import { memory } from './memory.ts';
 import { sets } from './sets.ts';
@@ -21,6 +22,7 @@ export const parts: readonly Part[] = [
   telemetry,
   invalidation,
   tags,
+  limits,
   clear,
   growth,
   memory,
