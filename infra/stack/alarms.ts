@@ -35,6 +35,8 @@ interface AlarmSpec {
   threshold: number;
   /** The alarm fires if this many of the last periods breach. */
   breaching: readonly [periods: number, of: number];
+  /** Whether the alarm shows a bad version of the functions, so that a traffic shift is undone. */
+  rollBack?: true;
 }
 
 /** Minimum requests per minute for a rate. The alarms that count errors cover fewer requests. */
@@ -50,6 +52,8 @@ const SLOW_MS = 700;
 export class CacheAlarms extends Construct {
   readonly topic: ITopic;
   readonly alarms: readonly Alarm[];
+  /** Those of the alarms that show a bad version of the functions. */
+  readonly rollBackAlarms: readonly Alarm[];
 
   constructor(scope: Construct, id: string, props: CacheAlarmsProps) {
     super(scope, id);
@@ -59,7 +63,9 @@ export class CacheAlarms extends Construct {
       alarmTopicArn === undefined
         ? createAlarmTopic(notifications, alarmEmail)
         : Topic.fromTopicArn(notifications, 'Topic', alarmTopicArn);
-    this.alarms = [...serviceAlarms(props), ...cacheAlarms(props)].map((spec) => this.#create(spec));
+    const specs = [...serviceAlarms(props), ...cacheAlarms(props)];
+    this.alarms = specs.map((spec) => this.#create(spec));
+    this.rollBackAlarms = this.alarms.filter((_, index) => specs[index]?.rollBack);
   }
 
   #create({ title, firstLook, metric, threshold, breaching }: AlarmSpec): Alarm {
@@ -100,6 +106,7 @@ function serviceAlarms(props: CacheAlarmsProps): AlarmSpec[] {
       }),
       threshold: 1,
       breaching: [3, 5],
+      rollBack: true,
     },
     {
       title: 'Slow answers',
@@ -133,6 +140,7 @@ function serviceAlarms(props: CacheAlarmsProps): AlarmSpec[] {
       metric: faults(new InternalError(undefined).code),
       threshold: 1,
       breaching: [1, 1],
+      rollBack: true,
     },
     {
       title: 'Function errors',
@@ -141,6 +149,7 @@ function serviceAlarms(props: CacheAlarmsProps): AlarmSpec[] {
       metric: functionErrors(props),
       threshold: 1,
       breaching: [1, 1],
+      rollBack: true,
     },
   ];
 }
