@@ -61,7 +61,7 @@ export class CacheStack extends Stack {
     countFailures(new Construct(this, 'LogMetrics'), this.api.accessLog, settings.stage);
     const { alarms, rollBackAlarms } = new CacheAlarms(this, 'Alarms', observed);
     new CacheDashboard(this, 'Dashboard', { ...observed, alarms });
-    if (settings.trafficShift) {
+    if (settings.trafficShift && settings.trafficShift !== 'AllAtOnce') {
       new CacheTrafficShift(this, 'TrafficShift', {
         functions: this.functions,
         alarms: rollBackAlarms,

@@ -10,7 +10,7 @@ export interface TrafficShiftProps {
   functions: CacheFunctions;
   /** Any of these undoes the deployment of every function. */
   alarms: readonly Alarm[];
-  shift: TrafficShift;
+  shift: Exclude<TrafficShift, 'AllAtOnce'>;
 }
 
 /**

@@ -153,7 +153,7 @@ describe('the settings of a deployment', () => {
       { trafficShift: 'Canary10Percent5Minutes' },
       { trafficShift: 'Canary10Percent5Minutes' },
     ],
-    ['a deployment without a traffic shift', { trafficShift: 'AllAtOnce' }, { trafficShift: undefined }],
+    ['aliases that move at once', { trafficShift: 'AllAtOnce' }, { trafficShift: 'AllAtOnce' }],
     ['a rate', { throttleRate: '50' }, { throttle: { rate: 50, burst: 100 } }],
     [
       'a burst',

@@ -198,10 +198,12 @@ describe('the permissions of a function', () => {
   it('have the permissions boundary of the CDK context', () => {
     const { template: bounded } = synthesize({
       ...BACKENDS.dragonfly,
+      trafficShift: 'Canary10Percent5Minutes',
       '@aws-cdk/core:permissionsBoundary': { name: 'developers' },
     });
     const roles = Object.entries(resources(bounded, 'AWS::IAM::Role'));
     expect(roles.length).toBeGreaterThan(Object.keys(FUNCTIONS).length);
+    expect(roles.map(([id]) => id)).toContainEqual(expect.stringMatching(/^TrafficShift/));
     for (const [id, { PermissionsBoundary }] of roles) {
       expect(JSON.stringify(PermissionsBoundary), id).toMatch(/:policy\/developers"/);
     }

@@ -111,7 +111,10 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
     alarmTopicArn: readTopic(given),
     alarmMissRate: integer(given, 'alarmMissRate', 50, 1, 100),
     ...readConcurrency(given),
-    trafficShift: readTrafficShift(given),
+    trafficShift:
+      given.trafficShift === undefined
+        ? undefined
+        : oneOf(given, 'trafficShift', TRAFFIC_SHIFTS, 'AllAtOnce'),
     // A new account's quota is a thousand concurrent executions of all functions together.
     throttle: readThrottle(given, 'throttle', 1000),
     sweepThrottle: readThrottle(given, 'sweepThrottle', 10),
@@ -267,13 +270,6 @@ function readReservations(given: Environment): Record<string, number> {
     reserved[operation] = Number(count);
   }
   return reserved;
-}
-
-const AT_ONCE = 'AllAtOnce';
-
-function readTrafficShift(given: Environment): DeploymentSettings['trafficShift'] {
-  const shift = oneOf(given, 'trafficShift', [AT_ONCE, ...TRAFFIC_SHIFTS], AT_ONCE);
-  return shift === AT_ONCE ? undefined : shift;
 }
 
 function readThrottle(given: Environment, name: 'throttle' | 'sweepThrottle', fallback: number): Throttle {

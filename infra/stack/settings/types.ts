@@ -20,7 +20,7 @@ export interface DeploymentSettings {
   reservedConcurrency: Readonly<Record<string, number>>;
   /** Sandboxes of get that are always initialized; undefined: none. */
   getProvisionedConcurrency: number | undefined;
-  /** How CodeDeploy moves requests to new versions of the functions; undefined: functions change at once, without CodeDeploy. */
+  /** How requests are moved to new versions of the functions; undefined: the functions have no versions and change at once. */
   trafficShift: TrafficShift | undefined;
   /** Limit of each route except the sweeps. */
   throttle: Throttle;
@@ -36,8 +36,9 @@ export interface DeploymentSettings {
   service: Readonly<Record<string, string>>;
 }
 
-/** Names of CodeDeploy's predefined configurations, after `CodeDeployDefault.Lambda`. */
+/** Names of CodeDeploy's predefined configurations, after `CodeDeployDefault.Lambda`. `AllAtOnce` does not need CodeDeploy. */
 export const TRAFFIC_SHIFTS = [
+  'AllAtOnce',
   'Canary10Percent5Minutes',
   'Canary10Percent10Minutes',
   'Canary10Percent15Minutes',
