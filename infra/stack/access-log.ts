@@ -18,7 +18,7 @@ export function accessLogFields(authorization: AuthorizationSettings): Record<st
     ...callerFields(authorization),
     // Of API Gateway itself, which answers with a body of its own.
     error: '$context.error.message',
-    // Why a function has not answered.
+    // Why a function has not answered. The metric `FunctionErrors` counts lines with a reason.
     function_error: '$context.integration.error',
   };
 }

@@ -21,15 +21,13 @@ import type { DeploymentSettings } from './settings/types.ts';
 export interface CacheAlarmsProps {
   api: CacheApi;
   functions: CacheFunctions;
-  endpoint: Pick<CacheEndpoint, 'metrics'>;
+  endpoint: Pick<CacheEndpoint, 'measurement' | 'metrics'>;
   settings: Pick<DeploymentSettings, 'alarmEmail' | 'alarmMissRate' | 'alarmTopicArn' | 'service' | 'stage'>;
 }
 
 interface AlarmSpec {
   /** Also the heading of its section in docs/operations.md. */
   title: string;
-  /** Suffix of the title, if several alarms have the same title. */
-  part?: string;
   /** What to look at first. */
   firstLook: string;
   metric: IMetric;
@@ -37,6 +35,8 @@ interface AlarmSpec {
   threshold: number;
   /** The alarm fires if this many of the last periods breach. */
   breaching: readonly [periods: number, of: number];
+  /** Whether the alarm shows a bad version of the functions, so that a traffic shift is undone. */
+  rollBack?: true;
 }
 
 /** Minimum requests per minute for a rate. The alarms that count errors cover fewer requests. */
@@ -52,6 +52,8 @@ const SLOW_MS = 700;
 export class CacheAlarms extends Construct {
   readonly topic: ITopic;
   readonly alarms: readonly Alarm[];
+  /** Those of the alarms that show a bad version of the functions. */
+  readonly rollBackAlarms: readonly Alarm[];
 
   constructor(scope: Construct, id: string, props: CacheAlarmsProps) {
     super(scope, id);
@@ -61,13 +63,15 @@ export class CacheAlarms extends Construct {
       alarmTopicArn === undefined
         ? createAlarmTopic(notifications, alarmEmail)
         : Topic.fromTopicArn(notifications, 'Topic', alarmTopicArn);
-    this.alarms = [...serviceAlarms(props), ...cacheAlarms(props)].map((spec) => this.#create(spec));
+    const specs = [...serviceAlarms(props), ...cacheAlarms(props)];
+    this.alarms = specs.map((spec) => this.#create(spec));
+    this.rollBackAlarms = this.alarms.filter((_, index) => specs[index]?.rollBack);
   }
 
-  #create({ title, part = '', firstLook, metric, threshold, breaching }: AlarmSpec): Alarm {
+  #create({ title, firstLook, metric, threshold, breaching }: AlarmSpec): Alarm {
     const [datapointsToAlarm, evaluationPeriods] = breaching;
-    const alarm = new Alarm(this, `${title}${part}`.replaceAll(/\W/g, ''), {
-      alarmName: `${Stack.of(this).stackName} ${title}${part}`,
+    const alarm = new Alarm(this, title.replaceAll(/\W/g, ''), {
+      alarmName: `${Stack.of(this).stackName} ${title}`,
       alarmDescription: `${firstLook} Runbook: docs/operations.md#${title.toLowerCase().replaceAll(' ', '-')}`,
       metric,
       threshold,
@@ -83,7 +87,8 @@ export class CacheAlarms extends Construct {
   }
 }
 
-function serviceAlarms({ api, functions, settings }: CacheAlarmsProps): AlarmSpec[] {
+function serviceAlarms(props: CacheAlarmsProps): AlarmSpec[] {
+  const { api, settings } = props;
   const requests = api.stage.metricCount({ period: MINUTE });
   const failures = api.stage.metricServerError({ period: MINUTE });
   const faults = (code: string) => serviceMetric(settings, 'failures', { by: { code } });
@@ -101,6 +106,7 @@ function serviceAlarms({ api, functions, settings }: CacheAlarmsProps): AlarmSpe
       }),
       threshold: 1,
       breaching: [3, 5],
+      rollBack: true,
     },
     {
       title: 'Slow answers',
@@ -119,13 +125,6 @@ function serviceAlarms({ api, functions, settings }: CacheAlarmsProps): AlarmSpe
       threshold: 10,
       breaching: [3, 5],
     },
-    ...functionAlarms(functions, 'Throttles', {
-      title: 'Functions throttled',
-      label: 'Invocations throttled',
-      firstLook:
-        "Compare the account's concurrent executions with its quota in this region, and reservedConcurrency with the traffic.",
-      breaching: [2, 5],
-    }),
     {
       title: 'Backend errors',
       firstLook:
@@ -141,45 +140,34 @@ function serviceAlarms({ api, functions, settings }: CacheAlarmsProps): AlarmSpe
       metric: faults(new InternalError(undefined).code),
       threshold: 1,
       breaching: [1, 1],
+      rollBack: true,
     },
-    ...functionAlarms(functions, 'Errors', {
+    {
       title: 'Function errors',
-      label: 'Invocations without a response',
       firstLook:
-        "Look in the function's log for a timeout, for memory at its limit, or for a failed start. The service catches all other errors.",
+        "If the dashboard shows throttled invocations, compare the account's concurrent executions with its quota and with reservedConcurrency. Otherwise look in the function's log for a failed start, a timeout, or memory at its limit.",
+      metric: functionErrors(props),
+      threshold: 1,
       breaching: [1, 1],
-    }),
+      rollBack: true,
+    },
   ];
 }
 
-/** CloudWatch's limit of metrics in the expression of an alarm. */
-const MAX_METRICS_PER_ALARM = 10;
-
-/** Alarms on the sum of a Lambda metric over all functions: one for every ten functions. */
-function functionAlarms(
-  { all }: CacheFunctions,
-  metricName: 'Errors' | 'Throttles',
-  { label, ...spec }: Pick<AlarmSpec, 'breaching' | 'firstLook' | 'title'> & { label: string },
-): AlarmSpec[] {
-  const parts = Array.from({ length: Math.ceil(all.length / MAX_METRICS_PER_ALARM) }, (_, part) =>
-    all.slice(part * MAX_METRICS_PER_ALARM, (part + 1) * MAX_METRICS_PER_ALARM),
-  );
-  return parts.map((functions, part) => {
-    const counts = functions.map(
-      (each, index) => [`m${index}`, each.metric(metricName, { statistic: 'Sum', period: MINUTE })] as const,
-    );
-    return {
-      ...spec,
-      part: part === 0 ? '' : ` ${part + 1}`,
-      metric: new MathExpression({
-        label,
-        // SUM treats a function without invocations as 0; `+` would make the whole sum unknown.
-        expression: `SUM([${counts.map(([name]) => name).join(', ')}])`,
-        usingMetrics: Object.fromEntries(counts),
-        period: MINUTE,
-      }),
-      threshold: 1,
-    };
+/**
+ * Requests that a function did not answer, and failed invocations of `measure-backend`, which no request reaches. The access log counts the
+ * requests of all functions in one metric. An alarm on Lambda's own metrics needs two for each function, and is paid by the metric.
+ */
+function functionErrors({ endpoint, functions, settings }: CacheAlarmsProps): IMetric {
+  const requests = serviceMetric(settings, 'functionErrors');
+  if (!endpoint.measurement) return requests;
+  const measurement = functions.of('measure-backend').metricErrors({ period: MINUTE });
+  return new MathExpression({
+    label: 'Invocations without a response',
+    // SUM treats a metric without data as 0; `+` would make the whole sum unknown.
+    expression: 'SUM([requests, measurement])',
+    usingMetrics: { requests, measurement },
+    period: MINUTE,
   });
 }
 

@@ -65,7 +65,7 @@ export class CacheApi extends Construct {
 
   constructor(scope: Construct, id: string, { functions, settings }: CacheApiProps) {
     super(scope, id);
-    const integration = (name: Operation) => new HttpLambdaIntegration(name, functions.of(name));
+    const integration = (name: Operation) => new HttpLambdaIntegration(name, functions.targetOf(name));
 
     this.httpApi = new HttpApi(this, 'HttpApi', {
       description: 'cache-service',

@@ -1,10 +1,12 @@
-import { ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { ArnFormat, Duration, RemovalPolicy, Stack, Token, Validations } from 'aws-cdk-lib';
 import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
+  Alias,
   ApplicationLogLevel,
   Architecture,
   type CfnFunction,
   Code,
+  type IFunction,
   Function as LambdaFunction,
   LoggingFormat,
   Runtime,
@@ -13,7 +15,7 @@ import {
 } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { routeNamed } from '../../lib/routes.ts';
+import { type Operation, routeNamed } from '../../lib/routes.ts';
 import { type FunctionName, operations, scheduled } from '../build/functions.ts';
 import type { CacheEndpoint } from './backend/index.ts';
 import { functionEnvironment } from './environment.ts';
@@ -26,7 +28,15 @@ export interface CacheFunctionsProps {
   endpoint: CacheEndpoint;
   /** Undefined: no events are published. */
   events: EventBroker | undefined;
-  settings: Pick<DeploymentSettings, 'logRetentionDays' | 'reservedConcurrency' | 'service' | 'tracing'>;
+  settings: Pick<
+    DeploymentSettings,
+    | 'getProvisionedConcurrency'
+    | 'logRetentionDays'
+    | 'reservedConcurrency'
+    | 'service'
+    | 'tracing'
+    | 'trafficShift'
+  >;
   /** Further variables of every function. */
   environment: Record<string, string>;
 }
@@ -43,19 +53,27 @@ const MEMORY_MB = 512;
 /**
  * One Lambda function per route and one for unknown routes. If the backend needs it, also the function that measures the backend.
  * Functions without a backend are in no VPC, and their role allows only logging.
+ *
+ * With a traffic shift or provisioned concurrency, each function with a route has an alias for its present version.
  */
 export class CacheFunctions extends Construct {
   readonly #functions = new Map<FunctionName, LambdaFunction>();
+  /** By operation; empty: requests go to the functions themselves. */
+  readonly aliases: ReadonlyMap<Operation, Alias>;
 
   constructor(scope: Construct, id: string, props: CacheFunctionsProps) {
     super(scope, id);
     const code = Code.fromAsset(props.bundles);
     const names = [...operations, ...(props.endpoint.measurement ? scheduled : [])];
     for (const name of names) this.#functions.set(name, this.#create(name, code, props));
+    const { getProvisionedConcurrency, trafficShift } = props.settings;
+    const aliased = getProvisionedConcurrency === undefined && trafficShift === undefined ? [] : operations;
+    this.aliases = new Map(aliased.map((name) => [name, this.#createAlias(name)]));
   }
 
-  get all(): LambdaFunction[] {
-    return [...this.#functions.values()];
+  /** What requests invoke. */
+  targetOf(operation: Operation): IFunction {
+    return this.aliases.get(operation) ?? this.of(operation);
   }
 
   of(name: FunctionName): LambdaFunction {
@@ -93,6 +111,11 @@ export class CacheFunctions extends Construct {
       },
       role: this.#role(`${id}Role`, logGroup, { inVpc: endpoint?.network !== undefined, ...settings }),
       ...endpoint?.network,
+      currentVersionOptions: {
+        description: versionDescription(endpoint),
+        // Not on the alias: an alias cannot have both provisioned concurrency and weights, by which CodeDeploy shifts traffic.
+        provisionedConcurrentExecutions: name === 'get' ? settings.getProvisionedConcurrency : undefined,
+      },
       logGroup,
       loggingFormat: LoggingFormat.JSON,
       // LOG_LEVEL filters the service's own lines.
@@ -107,6 +130,11 @@ export class CacheFunctions extends Construct {
     endpoint?.grantTo(created);
     events?.grantTo(created);
     return created;
+  }
+
+  #createAlias(name: Operation): Alias {
+    const version = this.of(name).currentVersion;
+    return new Alias(this, `${functionId(name)}Alias`, { aliasName: 'live', version });
   }
 
   /** A role per function, with fewer permissions than AWS's managed policies for functions. */
@@ -135,6 +163,16 @@ export class CacheFunctions extends Construct {
     }
     return role;
   }
+}
+
+/**
+ * The values of a function's variables that only CloudFormation knows, such as the cache's address. CloudFormation replaces a version whose
+ * description changes. Without it, the version would keep the address of a cache that was replaced: its own variables never change, and the
+ * CDK creates a version only if the template of the function changes.
+ */
+function versionDescription(endpoint: CacheEndpoint | undefined): string | undefined {
+  const unknown = Object.values(endpoint?.environment ?? {}).filter((value) => Token.isUnresolved(value));
+  return unknown.length > 0 ? unknown.join(' ') : undefined;
 }
 
 /** Roles have one function each, whose ARN depends on its role. */

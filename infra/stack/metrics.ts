@@ -1,6 +1,6 @@
 import { Duration } from 'aws-cdk-lib';
 import { Metric, type MetricOptions, Unit } from 'aws-cdk-lib/aws-cloudwatch';
-import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
+import { FilterPattern, type IFilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError, InternalError, InvalidationIncompleteError } from '../../lib/errors.ts';
@@ -67,20 +67,31 @@ export function serviceMetric(
   });
 }
 
-/** Counts failures in the access log, which includes those that API Gateway answers itself. */
+/**
+ * Counts failures in the access log: by status, which includes those that API Gateway answers itself, and requests that a function did
+ * not answer.
+ */
 export function countFailures(scope: Construct, accessLog: ILogGroup, stage: string): void {
-  const { name, dimensions } = METRICS.errors;
-  new MetricFilter(scope, 'Errors', {
-    logGroup: accessLog,
-    // API Gateway writes every field as text.
-    filterPattern: FilterPattern.any(
-      FilterPattern.stringValue('$.status', '=', '4*'),
-      FilterPattern.stringValue('$.status', '=', '5*'),
-    ),
-    metricNamespace: namespaceOf(stage),
-    metricName: name,
-    metricValue: '1',
-    unit: Unit.COUNT,
-    dimensions: Object.fromEntries(dimensions.map((dimension) => [dimension, `$.${dimension}`])),
-  });
+  const count = (id: string, key: MetricKey, filterPattern: IFilterPattern) => {
+    const { name, dimensions } = METRICS[key];
+    new MetricFilter(scope, id, {
+      logGroup: accessLog,
+      filterPattern,
+      metricNamespace: namespaceOf(stage),
+      metricName: name,
+      metricValue: '1',
+      unit: Unit.COUNT,
+      ...(dimensions.length > 0 && {
+        dimensions: Object.fromEntries(dimensions.map((dimension) => [dimension, `$.${dimension}`])),
+      }),
+    });
+  };
+  // API Gateway writes every field as text.
+  const failed = FilterPattern.any(
+    FilterPattern.stringValue('$.status', '=', '4*'),
+    FilterPattern.stringValue('$.status', '=', '5*'),
+  );
+  const unanswered = FilterPattern.stringValue('$.function_error', '!=', '-');
+  count('Errors', 'errors', failed);
+  count('FunctionErrors', 'functionErrors', unanswered);
 }

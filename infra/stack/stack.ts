@@ -13,6 +13,7 @@ import { eventBroker } from './events.ts';
 import { CacheFunctions } from './functions.ts';
 import { countFailures, MINUTE, namespaceOf } from './metrics.ts';
 import type { DeploymentSettings } from './settings/types.ts';
+import { CacheTrafficShift } from './traffic-shift.ts';
 
 export interface CacheStackProps extends StackProps {
   /** Directory of the functions' bundles. */
@@ -58,8 +59,15 @@ export class CacheStack extends Stack {
     }
     const observed = { api: this.api, functions: this.functions, endpoint: this.endpoint, settings };
     countFailures(new Construct(this, 'LogMetrics'), this.api.accessLog, settings.stage);
-    const { alarms } = new CacheAlarms(this, 'Alarms', observed);
+    const { alarms, rollBackAlarms } = new CacheAlarms(this, 'Alarms', observed);
     new CacheDashboard(this, 'Dashboard', { ...observed, alarms });
+    if (settings.trafficShift && settings.trafficShift !== 'AllAtOnce') {
+      new CacheTrafficShift(this, 'TrafficShift', {
+        functions: this.functions,
+        alarms: rollBackAlarms,
+        shift: settings.trafficShift,
+      });
+    }
   }
 }
 

@@ -35,6 +35,7 @@ export const METRICS = {
   reconnects: { name: 'Reconnects', unit: 'Count', dimensions: OF_SERVICE },
   failures: { name: 'Failures', unit: 'Count', dimensions: BY_CODE },
   errors: { name: 'Errors', unit: 'Count', dimensions: ['status'] },
+  functionErrors: { name: 'FunctionErrors', unit: 'Count', dimensions: [] },
   backendReachable: { name: 'BackendReachable', unit: 'Count', dimensions: OF_SERVICE },
   backendLatency: { name: 'BackendLatency', unit: 'Milliseconds', dimensions: OF_SERVICE },
   memoryUsed: { name: 'BackendMemoryUsed', unit: 'Bytes', dimensions: OF_SERVICE },

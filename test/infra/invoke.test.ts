@@ -96,6 +96,12 @@ describe('npm run invoke', () => {
     expect(run.code).toBe(0);
   });
 
+  it('runs a function that has a version and an alias', async () => {
+    const directory = synthesize({ ...BACKENDS.memory, trafficShift: 'Linear10PercentEvery1Minute' });
+    const run = await invoke(['health', sample('health'), '--output', directory]);
+    expect(JSON.parse(run.stdout).body).toMatchObject({ status: 'healthy' });
+  });
+
   it("removes npm's banner from a file and writes the response only", async () => {
     const file = join(workspace, 'response.json');
     const command = `npm run invoke -- health ${sample('health')} --output "${inMemory}" > "${file}"`;

@@ -9,13 +9,22 @@ interface Finding {
   path: string;
 }
 
-const variants = Object.entries(BACKENDS).flatMap(([backend, chosen]) =>
-  Object.entries(AUTHORIZATIONS).map(([authorization, authorized]) => ({
-    backend,
-    authorization,
-    context: { ...chosen, ...authorized },
-  })),
-);
+const variants = [
+  ...Object.entries(BACKENDS).flatMap(([backend, chosen]) =>
+    Object.entries(AUTHORIZATIONS).map(([authorization, authorized]) => ({
+      variant: `${backend} and ${authorization}`,
+      context: { ...chosen, ...authorized },
+    })),
+  ),
+  {
+    variant: 'elasticache and a traffic shift',
+    context: {
+      ...BACKENDS.elasticache,
+      trafficShift: 'Canary10Percent5Minutes',
+      getProvisionedConcurrency: '5',
+    },
+  },
+];
 
 /** The findings of the rules in a construct tree. */
 function findings(root: IConstruct, checks = new AwsSolutionsChecks(root)): Finding[] {
@@ -45,7 +54,7 @@ function acknowledgements(root: IConstruct): (Finding & { reason: string })[] {
 const isAbout = (acknowledged: Finding, { rule, path }: Finding) =>
   rule === acknowledged.rule && `${path}/`.startsWith(`${acknowledged.path}/`);
 
-describe.each(variants)('the stack with $backend and $authorization', ({ context }) => {
+describe.each(variants)('the stack with $variant', ({ context }) => {
   const { app } = synthesize(context);
 
   it('has no finding of the AWS Solutions rules without an acknowledgement', () => {

@@ -82,7 +82,10 @@ interface Outage {
   code?: string;
   latencyMs: number;
   reachable: number;
+  /** Whether no function answers. */
   functionErrors?: true;
+  /** Whether the invocations of measure-backend fail. */
+  measurementErrors?: true;
   /** Entries that the cache evicts per minute. */
   evictions?: number;
   /** Share of the reads that are misses. */
@@ -107,12 +110,23 @@ const OUTAGES = {
   // Such as writes of a primary that lost its replicas: reads go on, and so does INFO.
   'the cache rejects commands': { code: 'BACKEND_UNAVAILABLE', latencyMs: 10, reachable: 1 },
   'the service has a fault': { code: 'INTERNAL_SERVER_ERROR', latencyMs: 10, reachable: 1 },
-  'functions do not start': { latencyMs: 300, reachable: 1, functionErrors: true },
+  // They do not start, exceed their timeout, or are throttled.
+  'functions do not answer': { latencyMs: 300, reachable: 1, functionErrors: true },
+  'measure-backend does not start': { latencyMs: 8, reachable: 1, measurementErrors: true },
 } satisfies Record<string, Outage>;
 
 /** The metrics while every request fails in the same way. @param rate requests per minute */
 function metricsDuring(outage: Outage, rate: number) {
-  const { code, latencyMs, reachable, functionErrors, evictions = 0, missRate = 0, restart = 0 } = outage;
+  const {
+    code,
+    latencyMs,
+    reachable,
+    functionErrors,
+    measurementErrors,
+    evictions = 0,
+    missRate = 0,
+    restart = 0,
+  } = outage;
   /** Requests in a minute: with a rate of 0.2, one in every fifth. */
   const requests = (minute: number) =>
     Math.floor((minute + 1) * rate) - Math.floor(minute * rate) || undefined;
@@ -127,7 +141,9 @@ function metricsDuring(outage: Outage, rate: number) {
       case 'AWS Latency':
         return (minute) => requests(minute) && latencyMs;
       case 'AWS Errors':
-        return (minute) => requests(minute) && (functionErrors ? requests(minute) : 0);
+        return () => (measurementErrors ? 1 : 0);
+      case `CacheService ${METRICS.functionErrors.name}`:
+        return (minute) => (functionErrors ? requests(minute) : undefined);
       case `CacheService ${METRICS.failures.name}`:
         return (minute) => (code !== undefined && has(code) ? requests(minute) : undefined);
       // CloudWatch has no data for what did not happen.
@@ -187,13 +203,9 @@ test.each<Row>([
   ['the cache rejects commands', 20, WITH_CACHE, ['Backend errors', 'Server errors']],
   ['the service has a fault', 0.2, [...WITH_CACHE, 'memory'], ['Internal errors']],
   ['the service has a fault', 20, [...WITH_CACHE, 'memory'], ['Internal errors', 'Server errors']],
-  ['functions do not start', 0.2, [...WITH_CACHE, 'memory'], ['Function errors', 'Function errors 2']],
-  [
-    'functions do not start',
-    20,
-    [...WITH_CACHE, 'memory'],
-    ['Function errors', 'Function errors 2', 'Server errors'],
-  ],
+  ['functions do not answer', 0.2, [...WITH_CACHE, 'memory'], ['Function errors']],
+  ['functions do not answer', 20, [...WITH_CACHE, 'memory'], ['Function errors', 'Server errors']],
+  ['measure-backend does not start', 0, WITH_CACHE, ['Function errors']],
 ])('if %s, at %d requests per minute, with %j, these alarms fire: %j', (outage, rate, backends, expected) => {
   for (const backend of backends) {
     const alarms = Object.values(resources(templates[backend] as never, 'AWS::CloudWatch::Alarm'));

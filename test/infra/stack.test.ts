@@ -46,10 +46,20 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
+/** Settings that change the template for every backend, and are synthesized with one. */
+const VARIANTS: Record<string, Record<string, unknown>> = {
+  'a traffic shift': { ...BACKENDS.elasticache, trafficShift: 'Canary10Percent5Minutes' },
+  'provisioned concurrency': { ...BACKENDS.memory, getProvisionedConcurrency: '5' },
+};
+
 const every = (check: (template: Template, backend: string) => void) => {
   expect(Object.keys(templates)).toEqual(['elasticache', 'dragonfly', 'external', 'memory']);
   for (const [backend, of] of Object.entries(templates)) check(of, backend);
 };
+
+it.each(Object.keys(VARIANTS))("passes the CDK's validation with %s", (name) => {
+  expect(() => synthesizeValidated(VARIANTS[name] ?? {}, name)).not.toThrow();
+});
 
 describe('the functions', () => {
   it('exist once per operation of the route table, each with its own handler', () => {
@@ -188,10 +198,12 @@ describe('the permissions of a function', () => {
   it('have the permissions boundary of the CDK context', () => {
     const { template: bounded } = synthesize({
       ...BACKENDS.dragonfly,
+      trafficShift: 'Canary10Percent5Minutes',
       '@aws-cdk/core:permissionsBoundary': { name: 'developers' },
     });
     const roles = Object.entries(resources(bounded, 'AWS::IAM::Role'));
     expect(roles.length).toBeGreaterThan(Object.keys(FUNCTIONS).length);
+    expect(roles.map(([id]) => id)).toContainEqual(expect.stringMatching(/^TrafficShift/));
     for (const [id, { PermissionsBoundary }] of roles) {
       expect(JSON.stringify(PermissionsBoundary), id).toMatch(/:policy\/developers"/);
     }

@@ -23,16 +23,24 @@ interface Resource {
 let directory: string;
 let resources: Record<string, Resource>;
 
+/** Returns the resources that `cdk synth` writes to a directory. */
+async function synth(output: string, ...options: string[]): Promise<Record<string, Resource>> {
+  const nowhere = 'http://127.0.0.1:9';
+  await promisify(execFile)(
+    'npx',
+    ['--no-install', 'cdk', 'synth', '--quiet', '--output', output, ...options],
+    {
+      cwd: ROOT,
+      // No credentials and no home directory. All proxies are closed ports.
+      env: { PATH: MACHINE_PATH, HOME: directory, HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere },
+    },
+  );
+  return JSON.parse(await readFile(join(output, 'CacheService.template.json'), 'utf8')).Resources;
+}
+
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'cache-synth-'));
-  const nowhere = 'http://127.0.0.1:9';
-  await promisify(execFile)('npx', ['--no-install', 'cdk', 'synth', '--quiet', '--output', directory], {
-    cwd: ROOT,
-    // No credentials and no home directory. All proxies are closed ports.
-    env: { PATH: MACHINE_PATH, HOME: directory, HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere },
-  });
-  const template = await readFile(join(directory, 'CacheService.template.json'), 'utf8');
-  resources = JSON.parse(template).Resources;
+  resources = await synth(directory);
 }, 600_000);
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
@@ -52,6 +60,16 @@ describe('cdk synth', () => {
       expect(existsSync(join(directory, String(Metadata?.['aws:asset:path']), 'get.mjs'))).toBe(true);
     }
   });
+
+  it('accepts a traffic shift and provisioned concurrency on the command line', async () => {
+    const shifted = await synth(
+      join(directory, 'shifted'),
+      ...['-c', 'trafficShift=Canary10Percent5Minutes', '-c', 'getProvisionedConcurrency=5'],
+    );
+    const types = Object.values(shifted).map(({ Type }) => Type);
+    expect(types.filter((type) => type === 'AWS::Lambda::Alias')).toHaveLength(Object.keys(FUNCTIONS).length);
+    expect(types).toContain('AWS::CodeDeploy::Application');
+  }, 600_000);
 
   it('adds no metadata that reports usage', () => {
     expect(Object.values(resources).map(({ Type }) => Type)).not.toContain('AWS::CDK::Metadata');

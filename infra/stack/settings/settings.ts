@@ -3,7 +3,7 @@ import { ConfigError, type Environment, integer, list, oneOf, shaped } from '../
 import { operations } from '../../build/functions.ts';
 import { functionEnvironment, SERVICE_SETTINGS } from '../environment.ts';
 import { readAuthorization, readBackend, readEvents } from './choices.ts';
-import type { BackendSettings, DeploymentSettings, Throttle } from './types.ts';
+import { type BackendSettings, type DeploymentSettings, type Throttle, TRAFFIC_SHIFTS } from './types.ts';
 
 /** The stage is part of resource names, which allow single hyphens between other characters only. */
 const STAGE = /^(?=.{1,16}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
@@ -54,6 +54,8 @@ const NAMES: readonly string[] = [
   'alarmMissRate',
   'reservedConcurrency',
   'accountConcurrency',
+  'getProvisionedConcurrency',
+  'trafficShift',
   'throttleRate',
   'throttleBurst',
   'sweepThrottleRate',
@@ -108,7 +110,11 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
     alarmEmail: shaped(given, 'alarmEmail', /^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address'),
     alarmTopicArn: readTopic(given),
     alarmMissRate: integer(given, 'alarmMissRate', 50, 1, 100),
-    reservedConcurrency: readReservations(given),
+    ...readConcurrency(given),
+    trafficShift:
+      given.trafficShift === undefined
+        ? undefined
+        : oneOf(given, 'trafficShift', TRAFFIC_SHIFTS, 'AllAtOnce'),
     // A new account's quota is a thousand concurrent executions of all functions together.
     throttle: readThrottle(given, 'throttle', 1000),
     sweepThrottle: readThrottle(given, 'sweepThrottle', 10),
@@ -208,14 +214,46 @@ function readTopic(given: Environment): string | undefined {
 /** Lambda keeps this many concurrent executions of the account for functions without a reservation. */
 const UNRESERVED = 100;
 
+function readConcurrency(
+  given: Environment,
+): Pick<DeploymentSettings, 'getProvisionedConcurrency' | 'reservedConcurrency'> {
+  const quota = integer(given, 'accountConcurrency', 1000, UNRESERVED + 1, 1_000_000);
+  const reserved = readReservations(given);
+  const total = Object.values(reserved).reduce((sum, count) => sum + count, 0);
+  const most = quota - UNRESERVED;
+  if (total > most) {
+    throw new ConfigError(
+      'reservedConcurrency',
+      `reserves ${total} of at most ${most} concurrent executions: lower it, or set accountConcurrency to the account's quota`,
+    );
+  }
+
+  const name = 'getProvisionedConcurrency';
+  const provisioned = integer(given, name, undefined, 1, 1_000_000);
+  // A deployment initializes the sandboxes of the next version before it releases those of the last one.
+  const available = Math.floor((reserved.get ?? most - total) / 2);
+  if (provisioned !== undefined && provisioned > available) {
+    const limit =
+      reserved.get === undefined ? 'accountConcurrency leaves' : 'reservedConcurrency has for get';
+    throw new ConfigError(
+      name,
+      `must be at most ${available}, half of what ${limit}: in a deployment, two versions have provisioned sandboxes`,
+    );
+  }
+
+  if (given.accountConcurrency !== undefined && total === 0 && provisioned === undefined) {
+    throw new ConfigError(
+      'accountConcurrency',
+      'has an effect only with reservedConcurrency or getProvisionedConcurrency',
+    );
+  }
+  return { reservedConcurrency: reserved, getProvisionedConcurrency: provisioned };
+}
+
 /** One number for all operations, or a list of operations with a number each. */
 function readReservations(given: Environment): Record<string, number> {
   const name = 'reservedConcurrency';
-  const quota = integer(given, 'accountConcurrency', 1000, UNRESERVED + 1, 1_000_000);
   const text = given[name] ?? '';
-  if (text === '' && given.accountConcurrency !== undefined) {
-    throw new ConfigError('accountConcurrency', 'has an effect only with reservedConcurrency');
-  }
   const all = /^\d+$/.test(text);
   const parts = all ? operations.map((operation) => `${operation}=${text}`) : text.split(',').filter(Boolean);
   const reserved: Record<string, number> = {};
@@ -230,14 +268,6 @@ function readReservations(given: Environment): Record<string, number> {
     }
     if (operation in reserved) throw new ConfigError(name, `must contain ${operation} once`);
     reserved[operation] = Number(count);
-  }
-  const total = Object.values(reserved).reduce((sum, count) => sum + count, 0);
-  const most = quota - UNRESERVED;
-  if (total > most) {
-    throw new ConfigError(
-      name,
-      `reserves ${total} of at most ${most} concurrent executions: lower it, or set accountConcurrency to the account's quota`,
-    );
   }
   return reserved;
 }

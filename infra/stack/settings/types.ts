@@ -18,6 +18,10 @@ export interface DeploymentSettings {
   alarmMissRate: number;
   /** Reserved concurrency of functions, by their operations. */
   reservedConcurrency: Readonly<Record<string, number>>;
+  /** Sandboxes of get that are always initialized; undefined: none. */
+  getProvisionedConcurrency: number | undefined;
+  /** How requests are moved to new versions of the functions; undefined: the functions have no versions and change at once. */
+  trafficShift: TrafficShift | undefined;
   /** Limit of each route except the sweeps. */
   throttle: Throttle;
   /** Limit of each sweep: invalidate and clear. */
@@ -31,6 +35,21 @@ export interface DeploymentSettings {
   /** The service's own settings, by their names; an empty one is not set. Checked as the service checks them. */
   service: Readonly<Record<string, string>>;
 }
+
+/** Names of CodeDeploy's predefined configurations, after `CodeDeployDefault.Lambda`. `AllAtOnce` does not need CodeDeploy. */
+export const TRAFFIC_SHIFTS = [
+  'AllAtOnce',
+  'Canary10Percent5Minutes',
+  'Canary10Percent10Minutes',
+  'Canary10Percent15Minutes',
+  'Canary10Percent30Minutes',
+  'Linear10PercentEvery1Minute',
+  'Linear10PercentEvery2Minutes',
+  'Linear10PercentEvery3Minutes',
+  'Linear10PercentEvery10Minutes',
+] as const;
+
+export type TrafficShift = (typeof TRAFFIC_SHIFTS)[number];
 
 export interface Throttle {
   /** Requests a second. */
