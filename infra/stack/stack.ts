@@ -73,6 +73,10 @@ function rejectOtherRegions(
     alarmTopicArn: regionOfArn(alarmTopicArn),
     certificateArn: regionOfArn(domain?.certificateArn),
     availabilityZones: availabilityZones[0]?.slice(0, -1),
+    externalIamCache:
+      backend.kind === 'external' && 'cacheArn' in backend.login
+        ? regionOfArn(backend.login.cacheArn)
+        : undefined,
     dragonflyImage: backend.kind === 'dragonfly' ? backend.image?.split('.')[3] : undefined,
   };
   for (const [name, region] of Object.entries(regions)) {

@@ -2,14 +2,14 @@ import { Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import type { IConstruct } from 'constructs';
 import { describe, expect, it } from 'vitest';
-import { AUTHORIZATIONS, BACKENDS, synthesize } from './synthesize.ts';
+import { AUTHORIZATIONS, BACKENDS, synthesize, VARIANTS } from './synthesize.ts';
 
 interface Finding {
   rule: string;
   path: string;
 }
 
-const variants = Object.entries(BACKENDS).flatMap(([backend, chosen]) =>
+const variants = Object.entries(VARIANTS).flatMap(([backend, chosen]) =>
   Object.entries(AUTHORIZATIONS).map(([authorization, authorized]) => ({
     backend,
     authorization,
