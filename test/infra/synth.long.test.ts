@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VARIANTS } from './synthesize.ts';
 import { FUNCTIONS } from './template.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -20,19 +21,25 @@ interface Resource {
   Metadata?: Record<string, unknown>;
 }
 
+/** Runs `cdk synth` as a user does, without credentials, home directory and network. All proxies are closed ports. */
+async function synthesizeInto(output: string, context: Record<string, unknown> = {}) {
+  const nowhere = 'http://127.0.0.1:9';
+  const settings = Object.entries(context).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const args = ['--no-install', 'cdk', 'synth', '--quiet', '--output', output, ...settings];
+  await promisify(execFile)('npx', args, {
+    cwd: ROOT,
+    env: { PATH: MACHINE_PATH, HOME: output, HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere },
+  });
+  const template = await readFile(join(output, 'CacheService.template.json'), 'utf8');
+  return JSON.parse(template).Resources as Record<string, Resource>;
+}
+
 let directory: string;
 let resources: Record<string, Resource>;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'cache-synth-'));
-  const nowhere = 'http://127.0.0.1:9';
-  await promisify(execFile)('npx', ['--no-install', 'cdk', 'synth', '--quiet', '--output', directory], {
-    cwd: ROOT,
-    // No credentials and no home directory. All proxies are closed ports.
-    env: { PATH: MACHINE_PATH, HOME: directory, HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere },
-  });
-  const template = await readFile(join(directory, 'CacheService.template.json'), 'utf8');
-  resources = JSON.parse(template).Resources;
+  resources = await synthesizeInto(directory);
 }, 600_000);
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
@@ -41,6 +48,22 @@ describe('cdk synth', () => {
   it("works with the machine's Node on the PATH, without credentials and without a network", () => {
     expect(Object.keys(resources)).toContain('GetFunction');
   });
+
+  // The default is synthesized above.
+  it.each(Object.entries(VARIANTS).filter(([name]) => name !== 'elasticache'))(
+    'synthesizes the functions of the variant %s',
+    async (_, context) => {
+      const output = await mkdtemp(join(tmpdir(), 'cache-synth-variant-'));
+      try {
+        expect(Object.keys(await synthesizeInto(output, context))).toEqual(
+          expect.arrayContaining(Object.keys(FUNCTIONS)),
+        );
+      } finally {
+        await rm(output, { recursive: true, force: true });
+      }
+    },
+    600_000,
+  );
 
   it("writes the path of each function's code for tools that run functions locally", () => {
     const functions = Object.keys(FUNCTIONS).map((id) => resources[id]);
