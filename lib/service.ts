@@ -1,9 +1,7 @@
 import { readConfig } from './config/config.ts';
-import type { TenantLimits } from './config/tenant-limits.ts';
+import { noTenantLimits, type TenantLimitSettings, type TenantLimits } from './config/tenant-limits.ts';
 import { type Events, noEvents } from './events/event.ts';
-import { createEndpoints } from './http/endpoint.ts';
-import { RateLimiter } from './limits/rate-limiter.ts';
-import { TenantLimitReader } from './limits/tenant-limits.ts';
+import { createEndpoints, type WithinLimits } from './http/endpoint.ts';
 import { createLog } from './log/log.ts';
 import { createSink } from './log/sink.ts';
 import { MAX_VALUES } from './observability/emf.ts';
@@ -27,19 +25,15 @@ const requestLog = new RequestLog(config, log, sink);
 /** Sends what is buffered before a function's response, after which the sandbox is frozen. A server sends in the background. */
 const flushes: (() => Promise<void>)[] = [];
 
-/** Undefined until the service has started. */
-let rateLimiter: RateLimiter | undefined;
-const tenantLimits = new TenantLimitReader(config.tenantLimits, config.shards, log);
+/** Runs a request within its tenant's limits. Replaced when the service starts, if tenants have limits. */
+let withinLimits: WithinLimits = (_request, work) => work();
 
 /** Turns an endpoint into a Lambda function, see `createEndpoints`. */
 export const endpoint = createEndpoints({
   config,
   log,
   requestLog,
-  withinLimits: async (request, work) => {
-    if (tenantLimits.isOutdated) await tenantLimits.refresh();
-    return rateLimiter ? rateLimiter.run(request, work) : work();
-  },
+  withinLimits: (request, work) => withinLimits(request, work),
   flush: () => (flushes.length > 0 ? Promise.all(flushes.map((flush) => flush())) : undefined),
 });
 
@@ -74,29 +68,42 @@ async function start(): Promise<Service> {
     if (config.nats) flushes.push(() => events.flush());
     if (telemetry) flushes.push(() => telemetry.flush());
   }
-  const [store] = await Promise.all([
-    openStore(config, log, observer, (tenant) => tenantLimits.of(tenant)),
-    tenantLimits.refresh(),
-  ]);
-  rateLimiter = new RateLimiter({
-    store,
-    rateOf: (tenant) => tenantLimits.of(tenant).rate,
-    sweepWeight: config.tenantLimits.sweepWeight,
-  });
-  if (config.tenantLimits.sourceArn !== undefined) {
-    flushes.push(async () => {
-      const refreshing = tenantLimits.refresh();
-      // A frozen function could not receive the reply.
-      if (config.onLambda) await refreshing;
-    });
-  }
+  const limits = config.tenantLimits && (await openLimits(config.tenantLimits));
+  const limitsOf = (tenant: string) => limits?.of(tenant) ?? noTenantLimits;
+  const [store] = await Promise.all([openStore(config, log, observer, limitsOf), limits?.refresh()]);
+  limits?.start(store);
   return {
     store,
-    limitsOf: (tenant) => tenantLimits.of(tenant),
+    limitsOf,
     events,
     stop: async () => {
       await Promise.all([store.close(), events.flush()]);
       await telemetry?.stop();
+    },
+  };
+}
+
+/** Loads the code of limits, and starts to read them. `start` applies them to requests. */
+async function openLimits(settings: TenantLimitSettings) {
+  const { TenantLimitReader } = await import('./limits/tenant-limits.ts');
+  const { RateLimiter } = await import('./limits/rate-limiter.ts');
+  const reader = new TenantLimitReader(settings, config.shards, log);
+  const { sourceArn, sweepWeight } = settings;
+  return {
+    of: (tenant: string) => reader.of(tenant),
+    refresh: () => reader.refresh(),
+    start(store: CacheStore) {
+      const limiter = new RateLimiter({ store, rateOf: (tenant) => reader.of(tenant).rate, sweepWeight });
+      withinLimits = async (request, work) => {
+        if (reader.isOutdated) await reader.refresh();
+        return limiter.run(request, work);
+      };
+      if (sourceArn === undefined) return;
+      flushes.push(async () => {
+        const refreshing = reader.refresh();
+        // A frozen function could not receive the reply.
+        if (config.onLambda) await refreshing;
+      });
     },
   };
 }

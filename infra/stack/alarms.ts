@@ -10,12 +10,12 @@ import {
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import { BackendUnavailableError, InternalError } from '../../lib/errors.ts';
+import { BackendUnavailableError, InternalError, TenantRateLimitedError } from '../../lib/errors.ts';
 import { createAlarmTopic } from './alarm-topic.ts';
 import type { CacheApi } from './api.ts';
 import type { CacheEndpoint } from './backend/index.ts';
 import type { CacheFunctions } from './functions.ts';
-import { MINUTE, serviceMetric } from './metrics.ts';
+import { hasTenantLimits, MINUTE, serviceMetric } from './metrics.ts';
 import type { DeploymentSettings } from './settings/types.ts';
 
 export interface CacheAlarmsProps {
@@ -87,6 +87,20 @@ export class CacheAlarms extends Construct {
   }
 }
 
+/** Responses of 429, without those to tenants above a limit of their own. */
+function throttledRequests(settings: CacheAlarmsProps['settings']): IMetric {
+  const all = serviceMetric(settings, 'errors', { by: { status: '429' } });
+  if (!hasTenantLimits(settings)) return all;
+  const { code } = new TenantRateLimitedError(0);
+  const limited = serviceMetric(settings, 'failures', { by: { code } });
+  return new MathExpression({
+    label: 'Requests throttled',
+    expression: 'all - FILL(limited, 0)',
+    usingMetrics: { all, limited },
+    period: MINUTE,
+  });
+}
+
 function serviceAlarms(props: CacheAlarmsProps): AlarmSpec[] {
   const { api, settings } = props;
   const requests = api.stage.metricCount({ period: MINUTE });
@@ -121,7 +135,7 @@ function serviceAlarms(props: CacheAlarmsProps): AlarmSpec[] {
       title: 'Requests throttled',
       firstLook:
         'Find the route and the caller of the 429 responses in the access log. If the traffic is wanted, raise throttleRate, or sweepThrottleRate for invalidate and clear.',
-      metric: serviceMetric(settings, 'errors', { by: { status: '429' } }),
+      metric: throttledRequests(settings),
       threshold: 10,
       breaching: [3, 5],
     },

@@ -14,13 +14,14 @@ import {
 } from 'aws-cdk-lib/aws-cloudwatch';
 import type { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { TenantRateLimitedError } from '../../lib/errors.ts';
 import { METRICS, type MetricKey } from '../../lib/observability/metric-names.ts';
 import { type Route, routes } from '../../lib/routes.ts';
 import { operations } from '../build/functions.ts';
 import type { CacheApi } from './api.ts';
 import type { CacheEndpoint } from './backend/index.ts';
 import type { CacheFunctions } from './functions.ts';
-import { FAULT_CODES, MINUTE, namespaceOf, serviceMetric } from './metrics.ts';
+import { FAULT_CODES, hasTenantLimits, MINUTE, namespaceOf, serviceMetric } from './metrics.ts';
 import type { DeploymentSettings } from './settings/types.ts';
 
 export interface CacheDashboardProps {
@@ -53,7 +54,15 @@ export class CacheDashboard extends Construct {
       new TextWidget({ markdown: dashboardText(props.settings), width: 16, height: 7 }),
       new AlarmStatusWidget({ title: 'Alarms', alarms: [...props.alarms], width: 8, height: 7 }),
     );
-    const rows = [traffic(props), latency(props), changes(props), errors(props), cache(props), cost(props)];
+    const rows = [
+      traffic(props),
+      latency(props),
+      changes(props),
+      errors(props),
+      tenantLimits(props),
+      cache(props),
+      cost(props),
+    ];
     for (const row of rows) {
       const widgets = row.filter((widget) => widget !== undefined);
       if (widgets.length > 0) dashboard.addWidgets(...widgets);
@@ -196,6 +205,18 @@ function errors({ functions, settings }: CacheDashboardProps): Row {
       ...byOperation(functions, 'Errors', 'Sum', ' failed'),
       ...byOperation(functions, 'Throttles', 'Sum', ' throttled'),
     ]),
+  ];
+}
+
+/** What the limits of tenants have evicted and rejected. Empty without limits. */
+function tenantLimits({ settings }: CacheDashboardProps): Row {
+  if (!hasTenantLimits(settings)) return [];
+  const { code } = new TenantRateLimitedError(0);
+  const evicted = serviceMetric(settings, 'limitEvictions', { label: 'evicted' });
+  const rejected = serviceMetric(settings, 'failures', { label: code, by: { code } });
+  return [
+    graph('Limits of tenants: entries evicted, a minute', 'entries', [evicted]),
+    graph('Limits of tenants: requests rejected, a minute', 'requests', [rejected]),
   ];
 }
 

@@ -1,5 +1,5 @@
 import { ArnFormat, Duration, RemovalPolicy, Stack, Token, Validations } from 'aws-cdk-lib';
-import { Effect, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Effect, Grant, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Alias,
   ApplicationLogLevel,
@@ -128,6 +128,7 @@ export class CacheFunctions extends Construct {
     // A fixed name that people can type: `sam local invoke GetFunction`. The function also keeps its id when constructs are moved.
     (created.node.defaultChild as CfnFunction).overrideLogicalId(id);
     endpoint?.grantTo(created);
+    if (route?.tenant) grantTenantLimits(created, settings.service.TENANT_LIMITS);
     events?.grantTo(created);
     return created;
   }
@@ -173,6 +174,13 @@ export class CacheFunctions extends Construct {
 function versionDescription(endpoint: CacheEndpoint | undefined): string | undefined {
   const unknown = Object.values(endpoint?.environment ?? {}).filter((value) => Token.isUnresolved(value));
   return unknown.length > 0 ? unknown.join(' ') : undefined;
+}
+
+/** Allows a function to read the secret or the SSM parameter with the limits of tenants, if they are in one. */
+function grantTenantLimits(grantee: LambdaFunction, limits = ''): void {
+  if (!limits.startsWith('arn:')) return;
+  const action = limits.split(':')[2] === 'ssm' ? 'ssm:GetParameter' : 'secretsmanager:GetSecretValue';
+  Grant.addToPrincipal({ grantee, actions: [action], resourceArns: [limits] });
 }
 
 /** Roles have one function each, whose ARN depends on its role. */

@@ -30,6 +30,11 @@ const UNITS: Record<MetricUnit, Unit> = {
   None: Unit.NONE,
 };
 
+/** Whether tenants may have limits, so that there are metrics of them. */
+export function hasTenantLimits({ service }: Pick<DeploymentSettings, 'service'>): boolean {
+  return readConfig(service).tenantLimits !== undefined;
+}
+
 export interface ServiceMetricOptions extends MetricOptions {
   /** Values of the metric's dimensions other than `service`. */
   by?: Record<string, string>;

@@ -1,37 +1,81 @@
+import { createHash } from 'node:crypto';
 import { Validations } from 'aws-cdk-lib';
-import { Peer, Port, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
+import {
+  InterfaceVpcEndpoint,
+  InterfaceVpcEndpointAwsService,
+  type ISecurityGroup,
+  type ISubnet,
+  type IVpc,
+  Peer,
+  Port,
+  SecurityGroup,
+  Subnet,
+  type SubnetSelection,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import type { EndpointNetwork } from './backend/index.ts';
+import type { ExistingNetwork } from './settings/types.ts';
 
 export interface CacheNetworkProps {
-  /** Names of the zones, for services that are not available in all zones. Empty: those of the stack. */
+  /** Names of the zones of a new VPC, for services that are not available in all zones. Empty: those of the stack. */
   zones: readonly string[];
+  /** Undefined: a new VPC. */
+  existing: ExistingNetwork | undefined;
 }
 
 /**
- * A VPC with isolated subnets, without NAT gateway and internet gateway. Functions need only the cache; Lambda itself transports
- * their logs and traces.
+ * The network of the functions and the cache: an existing one, or a new VPC with isolated subnets, without NAT gateway and internet
+ * gateway. Functions need only the cache; Lambda itself transports their logs and traces.
  */
 export class CacheNetwork extends Construct {
-  readonly vpc: Vpc;
-  /** The functions' security group. It allows no inbound traffic, and outbound traffic by {@link allowTo} only. */
-  readonly functions: SecurityGroup;
+  readonly vpc: IVpc;
+  readonly subnets: SubnetSelection;
+  /**
+   * The functions' security group. That of a new VPC allows no inbound traffic, and outbound traffic by {@link allowTo} only. That of an
+   * existing network is not changed.
+   */
+  readonly functions: ISecurityGroup;
+  /** Whether the network is not the stack's own. It then has the routes that its owner gave it. */
+  readonly isExisting: boolean;
+  /**
+   * Differs if zones or subnets were chosen, and are others: for names of caches that cannot move to other subnets. CloudFormation
+   * replaces such a cache, and two caches cannot have the same name.
+   */
+  readonly suffix: string;
 
-  constructor(scope: Construct, id: string, { zones }: CacheNetworkProps) {
+  constructor(scope: Construct, id: string, { zones, existing }: CacheNetworkProps) {
     super(scope, id);
-    this.vpc = new Vpc(this, 'Vpc', {
+    this.isExisting = existing !== undefined;
+    this.suffix = suffixOf(existing?.subnetIds ?? zones);
+    if (existing) {
+      const { vpc, vpcSubnets, securityGroup } = importNetwork(this, existing);
+      this.vpc = vpc;
+      this.subnets = vpcSubnets;
+      this.functions = securityGroup;
+    } else {
+      this.vpc = this.#createVpc(zones);
+      this.subnets = { subnetType: SubnetType.PRIVATE_ISOLATED };
+      this.functions = this.createGroup('Functions', 'The functions of cache-service');
+    }
+  }
+
+  #createVpc(zones: readonly string[]): Vpc {
+    const vpc = new Vpc(this, 'Vpc', {
       ...(zones.length > 0 && { availabilityZones: [...zones] }),
       natGateways: 0,
       subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 22 }],
       // The stack does not use the default group. A resource that is added to it by mistake can reach nothing.
       restrictDefaultSecurityGroup: true,
     });
-    Validations.of(this.vpc).acknowledge({
+    Validations.of(vpc).acknowledge({
       id: 'AwsSolutions-VPC7',
       reason:
         'The network has no route to the internet, and security groups allow each connection explicitly. Flow logs would cost more than they are worth.',
     });
-    this.functions = this.createGroup('Functions', 'The functions of cache-service');
+    return vpc;
   }
 
   /** Creates a security group that allows no traffic. */
@@ -48,12 +92,61 @@ export class CacheNetwork extends Construct {
     for (const port of ports) this.functions.connections.allowTo(target, Port.tcp(port));
   }
 
+  /** Lets the functions read one SSM parameter, through a VPC endpoint. Not for an existing network, which has routes of its own. */
+  allowParameter(parameterArn: string): void {
+    const group = this.createGroup('Parameter', 'Systems Manager, for the functions');
+    this.allowTo(group, 443);
+    new InterfaceVpcEndpoint(this, 'SystemsManager', {
+      vpc: this.vpc,
+      service: InterfaceVpcEndpointAwsService.SSM,
+      subnets: this.subnets,
+      securityGroups: [group],
+      open: false,
+    }).addToPolicy(
+      new PolicyStatement({
+        principals: [new AnyPrincipal()],
+        actions: ['ssm:GetParameter'],
+        resources: [parameterArn],
+      }),
+    );
+  }
+
+  get subnetIds(): string[] {
+    return this.vpc.selectSubnets(this.subnets).subnetIds;
+  }
+
   /** VPC, subnets and security group for functions that use the cache. */
   get endpointNetwork(): EndpointNetwork {
-    return {
-      vpc: this.vpc,
-      vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
-      securityGroups: [this.functions],
-    };
+    return { vpc: this.vpc, vpcSubnets: this.subnets, securityGroups: [this.functions] };
   }
+}
+
+/** Refers to an existing network, none of which is changed. */
+export function importNetwork(
+  scope: Construct,
+  { vpcId, subnetIds, securityGroupId }: ExistingNetwork,
+): { vpc: IVpc; vpcSubnets: SubnetSelection; securityGroup: ISecurityGroup } {
+  return {
+    // The CDK requires zones, but nothing uses them.
+    vpc: Vpc.fromVpcAttributes(scope, 'Vpc', { vpcId, availabilityZones: ['unknown'] }),
+    vpcSubnets: { subnets: subnetIds.map((subnetId) => importSubnet(scope, subnetId)) },
+    securityGroup: SecurityGroup.fromSecurityGroupId(scope, 'SecurityGroup', securityGroupId, {
+      mutable: false,
+    }),
+  };
+}
+
+function importSubnet(scope: Construct, subnetId: string): ISubnet {
+  const subnet = Subnet.fromSubnetId(scope, subnetId, subnetId);
+  Validations.of(subnet).acknowledge({
+    id: '@aws-cdk/aws-ec2:noSubnetRouteTableId',
+    reason: 'The stack does not change the routes of an existing network.',
+  });
+  return subnet;
+}
+
+function suffixOf(names: readonly string[]): string {
+  if (names.length === 0) return '';
+  const hash = createHash('sha256').update(names.join()).digest('hex');
+  return `-${hash.slice(0, 8)}`;
 }

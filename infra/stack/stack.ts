@@ -74,13 +74,18 @@ export class CacheStack extends Stack {
 /** What settings refer to must be in the region of the stack. The region is unknown if the CDK has no credentials. */
 function rejectOtherRegions(
   stack: Stack,
-  { alarmTopicArn, availabilityZones, backend, domain }: DeploymentSettings,
+  { alarmTopicArn, availabilityZones, backend, domain, service }: DeploymentSettings,
 ): void {
   const regionOfArn = (arn: string | undefined) => arn?.split(':')[3];
   const regions = {
     alarmTopicArn: regionOfArn(alarmTopicArn),
+    TENANT_LIMITS: service.TENANT_LIMITS?.startsWith('arn:') ? regionOfArn(service.TENANT_LIMITS) : undefined,
     certificateArn: regionOfArn(domain?.certificateArn),
     availabilityZones: availabilityZones[0]?.slice(0, -1),
+    externalIamCache:
+      backend.kind === 'external' && 'cacheArn' in backend.login
+        ? regionOfArn(backend.login.cacheArn)
+        : undefined,
     dragonflyImage: backend.kind === 'dragonfly' ? backend.image?.split('.')[3] : undefined,
   };
   for (const [name, region] of Object.entries(regions)) {

@@ -1,4 +1,5 @@
 import { type BackendAddress, parseBackendUrl } from './backend-url.ts';
+import { type IamCache, parseIamCache } from './iam-cache.ts';
 import { type NatsSettings, readNats } from './nats.ts';
 import { type OtelSettings, readOtel } from './otel.ts';
 import { ConfigError, type Environment, integer, list, secretArn, share, text, url } from './parse.ts';
@@ -15,8 +16,8 @@ export interface Config {
   corsOrigins: readonly string[];
   /** Undefined: the address is in the secret, or without a secret the memory store is used. */
   backend: BackendAddress | undefined;
-  /** The name of the ElastiCache Serverless cache for IAM authentication. */
-  iamCache: string | undefined;
+  /** The ElastiCache cache to log in to with IAM. */
+  iamCache: IamCache | undefined;
   /** The Secrets Manager secret with the backend's URL, login or private certificate authority. */
   secretArn: string | undefined;
   /** Timeout of an operation on the backend, including the wait for a connection and the retries. */
@@ -35,8 +36,8 @@ export interface Config {
   compressMinBytes: number;
   /** Replicas that must confirm a removal before it is answered with success; 0 waits for none. */
   waitReplicas: number;
-  /** What each tenant may store and request. */
-  tenantLimits: TenantLimitSettings;
+  /** What each tenant may store and request; undefined: none has a limit. */
+  tenantLimits: TenantLimitSettings | undefined;
   logLevel: LogLevel;
   /** Share of the ordinary requests that have a line in the log, 0 to 1. */
   requestLogSample: number;
@@ -151,7 +152,7 @@ function metricsNamespace(env: Environment): string | undefined {
 
 function backend(env: Environment): Pick<Config, 'backend' | 'iamCache' | 'secretArn'> {
   const address = url(env, 'DRAGONFLY_URL', parseBackendUrl);
-  const iamCache = text(env, 'DRAGONFLY_IAM_CACHE');
+  const iamCache = parseIamCache(env, 'DRAGONFLY_IAM_CACHE');
   const arn = secretArn(env, 'DRAGONFLY_SECRET_ARN');
   if (iamCache !== undefined) {
     if (!address?.username)

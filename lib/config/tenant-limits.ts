@@ -9,6 +9,8 @@ export interface TenantLimits {
   rate: RequestRate | undefined;
 }
 
+export const noTenantLimits: TenantLimits = { maxEntries: undefined, maxBytes: undefined, rate: undefined };
+
 /** A token bucket. */
 export interface RequestRate {
   /** Requests that are added per second. */
@@ -42,8 +44,8 @@ const MAX_RATE = 1_000_000;
 
 const SOURCE_ARN = /^arn:[\w-]+:(secretsmanager:[\w-]+:\d{12}:secret:\S+|ssm:[\w-]+:\d{12}:parameter\/\S+)$/;
 
-/** @throws ConfigError */
-export function readTenantLimits(env: Environment, shards: number): TenantLimitSettings {
+/** @returns undefined if no tenant has a limit, now or later @throws ConfigError */
+export function readTenantLimits(env: Environment, shards: number): TenantLimitSettings | undefined {
   const rate = integer(env, 'TENANT_MAX_REQUESTS_PER_SECOND', undefined, 1, MAX_RATE);
   const burst = integer(env, 'TENANT_REQUEST_BURST', undefined, 1, MAX_RATE);
   if (burst !== undefined && rate === undefined) {
@@ -65,11 +67,13 @@ export function readTenantLimits(env: Environment, shards: number): TenantLimitS
   if (sourceArn !== undefined && !SOURCE_ARN.test(sourceArn)) {
     throw new ConfigError('TENANT_LIMITS', 'must be JSON, or the ARN of a secret or of an SSM parameter');
   }
+  const sweepWeight = integer(env, 'TENANT_SWEEP_WEIGHT', 10, 1, 10_000);
+  if (given === undefined && Object.values(standard).every((limit) => limit === undefined)) return undefined;
   const base = { standard, byTenant: new Map() };
   return {
     table: given === undefined || sourceArn ? base : parseLimits(given, standard, shards),
     sourceArn,
-    sweepWeight: integer(env, 'TENANT_SWEEP_WEIGHT', 10, 1, 10_000),
+    sweepWeight,
   };
 }
 

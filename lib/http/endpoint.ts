@@ -28,13 +28,15 @@ interface EndpointOptions<Input> {
 /** A function as Lambda invokes it. */
 export type LambdaHandler = (event: unknown, context: Context) => Promise<HttpResponse>;
 
+/** Runs the work of a request that has a tenant, within the tenant's limits. @throws TenantRateLimitedError */
+export type WithinLimits = <T>(request: RequestContext, work: () => Promise<T>) => Promise<T>;
+
 /** What every endpoint of a process shares. */
 interface EndpointServices {
   config: Pick<Config, 'backendTimeoutMs' | 'tenantClaim'>;
   log: Log;
   requestLog: RequestLog;
-  /** Runs the work of a request that has a tenant, within the tenant's limits. @throws TenantRateLimitedError */
-  withinLimits: <T>(request: RequestContext, work: () => Promise<T>) => Promise<T>;
+  withinLimits: WithinLimits;
   /** Sends buffered events and traces. Awaited before each response, because Lambda freezes the function after it. Never rejects. */
   flush: () => Promise<unknown> | undefined;
 }

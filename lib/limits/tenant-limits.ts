@@ -1,4 +1,3 @@
-import { readParameter, readSecret } from '../aws/secret.ts';
 import {
   type LimitTable,
   parseLimits,
@@ -64,6 +63,7 @@ export class TenantLimitReader {
 
   async #read(arn: string): Promise<void> {
     try {
+      const { readParameter, readSecret } = await import('../aws/secret.ts');
       const read = arn.split(':')[2] === 'ssm' ? readParameter : readSecret;
       this.#table = parseLimits(
         await read(arn, { timeoutMs: TIMEOUT_MS }),

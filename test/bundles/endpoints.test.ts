@@ -170,6 +170,7 @@ describe.each(mainTargets)('the bundled functions on a $name', ({ url }) => {
       tenant_id: tenant,
       entries: 2,
       bytes: { estimated: 3 + 502 + 2 * 31, sampled: 2, missing: 0 },
+      limits: { entries: null, bytes: null, requests_per_second: null, burst: null },
       backend: 'dragonfly',
     });
     expect(await call('usage', { parameters: { tenant_id: 'other' } })).toMatchObject({ status: 403 });

@@ -25,6 +25,7 @@ describeOnEveryBackend('the usage of a tenant', {}, (connect) => {
       tenant_id: client.tenant,
       entries: 0,
       bytes: { estimated: 0, sampled: 0, missing: 0 },
+      limits: { entries: null, bytes: null, requests_per_second: null, burst: null },
       backend: expect.stringMatching(/^(memory|dragonfly)$/),
     });
   });

@@ -66,7 +66,8 @@ describe('the local server with CORS_ORIGINS', () => {
     for (const answer of answers) {
       expect(corsOf(answer), answer.url).toEqual({
         'access-control-allow-origin': PAGE,
-        'access-control-expose-headers': 'ratelimit,ratelimit-policy,retry-after,x-correlation-id,x-request-id',
+        'access-control-expose-headers':
+          'ratelimit,ratelimit-policy,retry-after,x-correlation-id,x-request-id',
       });
       expect(answer.headers.get('vary')).toMatch(/^origin(?:, accept-encoding)?$/);
     }

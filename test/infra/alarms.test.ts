@@ -28,11 +28,12 @@ function metricsOf(alarm: Alarm | undefined): Metric[] {
 
 const templates = {
   elasticache: synthesize(BACKENDS.elasticache).template,
+  nodes: synthesize(BACKENDS['elasticache-nodes']).template,
   dragonfly: synthesize(BACKENDS.dragonfly).template,
   external: synthesize(BACKENDS.external).template,
   memory: synthesize(BACKENDS.memory).template,
 };
-const { elasticache: template, dragonfly, external, memory } = templates;
+const { elasticache: template, nodes, dragonfly, external, memory } = templates;
 
 /** The alarms by title, which is the name without the stack's prefix. */
 function alarmsOf(from: Template): Record<string, Alarm> {
@@ -54,9 +55,11 @@ describe('the alarms', () => {
     expect(Object.keys(alarmsOf(template)).sort()).toEqual(
       [...SERVICE, 'Cache too small', 'Cache throttled', 'Cache unreachable'].sort(),
     );
-    expect(Object.keys(alarmsOf(dragonfly)).sort()).toEqual(
-      [...SERVICE, 'Cache too small', 'Cache unreachable'].sort(),
-    );
+    for (const of of [nodes, dragonfly]) {
+      expect(Object.keys(alarmsOf(of)).sort()).toEqual(
+        [...SERVICE, 'Cache too small', 'Cache unreachable'].sort(),
+      );
+    }
     expect(Object.keys(alarmsOf(external)).sort()).toEqual(
       [...SERVICE, 'Cache memory', 'Cache too small', 'Cache unreachable'].sort(),
     );
@@ -127,7 +130,7 @@ describe('the alarms', () => {
     });
   });
 
-  it.each(['elasticache', 'dragonfly', 'external'] as const)(
+  it.each(['elasticache', 'elasticache-nodes', 'dragonfly', 'external'] as const)(
     'fire for misses while backend %s evicts entries, from alarmMissRate on',
     (backend) => {
       const { template } = synthesize({ ...BACKENDS[backend], alarmMissRate: 80 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BACKENDS, resources, synthesize } from './synthesize.ts';
+import { BACKENDS, EXTERNAL_IAM, IN_NETWORK, resources, synthesize } from './synthesize.ts';
 import { FUNCTIONS, ourFunctions, statementsOf, variablesOf, WITH_STORE } from './template.ts';
 
 const SECRET = BACKENDS.external.externalSecretArn;
@@ -45,12 +45,7 @@ describe('an external cache', () => {
   });
 
   it('is reached from the VPC of the settings, whose security group is not changed', () => {
-    const { template: inVpc } = synthesize({
-      ...BACKENDS.external,
-      vpcId: 'vpc-0123456789abcdef0',
-      subnetIds: 'subnet-12345678,subnet-12345679',
-      securityGroupId: 'sg-12345678',
-    });
+    const { template: inVpc } = synthesize(IN_NETWORK.external);
     const expected = {
       SubnetIds: ['subnet-12345678', 'subnet-12345679'],
       SecurityGroupIds: ['sg-12345678'],
@@ -60,6 +55,40 @@ describe('an external cache', () => {
     }
     const types = Object.values(inVpc.toJSON().Resources as Record<string, { Type: string }>);
     expect(types.filter(({ Type }) => Type.startsWith('AWS::EC2::'))).toEqual([]);
+  });
+});
+
+describe('an external ElastiCache cache with IAM login', () => {
+  const { externalIamCache, externalIamUrl } = EXTERNAL_IAM;
+  const { template: byIam } = synthesize(EXTERNAL_IAM);
+
+  it("is configured in the functions by its URL with the user, and by the cache's ARN", () => {
+    for (const id of WITH_STORE) {
+      expect(variablesOf(byIam, id), id).toMatchObject({
+        DRAGONFLY_URL: externalIamUrl,
+        DRAGONFLY_IAM_CACHE: externalIamCache,
+        DRAGONFLY_SECRET_ARN: '',
+      });
+    }
+  });
+
+  it('allows functions with a store, and no others, to log in to this cache as this user', () => {
+    const expected = {
+      Effect: 'Allow',
+      Action: 'elasticache:Connect',
+      Resource: [externalIamCache, 'arn:aws:elasticache:us-east-1:123456789012:user:cache'],
+    };
+    for (const id of Object.keys(FUNCTIONS)) {
+      const statements = statementsOf(byIam, id);
+      const connects = statements.filter(({ Action }) => /elasticache/.test(String(Action)));
+      expect(connects, id).toEqual(WITH_STORE.includes(id) ? [expected] : []);
+      expect(JSON.stringify(statements), id).not.toContain('secretsmanager');
+    }
+  });
+
+  it('is not a resource of the stack, and neither are its user and its network', () => {
+    const types = Object.values(byIam.toJSON().Resources as Record<string, { Type: string }>);
+    expect(types.filter(({ Type }) => /^AWS::(ElastiCache|EC2)::/.test(Type))).toEqual([]);
   });
 });
 

@@ -12,11 +12,17 @@ const measuring = (of: Template) => resources(of, 'AWS::Lambda::Function')[ID];
 describe('the function that measures the backend', () => {
   it('exists for every backend that is a server', () => {
     const there = Object.entries(BACKENDS).filter(([, context]) => measuring(synthesize(context).template));
-    expect(there.map(([backend]) => backend)).toEqual(['elasticache', 'dragonfly', 'external']);
+    expect(there.map(([backend]) => backend)).toEqual([
+      'elasticache',
+      'elasticache-nodes',
+      'dragonfly',
+      'external',
+    ]);
   });
 
   it.each([
     ['elasticache', 'reachability'],
+    ['elasticache-nodes', 'all'],
     ['dragonfly', 'all'],
     ['external', 'all'],
   ] as const)('gets from its rule what to publish: with backend %s %s', (backend, metrics) => {
@@ -76,34 +82,37 @@ describe('the function that measures the backend', () => {
   });
 });
 
-describe.each(['dragonfly', 'external'] as const)('the measured metrics of backend %s', (backend) => {
-  const { template: of } = synthesize({ ...BACKENDS[backend], stage: 'test', SERVICE_NAME: 'my cache' });
+describe.each(['elasticache-nodes', 'dragonfly', 'external'] as const)(
+  'the measured metrics of backend %s',
+  (backend) => {
+    const { template: of } = synthesize({ ...BACKENDS[backend], stage: 'test', SERVICE_NAME: 'my cache' });
 
-  it('include the evictions of the alarm for a cache that is too small', () => {
-    const alarms = Object.values(resources(of, 'AWS::CloudWatch::Alarm'));
-    expect(alarms.find(({ AlarmName }) => String(AlarmName).endsWith('Cache too small'))).toMatchObject({
-      Metrics: expect.arrayContaining([
-        expect.objectContaining({
-          MetricStat: {
-            Metric: {
-              Namespace: 'CacheService/test',
-              MetricName: METRICS.evicted.name,
-              Dimensions: [{ Name: 'service', Value: 'my cache' }],
+    it('include the evictions of the alarm for a cache that is too small', () => {
+      const alarms = Object.values(resources(of, 'AWS::CloudWatch::Alarm'));
+      expect(alarms.find(({ AlarmName }) => String(AlarmName).endsWith('Cache too small'))).toMatchObject({
+        Metrics: expect.arrayContaining([
+          expect.objectContaining({
+            MetricStat: {
+              Metric: {
+                Namespace: 'CacheService/test',
+                MetricName: METRICS.evicted.name,
+                Dimensions: [{ Name: 'service', Value: 'my cache' }],
+              },
+              Stat: 'Maximum',
+              Period: 60,
+              Unit: 'Count',
             },
-            Stat: 'Maximum',
-            Period: 60,
-            Unit: 'Count',
-          },
-        }),
-      ]),
+          }),
+        ]),
+      });
     });
-  });
 
-  it('are on the dashboard, with evictions per minute', () => {
-    const body = JSON.stringify(only(of, 'AWS::CloudWatch::Dashboard'));
-    for (const { name } of [METRICS.memoryUsage, METRICS.evicted, METRICS.connections]) {
-      expect(body).toContain(name);
-    }
-    expect(body).toContain('IF(DIFF(total) > 0, DIFF(total), 0)');
-  });
-});
+    it('are on the dashboard, with evictions per minute', () => {
+      const body = JSON.stringify(only(of, 'AWS::CloudWatch::Dashboard'));
+      for (const { name } of [METRICS.memoryUsage, METRICS.evicted, METRICS.connections]) {
+        expect(body).toContain(name);
+      }
+      expect(body).toContain('IF(DIFF(total) > 0, DIFF(total), 0)');
+    });
+  },
+);

@@ -2,7 +2,7 @@ import { Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import type { IConstruct } from 'constructs';
 import { describe, expect, it } from 'vitest';
-import { AUTHORIZATIONS, BACKENDS, synthesize } from './synthesize.ts';
+import { AUTHORIZATIONS, BACKENDS, synthesize, VARIANTS } from './synthesize.ts';
 
 interface Finding {
   rule: string;
@@ -10,7 +10,7 @@ interface Finding {
 }
 
 const variants = [
-  ...Object.entries(BACKENDS).flatMap(([backend, chosen]) =>
+  ...Object.entries(VARIANTS).flatMap(([backend, chosen]) =>
     Object.entries(AUTHORIZATIONS).map(([authorization, authorized]) => ({
       variant: `${backend} and ${authorization}`,
       context: { ...chosen, ...authorized },

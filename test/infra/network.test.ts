@@ -8,7 +8,11 @@ const types = (template: Template) =>
 const zonesOf = (template: Template) =>
   Object.values(resources(template, 'AWS::EC2::Subnet')).map(({ AvailabilityZone }) => AvailabilityZone);
 
-const IN_OUR_NETWORK = { elasticache: BACKENDS.elasticache, dragonfly: BACKENDS.dragonfly };
+const IN_OUR_NETWORK = {
+  elasticache: BACKENDS.elasticache,
+  'elasticache-nodes': BACKENDS['elasticache-nodes'],
+  dragonfly: BACKENDS.dragonfly,
+};
 const OUTSIDE = { external: BACKENDS.external, memory: BACKENDS.memory };
 
 describe.each(Object.entries(IN_OUR_NETWORK))('the network of %s', (_, context) => {

@@ -171,7 +171,7 @@ const templates = Object.fromEntries(
 type Backend = keyof typeof BACKENDS;
 type Row = [outage: keyof typeof OUTAGES, rate: number, backends: Backend[], alarms: string[]];
 
-const WITH_CACHE: Backend[] = ['elasticache', 'dragonfly', 'external'];
+const WITH_CACHE: Backend[] = ['elasticache', 'elasticache-nodes', 'dragonfly', 'external'];
 
 test.each<Row>([
   ['nothing is broken', 0, WITH_CACHE, []],

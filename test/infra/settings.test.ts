@@ -17,6 +17,14 @@ const VPC = {
   subnetIds: 'subnet-0123456789abcdef0, subnet-12345678',
   securityGroupId: 'sg-0123456789abcdef0',
 };
+const NODES = { backend: 'elasticache-nodes' };
+const GROUP = 'arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:sessions';
+const IAM = {
+  backend: 'external',
+  externalIamCache: 'arn:aws:elasticache:eu-west-1:123456789012:serverlesscache:my-cache',
+  externalIamUrl: 'valkeys://Cache-1@my-cache-x.serverless.euw1.cache.amazonaws.com:6379?cluster=true',
+  ...VPC,
+};
 const COLLECTOR = { ...EXTERNAL, otelEndpoint: 'https://otlp.example.com' };
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:on-call';
 const DOMAIN = {
@@ -35,6 +43,7 @@ describe('the settings of a deployment', () => {
       stage: 'prod',
       availabilityZones: [],
       backend: { kind: 'elasticache', maxGiB: 5, maxEcpuPerSecond: 10_000 },
+      network: undefined,
       authorization: { kind: 'iam' },
       logRetentionDays: 30,
       alarmEmail: undefined,
@@ -58,6 +67,12 @@ describe('the settings of a deployment', () => {
         CACHE_SHARDS: '',
         COMPRESS_MIN_BYTES: '',
         WAIT_REPLICAS: '',
+        TENANT_MAX_ENTRIES: '',
+        TENANT_MAX_BYTES: '',
+        TENANT_MAX_REQUESTS_PER_SECOND: '',
+        TENANT_REQUEST_BURST: '',
+        TENANT_SWEEP_WEIGHT: '',
+        TENANT_LIMITS: '',
         LOG_LEVEL: '',
         REQUEST_LOG_SAMPLE: '',
         SERVICE_NAME: '',
@@ -87,16 +102,61 @@ describe('the settings of a deployment', () => {
       { backend: 'dragonfly', dragonflyCpu: 16 },
       { backend: { kind: 'dragonfly', cpu: 16, memoryGiB: 32, image: undefined } },
     ],
-    ['an existing cache', EXTERNAL, { backend: { kind: 'external', secretArn: SECRET, network: undefined } }],
+    [
+      'nodes of ElastiCache, which wait for a replica',
+      { backend: 'elasticache-nodes' },
+      {
+        backend: {
+          kind: 'elasticache-nodes',
+          nodeType: 'cache.t4g.small',
+          shards: 1,
+          maxShards: undefined,
+          replicas: 1,
+        },
+        service: { WAIT_REPLICAS: '1' },
+      },
+    ],
+    [
+      'shards that scale',
+      { ...NODES, nodeType: 'cache.r7g.2xlarge', nodeShards: '2', nodeMaxShards: '6', nodeReplicas: 2 },
+      { backend: { nodeType: 'cache.r7g.2xlarge', shards: 2, maxShards: 6, replicas: 2 } },
+    ],
+    ['nodes without replicas', { ...NODES, nodeReplicas: 0 }, { service: { WAIT_REPLICAS: '0' } }],
+    [
+      'nodes without replicas in one subnet',
+      { ...NODES, ...VPC, nodeReplicas: 0, subnetIds: 'subnet-12345678' },
+      { network: { subnetIds: ['subnet-12345678'] } },
+    ],
+    [
+      'an existing cache',
+      EXTERNAL,
+      { backend: { kind: 'external', login: { secretArn: SECRET } }, network: undefined },
+    ],
+    [
+      'an existing serverless cache with IAM login',
+      IAM,
+      {
+        backend: {
+          kind: 'external',
+          login: {
+            cacheArn: IAM.externalIamCache,
+            userArn: 'arn:aws:elasticache:eu-west-1:123456789012:user:Cache-1',
+            url: IAM.externalIamUrl,
+          },
+        },
+      },
+    ],
+    [
+      'an existing replication group that is no cluster, with IAM login',
+      { ...IAM, externalIamCache: GROUP, externalIamUrl: 'rediss://cache@master.x.cache.amazonaws.com:6379' },
+      { backend: { login: { cacheArn: GROUP } } },
+    ],
     [
       'an existing cache in a VPC',
       { ...EXTERNAL, ...VPC },
       {
-        backend: {
-          kind: 'external',
-          secretArn: SECRET,
-          network: { ...VPC, subnetIds: ['subnet-0123456789abcdef0', 'subnet-12345678'] },
-        },
+        backend: { kind: 'external', login: { secretArn: SECRET } },
+        network: { ...VPC, subnetIds: ['subnet-0123456789abcdef0', 'subnet-12345678'] },
       },
     ],
     ['no cache', { backend: 'memory' }, { backend: { kind: 'memory' } }],
@@ -207,7 +267,11 @@ describe('the settings of a deployment', () => {
     ['stage', /single hyphens/, { stage: 'dev-' }],
     ['stage', /up to 15/, { stage: 'a'.repeat(17) }],
     ['stage', /not an object/, { stage: { name: 'dev' } }],
-    ['backend', /one of elasticache, dragonfly, external, memory, not "redis"/, { backend: 'redis' }],
+    [
+      'backend',
+      /one of elasticache, elasticache-nodes, dragonfly, external, memory, not "redis"/,
+      { backend: 'redis' },
+    ],
     ['authorization', /one of iam, jwt, none/, { authorization: 'open' }],
     ['cacheMaxGiB', /whole number from 1 to 5000/, { cacheMaxGiB: '0' }],
     ['cacheMaxGiB', /whole number/, { cacheMaxGiB: '1.5' }],
@@ -227,9 +291,67 @@ describe('the settings of a deployment', () => {
     ['externalSecretArn', /complete ARN/, { ...EXTERNAL, externalSecretArn: 'redis://:pw@host:6379' }],
     ['subnetIds', /are required together/, { ...EXTERNAL, ...VPC, subnetIds: undefined }],
     ['subnetIds', /ids of subnets/, { ...EXTERNAL, ...VPC, subnetIds: 'subnet-1' }],
-    ['vpcId', /only with backend=external/, VPC],
+    ['vpcId', /only with backend=elasticache or /, { backend: 'memory', ...VPC }],
+    ['subnetIds', /each subnet once/, { ...VPC, subnetIds: 'subnet-12345678,subnet-12345678' }],
+    ['subnetIds', /2 to 3 subnets, each in another zone/, { ...VPC, subnetIds: 'subnet-12345678' }],
+    [
+      'subnetIds',
+      /2 to 3 subnets/,
+      { ...VPC, subnetIds: ['1', '2', '3', '4'].map((digit) => `subnet-1234567${digit}`) },
+    ],
+    ['subnetIds', /at least 2 subnets/, { ...NODES, ...VPC, subnetIds: 'subnet-12345678' }],
+    ['availabilityZones', /no effect with vpcId/, { ...VPC, availabilityZones: 'us-east-1a,us-east-1b' }],
+    ['nodeType', /a node type such as cache\.t4g\.small/, { ...NODES, nodeType: 't4g.small' }],
+    ['nodeType', /data tiering/, { ...NODES, nodeType: 'cache.r6gd.xlarge' }],
+    ['nodeType', /only with backend=elasticache-nodes/, { nodeType: 'cache.t4g.small' }],
+    ['nodeShards', /from 1 to 500/, { ...NODES, nodeShards: 0 }],
+    ['nodeShards', /nodeReplicas=1 means 502 nodes, of at most 500/, { ...NODES, nodeShards: 251 }],
+    ['nodeReplicas', /from 0 to 5/, { ...NODES, nodeReplicas: 6 }],
+    ['nodeMaxShards', /no effect with nodeType=cache\.t4g\.small/, { ...NODES, nodeMaxShards: 5 }],
+    [
+      'nodeMaxShards',
+      /no effect with nodeType=cache\.r7g\.4xlarge/,
+      { ...NODES, nodeType: 'cache.r7g.4xlarge', nodeMaxShards: 5 },
+    ],
+    [
+      'nodeMaxShards',
+      /from 4 to 250/,
+      { ...NODES, nodeType: 'cache.r7g.large', nodeShards: 3, nodeMaxShards: 3 },
+    ],
+    [
+      'nodeMaxShards',
+      /means 600 nodes/,
+      { ...NODES, nodeType: 'cache.r7g.large', nodeReplicas: 2, nodeMaxShards: 200 },
+    ],
+    ['WAIT_REPLICAS', /at most nodeReplicas, which is 1/, { ...NODES, WAIT_REPLICAS: 2 }],
+    ['WAIT_REPLICAS', /whole number/, { ...NODES, WAIT_REPLICAS: 'all' }],
+    ['externalIamUrl', /must be set with externalIamCache/, { ...IAM, externalIamUrl: undefined }],
+    ['externalIamCache', /must be set with externalIamUrl/, { ...IAM, externalIamCache: undefined }],
+    ['externalIamCache', /ARN of an ElastiCache serverless cache/, { ...IAM, externalIamCache: 'my-cache' }],
+    [
+      'externalIamCache',
+      /ARN of an ElastiCache serverless cache/,
+      { ...IAM, externalIamCache: `${GROUP.replace('replicationgroup', 'user')}` },
+    ],
+    [
+      'externalSecretArn',
+      /cannot be set together with externalIamCache/,
+      { ...IAM, externalSecretArn: SECRET },
+    ],
+    ['externalIamUrl', /must not contain a password/, { ...IAM, externalIamUrl: 'valkeys://u:pw@host' }],
+    ['externalIamUrl', /must begin with valkeys/, { ...IAM, externalIamUrl: 'valkey://u@host' }],
+    ['externalIamUrl', /id of an ElastiCache user/, { ...IAM, externalIamUrl: 'valkeys://host' }],
+    ['externalIamUrl', /id of an ElastiCache user/, { ...IAM, externalIamUrl: 'valkeys://u_1@host' }],
+    ['externalIamUrl', /must end with \?cluster=true/, { ...IAM, externalIamUrl: 'valkeys://u@host' }],
+    ['externalIamUrl', /must look like/, { ...IAM, externalIamUrl: 'host:6379' }],
+    [
+      'vpcId',
+      /must be set with externalIamCache/,
+      { ...IAM, vpcId: undefined, subnetIds: undefined, securityGroupId: undefined },
+    ],
+    ['externalIamCache', /only with backend=external/, { externalIamCache: GROUP }],
     ['MEMORY_MAX_BYTES', /only with backend=memory/, { MEMORY_MAX_BYTES: '1048576' }],
-    ['WAIT_REPLICAS', /only with backend=external/, { WAIT_REPLICAS: '1' }],
+    ['WAIT_REPLICAS', /only with backend=elasticache-nodes or backend=external/, { WAIT_REPLICAS: '1' }],
     ['jwtIssuer', /must be set with authorization=jwt/, { ...JWT, jwtIssuer: undefined }],
     ['jwtIssuer', /https:/, { ...JWT, jwtIssuer: 'http://login.example.com' }],
     ['jwtAudience', /must be set with authorization=jwt/, { ...JWT, jwtAudience: '' }],
@@ -294,7 +416,7 @@ describe('the settings of a deployment', () => {
       { backend: 'dragonfly', availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'] },
     ],
     ['DRAGONFLY_URL', /externalSecretArn/, { DRAGONFLY_URL: 'redis://:pw@host:6379' }],
-    ['natsUrl', /only with backend=external or backend=memory/, { natsUrl: 'nats://host:4222' }],
+    ['natsUrl', /only with backend=external or backend=memory or vpcId/, { natsUrl: 'nats://host:4222' }],
     ['natsSecretArn', /only with backend=external/, { natsSecretArn: SECRET }],
     ['natsUrl', /must not contain a login/, { ...EXTERNAL, natsUrl: 'nats://u:pw@host:4222' }],
     ['natsUrl', /must look like nats:/, { ...EXTERNAL, natsUrl: 'host:4222' }],
@@ -323,6 +445,8 @@ describe('the settings of a deployment', () => {
     const url = 'redis://user:hunter2@host:6379';
     expect(() => readSettings({ DRAGONFLY_URL: url })).not.toThrow(/hunter2/);
     expect(() => readSettings({ ...EXTERNAL, externalSecretArn: url })).not.toThrow(/hunter2/);
+    expect(() => readSettings({ ...IAM, externalIamUrl: url })).not.toThrow(/hunter2/);
+    expect(() => readSettings({ ...IAM, externalIamCache: url })).not.toThrow(/hunter2/);
     expect(() => readSettings({ ...EXTERNAL, natsUrl: 'user:hunter2@host' })).not.toThrow(/hunter2/);
   });
 

@@ -10,7 +10,15 @@ import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { CacheStack, stackId } from '../../infra/stack/stack.ts';
 import { readConfig } from '../../lib/config/config.ts';
 import { fallback, routes } from '../../lib/routes.ts';
-import { AUTHORIZATIONS, BACKENDS, flags, resources, synthesize } from './synthesize.ts';
+import {
+  AUTHORIZATIONS,
+  BACKENDS,
+  EXTERNAL_IAM,
+  flags,
+  resources,
+  synthesize,
+  VARIANTS,
+} from './synthesize.ts';
 import {
   attributeOf,
   FUNCTIONS,
@@ -25,7 +33,7 @@ import {
 const directory = mkdtempSync(join(tmpdir(), 'cache-stack-'));
 let bundles: string;
 /**
- * One template per backend, synthesized like on the command line: with the real bundles, all flags of `cdk.json` and the CDK's
+ * One template per variant, synthesized like on the command line: with the real bundles, all flags of `cdk.json` and the CDK's
  * validation.
  */
 const templates: Record<string, Template> = {};
@@ -39,7 +47,7 @@ function synthesizeValidated(context: Record<string, unknown>, outdir: string): 
 
 beforeAll(async () => {
   bundles = (await build(join(directory, 'bundles'))).outdir;
-  for (const [name, context] of Object.entries(BACKENDS))
+  for (const [name, context] of Object.entries(VARIANTS))
     templates[name] = synthesizeValidated(context, name);
   template = templates.elasticache as Template;
 });
@@ -47,18 +55,18 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** Settings that change the template for every backend, and are synthesized with one. */
-const VARIANTS: Record<string, Record<string, unknown>> = {
+const EXTRAS: Record<string, Record<string, unknown>> = {
   'a traffic shift': { ...BACKENDS.elasticache, trafficShift: 'Canary10Percent5Minutes' },
   'provisioned concurrency': { ...BACKENDS.memory, getProvisionedConcurrency: '5' },
 };
 
 const every = (check: (template: Template, backend: string) => void) => {
-  expect(Object.keys(templates)).toEqual(['elasticache', 'dragonfly', 'external', 'memory']);
+  expect(Object.keys(templates)).toEqual(Object.keys(VARIANTS));
   for (const [backend, of] of Object.entries(templates)) check(of, backend);
 };
 
-it.each(Object.keys(VARIANTS))("passes the CDK's validation with %s", (name) => {
-  expect(() => synthesizeValidated(VARIANTS[name] ?? {}, name)).not.toThrow();
+it.each(Object.keys(EXTRAS))("passes the CDK's validation with %s", (name) => {
+  expect(() => synthesizeValidated(EXTRAS[name] ?? {}, name)).not.toThrow();
 });
 
 describe('the functions', () => {
@@ -110,7 +118,7 @@ describe('the functions', () => {
   it('are in the network of the cache, except those without a store', () => {
     every((of, backend) => {
       for (const [id, { VpcConfig }] of Object.entries(ourFunctions(of))) {
-        const inside = ['elasticache', 'dragonfly'].includes(backend) && WITH_STORE.includes(id);
+        const inside = !['external', 'memory'].includes(backend) && WITH_STORE.includes(id);
         expect(VpcConfig !== undefined, `${backend} ${id}`).toBe(inside);
       }
     });
@@ -322,6 +330,10 @@ describe('a setting that names a region', () => {
       },
     ],
     ['availabilityZones', { backend: 'elasticache', availabilityZones: 'eu-west-1a,eu-west-1b' }],
+    [
+      'externalIamCache',
+      { ...EXTERNAL_IAM, externalIamCache: EXTERNAL_IAM.externalIamCache.replace('us-east-1', 'eu-west-1') },
+    ],
     [
       'dragonflyImage',
       {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VARIANTS } from './synthesize.ts';
 import { FUNCTIONS } from './template.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -20,27 +21,25 @@ interface Resource {
   Metadata?: Record<string, unknown>;
 }
 
+/** Runs `cdk synth` as a user does, without credentials, home directory and network. All proxies are closed ports. */
+async function synthesizeInto(output: string, context: Record<string, unknown> = {}) {
+  const nowhere = 'http://127.0.0.1:9';
+  const settings = Object.entries(context).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const args = ['--no-install', 'cdk', 'synth', '--quiet', '--output', output, ...settings];
+  await promisify(execFile)('npx', args, {
+    cwd: ROOT,
+    env: { PATH: MACHINE_PATH, HOME: output, HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere },
+  });
+  const template = await readFile(join(output, 'CacheService.template.json'), 'utf8');
+  return JSON.parse(template).Resources as Record<string, Resource>;
+}
+
 let directory: string;
 let resources: Record<string, Resource>;
 
-/** Returns the resources that `cdk synth` writes to a directory. */
-async function synth(output: string, ...options: string[]): Promise<Record<string, Resource>> {
-  const nowhere = 'http://127.0.0.1:9';
-  await promisify(execFile)(
-    'npx',
-    ['--no-install', 'cdk', 'synth', '--quiet', '--output', output, ...options],
-    {
-      cwd: ROOT,
-      // No credentials and no home directory. All proxies are closed ports.
-      env: { PATH: MACHINE_PATH, HOME: directory, HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere },
-    },
-  );
-  return JSON.parse(await readFile(join(output, 'CacheService.template.json'), 'utf8')).Resources;
-}
-
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'cache-synth-'));
-  resources = await synth(directory);
+  resources = await synthesizeInto(directory);
 }, 600_000);
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
@@ -49,6 +48,22 @@ describe('cdk synth', () => {
   it("works with the machine's Node on the PATH, without credentials and without a network", () => {
     expect(Object.keys(resources)).toContain('GetFunction');
   });
+
+  // The default is synthesized above.
+  it.each(Object.entries(VARIANTS).filter(([name]) => name !== 'elasticache'))(
+    'synthesizes the functions of the variant %s',
+    async (_, context) => {
+      const output = await mkdtemp(join(tmpdir(), 'cache-synth-variant-'));
+      try {
+        expect(Object.keys(await synthesizeInto(output, context))).toEqual(
+          expect.arrayContaining(Object.keys(FUNCTIONS)),
+        );
+      } finally {
+        await rm(output, { recursive: true, force: true });
+      }
+    },
+    600_000,
+  );
 
   it("writes the path of each function's code for tools that run functions locally", () => {
     const functions = Object.keys(FUNCTIONS).map((id) => resources[id]);
@@ -62,10 +77,10 @@ describe('cdk synth', () => {
   });
 
   it('accepts a traffic shift and provisioned concurrency on the command line', async () => {
-    const shifted = await synth(
-      join(directory, 'shifted'),
-      ...['-c', 'trafficShift=Canary10Percent5Minutes', '-c', 'getProvisionedConcurrency=5'],
-    );
+    const shifted = await synthesizeInto(join(directory, 'shifted'), {
+      trafficShift: 'Canary10Percent5Minutes',
+      getProvisionedConcurrency: 5,
+    });
     const types = Object.values(shifted).map(({ Type }) => Type);
     expect(types.filter((type) => type === 'AWS::Lambda::Alias')).toHaveLength(Object.keys(FUNCTIONS).length);
     expect(types).toContain('AWS::CodeDeploy::Application');

@@ -12,6 +12,7 @@ type Context = Record<string, unknown>;
 
 export const BACKENDS = {
   elasticache: { backend: 'elasticache' },
+  'elasticache-nodes': { backend: 'elasticache-nodes' },
   dragonfly: { backend: 'dragonfly' },
   external: {
     backend: 'external',
@@ -19,6 +20,44 @@ export const BACKENDS = {
   },
   memory: { backend: 'memory' },
 } as const satisfies Record<string, Context>;
+
+/** An existing network. */
+export const NETWORK = {
+  vpcId: 'vpc-0123456789abcdef0',
+  subnetIds: 'subnet-12345678,subnet-12345679',
+  securityGroupId: 'sg-12345678',
+} as const satisfies Context;
+
+/** Each backend in an existing network. */
+export const IN_NETWORK = {
+  elasticache: { ...BACKENDS.elasticache, ...NETWORK },
+  'elasticache-nodes': { ...BACKENDS['elasticache-nodes'], ...NETWORK },
+  dragonfly: { ...BACKENDS.dragonfly, ...NETWORK },
+  external: { ...BACKENDS.external, ...NETWORK },
+} as const satisfies Record<string, Context>;
+
+export const EXTERNAL_IAM = {
+  backend: 'external',
+  externalIamCache: 'arn:aws:elasticache:us-east-1:123456789012:replicationgroup:sessions',
+  externalIamUrl: 'valkeys://cache@clustercfg.sessions.abcdef.use1.cache.amazonaws.com:6379?cluster=true',
+  ...NETWORK,
+} as const satisfies Context;
+
+export const SCALING = {
+  ...BACKENDS['elasticache-nodes'],
+  nodeType: 'cache.m7g.large',
+  nodeMaxShards: '5',
+} as const satisfies Context;
+
+/** Every combination of settings that leads to other resources. */
+export const VARIANTS: Record<string, Context> = {
+  ...BACKENDS,
+  'elasticache-nodes, scaling': SCALING,
+  'external, IAM': EXTERNAL_IAM,
+  ...Object.fromEntries(
+    Object.entries(IN_NETWORK).map(([backend, context]) => [`${backend}, existing network`, context]),
+  ),
+};
 
 export const AUTHORIZATIONS = {
   iam: { authorization: 'iam' },

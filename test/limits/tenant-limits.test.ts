@@ -16,6 +16,7 @@ const none = { maxEntries: undefined, maxBytes: undefined, rate: undefined };
 /** The limits of a tenant with these settings. */
 const limitsOf = (env: Record<string, string>, tenant = 'acme') => {
   const { tenantLimits, shards } = readConfig(env);
+  if (!tenantLimits) return none;
   const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
   return new TenantLimitReader(tenantLimits, shards, log).of(tenant);
 };
@@ -96,6 +97,7 @@ describe.each([
     lines = [];
     const { tenantLimits, shards } = readConfig({ TENANT_LIMITS: arn, TENANT_MAX_ENTRIES: '500' });
     const log = createLog({ logLevel: 'INFO', serviceName: 'test' }, (line) => lines.push(line));
+    if (!tenantLimits) throw new Error('No limits');
     reader = new TenantLimitReader(tenantLimits, shards, log, () => nowEpochMs);
   });
   afterEach(() => {

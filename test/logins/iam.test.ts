@@ -29,32 +29,43 @@ describe('a login by IAM', () => {
     vi.stubEnv('AWS_SESSION_TOKEN', CREDENTIALS.sessionToken);
   });
 
-  test("has a token with the same signature as AWS's own implementation", async () => {
-    vi.useFakeTimers({ now: Date.UTC(2026, 5, 1), toFake: ['Date'] });
-    try {
-      const { login } = await accessSource(readConfig(env))();
-      const { username, password } = login();
-      expect(username).toBe('cache-user');
-      const theirs = await reference('elasticache', 'eu-central-1', CREDENTIALS).presign(
-        {
-          method: 'GET',
-          protocol: 'http:',
-          hostname: 'my-cache',
-          path: '/',
-          headers: { host: 'my-cache' },
-          query: { Action: 'connect', User: 'cache-user', ResourceType: 'ServerlessCache' },
-        },
-        { expiresIn: 900 },
-      );
-      const ours = new URL(`http://${password}`);
-      expect(ours.host).toBe('my-cache');
-      expect(Object.fromEntries(ours.searchParams)).toEqual(theirs.query);
-      vi.setSystemTime(Date.UTC(2026, 5, 1, 12));
-      expect(login().password).not.toBe(password);
-    } finally {
-      vi.useRealTimers();
-    }
-  });
+  // The host, the query and the region of AWS's example, "Authenticating with IAM", for each kind of cache.
+  const SERVERLESS = { Action: 'connect', User: 'cache-user', ResourceType: 'ServerlessCache' };
+  const GROUP = { Action: 'connect', User: 'cache-user' };
+  const ACCOUNT = 'arn:aws:elasticache:eu-west-1:123456789012';
+
+  test.each([
+    ['the name of a serverless cache', 'My-Cache', SERVERLESS, 'my-cache', 'eu-central-1'],
+    [
+      'the ARN of a serverless cache',
+      `${ACCOUNT}:serverlesscache:my-cache`,
+      SERVERLESS,
+      'my-cache',
+      'eu-west-1',
+    ],
+    ['the ARN of a replication group', `${ACCOUNT}:replicationgroup:Ca1x`, GROUP, 'ca1x', 'eu-west-1'],
+  ])(
+    "with %s has a token with the same signature as AWS's own implementation",
+    async (_, cache, query, host, region) => {
+      vi.useFakeTimers({ now: Date.UTC(2026, 5, 1), toFake: ['Date'] });
+      try {
+        const { login } = await accessSource(readConfig({ ...env, DRAGONFLY_IAM_CACHE: cache }))();
+        const { username, password } = login();
+        expect(username).toBe('cache-user');
+        const theirs = await reference('elasticache', region, CREDENTIALS).presign(
+          { method: 'GET', protocol: 'http:', hostname: host, path: '/', headers: { host }, query },
+          { expiresIn: 900 },
+        );
+        const ours = new URL(`http://${password}`);
+        expect(ours.host).toBe(host);
+        expect(Object.fromEntries(ours.searchParams)).toEqual(theirs.query);
+        vi.setSystemTime(Date.UTC(2026, 5, 1, 12));
+        expect(login().password).not.toBe(password);
+      } finally {
+        vi.useRealTimers();
+      }
+    },
+  );
 
   test('is renewed before ElastiCache closes the connection after twelve hours', async () => {
     const { loginLifetimeMs } = await accessSource(readConfig(env))();
@@ -103,6 +114,9 @@ describe('a login by IAM', () => {
     [{ ...env, DRAGONFLY_URL: 'valkey://cache-user@127.0.0.1:6379' }, 'TLS'],
     [{ DRAGONFLY_IAM_CACHE: 'c' }, 'user'],
     [{ ...env, DRAGONFLY_SECRET_ARN: ARN }, 'DRAGONFLY_SECRET_ARN'],
+    [{ ...env, DRAGONFLY_IAM_CACHE: 'my_cache' }, 'name'],
+    [{ ...env, DRAGONFLY_IAM_CACHE: `${ACCOUNT}:user:cache-user` }, 'replication group'],
+    [{ ...env, DRAGONFLY_IAM_CACHE: 'valkeys://u:pw@host' }, 'not a URL with a login'],
   ])('is rejected at the start with the settings %j', (settings, reason) => {
     expect(() => readConfig(settings)).toThrow(new RegExp(`^DRAGONFLY_IAM_CACHE .*${reason}`));
   });

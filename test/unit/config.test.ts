@@ -55,14 +55,6 @@ describe('settings that are not set', () => {
       shards: 16,
       compressMinBytes: 2048,
       waitReplicas: 0,
-      tenantLimits: {
-        table: {
-          standard: { maxEntries: undefined, maxBytes: undefined, rate: undefined },
-          byTenant: new Map(),
-        },
-        sourceArn: undefined,
-        sweepWeight: 10,
-      },
       logLevel: 'INFO',
       requestLogSample: 1,
       onLambda: false,

@@ -17,3 +17,6 @@ export const ACCESS_STRING = [
   '+info',
   ...STORE_COMMANDS.map((command) => `+${command}`),
 ].join(' ');
+
+/** The same on servers with replicas, for `WAIT_REPLICAS`. ElastiCache Serverless has no WAIT. */
+export const ACCESS_STRING_WITH_WAIT = `${ACCESS_STRING} +wait`;

@@ -1,5 +1,6 @@
 import { Validations } from 'aws-cdk-lib';
 import { Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import { Peer, Port, type SecurityGroup } from 'aws-cdk-lib/aws-ec2';
 import { Secret, type SecretStringGenerator } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { MINUTE } from '../metrics.ts';
@@ -47,11 +48,7 @@ export function dragonflyEndpoint(scope: Construct, props: DragonflyEndpointProp
 
   const group = network.createGroup('Cache', 'The cache of cache-service');
   network.allowTo(group, PORT);
-  const services = new PrivateServices(scope, 'PrivateServices', {
-    network,
-    task: group,
-    secrets: [clientSecret, serverSecret],
-  });
+  const services = servicesFor(scope, network, group, [clientSecret, serverSecret]);
   const { service } = new DragonflyService(scope, 'Dragonfly', {
     network,
     group,
@@ -64,7 +61,7 @@ export function dragonflyEndpoint(scope: Construct, props: DragonflyEndpointProp
     fingerprint,
   });
   // A task that starts before it can reach its image and its secrets fails.
-  service.node.addDependency(services, network);
+  service.node.addDependency(network, ...services);
 
   return {
     environment: {
@@ -80,6 +77,21 @@ export function dragonflyEndpoint(scope: Construct, props: DragonflyEndpointProp
     measurement: 'all',
     grantTo: (grantee) => grantSecretValue(clientSecret, grantee),
   };
+}
+
+/**
+ * Connects the task with the services that it needs to start: by endpoints in a network of the stack, by the routes that an existing network
+ * has. The addresses are not known then.
+ */
+function servicesFor(
+  scope: Construct,
+  network: CacheNetwork,
+  task: SecurityGroup,
+  secrets: Secret[],
+): PrivateServices[] {
+  if (!network.isExisting) return [new PrivateServices(scope, 'PrivateServices', { network, task, secrets })];
+  task.addEgressRule(Peer.anyIpv4(), Port.tcp(443), 'Image, secrets and logs, by the routes of the network');
+  return [];
 }
 
 function createSecret(

@@ -1,54 +1,61 @@
-import { Validations } from 'aws-cdk-lib';
 import { Stats } from 'aws-cdk-lib/aws-cloudwatch';
-import { type ISubnet, SecurityGroup, Subnet, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { serviceMetric } from '../metrics.ts';
-import type { DeploymentSettings, ExternalNetwork, ExternalSettings } from '../settings/types.ts';
+import { importNetwork } from '../network.ts';
+import type {
+  DeploymentSettings,
+  ExistingNetwork,
+  ExternalSettings,
+  IamLogin,
+  SecretLogin,
+} from '../settings/types.ts';
+import { grantConnect } from './elasticache-user.ts';
 import { type CacheEndpoint, type EndpointNetwork, grantSecretValue } from './index.ts';
 import { measuredMetrics } from './measured.ts';
 
-/**
- * An existing cache. Functions read its address and login from a secret, and run in the network from which it can be reached. A VPC
- * must therefore have a route to Secrets Manager.
- */
+export interface ExternalEndpointProps extends Pick<ExternalSettings, 'login'> {
+  /** From which the cache is reached; undefined: the functions are in no VPC. */
+  network: ExistingNetwork | undefined;
+  deployment: Pick<DeploymentSettings, 'service' | 'stage'>;
+}
+
+/** An existing cache, in whose network the functions run if it has one. */
 export function externalEndpoint(
   scope: Construct,
-  { secretArn, network }: ExternalSettings,
-  deployment: Pick<DeploymentSettings, 'service' | 'stage'>,
+  { login, network, deployment }: ExternalEndpointProps,
 ): CacheEndpoint {
-  const secret = Secret.fromSecretCompleteArn(scope, 'Secret', secretArn);
   return {
-    environment: { DRAGONFLY_SECRET_ARN: secretArn },
-    network: network && importNetwork(scope, network),
+    ...('secretArn' in login ? bySecret(scope, login) : byIam(login)),
+    network: network && endpointNetwork(scope, network),
     metrics: {
       ...measuredMetrics(deployment),
       memoryUsageNoEviction: serviceMetric(deployment, 'memoryUsageNoEviction', { statistic: Stats.MAXIMUM }),
     },
     measurement: 'all',
+  };
+}
+
+type Access = Pick<CacheEndpoint, 'environment' | 'grantTo'>;
+
+/** Functions read address and login from a secret. A VPC must therefore have a route to Secrets Manager. */
+function bySecret(scope: Construct, { secretArn }: SecretLogin): Access {
+  const secret = Secret.fromSecretCompleteArn(scope, 'Secret', secretArn);
+  return {
+    environment: { DRAGONFLY_SECRET_ARN: secretArn },
     grantTo: (grantee) => grantSecretValue(secret, grantee),
   };
 }
 
-function importNetwork(
-  scope: Construct,
-  { vpcId, subnetIds, securityGroupId }: ExternalNetwork,
-): EndpointNetwork {
+/** Functions log in to ElastiCache with their IAM roles. */
+function byIam({ cacheArn, userArn, url }: IamLogin): Access {
   return {
-    // The CDK requires zones, but nothing uses them.
-    vpc: Vpc.fromVpcAttributes(scope, 'Vpc', { vpcId, availabilityZones: ['unknown'] }),
-    vpcSubnets: { subnets: subnetIds.map((subnetId) => importSubnet(scope, subnetId)) },
-    securityGroups: [
-      SecurityGroup.fromSecurityGroupId(scope, 'SecurityGroup', securityGroupId, { mutable: false }),
-    ],
+    environment: { DRAGONFLY_URL: url, DRAGONFLY_IAM_CACHE: cacheArn },
+    grantTo: (grantee) => grantConnect(grantee, cacheArn, userArn),
   };
 }
 
-function importSubnet(scope: Construct, subnetId: string): ISubnet {
-  const subnet = Subnet.fromSubnetId(scope, subnetId, subnetId);
-  Validations.of(subnet).acknowledge({
-    id: '@aws-cdk/aws-ec2:noSubnetRouteTableId',
-    reason: 'The stack does not change the routes of an existing network.',
-  });
-  return subnet;
+function endpointNetwork(scope: Construct, network: ExistingNetwork): EndpointNetwork {
+  const { vpc, vpcSubnets, securityGroup } = importNetwork(scope, network);
+  return { vpc, vpcSubnets, securityGroups: [securityGroup] };
 }

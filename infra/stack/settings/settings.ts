@@ -2,8 +2,14 @@ import { ORIGINS, readConfig } from '../../../lib/config/config.ts';
 import { ConfigError, type Environment, integer, list, oneOf, shaped } from '../../../lib/config/parse.ts';
 import { operations } from '../../build/functions.ts';
 import { functionEnvironment, SERVICE_SETTINGS } from '../environment.ts';
-import { readAuthorization, readBackend, readEvents } from './choices.ts';
-import { type BackendSettings, type DeploymentSettings, type Throttle, TRAFFIC_SHIFTS } from './types.ts';
+import { readAuthorization, readBackend, readEvents, readNetwork } from './choices.ts';
+import {
+  type BackendSettings,
+  type DeploymentSettings,
+  type ExistingNetwork,
+  type Throttle,
+  TRAFFIC_SHIFTS,
+} from './types.ts';
 
 /** The stage is part of resource names, which allow single hyphens between other characters only. */
 const STAGE = /^(?=.{1,16}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
@@ -13,29 +19,40 @@ const RETENTION_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ];
 
-type Choice = `${'backend' | 'authorization'}=${string}`;
+/** A setting with a value, or one that is set at all. */
+type Choice = `${'backend' | 'authorization'}=${string}` | 'vpcId';
+
+const BY_THE_STACK: Choice[] = ['backend=elasticache', 'backend=elasticache-nodes', 'backend=dragonfly'];
+const SERVERS: Choice[] = [...BY_THE_STACK, 'backend=external'];
+/** The networks that the stack creates have a route to the cache only. */
+const WITH_A_WAY_OUT: Choice[] = ['backend=external', 'backend=memory', 'vpcId'];
 
 /** Settings that have an effect only with these choices. With others they are rejected. */
 const ONLY_WITH: Record<string, Choice | Choice[]> = {
-  availabilityZones: ['backend=elasticache', 'backend=dragonfly'],
+  availabilityZones: BY_THE_STACK,
   cacheMaxGiB: 'backend=elasticache',
   cacheMaxEcpuPerSecond: 'backend=elasticache',
+  nodeType: 'backend=elasticache-nodes',
+  nodeShards: 'backend=elasticache-nodes',
+  nodeMaxShards: 'backend=elasticache-nodes',
+  nodeReplicas: 'backend=elasticache-nodes',
   dragonflyCpu: 'backend=dragonfly',
   dragonflyMemoryGiB: 'backend=dragonfly',
   dragonflyImage: 'backend=dragonfly',
   externalSecretArn: 'backend=external',
-  vpcId: 'backend=external',
-  subnetIds: 'backend=external',
-  securityGroupId: 'backend=external',
-  // The networks of the other backends have a route to the cache only.
-  natsUrl: ['backend=external', 'backend=memory'],
-  natsSecretArn: ['backend=external', 'backend=memory'],
-  otelEndpoint: ['backend=external', 'backend=memory'],
+  externalIamCache: 'backend=external',
+  externalIamUrl: 'backend=external',
+  vpcId: SERVERS,
+  subnetIds: SERVERS,
+  securityGroupId: SERVERS,
+  natsUrl: WITH_A_WAY_OUT,
+  natsSecretArn: WITH_A_WAY_OUT,
+  otelEndpoint: WITH_A_WAY_OUT,
   MEMORY_MAX_BYTES: 'backend=memory',
-  BACKEND_TIMEOUT_MS: ['backend=elasticache', 'backend=dragonfly', 'backend=external'],
-  BACKEND_CONNECT_TIMEOUT_MS: ['backend=elasticache', 'backend=dragonfly', 'backend=external'],
+  BACKEND_TIMEOUT_MS: SERVERS,
+  BACKEND_CONNECT_TIMEOUT_MS: SERVERS,
   // ElastiCache Serverless has no WAIT, and the stack's Dragonfly has no replicas.
-  WAIT_REPLICAS: 'backend=external',
+  WAIT_REPLICAS: ['backend=elasticache-nodes', 'backend=external'],
   jwtIssuer: 'authorization=jwt',
   jwtAudience: 'authorization=jwt',
   jwtTenantClaim: 'authorization=jwt',
@@ -99,13 +116,20 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
   const given = readContext(context);
   const backend = readBackend(given);
   const authorization = readAuthorization(given);
-  rejectUnused(given, [`backend=${backend.kind}`, `authorization=${authorization.kind}`]);
+  rejectUnused(given, [
+    `backend=${backend.kind}`,
+    `authorization=${authorization.kind}`,
+    ...(given.vpcId === undefined ? [] : ['vpcId']),
+  ]);
+  const network = readNetwork(given, backend);
+  rejectUnreachableLimits(given, backend, network);
   return {
     stage: shaped(given, 'stage', STAGE, 'a letter and up to 15 of a-z, 0-9 and single hyphens') ?? 'prod',
     backend,
+    network,
     events: readEvents(given),
     authorization,
-    availabilityZones: readZones(given, backend),
+    availabilityZones: readZones(given, backend, network),
     logRetentionDays: Number(oneOf(given, 'logRetentionDays', RETENTION_DAYS.map(String), '30')),
     alarmEmail: shaped(given, 'alarmEmail', /^[^\s@]+@[^\s@]+\.[^\s@]+$/, 'an e-mail address'),
     alarmTopicArn: readTopic(given),
@@ -121,7 +145,7 @@ export function readSettings(context: Record<string, unknown>): DeploymentSettin
     corsOrigins: list(given, 'corsOrigins', ORIGINS.shape, ORIGINS.description),
     domain: readDomain(given),
     tracing: oneOf(given, 'tracing', ['true', 'false'], 'false') === 'true',
-    service: readService(given, readTelemetry(given)),
+    service: readService({ ...given, ...readWaitReplicas(given, backend) }, readTelemetry(given)),
   };
 }
 
@@ -137,7 +161,9 @@ function readContext(context: Record<string, unknown>): Record<string, string> {
     if (reason === undefined && !NAMES.includes(name)) {
       throw new ConfigError(name, `is not a setting. The settings are ${NAMES.join(', ')}`);
     }
-    const parts = [value ?? ''].flat();
+    const parts = [
+      name === 'TENANT_LIMITS' && isObject(value) ? JSON.stringify(value) : (value ?? ''),
+    ].flat();
     if (parts.some((part) => typeof part === 'object')) {
       throw new ConfigError(name, 'must be a single value or a list of values, not an object');
     }
@@ -147,6 +173,10 @@ function readContext(context: Record<string, unknown>): Record<string, string> {
     given[name] = text;
   }
   return given;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The context also contains feature flags, cached lookups and options of the CDK itself. */
@@ -163,20 +193,61 @@ function rejectUnused(given: Environment, choices: string[]): void {
   }
 }
 
+/** The networks of the stack reach Systems Manager, but no secret: that of Dragonfly has an endpoint for its own secrets only. */
+function rejectUnreachableLimits(
+  { TENANT_LIMITS = '' }: Environment,
+  { kind }: BackendSettings,
+  network: ExistingNetwork | undefined,
+): void {
+  if (
+    network ||
+    kind === 'external' ||
+    kind === 'memory' ||
+    !/^arn:[^:]*:secretsmanager:/.test(TENANT_LIMITS)
+  )
+    return;
+  throw new ConfigError(
+    'TENANT_LIMITS',
+    'must be the ARN of an SSM parameter, or JSON: the network of the stack has no route to other secrets',
+  );
+}
+
+/**
+ * By default, removals wait for a replica if there is one: a failure of the primary promotes it, and it would return entries whose removal
+ * it has not received.
+ */
+function readWaitReplicas(given: Environment, backend: BackendSettings): { WAIT_REPLICAS?: string } {
+  if (backend.kind !== 'elasticache-nodes') return {};
+  const { replicas } = backend;
+  const waitReplicas = integer(given, 'WAIT_REPLICAS', Math.min(1, replicas), 0, 15);
+  if (waitReplicas > replicas) {
+    throw new ConfigError('WAIT_REPLICAS', `must be at most nodeReplicas, which is ${replicas}`);
+  }
+  return { WAIT_REPLICAS: String(waitReplicas) };
+}
+
 /**
  * Maximum number of availability zones of the backend's network. ElastiCache Serverless accepts three. Dragonfly's task runs in one
  * zone: the second is for a failure of the first, and further ones would only cost.
  */
 const MAX_ZONES: Record<BackendSettings['kind'], number> = {
   elasticache: 3,
+  'elasticache-nodes': 3,
   dragonfly: 2,
   external: 0,
   memory: 0,
 };
 
-function readZones(given: Environment, { kind }: BackendSettings): string[] {
+function readZones(
+  given: Environment,
+  { kind }: BackendSettings,
+  network: ExistingNetwork | undefined,
+): string[] {
   const name = 'availabilityZones';
   const zones = list(given, name, /^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'names of zones such as eu-central-1a');
+  if (zones.length > 0 && network) {
+    throw new ConfigError(name, 'has no effect with vpcId: the cache is in the zones of subnetIds');
+  }
   const max = MAX_ZONES[kind];
   if (zones.length > max) throw new ConfigError(name, `must be at most ${max} zones with backend=${kind}`);
   if (new Set(zones).size < zones.length) throw new ConfigError(name, 'must contain each zone once');
@@ -299,6 +370,9 @@ const MAX_BACKEND_TIMEOUT_MS = 4000;
 /** Leaves room for the rest of the request: Lambda's limit is 6 MB. */
 const MAX_VALUE_BYTES = 5 * 1024 ** 2;
 
+/** Half of what Lambda accepts for all variables together. */
+const MAX_LIMITS_LENGTH = 2000;
+
 function readService(given: Environment, telemetry: Record<string, string>): Record<string, string> {
   const names: readonly string[] = SERVICE_SETTINGS;
   const all = functionEnvironment(
@@ -317,6 +391,12 @@ function readService(given: Environment, telemetry: Record<string, string>): Rec
   // It is a dimension of metrics and alarms.
   if (!/^[\x20-\x7e]{1,255}$/.test(serviceName)) {
     throw new ConfigError('SERVICE_NAME', 'must be at most 255 ASCII characters, the limit of CloudWatch');
+  }
+  if (all.TENANT_LIMITS && all.TENANT_LIMITS.length > MAX_LIMITS_LENGTH) {
+    throw new ConfigError(
+      'TENANT_LIMITS',
+      `must have at most ${MAX_LIMITS_LENGTH} characters: put it into an SSM parameter, and set its ARN`,
+    );
   }
   const own = Object.fromEntries(SERVICE_SETTINGS.map((name) => [name, all[name] ?? '']));
   return { ...own, ...telemetry };

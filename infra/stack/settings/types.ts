@@ -3,6 +3,8 @@ export interface DeploymentSettings {
   /** Distinguishes deployments in one account and region: at most 16 lower-case letters, digits and hyphens. */
   stage: string;
   backend: BackendSettings;
+  /** An existing network for the functions and for a cache that the stack creates; undefined: what the backend needs. */
+  network: ExistingNetwork | undefined;
   /** Broker of change events; undefined: events are not published. */
   events: EventSettings | undefined;
   authorization: AuthorizationSettings;
@@ -58,7 +60,12 @@ export interface Throttle {
   burst: number;
 }
 
-export type BackendSettings = ElastiCacheSettings | DragonflySettings | ExternalSettings | { kind: 'memory' };
+export type BackendSettings =
+  | ElastiCacheSettings
+  | ElastiCacheNodesSettings
+  | DragonflySettings
+  | ExternalSettings
+  | { kind: 'memory' };
 
 export interface ElastiCacheSettings {
   kind: 'elasticache';
@@ -66,6 +73,18 @@ export interface ElastiCacheSettings {
   maxGiB: number;
   /** Maximum ElastiCache processing units a second; beyond it commands are throttled. */
   maxEcpuPerSecond: number;
+}
+
+export interface ElastiCacheNodesSettings {
+  kind: 'elasticache-nodes';
+  /** `cache.FAMILY.SIZE`. */
+  nodeType: string;
+  /** Primaries, each with a part of the entries. With `maxShards` the fewest. */
+  shards: number;
+  /** The most shards to which CPU usage may scale the cache; undefined: the number is fixed. */
+  maxShards: number | undefined;
+  /** Replicas of each shard, 0 to 5. */
+  replicas: number;
 }
 
 export interface DragonflySettings {
@@ -80,14 +99,27 @@ export interface DragonflySettings {
 
 export interface ExternalSettings {
   kind: 'external';
-  /** Complete ARN of the secret with the cache's URL. */
-  secretArn: string;
-  /** The VPC from which the address is reached; undefined: the functions are in no VPC. */
-  network: ExternalNetwork | undefined;
+  login: SecretLogin | IamLogin;
 }
 
-export interface ExternalNetwork {
+export interface SecretLogin {
+  /** Complete ARN of the secret with the cache's URL. */
+  secretArn: string;
+}
+
+/** A login to an ElastiCache cache without a secret. */
+export interface IamLogin {
+  /** ARN of the serverless cache or of the replication group. */
+  cacheArn: string;
+  /** ARN of the user in the URL. */
+  userArn: string;
+  /** Address with the user and without a password. */
+  url: string;
+}
+
+export interface ExistingNetwork {
   vpcId: string;
+  /** Sorted. */
   subnetIds: readonly string[];
   securityGroupId: string;
 }

@@ -1,3 +1,4 @@
+import type { StorageLimits } from '../store.ts';
 import { TAG_SEPARATOR } from './entry.ts';
 
 /**
@@ -51,6 +52,16 @@ export class Shard {
   trashKey(id: string): string {
     return `${this.#tag}:old:${id}`;
   }
+}
+
+/** The share of a tenant's limits that one of its shards holds. 0: no limit. */
+export interface ShardLimits {
+  maxEntries: number;
+  maxBytes: number;
+}
+
+export function shardLimits({ maxEntries = 0, maxBytes = 0 }: StorageLimits, shards: number): ShardLimits {
+  return { maxEntries: Math.round(maxEntries / shards), maxBytes: Math.round(maxBytes / shards) };
 }
 
 /** The key of a tenant's token bucket. */

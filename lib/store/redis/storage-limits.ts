@@ -1,8 +1,8 @@
 import { BackendUnavailableError } from '../../errors.ts';
-import { EVICT_TO_SHARE, type StorageLimits } from '../store.ts';
+import { EVICT_TO_SHARE } from '../store.ts';
 import type { Connection } from './connection/connection.ts';
 import { type Argument, evaluate } from './connection/send.ts';
-import type { Shard } from './keyspace.ts';
+import type { Shard, ShardLimits } from './keyspace.ts';
 import { evict, recordBytes } from './scripts.ts';
 import { measureShards } from './usage.ts';
 
@@ -26,16 +26,6 @@ const PAGE = 100;
 
 /** Pages that one set evicts in each shard. If a limit was lowered, the next sets evict the rest. */
 const MAX_PAGES = 10;
-
-/** The share of a tenant's limits that one of its shards holds. 0: no limit. */
-export interface ShardLimits {
-  maxEntries: number;
-  maxBytes: number;
-}
-
-export function shardLimits({ maxEntries = 0, maxBytes = 0 }: StorageLimits, shards: number): ShardLimits {
-  return { maxEntries: Math.round(maxEntries / shards), maxBytes: Math.round(maxBytes / shards) };
-}
 
 /** The part of the set script's reply about limits: whether to measure the bytes, then names and scores of what expires soonest. */
 export type Excess = [mustMeasure: 0 | 1, ...Buffer[]];

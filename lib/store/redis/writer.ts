@@ -8,10 +8,10 @@ import { type Argument, awaitAll, evaluate, sendTogether } from './connection/se
 import { WriteDeadline } from './deadlines.ts';
 import { encodeEntry, encodeTtl, TAG_SEPARATOR } from './entry.ts';
 import { EvictionProbe, type Probe } from './eviction-probe.ts';
-import { byShard, type Shard, type ShardItems, shardOf } from './keyspace.ts';
+import { byShard, type Shard, type ShardItems, type ShardLimits, shardLimits, shardOf } from './keyspace.ts';
 import { lease, release, set, touch } from './scripts.ts';
 import type { ServerClock } from './server-clock.ts';
-import { type Excess, evictExcess, type ShardLimits, shardLimits } from './storage-limits.ts';
+import type { Excess } from './storage-limits.ts';
 
 export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'> & {
   /** Default: no limits. */
@@ -87,6 +87,8 @@ export class Writer {
       }, endMonotonicMs);
     }
     if (written.excess.length > 0) {
+      // Most tenants never need it, and each kilobyte costs a cold start.
+      const { evictExcess } = await import('./storage-limits.ts');
       const keys = new Set(items.map(({ key }) => key));
       const counts = await awaitAll(
         written.excess.map(({ shard, excess }) =>

@@ -2,6 +2,7 @@ import { parseSecret, readSecret } from '../../../aws/secret.ts';
 import { environmentCredentials, presign } from '../../../aws/sigv4.ts';
 import { type BackendAddress, parseBackendUrl } from '../../../config/backend-url.ts';
 import type { Config } from '../../../config/config.ts';
+import type { IamCache } from '../../../config/iam-cache.ts';
 
 /** The backend's address and the credentials for it. */
 export interface Access {
@@ -52,22 +53,30 @@ const TOKEN_LIFETIME_SECONDS = 900;
 const LOGIN_LIFETIME_MS = 11 * 3_600_000;
 
 /**
- * IAM authentication to an ElastiCache Serverless cache: the password is a presigned `connect` request, which needs no round trip.
+ * IAM authentication to ElastiCache: the password is a presigned `connect` request, which needs no round trip.
  * Source: Amazon ElastiCache User Guide, "Authenticating with IAM".
  */
-function iamAccess(address: BackendAddress, cache: string): Access {
+function iamAccess(address: BackendAddress, { name, isServerless, region }: IamCache): Access {
   const { username } = address;
   return {
     address,
     ca: undefined,
     loginLifetimeMs: LOGIN_LIFETIME_MS,
     login: () => {
-      const query = { Action: 'connect', User: username ?? '', ResourceType: 'ServerlessCache' };
-      const scope = { service: 'elasticache', region: process.env.AWS_REGION ?? '', nowEpochMs: Date.now() };
-      const credentials = environmentCredentials();
+      const query = {
+        Action: 'connect',
+        User: username ?? '',
+        // ElastiCache takes a request without a type for one to a replication group.
+        ...(isServerless && { ResourceType: 'ServerlessCache' }),
+      };
+      const scope = {
+        service: 'elasticache',
+        region: region ?? process.env.AWS_REGION ?? '',
+        nowEpochMs: Date.now(),
+      };
       return {
         username,
-        password: presign(cache.toLowerCase(), query, TOKEN_LIFETIME_SECONDS, credentials, scope),
+        password: presign(name, query, TOKEN_LIFETIME_SECONDS, environmentCredentials(), scope),
       };
     },
   };
