@@ -10,6 +10,7 @@ import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { CacheStack, stackId } from '../../infra/stack/stack.ts';
 import { readConfig } from '../../lib/config/config.ts';
 import { fallback, routes } from '../../lib/routes.ts';
+import { LONG_RUN } from '../support/long-run.ts';
 import { AUTHORIZATIONS, BACKENDS, flags, resources, synthesize } from './synthesize.ts';
 import {
   attributeOf,
@@ -24,15 +25,19 @@ import {
 
 const directory = mkdtempSync(join(tmpdir(), 'cache-stack-'));
 let bundles: string;
-/**
- * One template per backend, synthesized like on the command line: with the real bundles, all flags of `cdk.json` and the CDK's
- * validation.
- */
+/** One template per backend, synthesized like on the command line: with the real bundles and all flags of `cdk.json`. */
 const templates: Record<string, Template> = {};
 let template: Template;
 
-function synthesizeValidated(context: Record<string, unknown>, outdir: string): Template {
-  const app = new App({ outdir: join(directory, outdir), context: { ...flags, ...context } });
+/** The CDK's validation takes seconds. In a short run it checks the backends that have every type of resource between them. */
+const VALIDATED = LONG_RUN ? Object.keys(BACKENDS) : ['elasticache', 'dragonfly'];
+
+function synthesizeValidated(context: Record<string, unknown>, backend: string): Template {
+  const app = new App({
+    outdir: join(directory, backend),
+    context: { ...flags, ...context },
+    builtinCloudFormationValidation: VALIDATED.includes(backend),
+  });
   const settings = readSettings(app.node.getAllContext());
   return Template.fromStack(new CacheStack(app, stackId(settings), { bundles, settings }));
 }
@@ -45,6 +50,16 @@ beforeAll(async () => {
 });
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+it('the validation of the CDK checks every type of resource', () => {
+  const typesOf = (backends: string[]) =>
+    new Set(
+      backends.flatMap((backend) =>
+        Object.values(templates[backend]?.findResources('*') ?? {}).map(({ Type }) => Type),
+      ),
+    );
+  expect(typesOf(VALIDATED)).toEqual(typesOf(Object.keys(BACKENDS)));
+});
 
 const every = (check: (template: Template, backend: string) => void) => {
   expect(Object.keys(templates)).toEqual(['elasticache', 'dragonfly', 'external', 'memory']);

@@ -49,18 +49,38 @@ export interface Synthesized {
   template: Template;
 }
 
-/** Synthesizes the stack in this process, in a directory that is removed after the test file. */
+/** Settings of the CDK that change neither resources nor their properties, except for the hashes of assets. */
+export const FAST: Context = {
+  // Bundling starts npm and esbuild, which takes longer than the synthesis. Assets are the files as they are.
+  'aws:cdk:bundling-stacks': [],
+  'aws:cdk:disable-stack-trace': true,
+};
+
+/** For tests of the code in an asset. */
+export const BUNDLED: Context = { 'aws:cdk:bundling-stacks': ['**'] };
+
+const synthesized = new Map<string, Synthesized>();
+
+/**
+ * Synthesizes the stack in this process, in a directory that is removed after the test file. The same arguments return the same stack,
+ * which tests must not change.
+ */
 export function synthesize(context: Context = {}, props: StackProps = {}): Synthesized {
+  const id = JSON.stringify([context, props]);
+  const known = synthesized.get(id);
+  if (known) return known;
   const app = new App({
     outdir: mkdtempSync(join(workspace, 'out-')),
-    context: { ...flags, ...context },
-    // Takes seconds. stack.test.ts runs it for every backend.
+    context: { ...flags, ...FAST, ...context },
+    // Takes seconds. stack.test.ts runs it.
     builtinCloudFormationValidation: false,
   });
   const settings = readSettings(app.node.getAllContext());
   const stack = new CacheStack(app, stackId(settings), { bundles, settings, ...props });
   // Synthesizes the whole app, because some properties are set only then.
-  return { app, stack, template: Template.fromStack(stack) };
+  const result = { app, stack, template: Template.fromStack(stack) };
+  synthesized.set(id, result);
+  return result;
 }
 
 /** Returns the properties of every resource of a type, by logical id. */
