@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, type StackProps } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { afterAll } from 'vitest';
 import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { CacheStack, stackId } from '../../infra/stack/stack.ts';
+import { runAfterExit } from '../support/after-exit.ts';
 
 /** Settings for the CDK: a choice with the settings that it requires. */
 type Context = Record<string, unknown>;
@@ -32,7 +32,7 @@ export const AUTHORIZATIONS = {
 } as const satisfies Record<string, Context>;
 
 const workspace = mkdtempSync(join(tmpdir(), 'cache-synthesize-'));
-afterAll(() => rmSync(workspace, { recursive: true, force: true }));
+runAfterExit('rm -rf "$1"', workspace);
 
 /** The feature flags of the CDK's command line. */
 export const flags: Context = JSON.parse(
@@ -62,7 +62,7 @@ export const BUNDLED: Context = { 'aws:cdk:bundling-stacks': ['**'] };
 const synthesized = new Map<string, Synthesized>();
 
 /**
- * Synthesizes the stack in this process, in a directory that is removed after the test file. The same arguments return the same stack,
+ * Synthesizes the stack in this process, in a directory that is removed when the process ends. The same arguments return the same stack,
  * which tests must not change.
  */
 export function synthesize(context: Context = {}, props: StackProps = {}): Synthesized {
