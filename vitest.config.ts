@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { SlowFirst } from './test/support/slow-first.ts';
 
 /** `npm run test:all`. Any other mode leaves out the long tests. */
@@ -11,25 +11,45 @@ const ALL = 'all';
  */
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/node-compile');
 
-export default defineConfig(({ mode }) => ({
-  // Resolves the package's own name to its sources, as the compiler does, so that examples need no build.
-  resolve: { tsconfigPaths: true },
-  test: {
-    include: ['test/**/*.test.ts'],
-    exclude: mode === ALL ? [] : ['test/**/*.long.test.ts'],
-    provide: { longRun: mode === ALL },
-    globalSetup: ['test/support/engines/skipped.ts', 'test/support/engines/global-setup.ts'],
-    reporters: ['default', './test/support/progress.ts'],
-    pool: 'forks',
-    sequence: { sequencer: SlowFirst },
-    // More than the two processors of a small machine, because much of the time is spent waiting.
-    maxWorkers: 6,
-    // Only a test that hangs takes so long, however busy the machine is.
-    testTimeout: 120_000,
-    // The default of one second is little on a busy machine.
-    expect: { poll: { timeout: 60_000, interval: 20 } },
-    // Hooks start servers.
-    hookTimeout: 300_000,
-    teardownTimeout: 10_000,
-  },
-}));
+/**
+ * Files that share processes, because loading what they import takes longer than many of them: the CDK, and the validators of responses.
+ * They leave nothing behind in their process: no stub, no replaced clock, no listener.
+ */
+const SHARED = ['test/infra/**/*.test.ts', 'test/http/contract-!(faults).test.ts'];
+
+export default defineConfig(({ mode }) => {
+  const exclude = mode === ALL ? [] : ['test/**/*.long.test.ts'];
+  const project = (
+    name: string,
+    options: TestProjectInlineConfiguration['test'],
+  ): TestProjectInlineConfiguration => ({
+    // Resolves the package's own name to its sources, as the compiler does, so that examples need no build.
+    resolve: { tsconfigPaths: true },
+    test: {
+      name,
+      // Only a test that hangs takes so long, however busy the machine is.
+      testTimeout: 120_000,
+      // The default of one second is little on a busy machine.
+      expect: { poll: { timeout: 60_000, interval: 20 } },
+      // Hooks start servers.
+      hookTimeout: 300_000,
+      ...options,
+    },
+  });
+  return {
+    test: {
+      provide: { longRun: mode === ALL },
+      globalSetup: ['test/support/engines/skipped.ts', 'test/support/engines/global-setup.ts'],
+      reporters: ['default', './test/support/progress.ts'],
+      pool: 'forks',
+      sequence: { sequencer: SlowFirst },
+      // More than the two processors of a small machine, because much of the time is spent waiting.
+      maxWorkers: 6,
+      teardownTimeout: 10_000,
+      projects: [
+        project('isolated', { include: ['test/**/*.test.ts'], exclude: [...exclude, ...SHARED] }),
+        project('shared', { include: SHARED, exclude, isolate: false }),
+      ],
+    },
+  };
+});

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { type Build, build, type FunctionName } from '../../infra/build/functions.ts';
 import { functionEnvironment } from '../../infra/stack/environment.ts';
+import { runAfterExit } from '../support/after-exit.ts';
 import { BOOTSTRAP, InvocationError, RuntimeApi } from '../support/lambda/runtime-api.ts';
 import { runtimeEnvironment } from '../support/lambda/runtime-environment.ts';
 import { PATIENT } from '../support/patience.ts';
@@ -141,20 +142,6 @@ export async function startFunction(
     output,
     stop,
   };
-}
-
-/**
- * Runs a shell command with one argument when this process ends. An exit handler would not suffice: test runners kill their
- * workers by a signal, and a frozen sandbox would never exit.
- */
-function runAfterExit(line: string, argument: string): ChildProcess {
-  // It waits until its stdin is closed. It is in a separate process group, so that ctrl-C does not end it first.
-  const watchdog = spawn('sh', ['-c', `read -r _; ${line}`, 'sh', argument], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-  });
-  watchdog.unref();
-  return watchdog;
 }
 
 function checkSize(payload: string, errorType: string): void {

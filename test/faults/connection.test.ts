@@ -311,3 +311,22 @@ test('a value is stale when its TTL has passed by the clock of the server, altho
     await server.stop();
   }
 });
+
+test('a value that is stale only by the clock of the process is fresh for a lease request, which gets no lease', async () => {
+  const server = await startServer();
+  const store = await open(server.url, 'Lambda');
+  const { now } = Date;
+  const monotonicNow = performance.now.bind(performance);
+  try {
+    await store.set('t', 'k', '1', 60, { graceSeconds: 100 });
+    // Both clocks, because a step of only one is detected.
+    Date.now = () => now() + 61_000;
+    performance.now = () => monotonicNow() + 61_000;
+    expect(await store.lease('t', 'k', 300)).toEqual({ hit: { value: '1', bytes: 1, ttl: 1 } });
+  } finally {
+    Date.now = now;
+    performance.now = monotonicNow;
+    await store.close();
+    await server.stop();
+  }
+});

@@ -14,7 +14,7 @@ import {
   storeCertificate,
 } from '../../infra/stack/backend/certificate/certificate.ts';
 import { type ResourceRequest, respond } from '../../infra/stack/backend/certificate/respond.ts';
-import { BACKENDS, resources, synthesize } from './synthesize.ts';
+import { BACKENDS, BUNDLED, resources, synthesize } from './synthesize.ts';
 
 const HOST = 'dragonfly.cache-service-prod.internal';
 
@@ -160,7 +160,7 @@ describe('the response to CloudFormation', () => {
 });
 
 describe('the function', () => {
-  const { app, template } = synthesize(BACKENDS.dragonfly);
+  const { app, template } = synthesize({ ...BACKENDS.dragonfly, ...BUNDLED });
   const directory = mkdtempSync(join(tmpdir(), 'cache-certificate-'));
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 

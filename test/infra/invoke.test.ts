@@ -13,7 +13,7 @@ import { findTemplate, readFunction } from '../../infra/build/invoke/template.ts
 import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { CacheStack, stackId } from '../../infra/stack/stack.ts';
 import { LONG_RUN } from '../support/long-run.ts';
-import { AUTHORIZATIONS, BACKENDS } from './synthesize.ts';
+import { AUTHORIZATIONS, BACKENDS, FAST } from './synthesize.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const workspace = mkdtempSync(join(tmpdir(), 'cache-invoke-'));
@@ -29,7 +29,7 @@ function synthesize(...contexts: Record<string, unknown>[]): string {
   for (const context of contexts) {
     const app = new App({
       outdir,
-      context: { ...context, 'aws:cdk:enable-asset-metadata': true },
+      context: { ...FAST, ...context, 'aws:cdk:enable-asset-metadata': true },
       builtinCloudFormationValidation: false,
     });
     const settings = readSettings(context);

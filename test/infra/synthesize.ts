@@ -1,11 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, type StackProps } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { afterAll } from 'vitest';
 import { readSettings } from '../../infra/stack/settings/settings.ts';
 import { CacheStack, stackId } from '../../infra/stack/stack.ts';
+import { runAfterExit } from '../support/after-exit.ts';
 
 /** Settings for the CDK: a choice with the settings that it requires. */
 type Context = Record<string, unknown>;
@@ -54,6 +54,10 @@ export const VARIANTS: Record<string, Context> = {
   ...BACKENDS,
   'elasticache-nodes, scaling': SCALING,
   'external, IAM': EXTERNAL_IAM,
+  'elasticache, limits in a parameter': {
+    ...BACKENDS.elasticache,
+    TENANT_LIMITS: 'arn:aws:ssm:us-east-1:123456789012:parameter/cache/limits',
+  },
   ...Object.fromEntries(
     Object.entries(IN_NETWORK).map(([backend, context]) => [`${backend}, existing network`, context]),
   ),
@@ -71,7 +75,7 @@ export const AUTHORIZATIONS = {
 } as const satisfies Record<string, Context>;
 
 const workspace = mkdtempSync(join(tmpdir(), 'cache-synthesize-'));
-afterAll(() => rmSync(workspace, { recursive: true, force: true }));
+runAfterExit('rm -rf "$1"', workspace);
 
 /** The feature flags of the CDK's command line. */
 export const flags: Context = JSON.parse(
@@ -88,18 +92,38 @@ export interface Synthesized {
   template: Template;
 }
 
-/** Synthesizes the stack in this process, in a directory that is removed after the test file. */
+/** Settings of the CDK that change neither resources nor their properties, except for the hashes of assets. */
+export const FAST: Context = {
+  // Bundling starts npm and esbuild, which takes longer than the synthesis. Assets are the files as they are.
+  'aws:cdk:bundling-stacks': [],
+  'aws:cdk:disable-stack-trace': true,
+};
+
+/** For tests of the code in an asset. */
+export const BUNDLED: Context = { 'aws:cdk:bundling-stacks': ['**'] };
+
+const synthesized = new Map<string, Synthesized>();
+
+/**
+ * Synthesizes the stack in this process, in a directory that is removed when the process ends. The same arguments return the same stack,
+ * which tests must not change.
+ */
 export function synthesize(context: Context = {}, props: StackProps = {}): Synthesized {
+  const id = JSON.stringify([context, props]);
+  const known = synthesized.get(id);
+  if (known) return known;
   const app = new App({
     outdir: mkdtempSync(join(workspace, 'out-')),
-    context: { ...flags, ...context },
-    // Takes seconds. stack.test.ts runs it for every backend.
+    context: { ...flags, ...FAST, ...context },
+    // Takes seconds. stack.test.ts runs it.
     builtinCloudFormationValidation: false,
   });
   const settings = readSettings(app.node.getAllContext());
   const stack = new CacheStack(app, stackId(settings), { bundles, settings, ...props });
   // Synthesizes the whole app, because some properties are set only then.
-  return { app, stack, template: Template.fromStack(stack) };
+  const result = { app, stack, template: Template.fromStack(stack) };
+  synthesized.set(id, result);
+  return result;
 }
 
 /** Returns the properties of every resource of a type, by logical id. */

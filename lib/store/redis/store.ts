@@ -324,6 +324,9 @@ function sumOf(parts: Invalidation[]): Invalidation {
 
 /** The answer to a lease request that gets no lease: a fresh value, or one on which another caller has the lease. */
 function answerOf(entry: StoredEntry | undefined, nowEpochMs: number): LeaseResult {
-  if (entry?.hit || !entry?.lease) return { hit: entry?.hit };
-  return { retryAfterMs: retryAfterMs(entry.lease, nowEpochMs) };
+  if (!entry?.lease) return { hit: entry?.hit };
+  if (!entry.hit) return { retryAfterMs: retryAfterMs(entry.lease, nowEpochMs) };
+  // No caller has a lease, and the server granted none: by its clock, which may be behind our bound of it, the value is still fresh.
+  const isFresh = entry.lease.expiryEpochMs === 0;
+  return { hit: isFresh ? { ...entry.hit, ttl: 1 } : entry.hit };
 }
