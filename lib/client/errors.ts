@@ -112,6 +112,12 @@ export class UnsupportedMediaTypeError extends CacheError {
   override readonly code = 'UNSUPPORTED_MEDIA_TYPE' as const;
 }
 
+/** 429: the tenant has sent more requests than its limit allows. Nothing was done. The client retries after `retryAfterMs`. */
+export class TenantRateLimitedError extends CacheError {
+  override readonly name = 'TenantRateLimitedError';
+  override readonly code = 'TENANT_RATE_LIMITED' as const;
+}
+
 /** 500: a fault of the service. Its log has the cause. */
 export class InternalError extends CacheError {
   override readonly name = 'InternalError';
@@ -175,6 +181,7 @@ export const classesByCode = new Map<string, new (failure: Failure) => CacheErro
   ['LEASE_LOST', LeaseLostError],
   ['PAYLOAD_TOO_LARGE', PayloadTooLargeError],
   ['UNSUPPORTED_MEDIA_TYPE', UnsupportedMediaTypeError],
+  ['TENANT_RATE_LIMITED', TenantRateLimitedError],
   ['INTERNAL_SERVER_ERROR', InternalError],
   ['BACKEND_UNAVAILABLE', BackendUnavailableError],
   ['INVALIDATION_INCOMPLETE', InvalidationIncompleteError],
@@ -190,6 +197,7 @@ const classes = {
   LeaseLostError,
   PayloadTooLargeError,
   UnsupportedMediaTypeError,
+  TenantRateLimitedError,
   InternalError,
   BackendUnavailableError,
   InvalidationIncompleteError,

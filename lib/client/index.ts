@@ -16,6 +16,7 @@ export {
   NotFoundError,
   PayloadTooLargeError,
   TenantMismatchError,
+  TenantRateLimitedError,
   UnsupportedMediaTypeError,
   ValidationError,
 } from './errors.ts';

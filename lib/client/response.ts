@@ -55,6 +55,8 @@ function errorOf(
     return new GatewayError({ ...known, code: `HTTP_${status}`, message, cause });
   }
   const details = isMembers(error.details) ? error.details : {};
+  // Retry-After is in whole seconds, rounded up.
+  if (typeof details.retry_after_ms === 'number') known.retryAfterMs = details.retry_after_ms;
   const Class = classesByCode.get(code) ?? CacheError;
   const text = textOf(error.message) ?? code;
   const message = Class === NotFoundError ? `${text}: ${request}` : text;

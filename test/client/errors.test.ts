@@ -23,6 +23,7 @@ const ofTheService = [
   new answered.LeaseLostError(),
   new answered.PayloadTooLargeError('batch', 100, { fitting: 7 }),
   new answered.UnsupportedMediaTypeError(),
+  new answered.TenantRateLimitedError(250),
   new answered.InternalError(new Error('a fault')),
   new answered.BackendUnavailableError(),
   new answered.InvalidationIncompleteError(12),
@@ -44,7 +45,7 @@ describe('every failure of the service', () => {
       expect(error).toBeInstanceOf(new Map<string, unknown>(Object.entries(errors)).get(name));
       expect(error).toBeInstanceOf(errors.CacheError);
       const { code, message, details } = theirs;
-      const retryAfterMs = theirs.status === 503 ? 1000 : undefined;
+      const retryAfterMs = { 429: 250, 503: 1000 }[theirs.status];
       expect({ ...error, message: error.message }).toEqual({
         name,
         code,
@@ -58,7 +59,7 @@ describe('every failure of the service', () => {
   );
 
   test('has getters for its details', async () => {
-    const [invalid, , , , , , tooLarge, , , , incomplete] = await Promise.all(
+    const [invalid, , , , , , tooLarge, , , , , incomplete] = await Promise.all(
       ofTheService.map(async (theirs) => {
         const {
           statusCode: status,
@@ -166,6 +167,21 @@ describe('a response that is not the service\u2019s own', () => {
   ])('has retryAfterMs from Retry-After: %s', async (text, ms) => {
     const server = await script({ status: 503, headers: { 'retry-after': text } });
     expect((await failed(clientOf(server).get('k'))).retryAfterMs).toBe(ms);
+  });
+
+  test('has retryAfterMs from its details if there it is more exact', async () => {
+    const {
+      statusCode: status,
+      headers,
+      body,
+    } = envelope(new answered.TenantRateLimitedError(250), {
+      correlationId: 'c',
+      requestId: 'r',
+    });
+    const server = await script({ status, headers, body });
+    const error = await failed(clientOf(server).get('k'));
+    expect(error).toBeInstanceOf(errors.TenantRateLimitedError);
+    expect(error.retryAfterMs).toBe(250);
   });
 
   test('has retryAfterMs from a date in Retry-After: in an hour', async () => {

@@ -282,6 +282,12 @@ class Retries:
             self.start('http://cache.invalid', retries=0).get('k')
         self.assertFalse(caught.exception.maybe_sent)
 
+    def test_retry_after_in_the_details_is_more_exact_than_the_header(self):
+        limited = failure(429, 'TENANT_RATE_LIMITED', {'retry_after_ms': 20}, headers=['retry-after: 100'])
+        server = self.script(limited, data({'key': 'k', 'found': False}))
+        self.assertFalse(self.start(server.url).get('k', timeout=30).found)
+        self.assertEqual(len(server.requests), 2)
+
     def test_retry_after_beyond_the_deadline_is_not_waited_for(self):
         server = self.script(failure(503, 'BACKEND_UNAVAILABLE', headers=['retry-after: 100']))
         with self.assertRaises(BackendUnavailableError) as caught:

@@ -24,6 +24,7 @@ from .errors import (
     NotFoundError,
     PayloadTooLargeError,
     TenantMismatchError,
+    TenantRateLimitedError,
     UnsupportedMediaTypeError,
     ValidationError,
 )
@@ -70,6 +71,7 @@ __all__ = [
     'SetResult',
     'SigV4',
     'TenantMismatchError',
+    'TenantRateLimitedError',
     'UnsupportedMediaTypeError',
     'Usage',
     'ValidationError',

@@ -120,6 +120,12 @@ class UnsupportedMediaTypeError(CacheError):
     code = 'UNSUPPORTED_MEDIA_TYPE'
 
 
+class TenantRateLimitedError(CacheError):
+    """429: the tenant has sent more requests than its limit allows. Nothing was done. The client retries after `retry_after`."""
+
+    code = 'TENANT_RATE_LIMITED'
+
+
 class InternalError(CacheError):
     """500: a fault of the service. Its log has the cause."""
 
@@ -178,6 +184,7 @@ CLASSES_BY_CODE: Dict[str, Type[CacheError]] = {
         LeaseLostError,
         PayloadTooLargeError,
         UnsupportedMediaTypeError,
+        TenantRateLimitedError,
         InternalError,
         BackendUnavailableError,
         InvalidationIncompleteError,

@@ -67,7 +67,12 @@ def _error_of(response: ServiceResponse, body: Members, cause: Optional[Exceptio
     message = _text(error.get('message')) or code
     if error_class is NotFoundError:
         message = f'{message}: {response.request}'
-    return error_class(message, code=code, details=_members(error.get('details')), **known)
+    details = _members(error.get('details'))
+    retry_after_ms = details.get('retry_after_ms')
+    if isinstance(retry_after_ms, (int, float)):
+        # Retry-After is in whole seconds, rounded up.
+        known['retry_after'] = retry_after_ms / 1000
+    return error_class(message, code=code, details=details, **known)
 
 
 def _body_of(response: ServiceResponse) -> Tuple[Members, Optional[Exception]]:
