@@ -45,7 +45,10 @@ describe('every failure of the service', () => {
       expect(error).toBeInstanceOf(new Map<string, unknown>(Object.entries(errors)).get(name));
       expect(error).toBeInstanceOf(errors.CacheError);
       const { code, message, details } = theirs;
-      const retryAfterMs = { 429: 250, 503: 1000 }[theirs.status];
+      const retryAfterMs = new Map([
+        [429, 250],
+        [503, 1000],
+      ]).get(theirs.status);
       expect({ ...error, message: error.message }).toEqual({
         name,
         code,
