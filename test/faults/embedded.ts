@@ -33,7 +33,7 @@ export const full: Scenario = {
   name: 'embedded-full',
   breaks: 'the embedded backend full, under continuous writes',
   async run({ pick, log }) {
-    const limit = pick(2, 16) * MIB;
+    const limit = pick(1, 16) * MIB;
     const service = await startService({ MEMORY_MAX_BYTES: String(limit), LOG_LEVEL: 'WARN' });
     const before = rssOf(service);
     const keys = Math.ceil(limit / 600);

@@ -40,6 +40,8 @@ const KEYS = Array.from({ length: 10 }, (_, i) => `g${i % 3}:${i}`);
 const TTL_SECONDS = 1;
 const LEASE_SECONDS = 1;
 const GRACE_SECONDS = 60;
+/** The part of the producers that take longer than the lease. */
+const SLOW_PRODUCERS = 0.05;
 
 const WEIGHTS = {
   get: 40,
@@ -158,7 +160,7 @@ function options(grace: number) {
 /** Takes a random time, sometimes longer than the lease, and sometimes fails. */
 async function produce(tenant: string, keys: readonly string[]): Promise<unknown[]> {
   const leasedAt = now();
-  await sleep(Math.random() < 0.01 ? 1200 * LEASE_SECONDS : Math.random() * 40);
+  await sleep(Math.random() < SLOW_PRODUCERS ? 1200 * LEASE_SECONDS : Math.random() * 40);
   if (Math.random() < 0.1) throw new ProducerError();
   return keys.map((key) => {
     const version = ++versions;
