@@ -88,22 +88,23 @@ async function openLimits(settings: TenantLimitSettings) {
   const { TenantLimitReader } = await import('./limits/tenant-limits.ts');
   const { RateLimiter } = await import('./limits/rate-limiter.ts');
   const reader = new TenantLimitReader(settings, config.shards, log);
-  const { sourceArn, sweepWeight } = settings;
+  const { sweepWeight } = settings;
   return {
     of: (tenant: string) => reader.of(tenant),
     refresh: () => reader.refresh(),
     start(store: CacheStore) {
-      const limiter = new RateLimiter({ store, rateOf: (tenant) => reader.of(tenant).rate, sweepWeight });
+      const rateOf = (tenant: string) => reader.of(tenant).rate;
+      const limiter = new RateLimiter({ store, rateOf, sweepWeight, log });
       withinLimits = async (request, work) => {
-        if (reader.isOutdated) await reader.refresh();
-        return limiter.run(request, work);
-      };
-      if (sourceArn === undefined) return;
-      flushes.push(async () => {
         const refreshing = reader.refresh();
-        // A frozen function could not receive the reply.
-        if (config.onLambda) await refreshing;
-      });
+        if (reader.isOutdated) await refreshing;
+        try {
+          return await limiter.run(request, work);
+        } finally {
+          // A frozen function could not receive the reply.
+          if (config.onLambda) await refreshing;
+        }
+      };
     },
   };
 }
@@ -118,6 +119,12 @@ const observer: StoreObserver = {
   limitEvicted(count) {
     const request = currentRequest();
     if (request) request.limitEvictions += count;
+  },
+  limitEvictionFailed(error) {
+    log.error('entries above a limit cannot be evicted', {
+      error,
+      correlation_id: currentRequest()?.correlationId,
+    });
   },
   compressed(savedBytes) {
     const request = currentRequest();

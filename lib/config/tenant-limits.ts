@@ -34,15 +34,16 @@ export interface TenantLimitSettings {
   sweepWeight: number;
 }
 
-/**
- * Limits of entries are held by each shard for its share. With fewer entries per shard, the shares that tenants need would differ too much.
- */
+/** Each shard holds its share of a limit. With few entries or bytes per shard, keys are spread too unevenly. */
 const MIN_ENTRIES_PER_SHARD = 10;
-
-const MIN_BYTES = 1024 ** 2;
+const MIN_BYTES_PER_SHARD = 1024 ** 2;
 const MAX_RATE = 1_000_000;
 
-const SOURCE_ARN = /^arn:[\w-]+:(secretsmanager:[\w-]+:\d{12}:secret:\S+|ssm:[\w-]+:\d{12}:parameter\/\S+)$/;
+/** The names that the service accepts from callers. */
+const TENANT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+const SOURCE_ARN =
+  /^arn:[\w-]+:(secretsmanager:[\w-]+:\d{12}:secret:\S+|ssm:[\w-]+:\d{12}:parameter\/[^\s/]\S*)$/;
 
 /** @returns undefined if no tenant has a limit, now or later @throws ConfigError */
 export function readTenantLimits(env: Environment, shards: number): TenantLimitSettings | undefined {
@@ -59,7 +60,7 @@ export function readTenantLimits(env: Environment, shards: number): TenantLimitS
       MIN_ENTRIES_PER_SHARD * shards,
       Number.MAX_SAFE_INTEGER,
     ),
-    maxBytes: readBytes(env, 'TENANT_MAX_BYTES'),
+    maxBytes: readBytes(env, 'TENANT_MAX_BYTES', shards),
     rate: rateOf(rate, burst),
   };
   const given = text(env, 'TENANT_LIMITS');
@@ -68,6 +69,9 @@ export function readTenantLimits(env: Environment, shards: number): TenantLimitS
     throw new ConfigError('TENANT_LIMITS', 'must be JSON, or the ARN of a secret or of an SSM parameter');
   }
   const sweepWeight = integer(env, 'TENANT_SWEEP_WEIGHT', 10, 1, 10_000);
+  if (text(env, 'TENANT_SWEEP_WEIGHT') !== undefined && rate === undefined && given === undefined) {
+    throw new ConfigError('TENANT_SWEEP_WEIGHT', 'needs TENANT_MAX_REQUESTS_PER_SECOND or TENANT_LIMITS');
+  }
   if (given === undefined && Object.values(standard).every((limit) => limit === undefined)) return undefined;
   const base = { standard, byTenant: new Map() };
   return {
@@ -81,15 +85,18 @@ export function readTenantLimits(env: Environment, shards: number): TenantLimitS
  * Parses `{"default": {"entries": 100000}, "acme": {"entries": 1000000, "bytes": "2GiB", "rps": 500, "burst": 1000}}`. A tenant has the
  * default of each limit that it does not have itself; `null` stands for no limit.
  *
- * @param standard what the default itself replaces
- * @throws ConfigError whose message contains no part of a secret but the names of tenants
+ * @param standard the limits that `default` does not set
+ * @throws ConfigError
  */
 export function parseLimits(json: string, standard: TenantLimits, shards: number): LimitTable {
   let given: unknown;
   try {
     given = JSON.parse(json);
   } catch {
-    throw new ConfigError('TENANT_LIMITS', 'must be valid JSON');
+    throw new ConfigError(
+      'TENANT_LIMITS',
+      'must be valid JSON, or the ARN of a secret or of an SSM parameter',
+    );
   }
   const tenants = Object.entries(membersOf(given, 'TENANT_LIMITS'));
   const own = tenants.find(([tenant]) => tenant === 'default')?.[1];
@@ -112,6 +119,7 @@ function membersOf(given: unknown, name: string): Record<string, unknown> {
 
 function limitsOf(given: unknown, tenant: string, base: TenantLimits, shards: number): TenantLimits {
   const setting = `TENANT_LIMITS.${tenant}`;
+  if (!TENANT.test(tenant)) throw new ConfigError(setting, 'is not the name of a tenant');
   const members = membersOf(given, setting);
   const unknown = Object.keys(members).find((name) => !['entries', 'bytes', 'rps', 'burst'].includes(name));
   if (unknown !== undefined) {
@@ -122,10 +130,13 @@ function limitsOf(given: unknown, tenant: string, base: TenantLimits, shards: nu
   }
   /** The limit as a setting of its own, so that all are checked alike. */
   const env = Object.fromEntries(
-    Object.entries(members).map(([name, value]) => [
-      `${setting}.${name}`,
-      value === null ? '' : String(value),
-    ]),
+    Object.entries(members).map(([name, value]) => {
+      const isText = typeof value === 'string' && value.trim() !== '';
+      if (value !== null && typeof value !== 'number' && !isText) {
+        throw new ConfigError(`${setting}.${name}`, 'must be a number, a text or null');
+      }
+      return [`${setting}.${name}`, String(value ?? '')];
+    }),
   );
   const limit = (name: string, inherited: number | undefined, min: number, max: number) =>
     name in members ? integer(env, `${setting}.${name}`, undefined, min, max) : inherited;
@@ -137,7 +148,7 @@ function limitsOf(given: unknown, tenant: string, base: TenantLimits, shards: nu
   }
   return {
     maxEntries: limit('entries', base.maxEntries, MIN_ENTRIES_PER_SHARD * shards, Number.MAX_SAFE_INTEGER),
-    maxBytes: 'bytes' in members ? readBytes(env, `${setting}.bytes`) : base.maxBytes,
+    maxBytes: 'bytes' in members ? readBytes(env, `${setting}.bytes`, shards) : base.maxBytes,
     rate: rateOf(perSecond, burst),
   };
 }
@@ -149,14 +160,15 @@ function rateOf(perSecond: number | undefined, burst: number | undefined): Reque
 const UNITS: Record<string, number> = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
 /** A size in bytes, or as `512MiB`. */
-function readBytes(env: Environment, name: string): number | undefined {
+function readBytes(env: Environment, name: string, shards: number): number | undefined {
   const given = text(env, name);
   if (given === undefined) return undefined;
   const [, digits, unit = ''] = /^(\d{1,16})\s*(KiB|MiB|GiB)?$/.exec(given) ?? [];
   const bytes = Number(digits) * (UNITS[unit] ?? 1);
-  if (bytes >= MIN_BYTES && bytes <= Number.MAX_SAFE_INTEGER) return bytes;
+  const least = MIN_BYTES_PER_SHARD * shards;
+  if (bytes >= least && bytes <= Number.MAX_SAFE_INTEGER) return bytes;
   throw new ConfigError(
     name,
-    `must be a size of at least 1MiB, in bytes or with the unit KiB, MiB or GiB, not ${JSON.stringify(given)}`,
+    `must be a size of at least ${least / 1024 ** 2}MiB, in bytes or with the unit KiB, MiB or GiB, not ${JSON.stringify(given)}`,
   );
 }

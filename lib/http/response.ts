@@ -77,8 +77,11 @@ export function rateLimitHeaders({
   remaining,
   resetMs,
 }: NonNullable<RequestContext['rate']>): Record<string, string> {
+  // A quota is what its window restores. Windows are whole seconds.
+  const windowSeconds = Math.max(1, Math.ceil(burst / perSecond));
+  const quota = Math.max(burst, perSecond);
   return {
-    'ratelimit-policy': `"tenant";q=${burst};w=${Math.ceil(burst / perSecond)}`,
+    'ratelimit-policy': `"tenant";q=${quota};w=${windowSeconds}`,
     ratelimit: `"tenant";r=${remaining};t=${Math.ceil(resetMs / 1000)}`,
   };
 }

@@ -1,16 +1,23 @@
 import type { RequestRate } from '../config/tenant-limits.ts';
 import { BackendUnavailableError, TenantRateLimitedError } from '../errors.ts';
+import type { Log } from '../log/log.ts';
 import type { RequestContext } from '../request-context.ts';
 import { routeNamed } from '../routes.ts';
 import type { CacheStore, RateReply } from '../store/store.ts';
 
-/** For how long requests are not limited after the backend failed to answer, in milliseconds. */
+/** For how long requests are not limited after the backend failed to count them, in milliseconds. */
 const PAUSE_MS = 10_000;
 
-/** Below this share of the burst, requests ask before they run. */
+/** Below this share of the burst, requests are counted before they run. */
 const LOW_SHARE = 0.1;
 
-/** Tenants that a process remembers as being near their limit. */
+/** For how long a process relies on what was left. Others use it up meanwhile. In milliseconds. */
+const KNOWN_MS = 1000;
+
+/** If the backend rejects the count within this time, there is enough left for the request itself. In milliseconds. */
+const QUICK_MS = 200;
+
+/** Tenants whose last reply a process remembers. */
 const MAX_TENANTS = 10_000;
 
 interface RateLimiterOptions {
@@ -18,31 +25,37 @@ interface RateLimiterOptions {
   rateOf: (tenant: string) => RequestRate | undefined;
   /** The requests that an invalidation or a clear counts as. */
   sweepWeight: number;
+  log: Pick<Log, 'error'>;
+  /** Default: the system's. Not a monotonic clock, which may stop while a function is frozen. */
+  nowEpochMs?: () => number;
 }
 
-/** A tenant that was near its limit at its last request. */
-interface LowTenant {
-  /** Until then the backend would reject requests of this weight. By `performance.now()`. */
-  rejectedUntilMonotonicMs: number;
-  weight: number;
+/** What a process knows of a tenant. */
+interface TenantState {
+  /** Requests that run while they are counted. */
+  inFlight: number;
+  /** From the last reply; undefined if there was none. */
+  last?: { atEpochMs: number; remaining: number; isLow: boolean; retryAfterMs: number };
 }
 
 /**
  * Limits the requests per second of each tenant. All processes share the tenant's count, which is in the backend.
  *
  * While a tenant is well below its limit, its requests run at the same time as they are counted, so that counting takes no round trip of
- * its own. A request that turns out to be one too many is answered nevertheless, since it may have changed something. Near the limit, and
+ * its own. Such a request is answered even if it turns out to be one too many, since it may have changed something. Near the limit, and
  * for invalidations and clears, requests are counted first. So a rejected request has done nothing.
  *
  * If requests cannot be counted, they are not limited.
  */
 export class RateLimiter {
   readonly #options: RateLimiterOptions;
-  readonly #low = new Map<string, LowTenant>();
-  #pausedUntilMonotonicMs = 0;
+  readonly #nowEpochMs: () => number;
+  readonly #tenants = new Map<string, TenantState>();
+  #pausedEpochMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RateLimiterOptions) {
     this.#options = options;
+    this.#nowEpochMs = options.nowEpochMs ?? Date.now;
   }
 
   /**
@@ -53,58 +66,96 @@ export class RateLimiter {
    */
   async run<T>(request: RequestContext, work: () => Promise<T>): Promise<T> {
     const { tenant, operation } = request;
-    const { store, rateOf, sweepWeight } = this.#options;
-    const rate = tenant === '' ? undefined : rateOf(tenant);
-    if (!rate || performance.now() < this.#pausedUntilMonotonicMs) return work();
+    const rate = isPartOfLease(request) ? undefined : this.#options.rateOf(tenant);
+    if (!rate || this.#isWithin(PAUSE_MS, this.#pausedEpochMs)) return work();
 
     const isSweep = routeNamed(operation).kind === 'sweep';
-    // A weight above the burst would never be allowed.
-    const weight = isSweep ? Math.min(sweepWeight, rate.burst) : 1;
-    const low = this.#low.get(tenant);
-    const rejectedForMs = (low?.rejectedUntilMonotonicMs ?? 0) - performance.now();
-    if (low && rejectedForMs > 0 && weight >= low.weight) {
-      request.rate = { ...rate, remaining: 0, resetMs: rejectedForMs };
-      throw new TenantRateLimitedError(rejectedForMs);
-    }
-    const count = async () => {
-      const reply = await store.takeRequests(tenant, rate, weight);
-      request.rate = { ...rate, ...reply };
-      this.#remember(tenant, rate, weight, reply);
-      return reply;
-    };
-    if (low || isSweep) {
-      const { retryAfterMs } = await count().catch((error: unknown) => {
-        // The request would wait for the same backend, and so take twice as long to fail.
-        this.#pause(error);
-        throw error;
+    // More than a burst would delay the next requests for too long.
+    const weight = isSweep ? Math.min(this.#options.sweepWeight, rate.burst) : 1;
+    const state = this.#stateOf(tenant);
+    this.#rejectWithoutCounting(request, rate, state);
+    if (isSweep || !this.#mayRunWhileCounted(rate, state)) {
+      const startedMonotonicMs = performance.now();
+      const reply = await this.#count(request, rate, weight, state).catch((error: unknown) => {
+        // Otherwise the request would wait for the same backend, and take twice as long to fail.
+        if (performance.now() - startedMonotonicMs > QUICK_MS) throw error;
       });
-      if (retryAfterMs !== undefined) throw new TenantRateLimitedError(retryAfterMs);
+      if (reply?.retryAfterMs !== undefined) throw new TenantRateLimitedError(reply.retryAfterMs);
       return work();
     }
-    const counting = count().catch((error: unknown) => this.#pause(error));
+    state.inFlight++;
+    // Its failures are logged, and do not concern the request.
+    const counting = this.#count(request, rate, weight, state).catch(() => {});
     try {
       return await work();
     } finally {
       // Abandoned, it would harm the connection: Lambda freezes the function after the response.
       await counting;
+      state.inFlight--;
     }
   }
 
-  #remember(
-    tenant: string,
-    rate: RequestRate,
-    weight: number,
-    { remaining, retryAfterMs = 0 }: RateReply,
-  ): void {
-    this.#low.delete(tenant);
-    if (retryAfterMs === 0 && remaining >= Math.max(1, LOW_SHARE * rate.burst)) return;
-    const [oldest] = this.#low.keys();
-    if (oldest !== undefined && this.#low.size >= MAX_TENANTS) this.#low.delete(oldest);
-    this.#low.set(tenant, { rejectedUntilMonotonicMs: performance.now() + retryAfterMs, weight });
+  #stateOf(tenant: string): TenantState {
+    const state = this.#tenants.get(tenant) ?? { inFlight: 0 };
+    this.#tenants.delete(tenant);
+    this.#tenants.set(tenant, state);
+    const [oldest] = this.#tenants.keys();
+    if (oldest !== undefined && this.#tenants.size > MAX_TENANTS) this.#tenants.delete(oldest);
+    return state;
   }
 
-  #pause(error: unknown): void {
-    if (!(error instanceof BackendUnavailableError)) throw error;
-    this.#pausedUntilMonotonicMs = performance.now() + PAUSE_MS;
+  /** Rejects a request that the backend would certainly reject, since others of the tenant can only delay it further. */
+  #rejectWithoutCounting(request: RequestContext, rate: RequestRate, { last }: TenantState): void {
+    if (!last || !this.#isWithin(last.retryAfterMs, last.atEpochMs)) return;
+    const leftMs = last.atEpochMs + last.retryAfterMs - this.#nowEpochMs();
+    request.rate = { ...rate, remaining: last.remaining, resetMs: leftMs };
+    throw new TenantRateLimitedError(leftMs);
   }
+
+  #mayRunWhileCounted({ burst }: RequestRate, { inFlight, last }: TenantState): boolean {
+    if (last?.isLow) return false;
+    // What is left is not known, so only one request may turn out to be too many.
+    if (!last || !this.#isWithin(KNOWN_MS, last.atEpochMs)) return inFlight === 0;
+    return last.remaining - inFlight >= Math.max(1, LOW_SHARE * burst);
+  }
+
+  async #count(
+    request: RequestContext,
+    rate: RequestRate,
+    weight: number,
+    state: TenantState,
+  ): Promise<RateReply> {
+    try {
+      const reply = await this.#options.store.takeRequests(request.tenant, rate, weight);
+      const { remaining, retryAfterMs = 0, resetMs } = reply;
+      request.rate = { ...rate, remaining, resetMs };
+      const isLow = retryAfterMs > 0 || remaining < Math.max(1, LOW_SHARE * rate.burst);
+      state.last = { atEpochMs: this.#nowEpochMs(), remaining, isLow, retryAfterMs };
+      return reply;
+    } catch (error) {
+      this.#pausedEpochMs = this.#nowEpochMs();
+      if (!(error instanceof BackendUnavailableError)) {
+        this.#options.log.error('requests of tenants cannot be counted', { error });
+      }
+      throw error;
+    }
+  }
+
+  /** Whether less than this time has passed since. False if the clock was set back. */
+  #isWithin(ms: number, sinceEpochMs: number): boolean {
+    const passedMs = this.#nowEpochMs() - sinceEpochMs;
+    return passedMs >= 0 && passedMs < ms;
+  }
+}
+
+/**
+ * Whether a request ends a lease, whose own request was counted. If it were rejected, the value would be lost, and other callers would wait for
+ * the lease to end.
+ */
+function isPartOfLease({ operation, body }: RequestContext): boolean {
+  const hasLease = (item: unknown) => typeof item === 'object' && item !== null && 'lease' in item;
+  if (operation === 'set') return hasLease(body);
+  if (operation !== 'batch-set') return operation === 'lease-release';
+  const { items } = body as { items?: unknown };
+  return Array.isArray(items) && items.every(hasLease);
 }

@@ -9,8 +9,11 @@ import type { Log } from '../log/log.ts';
 /** A change of the source applies within this time, in milliseconds. */
 const MAX_AGE_MS = 60_000;
 
-/** From this age on, the source is read again after the response of a request, so that hardly any request waits for it. */
+/** From this age on, the source is read again while a request runs, so that hardly any request waits for it. */
 const REFRESH_AGE_MS = 30_000;
+
+/** The pause before the source is read again if it has never been read, in milliseconds. */
+const FIRST_RETRY_MS = 5000;
 
 /** Timeout of reading the source, in milliseconds. */
 const TIMEOUT_MS = 1000;
@@ -24,6 +27,7 @@ export class TenantLimitReader {
   #table: LimitTable;
   #readEpochMs = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
+  #hasRead = false;
   #lastProblem: string | undefined;
 
   /** @param nowEpochMs not a monotonic clock, which may stop while a function is frozen */
@@ -70,10 +74,12 @@ export class TenantLimitReader {
         this.#settings.table.standard,
         this.#shards,
       );
+      this.#hasRead = true;
       if (this.#lastProblem !== undefined) this.#log.info('tenant limits read again');
       this.#lastProblem = undefined;
     } catch (error) {
-      const problem = (error as Error).message;
+      // Without the value: the ARN may be that of another secret.
+      const problem = (error as Error).message.replace(/, not .*/s, '');
       // Once for each problem: the source is read twice a minute.
       if (problem !== this.#lastProblem) {
         this.#log.error('tenant limits cannot be read, the former ones remain', { error: problem });
@@ -81,5 +87,7 @@ export class TenantLimitReader {
       this.#lastProblem = problem;
     }
     this.#readEpochMs = this.#nowEpochMs();
+    // There are no former limits yet: the next attempt must not take as long.
+    if (!this.#hasRead) this.#readEpochMs -= REFRESH_AGE_MS - FIRST_RETRY_MS;
   }
 }

@@ -118,7 +118,7 @@ export const PATHLESS_KEY = 'docs/readme?page=1';
 
 /** Every failure that an endpoint can respond with, on one path of its route. */
 export function failuresOf(
-  { tenant, backend }: Route,
+  { name, tenant, backend }: Route,
   path: string,
   { requestBody, failures = [] }: Pick<EndpointDocumentation, 'requestBody' | 'failures'>,
   { tenantClaim }: Pick<Limits, 'tenantClaim'>,
@@ -134,7 +134,9 @@ export function failuresOf(
   if (requestBody !== undefined) names.add('PayloadTooLargeError').add('UnsupportedMediaTypeError');
   if (backend !== false) {
     names.add('InternalError');
-    if (tenant) names.add('TenantRateLimitedError').add('BackendUnavailableError');
+    if (tenant) names.add('BackendUnavailableError');
+    // A release belongs to a lease request that was counted.
+    if (tenant && name !== 'lease-release') names.add('TenantRateLimitedError');
   }
   return [...names];
 }

@@ -95,7 +95,7 @@ export class MemoryStore implements CacheStore {
   readonly #limitsOf: StorageLimitsOf;
   readonly #observer: Pick<StoreObserver, 'limitEvicted'>;
   /** For each tenant, when its token bucket will be full, in epoch milliseconds. */
-  readonly #buckets = new LRUCache<string, number>({ max: MAX_BUCKETS });
+  #buckets: LRUCache<string, number> | undefined;
   #lastPurgeEpochMs: number;
   #evicted = 0;
 
@@ -176,9 +176,8 @@ export class MemoryStore implements CacheStore {
   }
 
   async setMany(tenant: string, items: readonly Item[]): Promise<boolean[]> {
-    const wasSet = items.map((item) => this.#set(tenant, item));
-    this.#evictExcess(tenant, items);
-    return wasSet;
+    this.#makeRoom(tenant, items);
+    return items.map((item) => this.#set(tenant, item));
   }
 
   async leaseMany(
@@ -277,13 +276,15 @@ export class MemoryStore implements CacheStore {
   }
 
   async takeRequests(tenant: string, { perSecond, burst }: RequestRate, count: number): Promise<RateReply> {
+    // It reserves memory for all of them.
+    this.#buckets ??= new LRUCache({ max: MAX_BUCKETS });
     const nowEpochMs = this.#nowEpochMs();
     const perRequestMs = 1000 / perSecond;
     const sizeMs = burst * perRequestMs;
     // A time too far ahead is from a larger bucket, or from a clock that was set back.
-    const full = Math.min(Math.max(this.#buckets.get(tenant) ?? 0, nowEpochMs), nowEpochMs + sizeMs);
+    const full = Math.min(Math.max(this.#buckets.get(tenant) ?? 0, nowEpochMs), nowEpochMs + 2 * sizeMs);
     const after = full + count * perRequestMs;
-    const waitMs = after - sizeMs - nowEpochMs;
+    const waitMs = full + perRequestMs - sizeMs - nowEpochMs;
     // Rounding must not reject a request that exactly fits.
     const isAllowed = waitMs < 0.001;
     if (isAllowed) this.#buckets.set(tenant, after);
@@ -435,29 +436,39 @@ export class MemoryStore implements CacheStore {
     return isStored;
   }
 
-  /** Evicts what expires soonest of a tenant that is above its limits, but not what was just set. */
-  #evictExcess(tenant: string, justSet: readonly Item[]): void {
-    const partition = this.#partitions.get(tenant);
-    if (!partition) return;
-    const { values, entries } = partition;
+  /**
+   * Evicts what expires soonest of a tenant that these items would bring above its limits. Before they are stored: the LRU would otherwise evict
+   * entries of other tenants for them.
+   */
+  #makeRoom(tenant: string, items: readonly Item[]): void {
     const { maxEntries = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY } =
       this.#limitsOf(tenant);
-    if (values.count <= maxEntries && values.bytes <= maxBytes) return;
+    const partition = this.#partitions.get(tenant);
+    if (!partition || Math.min(maxEntries, maxBytes) === Number.POSITIVE_INFINITY) return;
+    const { values, entries } = partition;
+    // What will be stored: the last item of each key, in place of the former entry.
+    const added = new Map(items.map(({ key, value }) => [key, Buffer.byteLength(value)]));
+    const replaced = [...added.keys()]
+      .flatMap((key) => entries.get(key) ?? [])
+      .filter((each) => !isPlaceholder(each));
+    const sumOf = (sizes: Iterable<number>) => [...sizes].reduce((sum, bytes) => sum + bytes, 0);
+    const addedCount = added.size - replaced.length;
+    const addedBytes = sumOf(added.values()) - sumOf(replaced.map(({ bytes }) => bytes));
+    const isAboveCount = () => values.count + addedCount > maxEntries;
+    const isAboveBytes = () => values.bytes + addedBytes > maxBytes;
+    if (!isAboveCount() && !isAboveBytes()) return;
     // What has expired counts until it is purged.
     for (const entry of entries.values()) if (!this.#lru.has(entry)) this.#lru.delete(entry);
-    const keptEntries = values.count > maxEntries ? Math.floor(EVICT_TO_SHARE * maxEntries) : maxEntries;
-    const keptBytes = values.bytes > maxBytes ? EVICT_TO_SHARE * maxBytes : maxBytes;
-    const isAbove = () => values.count > keptEntries || values.bytes > keptBytes;
+    const keptCount = (isAboveCount() ? Math.floor(EVICT_TO_SHARE * maxEntries) : maxEntries) - addedCount;
+    const keptBytes = (isAboveBytes() ? EVICT_TO_SHARE * maxBytes : maxBytes) - addedBytes;
+    const isAbove = () => values.count > keptCount || values.bytes > keptBytes;
     const endOf = ({ expiryEpochMs, graceMs }: Entry) => expiryEpochMs + graceMs;
-    const keptKeys = new Set(justSet.map(({ key }) => key));
     let evicted = 0;
     while (isAbove()) {
-      const others = [...entries.values()].filter(
-        (entry) => !keptKeys.has(entry.key) && !isPlaceholder(entry),
-      );
+      const others = [...entries.values()].filter((entry) => !added.has(entry.key) && !isPlaceholder(entry));
       if (others.length === 0) break;
       const meanBytes = Math.max(1, values.bytes / values.count);
-      const needed = Math.max(values.count - keptEntries, Math.ceil((values.bytes - keptBytes) / meanBytes));
+      const needed = Math.max(values.count - keptCount, Math.ceil((values.bytes - keptBytes) / meanBytes), 1);
       // Numbers are sorted ten times as fast as entries.
       const ends = Float64Array.from(others, endOf).sort();
       const latestEnd = ends[Math.min(needed, ends.length) - 1] as number;

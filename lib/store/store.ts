@@ -126,8 +126,7 @@ export type StorageLimitsOf = (tenant: string) => StorageLimits;
 export const noLimits: StorageLimitsOf = () => ({ maxEntries: undefined, maxBytes: undefined });
 
 /**
- * Evicted from a tenant above its limit is what expires soonest. It is then reduced to this share of its limit, so that not every set
- * evicts.
+ * A tenant above its limit loses the entries that expire soonest, down to this share of its limit. So not every further set evicts.
  */
 export const EVICT_TO_SHARE = 0.98;
 
@@ -149,6 +148,8 @@ export interface StoreObserver {
   compressed(savedBytes: number): void;
   /** A tenant's limits have evicted entries. */
   limitEvicted(count: number): void;
+  /** What is above a tenant's limits could not be evicted, by an error that is no failure of the backend. */
+  limitEvictionFailed(error: unknown): void;
   /** A connection to the backend replaced one that was lost. */
   reconnected(): void;
   /** No lease was granted because the backend refuses writes. @param reason the backend's */
@@ -159,6 +160,7 @@ export const noObserver: StoreObserver = {
   backendCalled() {},
   compressed() {},
   limitEvicted() {},
+  limitEvictionFailed() {},
   reconnected() {},
   leaseRefused() {},
 };
@@ -276,7 +278,12 @@ export interface CacheStore {
   /** Measures what a tenant stores: on a server at a constant cost, in memory by reading each entry. */
   usage(tenant: string): Promise<Usage>;
 
-  /** Takes requests from a tenant's token bucket, which all processes share. Takes none if there are not as many. */
+  /**
+   * Takes requests from a tenant's token bucket, which all processes share, if at least one is left. Those that are not left delay the next
+   * ones.
+   *
+   * @param count at most the burst
+   */
   takeRequests(tenant: string, rate: RequestRate, count: number): Promise<RateReply>;
 
   /** Reads the state of every server of the backend. */

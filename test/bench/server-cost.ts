@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { infoFields } from '../support/engines/inspect.ts';
 
 /** The commands that the store sends. Their times include those of commands that its scripts call. */
-const COMMANDS = ['mget', 'evalsha', 'strlen'];
+const COMMANDS = ['mget', 'evalsha'];
 
 /**
  * Returns the time that the server spends on the store's commands while `action` runs, in microseconds by the server's own count.

@@ -42,9 +42,9 @@ describe('the limits of a tenant', () => {
       TENANT_MAX_ENTRIES: '100000',
       TENANT_MAX_REQUESTS_PER_SECOND: '50',
       TENANT_LIMITS:
-        '{"default": {"bytes": 1048576}, "acme": {"rps": 500}, "free": {"rps": null, "bytes": "2GiB"}}',
+        '{"default": {"bytes": 16777216}, "acme": {"rps": 500}, "free": {"rps": null, "bytes": "2GiB"}}',
     };
-    const base = { maxEntries: 100_000, maxBytes: MiB };
+    const base = { maxEntries: 100_000, maxBytes: 16 * MiB };
     expect(limitsOf(env, 'other')).toEqual({ ...base, rate: { perSecond: 50, burst: 100 } });
     expect(limitsOf(env)).toEqual({ ...base, rate: { perSecond: 500, burst: 1000 } });
     expect(limitsOf(env, 'free')).toEqual({ maxEntries: 100_000, maxBytes: 2048 * MiB, rate: undefined });
@@ -57,10 +57,22 @@ describe('the limits of a tenant', () => {
   test.each([
     [{ TENANT_MAX_ENTRIES: '159' }, 'TENANT_MAX_ENTRIES must be a whole number from 160 to'],
     [{ TENANT_MAX_ENTRIES: '9', CACHE_SHARDS: '1' }, 'TENANT_MAX_ENTRIES must be a whole number from 10 to'],
-    [{ TENANT_MAX_BYTES: '1048575' }, 'TENANT_MAX_BYTES must be a size of at least 1MiB'],
+    [{ TENANT_MAX_BYTES: '16777215' }, 'TENANT_MAX_BYTES must be a size of at least 16MiB'],
+    [{ TENANT_MAX_BYTES: '1048575', CACHE_SHARDS: '1' }, 'TENANT_MAX_BYTES must be a size of at least 1MiB'],
     [{ TENANT_MAX_BYTES: '2GB' }, 'TENANT_MAX_BYTES must be a size'],
     [{ TENANT_REQUEST_BURST: '5' }, 'TENANT_REQUEST_BURST needs TENANT_MAX_REQUESTS_PER_SECOND'],
     [{ TENANT_SWEEP_WEIGHT: '0' }, 'TENANT_SWEEP_WEIGHT must be a whole number'],
+    [{ TENANT_SWEEP_WEIGHT: '5' }, 'TENANT_SWEEP_WEIGHT needs TENANT_MAX_REQUESTS_PER_SECOND'],
+    [{ TENANT_LIMITS: '{"a/b": {}}' }, 'TENANT_LIMITS.a/b is not the name of a tenant'],
+    [
+      { TENANT_LIMITS: '{"acme": {"entries": ""}}' },
+      'TENANT_LIMITS.acme.entries must be a number, a text or null',
+    ],
+    [{ TENANT_LIMITS: '{"acme": {"rps": [5]}}' }, 'TENANT_LIMITS.acme.rps must be a number, a text or null'],
+    [
+      { TENANT_LIMITS: 'arn:aws:ssm:us-east-1:123456789012:parameter//limits' },
+      'TENANT_LIMITS must be JSON, or the ARN',
+    ],
     [{ TENANT_LIMITS: '{' }, 'TENANT_LIMITS must be valid JSON'],
     [{ TENANT_LIMITS: '[]' }, 'TENANT_LIMITS must be a JSON object'],
     [{ TENANT_LIMITS: '{"acme": 5}' }, 'TENANT_LIMITS.acme must be a JSON object'],

@@ -89,6 +89,9 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
       1,
       16,
       0,
+      // No limits.
+      0,
+      0,
       200_000,
       0,
       'new',
@@ -98,8 +101,10 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
       body,
       ...looked,
     ];
-    const [gone, lost, ...further] = (await evaluate(engine, set, keys, args)) as [number, [], ...Buffer[]];
+    const reply = (await evaluate(engine, set, keys, args)) as [number, [], null, ...Buffer[]];
+    const [gone, lost, excess, ...further] = reply;
     expect(lost).toEqual([]);
+    expect(excess).toBeNull();
     expect(gone).toBe(1);
     expect(further.map(String)).toEqual(['kept', 'new']);
   });

@@ -21,8 +21,8 @@ import type {
 } from './types.ts';
 
 /** A complete ARN ends with six random characters. A policy for a shorter one would match no secret. */
-const SECRET_ARN = /^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+-[A-Za-z0-9]{6}$/;
-const A_SECRET = "a secret's complete ARN";
+export const SECRET_ARN = /^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+-[A-Za-z0-9]{6}$/;
+export const A_SECRET = "a secret's complete ARN";
 
 /** A required {@link shaped}. @param condition the settings with which it is required @throws ConfigError */
 function required(

@@ -2,7 +2,7 @@ import { ORIGINS, readConfig } from '../../../lib/config/config.ts';
 import { ConfigError, type Environment, integer, list, oneOf, shaped } from '../../../lib/config/parse.ts';
 import { operations } from '../../build/functions.ts';
 import { functionEnvironment, SERVICE_SETTINGS } from '../environment.ts';
-import { readAuthorization, readBackend, readEvents, readNetwork } from './choices.ts';
+import { A_SECRET, readAuthorization, readBackend, readEvents, readNetwork, SECRET_ARN } from './choices.ts';
 import {
   type BackendSettings,
   type DeploymentSettings,
@@ -199,13 +199,11 @@ function rejectUnreachableLimits(
   { kind }: BackendSettings,
   network: ExistingNetwork | undefined,
 ): void {
-  if (
-    network ||
-    kind === 'external' ||
-    kind === 'memory' ||
-    !/^arn:[^:]*:secretsmanager:/.test(TENANT_LIMITS)
-  )
-    return;
+  if (!/^arn:[^:]*:secretsmanager:/.test(TENANT_LIMITS)) return;
+  if (!SECRET_ARN.test(TENANT_LIMITS)) {
+    throw new ConfigError('TENANT_LIMITS', `must be ${A_SECRET}, the ARN of an SSM parameter, or JSON`);
+  }
+  if (network || kind === 'external' || kind === 'memory') return;
   throw new ConfigError(
     'TENANT_LIMITS',
     'must be the ARN of an SSM parameter, or JSON: the network of the stack has no route to other secrets',

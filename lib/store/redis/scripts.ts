@@ -627,7 +627,7 @@ return {evicted, freed, unpack(redis.call('ZRANGEBYSCORE', KEYS[2], now, '+inf',
 
 /**
  * Records a measurement of a shard's bytes. ARGV: the bound when it was measured, the bytes. What was written since remains part of the
- * bound. Does nothing if another measurement was recorded meanwhile: the bound is then lower than it was.
+ * bound. Does nothing if the bound is lower than it was: another measurement was recorded meanwhile.
  */
 export const recordBytes = script(`
 local bound = tonumber(redis.call('ZSCORE', KEYS[2], '${BYTES_MEMBER}') or '')
@@ -640,7 +640,10 @@ return 1
  * Takes requests from a token bucket, by the generic cell rate algorithm: the key contains the time at which the bucket will be full, in
  * microseconds. KEYS[1]: the bucket. ARGV: requests per second, the size of the bucket, the number of requests to take.
  *
- * Returns the time after which the requests are allowed (0: they are, and have been taken), the requests that are left, and the time until the
+ * They are allowed if one is left. More than are left are a debt, which delays the next ones: otherwise other requests would always take the
+ * single ones, and those that count as several would never be allowed.
+ *
+ * Returns the time after which they are allowed (0: they are, and have been taken), the requests that are left, and the time until the
  * bucket is full; times in microseconds.
  */
 export const takeRequests = script(`
@@ -649,13 +652,21 @@ local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local perRequest = 1000000 / tonumber(ARGV[1])
 local size = tonumber(ARGV[2]) * perRequest
 -- A time too far ahead is from a larger bucket, or from a clock that was set back.
-local full = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now), now + size)
-local after = full + tonumber(ARGV[3]) * perRequest
+local full = math.min(math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now), now + 2 * size)
+local function left() return math.max(0, math.floor((size - full + now + 1) / perRequest)) end
 -- Rounding must not reject a request that exactly fits.
-local wait = math.ceil(after - size - now - 1)
-if wait > 0 then return {wait, math.max(0, math.floor((size - full + now) / perRequest)), math.ceil(full - now)} end
-redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000))
-return {0, math.max(0, math.floor((size - after + now + 1) / perRequest)), math.ceil(after - now)}
+local wait = math.ceil(full + perRequest - size - now - 1)
+if wait > 0 then return {wait, left(), math.ceil(full - now)} end
+full = full + tonumber(ARGV[3]) * perRequest
+redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
+return {0, left(), math.ceil(full - now)}
+`);
+
+/** Returns the lengths of entries in bytes; 0 for a missing one. KEYS: the entries. */
+export const lengths = script(`
+local reply = {}
+for i = 1, #KEYS do reply[i] = redis.call('STRLEN', KEYS[i]) end
+return reply
 `);
 
 /**
@@ -700,7 +711,7 @@ return page
  * Counts a shard's live entries, and returns a sample of their names: evenly spread over the order of expiry, or all of them if there
  * are fewer.
  *
- * ARGV: the size of the sample, and the position of each sampled name within its part of the order, from 0 to 1. Returns the number of
+ * ARGV: the size of the sample, the number of entries up to which all are returned, and the position of each sampled name within its part of the order, from 0 to 1. Returns the number of
  * live entries, the bound of their bytes (0: unknown), then the sample.
  */
 export const sample = script(`${NOW}${UNPACK}${REPAIR_INDEXES}
@@ -708,9 +719,14 @@ if not generation then return {0, 0} end
 local live = redis.call('ZCOUNT', KEYS[2], now, '+inf')
 local expired = redis.call('ZCARD', KEYS[2]) - live
 local size = math.min(live, tonumber(ARGV[1]))
+local isSample = live > tonumber(ARGV[2])
 local reply = {live, math.floor(tonumber(redis.call('ZSCORE', KEYS[2], '${BYTES_MEMBER}') or 0))}
+if not isSample then
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], now, '+inf')) do reply[#reply + 1] = name end
+  return reply
+end
 for i = 0, size - 1 do
-  local rank = string.format('%.0f', expired + math.floor((i + tonumber(ARGV[2])) * live / size))
+  local rank = string.format('%.0f', expired + math.floor((i + tonumber(ARGV[3])) * live / size))
   reply[i + 3] = redis.call('ZRANGE', KEYS[2], rank, rank)[1]
 end
 return reply

@@ -21,6 +21,9 @@ import { measureShards } from './usage.ts';
 const MEASURED_ABOVE_SHARE = 0.95;
 const FREE_TO_SHARE = 0.92;
 
+/** Exact for most shards. With a sample alone, a few values that are much larger than the others would be missed. */
+const SAMPLE = { exactCount: 4000, sampleCount: 1000 };
+
 /** Entries that one command evicts. Others wait behind it: each entry takes 5 µs. */
 const PAGE = 100;
 
@@ -31,7 +34,7 @@ const MAX_PAGES = 10;
 export type Excess = [mustMeasure: 0 | 1, ...Buffer[]];
 
 /**
- * Evicts what exceeds the limits of a shard. The set has succeeded already, so a failure of the backend is left to the next set.
+ * Evicts what exceeds the limits of a shard. The set has succeeded already, so this never rejects: what remains is left to the next set.
  *
  * @param written the keys that must remain
  * @param deadlineMonotonicMs by `performance.now()`
@@ -44,6 +47,7 @@ export async function evictExcess(
   [mustMeasure, ...soonest]: Excess,
   written: ReadonlySet<string>,
   deadlineMonotonicMs: number,
+  onError: (error: unknown) => void,
 ): Promise<number> {
   const run = (script: typeof evict, keys: (string | Buffer)[], args: Argument[]) =>
     connection.run((client) => evaluate(client, script, [...shard.metaKeys, ...keys], args), {
@@ -52,7 +56,9 @@ export async function evictExcess(
   const kept = soonest.length > 0 ? Math.floor(EVICT_TO_SHARE * limits.maxEntries) : '';
   let total = 0;
   try {
-    const measured = mustMeasure ? await measureShards(connection, [shard], deadlineMonotonicMs) : undefined;
+    const measured = mustMeasure
+      ? await measureShards(connection, [shard], { ...SAMPLE, deadlineMonotonicMs })
+      : undefined;
     const bytes = measured?.bytes ?? 0;
     const isTooLarge = bytes > MEASURED_ABOVE_SHARE * limits.maxBytes;
     const bytesToFree = isTooLarge ? bytes - Math.floor(FREE_TO_SHARE * limits.maxBytes) : 0;
@@ -78,7 +84,7 @@ export async function evictExcess(
     }
     if (measured) await run(recordBytes, [], [measured.boundBytes, Math.max(0, bytes - freedBytes)]);
   } catch (error) {
-    if (!(error instanceof BackendUnavailableError)) throw error;
+    if (!(error instanceof BackendUnavailableError)) onError(error);
   }
   return total;
 }

@@ -3,7 +3,7 @@ import type { Client } from './connection/client.ts';
 import type { Connection } from './connection/connection.ts';
 import { evaluate, sendTogether } from './connection/send.ts';
 import type { Shard } from './keyspace.ts';
-import { sample } from './scripts.ts';
+import { lengths, sample } from './scripts.ts';
 
 /**
  * Sampled entries of all shards together. If the standard deviation of the lengths equals their mean, the standard error of the
@@ -23,37 +23,53 @@ interface Sample {
  * whatever the number of entries.
  */
 export async function usageOf(connection: Connection, shards: readonly Shard[]): Promise<Usage> {
-  const { entries, bytes, sampled, missing } = await measureShards(connection, shards);
+  const sampleCount = Math.ceil(SAMPLE_COUNT / shards.length);
+  const measured = await measureShards(connection, shards, { exactCount: sampleCount, sampleCount });
+  const { entries, bytes, sampled, missing } = measured;
   return { entries, bytes, sampled, missing };
 }
 
-/**
- * The usage of a tenant in these shards, and the sum of the bounds that their writers keep, see `storage-limits.ts`.
- *
- * @param deadlineMonotonicMs by `performance.now()`. Default: the operation timeout from now
- */
+interface MeasureOptions {
+  /** A shard with more entries than this is sampled. */
+  exactCount: number;
+  /** The entries of a sampled shard that are measured. */
+  sampleCount: number;
+  /** By `performance.now()`. Default: the operation timeout from now. */
+  deadlineMonotonicMs?: number;
+}
+
+/** Entries that one command measures: ElastiCache Serverless takes at most 3,999 arguments. */
+const PAGE = 1000;
+
+/** The usage of a tenant in these shards, and the sum of the bounds that their writers keep, see `storage-limits.ts`. */
 export function measureShards(
   connection: Connection,
   shards: readonly Shard[],
-  deadlineMonotonicMs?: number,
+  { exactCount, sampleCount, deadlineMonotonicMs }: MeasureOptions,
 ): Promise<Usage & { boundBytes: number }> {
-  const countPerShard = Math.ceil(SAMPLE_COUNT / shards.length);
   const measure = async (client: Client) => {
     const replies = await sendTogether(
       client,
-      shards.map((shard) => () => evaluate(client, sample, shard.metaKeys, [countPerShard, Math.random()])),
+      shards.map(
+        (shard) => () => evaluate(client, sample, shard.metaKeys, [sampleCount, exactCount, Math.random()]),
+      ),
     );
     const samples = replies.map((reply, index): Sample => {
       const [live, boundBytes = 0, ...names] = reply as [number, number, ...Buffer[]];
       return { live, boundBytes, keys: (shards[index] as Shard).entryKeys(names) };
     });
-    const keys = samples.flatMap((each) => each.keys);
-    const lengths = await sendTogether(
+    // A command for each shard, since a cluster keeps them in different slots.
+    const pages = samples.flatMap(({ keys }) =>
+      Array.from({ length: Math.ceil(keys.length / PAGE) }, (_, page) =>
+        keys.slice(page * PAGE, (page + 1) * PAGE),
+      ),
+    );
+    const measured = await sendTogether(
       client,
-      keys.map((key) => () => client.strlen(key)),
+      pages.map((page) => () => evaluate(client, lengths, page, []) as Promise<number[]>),
     );
     const boundBytes = samples.reduce((sum, each) => sum + each.boundBytes, 0);
-    return { ...project(samples, lengths), boundBytes };
+    return { ...project(samples, measured.flat()), boundBytes };
   };
   return connection.run(measure, { deadlineMonotonicMs });
 }

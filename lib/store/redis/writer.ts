@@ -92,7 +92,9 @@ export class Writer {
       const keys = new Set(items.map(({ key }) => key));
       const counts = await awaitAll(
         written.excess.map(({ shard, excess }) =>
-          evictExcess(this.#connection, shard, limits, excess, keys, endMonotonicMs),
+          evictExcess(this.#connection, shard, limits, excess, keys, endMonotonicMs, (error) =>
+            this.#observer.limitEvictionFailed(error),
+          ),
         ),
       );
       const evicted = counts.reduce((sum, count) => sum + count, 0);

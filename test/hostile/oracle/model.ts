@@ -220,7 +220,7 @@ export class Model {
   #checkUsage(tenant: string, data: object | undefined, span: Span): void {
     const { tenant_id, entries, ...rest } = data as { tenant_id: string; entries: number };
     assert.equal(tenant_id, tenant);
-    assert.deepEqual(Object.keys(rest).sort(), ['backend', 'bytes']);
+    assert.deepEqual(Object.keys(rest).sort(), ['backend', 'bytes', 'limits']);
     this.#stored.checkCount(tenant, this.keys(tenant), entries, span);
   }
 

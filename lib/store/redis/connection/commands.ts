@@ -1,7 +1,7 @@
 import * as scripts from '../scripts.ts';
 
 /** Commands that the store sends itself, except WAIT, which is sent with `call`. */
-const SENT_COMMANDS = ['time', 'eval', 'evalsha', 'mget', 'strlen'];
+const SENT_COMMANDS = ['time', 'eval', 'evalsha', 'mget'];
 
 const scriptCommands = Object.values(scripts)
   .filter((script) => typeof script === 'object')
