@@ -170,7 +170,8 @@ function serviceAlarms(props: CacheAlarmsProps): AlarmSpec[] {
 
 /**
  * Requests that a function did not answer, and failed invocations of `measure-backend`, which no request reaches. The access log counts the
- * requests of all functions in one metric. An alarm on Lambda's own metrics needs two for each function, and is paid by the metric.
+ * requests of all functions in one metric. An alarm on Lambda's own metrics would need two for each function, and each metric in an
+ * alarm is billed.
  */
 function functionErrors({ endpoint, functions, settings }: CacheAlarmsProps): IMetric {
   const requests = serviceMetric(settings, 'functionErrors');

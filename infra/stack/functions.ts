@@ -94,8 +94,10 @@ export class CacheFunctions extends Construct {
       retention: settings.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
+    // In the description, because only a changed function gets another version, and a version cannot change its own number.
+    const provisioned = name === 'get' ? settings.getProvisionedConcurrency : undefined;
     const created = new LambdaFunction(this, id, {
-      description: `cache-service: ${name}`,
+      description: `cache-service: ${name}${provisioned === undefined ? '' : `, ${provisioned} provisioned`}`,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
       code,
@@ -105,7 +107,11 @@ export class CacheFunctions extends Construct {
       // A scheduled function never runs concurrently.
       reservedConcurrentExecutions: route && settings.reservedConcurrency[route.name],
       environment: {
-        ...functionEnvironment((setting) => settings.service[setting] ?? props.environment[setting]),
+        ...functionEnvironment((setting) => {
+          // Others have no permission to read it.
+          if (setting === 'TENANT_LIMITS' && !route?.tenant) return undefined;
+          return settings.service[setting] ?? props.environment[setting];
+        }),
         ...endpoint?.environment,
         ...events?.environment,
       },
@@ -114,7 +120,7 @@ export class CacheFunctions extends Construct {
       currentVersionOptions: {
         description: versionDescription(endpoint),
         // Not on the alias: an alias cannot have both provisioned concurrency and weights, by which CodeDeploy shifts traffic.
-        provisionedConcurrentExecutions: name === 'get' ? settings.getProvisionedConcurrency : undefined,
+        provisionedConcurrentExecutions: provisioned,
       },
       logGroup,
       loggingFormat: LoggingFormat.JSON,

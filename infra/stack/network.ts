@@ -41,7 +41,7 @@ export class CacheNetwork extends Construct {
   /** Whether the network is not the stack's own. It then has the routes that its owner gave it. */
   readonly isExisting: boolean;
   /**
-   * Differs if zones or subnets were chosen, and are others: for names of caches that cannot move to other subnets. CloudFormation
+   * A hash of the chosen zones or subnets; empty if none are chosen. For names of caches that cannot move to other subnets: CloudFormation
    * replaces such a cache, and two caches cannot have the same name.
    */
   readonly suffix: string;
@@ -121,7 +121,7 @@ export class CacheNetwork extends Construct {
   }
 }
 
-/** Refers to an existing network, none of which is changed. */
+/** Imports an existing network. The stack does not change it. */
 export function importNetwork(
   scope: Construct,
   { vpcId, subnetIds, securityGroupId }: ExistingNetwork,

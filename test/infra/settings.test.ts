@@ -22,7 +22,7 @@ const GROUP = 'arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:sessi
 const IAM = {
   backend: 'external',
   externalIamCache: 'arn:aws:elasticache:eu-west-1:123456789012:serverlesscache:my-cache',
-  externalIamUrl: 'valkeys://Cache-1@my-cache-x.serverless.euw1.cache.amazonaws.com:6379?cluster=true',
+  externalIamUrl: 'valkeys://cache-1@my-cache-x.serverless.euw1.cache.amazonaws.com:6379?cluster=true',
   ...VPC,
 };
 const COLLECTOR = { ...EXTERNAL, otelEndpoint: 'https://otlp.example.com' };
@@ -140,7 +140,7 @@ describe('the settings of a deployment', () => {
           kind: 'external',
           login: {
             cacheArn: IAM.externalIamCache,
-            userArn: 'arn:aws:elasticache:eu-west-1:123456789012:user:Cache-1',
+            userArn: 'arn:aws:elasticache:eu-west-1:123456789012:user:cache-1',
             url: IAM.externalIamUrl,
           },
         },
@@ -370,7 +370,7 @@ describe('the settings of a deployment', () => {
     ['getProvisionedConcurrency', /whole number from 1/, { getProvisionedConcurrency: '0' }],
     [
       'getProvisionedConcurrency',
-      /at most 10, half of what reservedConcurrency has for get/,
+      /at most 10, half of the \d+ that reservedConcurrency has for get/,
       { getProvisionedConcurrency: 11, reservedConcurrency: 'get=21' },
     ],
     [
@@ -407,12 +407,12 @@ describe('the settings of a deployment', () => {
     ['availabilityZones', /each zone once/, { availabilityZones: 'us-east-1a,us-east-1a' }],
     [
       'availabilityZones',
-      /at most 3 zones with backend=elasticache/,
+      /must be 2 to 3 zones with backend=elasticache/,
       { availabilityZones: 'us-east-1a,us-east-1b,us-east-1c,us-east-1d' },
     ],
     [
       'availabilityZones',
-      /at most 2 zones with backend=dragonfly/,
+      /must be 1 to 2 zones with backend=dragonfly/,
       { backend: 'dragonfly', availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'] },
     ],
     ['DRAGONFLY_URL', /externalSecretArn/, { DRAGONFLY_URL: 'redis://:pw@host:6379' }],

@@ -19,7 +19,10 @@ describe('limits of tenants in an SSM parameter', () => {
       const expected = [{ Effect: 'Allow', Action: 'ssm:GetParameter', Resource: PARAMETER }];
       expect(reads, id).toEqual(LIMITED.includes(id) ? expected : []);
     }
-    expect(variablesOf(template, 'SetFunction').TENANT_LIMITS).toBe(PARAMETER);
+    for (const id of Object.keys(FUNCTIONS)) {
+      const expected = LIMITED.includes(id) ? PARAMETER : '';
+      expect(variablesOf(template, id).TENANT_LIMITS, id).toBe(expected);
+    }
   });
 
   it("are reached through an endpoint in the stack's network, which returns no other parameter", () => {

@@ -80,8 +80,8 @@ export function dragonflyEndpoint(scope: Construct, props: DragonflyEndpointProp
 }
 
 /**
- * Connects the task with the services that it needs to start: by endpoints in a network of the stack, by the routes that an existing network
- * has. The addresses are not known then.
+ * Connects the task with the services that it needs to start. A network of the stack gets endpoints. An existing network must have routes to
+ * these services, whose addresses are unknown, so the task may connect to any address on port 443.
  */
 function servicesFor(
   scope: Construct,

@@ -48,7 +48,7 @@ export function elastiCacheNodesEndpoint(
     properties: { 'cluster-enabled': 'yes', 'maxmemory-policy': 'allkeys-lru' },
   });
   const cache = new CfnReplicationGroup(scope, 'Cache', {
-    // Without an id, so that CloudFormation can replace it: AWS does not change the replicas or the subnets of a replication group here.
+    // Without an id, so that CloudFormation can replace it, which it does if its replicas or subnets change.
     replicationGroupDescription: 'cache-service',
     engine: ENGINE,
     engineVersion: '8.1',

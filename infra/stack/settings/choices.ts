@@ -129,8 +129,8 @@ function readIamUser(text: string, isServerless: boolean): string {
     throw new Error('must not contain a password, which would be readable in the template: IAM needs none');
   }
   if (!tls) throw new Error('must begin with valkeys://: IAM needs TLS');
-  if (!/^[a-zA-Z][a-zA-Z0-9-]*$/.test(username)) {
-    throw new Error('must contain the id of an ElastiCache user: valkeys://USER@HOST:6379');
+  if (!/^[a-z][a-z0-9-]*$/.test(username)) {
+    throw new Error('must contain the id of an ElastiCache user in lower case: valkeys://USER@HOST:6379');
   }
   if (isServerless && !cluster)
     throw new Error('must end with ?cluster=true: serverless caches are clusters');
@@ -203,7 +203,7 @@ export function readNetwork(given: Environment, backend: BackendSettings): Exist
 }
 
 /** How many subnets a cache needs. ElastiCache Serverless accepts two or three, and replicas need another zone than their primary. */
-function subnetCounts(backend: BackendSettings): [min: number, max: number] {
+export function subnetCounts(backend: BackendSettings): [min: number, max: number] {
   if (backend.kind === 'elasticache') return [2, 3];
   if (backend.kind === 'elasticache-nodes' && backend.replicas > 0) return [2, Infinity];
   return [1, Infinity];

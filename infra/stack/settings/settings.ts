@@ -2,7 +2,15 @@ import { ORIGINS, readConfig } from '../../../lib/config/config.ts';
 import { ConfigError, type Environment, integer, list, oneOf, shaped } from '../../../lib/config/parse.ts';
 import { operations } from '../../build/functions.ts';
 import { functionEnvironment, SERVICE_SETTINGS } from '../environment.ts';
-import { A_SECRET, readAuthorization, readBackend, readEvents, readNetwork, SECRET_ARN } from './choices.ts';
+import {
+  A_SECRET,
+  readAuthorization,
+  readBackend,
+  readEvents,
+  readNetwork,
+  SECRET_ARN,
+  subnetCounts,
+} from './choices.ts';
 import {
   type BackendSettings,
   type DeploymentSettings,
@@ -215,6 +223,14 @@ function rejectUnreachableLimits(
  * it has not received.
  */
 function readWaitReplicas(given: Environment, backend: BackendSettings): { WAIT_REPLICAS?: string } {
+  if (
+    backend.kind === 'external' &&
+    'cacheArn' in backend.login &&
+    /:serverlesscache:/.test(backend.login.cacheArn) &&
+    Number(given.WAIT_REPLICAS) > 0
+  ) {
+    throw new ConfigError('WAIT_REPLICAS', 'must be 0: ElastiCache Serverless has no WAIT');
+  }
   if (backend.kind !== 'elasticache-nodes') return {};
   const { replicas } = backend;
   const waitReplicas = integer(given, 'WAIT_REPLICAS', Math.min(1, replicas), 0, 15);
@@ -238,16 +254,20 @@ const MAX_ZONES: Record<BackendSettings['kind'], number> = {
 
 function readZones(
   given: Environment,
-  { kind }: BackendSettings,
+  backend: BackendSettings,
   network: ExistingNetwork | undefined,
 ): string[] {
+  const { kind } = backend;
   const name = 'availabilityZones';
   const zones = list(given, name, /^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, 'names of zones such as eu-central-1a');
   if (zones.length > 0 && network) {
     throw new ConfigError(name, 'has no effect with vpcId: the cache is in the zones of subnetIds');
   }
   const max = MAX_ZONES[kind];
-  if (zones.length > max) throw new ConfigError(name, `must be at most ${max} zones with backend=${kind}`);
+  const [min] = subnetCounts(backend);
+  if (zones.length > 0 && (zones.length < min || zones.length > max)) {
+    throw new ConfigError(name, `must be ${min} to ${max} zones with backend=${kind}`);
+  }
   if (new Set(zones).size < zones.length) throw new ConfigError(name, 'must contain each zone once');
   if (new Set(zones.map((zone) => zone.slice(0, -1))).size > 1) {
     throw new ConfigError(name, 'must be zones of one region');
@@ -303,10 +323,12 @@ function readConcurrency(
   const available = Math.floor((reserved.get ?? most - total) / 2);
   if (provisioned !== undefined && provisioned > available) {
     const limit =
-      reserved.get === undefined ? 'accountConcurrency leaves' : 'reservedConcurrency has for get';
+      reserved.get === undefined
+        ? 'what accountConcurrency leaves'
+        : `the ${reserved.get} that reservedConcurrency has for get`;
     throw new ConfigError(
       name,
-      `must be at most ${available}, half of what ${limit}: in a deployment, two versions have provisioned sandboxes`,
+      `must be at most ${available}, half of ${limit}: in a deployment, two versions have provisioned sandboxes`,
     );
   }
 
