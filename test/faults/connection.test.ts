@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readConfig } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
@@ -254,6 +256,36 @@ test('a server that has lost all its data is an empty cache', async () => {
   expect((await store.get('t', 'k'))?.value).toBe('2');
   await store.close();
   await server.stop();
+});
+
+/** Closes all other connections to the server in another process, while this one cannot run. */
+function closeConnectionsDuringFreeze({ port }: Server): void {
+  const script = `require('node:net').connect(${port}, '127.0.0.1', function () {
+    this.once('data', () => this.destroy()).write('CLIENT KILL TYPE normal SKIPME yes\\r\\n');
+  })`;
+  execFileSync(process.execPath, ['-e', script]);
+}
+
+test('on Lambda, a command after a freeze is not sent on a connection that the server closed meanwhile', async () => {
+  const server = await startServer();
+  const config = readConfig({ ...PATIENT, DRAGONFLY_URL: server.url, AWS_LAMBDA_FUNCTION_NAME: 'set' });
+  const log = createLog({ logLevel: 'ERROR', serviceName: 'test' });
+  const connection = new Connection(accessSource(config), profileFor(config), log);
+  try {
+    await connection.ping();
+    for (let round = 0; round < 5; round++) {
+      closeConnectionsDuringFreeze(server);
+      let attempts = 0;
+      await connection.run((client) => {
+        attempts++;
+        return (client as Redis).ping();
+      });
+      expect(attempts).toBe(1);
+    }
+  } finally {
+    await connection.close();
+    await server.stop();
+  }
 });
 
 test('a programming error with an error code is thrown at once, and the commands are not retried', async () => {

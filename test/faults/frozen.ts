@@ -44,7 +44,7 @@ async function onNodes(url: string, command: [string, ...string[]]): Promise<voi
  * BACKEND_TIMEOUT_MS in the short form. A function on a busy machine must detect a dead connection and send the command again before it
  * times out. Only the calling process measures how long it waits for the processor. The long form has the default.
  */
-const PATIENT_TIMEOUT_MS = '2000';
+const PATIENT_TIMEOUT_MS = '1800';
 
 const OPERATIONS = ['get', 'set', 'lease', 'delete', 'invalidate'] as const;
 const KEYS = 8;

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { Cluster } from 'ioredis';
 import { hostAndPort } from '../../../config/backend-url.ts';
 import { BackendUnavailableError } from '../../../errors.ts';
@@ -20,6 +20,15 @@ import type { ConnectionProfile } from './profiles.ts';
 
 /** Pause before an operation is retried. */
 const RETRY_PAUSE_MS = 25;
+
+/** Time without a reply after which a process may have been frozen, in milliseconds. */
+const PAUSE_MS = 10;
+
+/**
+ * Turns of the event loop in which Node notices that a connection ended during a freeze: it reads the end of the stream, shuts the socket
+ * down and closes it. The first turn may be past the phase in which it reads.
+ */
+const TURNS_AFTER_PAUSE = 4;
 
 /** Minimum time between two reads of the access, which may come from a service that charges for each request. */
 const ACCESS_INTERVAL_MS = 500;
@@ -95,6 +104,10 @@ export class Connection {
 
   async #run<T>(commands: (client: Client) => Promise<T>, deadlineMonotonicMs: number): Promise<T> {
     let serverError: unknown;
+    // A write that is sent on a connection already lost must wait until it cannot apply any more. See `WriteDeadline`.
+    if (this.profile.mayFreeze && Date.now() - this.#lastReplyEpochMs > PAUSE_MS) {
+      for (let turn = 0; turn < TURNS_AFTER_PAUSE; turn++) await nextTurn();
+    }
     for (;;) {
       let client: Client | undefined;
       try {
@@ -113,7 +126,8 @@ export class Connection {
           throw asBackendError(error instanceof BackendUnavailableError ? (serverError ?? error) : error);
         }
         if ((error as Error).name === 'ReplyError') serverError = error;
-        await sleep(RETRY_PAUSE_MS);
+        // Without a client, the wait for one is the pause.
+        if (this.#readyClient()) await sleep(RETRY_PAUSE_MS);
       }
     }
   }
