@@ -62,8 +62,11 @@ export const ORIGINS = {
   description: 'origins as https://app.example.com',
 };
 
-/** The meaning of `CACHE_SHARDS=auto`: the same for all backends, so that entries remain readable after a move to a cluster. */
-const AUTO_SHARDS = 16;
+/**
+ * The meaning of `CACHE_SHARDS=auto`: the same for all backends and tenants, so that entries remain readable after a move to a cluster, and
+ * no request has to look it up.
+ */
+export const AUTO_SHARDS = 4;
 
 /** @throws ConfigError for the first invalid setting */
 export function readConfig(env: Environment): Config {

@@ -1,9 +1,7 @@
+import { AUTO_SHARDS } from '../../lib/config/config.ts';
 import { encodeEntry, GENERATION_BYTES } from '../../lib/store/redis/entry.ts';
 import { byShard } from '../../lib/store/redis/keyspace.ts';
 import { type Backend, inBatches, TTL_SECONDS } from './backend.ts';
-
-/** Default number of shards per tenant. */
-const SHARDS = 16;
 
 /** Entries per pipeline. */
 const PAGE = 1000;
@@ -17,7 +15,7 @@ const namesByShard = (tenant: string, count: number) =>
     tenant,
     Array.from({ length: count }, (_, i) => nameOf(i)),
     (name) => name,
-    SHARDS,
+    AUTO_SHARDS,
   );
 
 /** Returns one entry's name for each shard that contains any of `count` entries. */

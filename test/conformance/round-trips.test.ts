@@ -20,7 +20,7 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
 
   beforeAll(async () => {
     engine = kind === 'cluster' ? await startCluster() : await startServer();
-    const config = readConfig({ ...PATIENT, DRAGONFLY_URL: engine.url });
+    const config = readConfig({ ...PATIENT, DRAGONFLY_URL: engine.url, CACHE_SHARDS: '16' });
     store = await openStore(config, createLog({ ...config, logLevel: 'ERROR' }));
     // Connects to every node, and loads the scripts there.
     await inBatches(keys, (key) => store.set('warm', key, '1', 60));
@@ -212,7 +212,7 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
 
   test('the first batch sends the command of each shard once, to the right server', async () => {
     const sent = await during(async () => {
-      const config = readConfig({ ...PATIENT, DRAGONFLY_URL: engine.url });
+      const config = readConfig({ ...PATIENT, DRAGONFLY_URL: engine.url, CACHE_SHARDS: '16' });
       const fresh = await openStore(config, createLog({ ...config, logLevel: 'ERROR' }));
       await fresh.getMany('t', keys.slice(0, 100), 1e6);
       await fresh.close();

@@ -55,9 +55,9 @@ describe('the limits of a tenant', () => {
   });
 
   test.each([
-    [{ TENANT_MAX_ENTRIES: '159' }, 'TENANT_MAX_ENTRIES must be a whole number from 160 to'],
+    [{ TENANT_MAX_ENTRIES: '39' }, 'TENANT_MAX_ENTRIES must be a whole number from 40 to'],
     [{ TENANT_MAX_ENTRIES: '9', CACHE_SHARDS: '1' }, 'TENANT_MAX_ENTRIES must be a whole number from 10 to'],
-    [{ TENANT_MAX_BYTES: '16777215' }, 'TENANT_MAX_BYTES must be a size of at least 16MiB'],
+    [{ TENANT_MAX_BYTES: '4194303' }, 'TENANT_MAX_BYTES must be a size of at least 4MiB'],
     [{ TENANT_MAX_BYTES: '1048575', CACHE_SHARDS: '1' }, 'TENANT_MAX_BYTES must be a size of at least 1MiB'],
     [{ TENANT_MAX_BYTES: '2GB' }, 'TENANT_MAX_BYTES must be a size'],
     [{ TENANT_REQUEST_BURST: '5' }, 'TENANT_REQUEST_BURST needs TENANT_MAX_REQUESTS_PER_SECOND'],

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { readConfig } from '../../lib/config/config.ts';
+import { AUTO_SHARDS, readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { compileGlob } from '../../lib/store/glob.ts';
@@ -108,11 +108,11 @@ describe('a batch set on a server', () => {
       // Both clocks, since a step of one of them is noticed.
       Date.now = () => now() - 3_600_000;
       performance.now = () => monotonicNow() - 3_600_000;
-      // 100 SETs for the entries and 16 for the generations of the shards.
+      // 100 SETs for the entries, and one for the generation of each shard.
       const sent = await commandsDuring(server.url, () => store.setMany(tenant, itemsOf('1')));
-      expect(sent).toMatchObject({ evalsha: 32, set: 100 + 16 });
+      expect(sent).toMatchObject({ evalsha: 2 * AUTO_SHARDS, set: 100 + AUTO_SHARDS });
       const again = await commandsDuring(server.url, () => store.setMany(tenant, itemsOf('2')));
-      expect(again).toMatchObject({ evalsha: 16 });
+      expect(again).toMatchObject({ evalsha: AUTO_SHARDS });
     } finally {
       Date.now = now;
       performance.now = monotonicNow;

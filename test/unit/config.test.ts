@@ -34,7 +34,7 @@ const numbers: [name: string, member: keyof Config, fallback: number, min: numbe
   ['MAX_TTL_SECONDS', 'maxTtlSeconds', 2_592_000, 1, 315_360_000],
   ['MAX_VALUE_BYTES', 'maxValueBytes', 5 * 1024 ** 2, 1, 512 * 1024 ** 2 - 1024],
   ['MEMORY_MAX_BYTES', 'memoryMaxBytes', 256 * 1024 ** 2, 1024, Number.MAX_SAFE_INTEGER],
-  ['CACHE_SHARDS', 'shards', 16, 1, 1024],
+  ['CACHE_SHARDS', 'shards', 4, 1, 1024],
   ['COMPRESS_MIN_BYTES', 'compressMinBytes', 2048, 0, Number.MAX_SAFE_INTEGER],
 ];
 
@@ -52,7 +52,7 @@ describe('settings that are not set', () => {
       maxTtlSeconds: 2_592_000,
       maxValueBytes: 5_242_880,
       memoryMaxBytes: 268_435_456,
-      shards: 16,
+      shards: 4,
       compressMinBytes: 2048,
       waitReplicas: 0,
       logLevel: 'INFO',
@@ -125,8 +125,7 @@ describe('the default TTL', () => {
 
 describe('other settings', () => {
   test('CACHE_SHARDS accepts auto, in any case and with white space around it', () => {
-    for (const auto of ['auto', 'AUTO', ' auto\n'])
-      expect(readConfig({ CACHE_SHARDS: auto }).shards).toBe(16);
+    for (const auto of ['auto', 'AUTO', ' auto\n']) expect(readConfig({ CACHE_SHARDS: auto }).shards).toBe(4);
   });
 
   test('SERVICE_NAME may be any text', () => {

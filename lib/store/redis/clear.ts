@@ -10,8 +10,8 @@ import type { RemovalExecutor } from './wait-replicas.ts';
 const TRASH_TTL_MS = 60_000;
 
 /**
- * Entries that one command reclaims. Each takes the server 5 µs, and other requests wait behind the commands of up to sixteen
- * shards.
+ * Entries that one command reclaims. Each takes the server 5 µs, and other requests wait behind the commands of all
+ * shards, so this allows for sixteen of them.
  */
 const PAGE = 100;
 

@@ -10,8 +10,8 @@ import type { RemovalExecutor } from './wait-replicas.ts';
 const PAGE = 1000;
 
 /**
- * Entries that one script removes. Each takes the server 5 µs, or 60 µs with 16 tags. Other requests wait behind the scripts of up to
- * sixteen shards, and all of these must end within the timeout of one operation.
+ * Entries that one script removes. Each takes the server 5 µs, or 60 µs with 16 tags. Other requests wait behind the scripts of all
+ * shards, and all of these must end within the timeout of one operation, so this allows for sixteen shards.
  */
 const REMOVAL_PAGE = 100;
 

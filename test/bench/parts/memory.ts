@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { AUTO_SHARDS } from '../../../lib/config/config.ts';
 import { byShard } from '../../../lib/store/redis/keyspace.ts';
 import { type Backend, inBatches, startBackend, TTL_SECONDS } from '../backend.ts';
 import { type Comparison, type Part, takeTurns } from '../part.ts';
@@ -55,7 +56,7 @@ function ours({ raw, store }: Backend, text: string, count: number): Promise<num
 
 function bare({ raw }: Backend, text: string, count: number): Promise<number> {
   return bytesEach(raw, count, (i) => {
-    const [placed] = byShard(TENANT, [nameOf(i)], (name) => name, 16);
+    const [placed] = byShard(TENANT, [nameOf(i)], (name) => name, AUTO_SHARDS);
     const key = String(placed?.shard.entryKey(nameOf(i))).replace('cache', 'plain');
     return raw.set(key, text, 'EX', TTL_SECONDS);
   });

@@ -1,10 +1,8 @@
+import { AUTO_SHARDS } from '../../../lib/config/config.ts';
 import type { ClusterOptions, TestCluster } from '../../support/engines/cluster.ts';
 import { startCluster } from '../../support/engines/cluster.ts';
 import type { Server } from '../../support/engines/server.ts';
 import { eventually, onNode } from '../../support/engines/topology.ts';
-
-/** Default number of shards per tenant. */
-const SHARDS = 16;
 
 /** Runs `work` on a new cluster. */
 export async function onCluster<T>(
@@ -23,7 +21,9 @@ export async function onCluster<T>(
 export function slotsOf(tenant: string, witness: Server): Promise<number[]> {
   return onNode(witness, (node) =>
     Promise.all(
-      Array.from({ length: SHARDS }, (_, shard) => node.cluster('KEYSLOT', `{cache:${tenant}:${shard}}`)),
+      Array.from({ length: AUTO_SHARDS }, (_, shard) =>
+        node.cluster('KEYSLOT', `{cache:${tenant}:${shard}}`),
+      ),
     ),
   );
 }

@@ -1,3 +1,4 @@
+import { AUTO_SHARDS } from '../../../lib/config/config.ts';
 import { shardsOf } from '../../../lib/store/redis/keyspace.ts';
 import { emptyFigures, type Figures } from '../harness/figures.ts';
 import type { Scenario } from '../harness/scenario.ts';
@@ -29,9 +30,6 @@ const FITTING_SHARE = 0.2;
 
 /** Share of all keys that each tenant has: large, small and tiny tenants. */
 const TENANTS = [0.5, 0.2, 0.1, 0.05, 0.05, 0.03, 0.02, ...Array<number>(10).fill(0.005)];
-
-/** Default number of shards per tenant. */
-const SHARDS = 16;
 
 /** Maximum number of index members per stored entry. Members of evicted entries are removed with a delay. */
 const MAX_MEMBERS_PER_ENTRY = 2;
@@ -74,7 +72,7 @@ function compare(policy: Policy, size: Size): Scenario {
       let names = 0;
       let entries = 0;
       const ours = await measure(serviceCache, async ({ raw }) => {
-        const shards = tenants.flatMap(({ name }) => shardsOf(name, SHARDS));
+        const shards = tenants.flatMap(({ name }) => shardsOf(name, AUTO_SHARDS));
         for (const { nameIndex } of shards) names += Math.max(0, (await raw.zcard(nameIndex)) - 1);
         entries = (await raw.dbsize()) - 3 * shards.length;
       });

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
+import { AUTO_SHARDS } from '../../../lib/config/config.ts';
 import { infoFields, masters, withRawClient } from '../../support/engines/inspect.ts';
 
 /** The keys that the service may write: tenant, shard and purpose. */
 const STORE_KEY = /^\{cache:([A-Za-z0-9._-]{1,128}):(\d+)\}:(?:gen|exp|lex|old:[0-9a-f]+|e:.+)$/s;
-
-const SHARDS = 16;
 
 /**
  * Checks every key in an engine: its name has the service's format, and its tenant is one of `tenants`, or any tenant if
@@ -30,7 +29,7 @@ export function checkEngine(
             tenant !== '' && (tenants?.has(tenant) ?? true),
             `The engine contains an unexpected key: ${JSON.stringify(key)}`,
           );
-          assert.ok(Number(shard) < SHARDS);
+          assert.ok(Number(shard) < AUTO_SHARDS);
           keys++;
         }
       }
