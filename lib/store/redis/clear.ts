@@ -10,12 +10,6 @@ import type { RemovalExecutor } from './wait-replicas.ts';
 const TRASH_TTL_MS = 60_000;
 
 /**
- * Entries that one command reclaims. Each takes the server 5 µs, and other requests wait behind the commands of all
- * shards, so this allows for sixteen of them.
- */
-const PAGE = 100;
-
-/**
  * Removes all entries of a shard: makes them unreadable at once, at a constant cost, and then reclaims their memory page by page.
  *
  * @param id of this clear, unique
@@ -48,7 +42,7 @@ async function reclaimMemory(
   try {
     do {
       const keys = [shard.generation, trash, ...shard.entryKeys(page)];
-      const args = [PAGE, ...page];
+      const args = [shard.removedPerScript, ...page];
       page = (await connection.run((client) => evaluate(client, reclaim, keys, args), {
         deadlineMonotonicMs: deadline.commandDeadlineMonotonicMs(),
       })) as Buffer[];

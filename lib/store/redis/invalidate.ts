@@ -9,12 +9,6 @@ import type { RemovalExecutor } from './wait-replicas.ts';
 /** Names per page that is read. */
 const PAGE = 1000;
 
-/**
- * Entries that one script removes. Each takes the server 5 µs, or 60 µs with 16 tags. Other requests wait behind the scripts of all
- * shards, and all of these must end within the timeout of one operation, so this allows for sixteen shards.
- */
-const REMOVAL_PAGE = 100;
-
 /** A part of a shard's name index, and what to do with its names. */
 interface Walk {
   range: NameRange;
@@ -98,8 +92,8 @@ async function remove(
   let page = await readPage(range.start);
   let matching = page.filter(matches);
   for (;;) {
-    const names = matching.slice(0, REMOVAL_PAGE);
-    matching = matching.slice(REMOVAL_PAGE);
+    const names = matching.slice(0, shard.removedPerScript);
+    matching = matching.slice(shard.removedPerScript);
     const last = page.length < PAGE ? undefined : page[page.length - 1];
     const complete = matching.length === 0 && last === undefined;
     const isOver = complete || deadline.hasPassed;

@@ -59,6 +59,8 @@ export class Writer {
   readonly #clock: ServerClock;
   readonly #observer: StoreObserver;
   readonly #evictionProbe = new EvictionProbe();
+  /** The generation keys of the shards from which this process is evicting entries to hold a limit. */
+  readonly #evicting = new Set<string>();
 
   constructor(settings: StoreSettings, connection: Connection, clock: ServerClock, observer: StoreObserver) {
     this.#settings = settings;
@@ -89,13 +91,16 @@ export class Writer {
     if (written.excess.length > 0) {
       // Most tenants never need it, and each kilobyte costs a cold start.
       const { evictExcess } = await import('./storage-limits.ts');
+      // Concurrent sets would all send the names of the same entries. What they add meanwhile is left to the next set.
+      const excess = written.excess.filter(({ shard }) => !this.#evicting.has(shard.generation));
       const keys = new Set(items.map(({ key }) => key));
       const counts = await awaitAll(
-        written.excess.map(({ shard, excess }) =>
-          evictExcess(this.#connection, shard, limits, excess, keys, endMonotonicMs, (error) =>
+        excess.map(({ shard, excess }) => {
+          this.#evicting.add(shard.generation);
+          return evictExcess(this.#connection, shard, limits, excess, keys, endMonotonicMs, (error) =>
             this.#observer.limitEvictionFailed(error),
-          ),
-        ),
+          ).finally(() => this.#evicting.delete(shard.generation));
+        }),
       );
       const evicted = counts.reduce((sum, count) => sum + count, 0);
       if (evicted > 0) this.#observer.limitEvicted(evicted);
