@@ -10,9 +10,9 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import { Redis } from 'ioredis';
 
 /**
- * The standard parts: a cache service as most people would write it from the documentation of middy, Powertools and ioredis. It has
- * the routes, the envelope, the checks, a log line and metrics of this service's get and set, and nothing beyond them: no indexes, no
- * deadlines, no compression. It is compared with this service only, so the parts are used as their documentation shows.
+ * The standard parts: a cache service as most people would write it. middy, its middlewares, Powertools and ioredis are used as their
+ * documentation shows, with default options. It has the envelope, the checks, the log line and the metrics of this service's get and
+ * set, and nothing beyond them: no indexes, no deadlines, no compression.
  */
 
 /** Context of a request, to which {@link identify} adds the identifiers of the envelope. */
