@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build as esbuild } from 'esbuild';
+import { type BuildOptions, build as esbuild } from 'esbuild';
 import { bundling } from '../../infra/build/functions.ts';
 
 /** Bundles that are built like those of the functions. */
@@ -17,8 +17,12 @@ export interface Bundled {
  * Bundles files of this directory like the functions, but each into a single file.
  *
  * @param files paths relative to this directory, by the name of the bundle
+ * @param options esbuild options that differ from those of the functions
  */
-export async function bundle(files: Record<string, string>): Promise<Bundled> {
+export async function bundle(
+  files: Record<string, string>,
+  options: Pick<BuildOptions, 'keepNames' | 'target'> = {},
+): Promise<Bundled> {
   const outdir = await mkdtemp(join(tmpdir(), 'cache-anchors-'));
   const built = Object.entries(files).map(async ([name, path]) => {
     const outfile = join(outdir, `${name}.mjs`);
@@ -26,6 +30,7 @@ export async function bundle(files: Record<string, string>): Promise<Bundled> {
       entryPoints: [join(import.meta.dirname, path)],
       outfile,
       ...bundling,
+      ...options,
     });
     const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
     return [name, bytes] as const;

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
+import { context } from './context.ts';
 
 /**
  * A child process that imports the bundle given on the command line and calls its handler on request. It exits with its parent.
@@ -26,11 +27,6 @@ export type Report =
   | { kind: 'failure'; message: string };
 
 type Handler = (event: unknown, context: object) => Promise<APIGatewayProxyStructuredResultV2>;
-
-const context = {
-  awsRequestId: 'c6af9ac6-7b61-11e6-9a41-93e8deadbeef',
-  getRemainingTimeInMillis: () => 5000,
-};
 
 async function once(handler: Handler, { event, status }: Order): Promise<Report> {
   const response = await handler(JSON.parse(event), context);

@@ -19,20 +19,22 @@ export interface Sandbox {
 export type Cost = Record<'wall' | 'cpu', number>;
 
 /**
- * Starts a process that imports `<name>.mjs` from `outdir`, in the environment of a deployed function with `settings`. The log goes
- * to /dev/null, so that no reader uses processor time.
+ * Starts a process that imports `<name>.mjs` from `outdir`, in the environment of a deployed function with `settings`.
+ *
+ * @param log file descriptor of the log. Default: /dev/null, so that no reader uses processor time
  */
 export async function startSandbox(
   name: string,
   outdir: string,
   backendUrl: string,
   settings: Settings = {},
+  log: number | 'ignore' = 'ignore',
 ): Promise<Sandbox> {
   const child = fork(join(import.meta.dirname, 'caller.ts'), [join(outdir, `${name}.mjs`)], {
     cwd: outdir,
     env: deployedEnvironment(name, outdir, backendUrl, settings),
     execArgv: [],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', log, 'inherit', 'ipc'],
   });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const report = () =>

@@ -65,6 +65,20 @@ it('a tiny run of the benchmarks has a finite, positive ratio for every comparis
   }
 });
 
+it('a tiny run of the benchmarks compares get and set with every variant of the standard parts', () => {
+  const rowsOf = (what: string) => results.filter((result) => result.part === 'peer' && result.what === what);
+  const anchorsOf = (what: string) => rowsOf(what).map(({ anchor }) => anchor);
+  const zod = 'standard parts with zod';
+  const both = [zod, 'standard parts with @middy/validator'];
+  expect(anchorsOf('warm get of 1 kB, time')).toEqual([zod]);
+  expect(anchorsOf('warm set of 1 kB, time')).toEqual(both);
+  expect(anchorsOf('cold start of get, until the first response')).toEqual([zod]);
+  expect(anchorsOf('code that a cold start of set reads')).toEqual(both);
+  for (const what of ['log of a warm get', 'log of a warm set']) expect(rowsOf(what)).toHaveLength(1);
+  // The goal of the set is for the faster variant.
+  expect(rowsOf('warm set of 1 kB, time').filter(({ goal }) => goal)).toHaveLength(1);
+});
+
 describe('webdis', () => {
   needs('webdis');
 

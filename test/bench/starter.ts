@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { context } from './context.ts';
 
 /**
  * A process that imports the bundle given on the command line, and writes the times of its start to file descriptor 3. It is run as
@@ -12,6 +13,8 @@ export interface Start {
   began: string;
   /** After the handler was loaded. */
   ready: string;
+  /** After the response to the first event. */
+  responded: string;
   /** Status of the response to the event on the command line. */
   status: number;
 }
@@ -21,7 +24,13 @@ const [, , file = '', event = ''] = process.argv;
 const { handler } = await import(pathToFileURL(file).href);
 const ready = process.hrtime.bigint();
 // A handler without a connection returns another status.
-const { statusCode } = await handler(JSON.parse(event), {});
-const start: Start = { began: String(began), ready: String(ready), status: statusCode };
+const { statusCode } = await handler(JSON.parse(event), context);
+const responded = process.hrtime.bigint();
+const start: Start = {
+  began: String(began),
+  ready: String(ready),
+  responded: String(responded),
+  status: statusCode,
+};
 writeSync(3, JSON.stringify(start));
 process.exit();

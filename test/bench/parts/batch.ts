@@ -91,7 +91,7 @@ async function measure(
       throw new Error("The anchor's batch returns something else");
     }
     const rows: [what: string, ours: Side, anchor: string, theirs: Side, goal?: number][] = [
-      ['gets', gets, 'bare ioredis MGET, the texts passed through', bareGets, goal],
+      ['gets', gets, 'limit: bare ioredis MGET, the texts passed through', bareGets, goal],
       ['gets', gets, `${COUNT} single gets, one after the other`, await side('get', oursIn)],
       ['sets', sets, 'ioredis pipeline of SET … PX', bareSets],
       ['sets', sets, `${COUNT} single sets, one after the other`, await side('set', oursIn)],

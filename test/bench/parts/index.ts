@@ -8,6 +8,7 @@ import { leases } from './leases.ts';
 import { limits } from './limits.ts';
 import { local } from './local.ts';
 import { memory } from './memory.ts';
+import { peer } from './peer.ts';
 import { sets } from './sets.ts';
 import { start } from './start.ts';
 import { tags } from './tags.ts';
@@ -16,6 +17,7 @@ import { telemetry } from './telemetry.ts';
 /** All parts in the order in which they run. */
 export const parts: readonly Part[] = [
   invocation,
+  peer,
   batch,
   leases,
   start,

@@ -24,12 +24,13 @@ const KEY = 'user:4711:profile';
 const TTL_SECONDS = 3600;
 
 const ANCHORS: Record<Operation, string> = {
-  get: 'bare ioredis GET, the text passed through',
-  set: 'bare ioredis SET … PX, the text passed through',
+  get: 'limit: bare ioredis GET, the text passed through',
+  set: 'limit: bare ioredis SET … PX, the text passed through',
 };
 
 /**
- * Time of a warm function from event to response. Both sides are bundles in separate processes that log at INFO to /dev/null and
+ * Time of a warm function from event to response, beside the limit: a function that checks nothing and logs nothing. The part `peer`
+ * compares with what people deploy. Both sides are bundles in separate processes that log at INFO to /dev/null and
  * use the same server.
  */
 export const invocation: Part = {

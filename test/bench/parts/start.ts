@@ -87,6 +87,8 @@ interface Times {
   whole: number;
   /** From the start of the first code in Node until the handler is loaded. */
   loading: number;
+  /** From the start of the process until the response to the first event. */
+  responded: number;
 }
 
 interface StartOptions {
@@ -112,8 +114,12 @@ export async function timeStart(
   });
   const [output, [code]] = await Promise.all([text(child.stdio[3] as Readable), once(child, 'exit')]);
   if (code !== 0) throw new Error(`The start of ${name} exited with ${code}`);
-  const { began, ready, status } = JSON.parse(output) as Start;
+  const { began, ready, responded, status } = JSON.parse(output) as Start;
   if (status !== connected) throw new Error(`${name} has started without a connection: status ${status}`);
-  const milliseconds = (from: bigint) => Number(BigInt(ready) - from) / 1e6;
-  return { whole: milliseconds(spawned), loading: milliseconds(BigInt(began)) };
+  const milliseconds = (from: bigint, to: string) => Number(BigInt(to) - from) / 1e6;
+  return {
+    whole: milliseconds(spawned, ready),
+    loading: milliseconds(BigInt(began), ready),
+    responded: milliseconds(spawned, responded),
+  };
 }
