@@ -34,11 +34,11 @@ type Coding = keyof typeof CODINGS;
  */
 export function negotiateCoding(
   { headers, isBinary }: Message,
-  acceptEncoding: string | undefined,
+  acceptEncoding: string | string[] | undefined,
 ): Coding | undefined {
   if (isBinary || !(Number(headers['content-length']) >= MIN_BYTES)) return undefined;
   headers.vary = headers.vary === undefined ? 'accept-encoding' : `${headers.vary}, accept-encoding`;
-  return acceptEncoding === undefined ? undefined : preferredCoding(acceptEncoding);
+  return acceptEncoding === undefined ? undefined : preferredCoding(String(acceptEncoding));
 }
 
 /** Compresses a message. */

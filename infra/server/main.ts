@@ -25,6 +25,8 @@ const docs = findDocs();
 const server =
   config.workers > 1 && cluster.isPrimary
     ? createWorkers({
+        host: config.host,
+        port: config.port,
         count: config.workers,
         log,
         write: writeToStdout,

@@ -2,7 +2,6 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Duplex } from 'node:stream';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
 import { compress, type Message, negotiateCoding } from './compress.ts';
-import type { IncomingRequest } from './request.ts';
 
 /** The result of a function, or a response of the gateway itself. */
 export type Result = APIGatewayProxyStructuredResultV2;
@@ -18,19 +17,15 @@ export const FUNCTION_FAILED: Result = {
 const LINGER_MS = 5000;
 
 /**
- * Sends a function's result as the response to a request.
+ * Sends a function's result.
  *
  * @param isLast called when the response is ready: whether to close the connection after it
  * @throws TypeError for a result that API Gateway could not convert to a response
  */
-export async function send(
-  res: ServerResponse,
-  { method, head }: Pick<IncomingRequest, 'method' | 'head'>,
-  result: Result,
-  isLast: () => boolean,
-): Promise<void> {
+export async function send(res: ServerResponse, result: Result, isLast: () => boolean): Promise<void> {
+  const { headers, method } = res.req;
   const message = messageOf(result);
-  const coding = negotiateCoding(message, head.headers['accept-encoding']);
+  const coding = negotiateCoding(message, headers['accept-encoding']);
   if (coding !== undefined) await compress(message, coding, method === 'HEAD');
   res.writeHead(message.status, rawHeaders(message, isLast()));
   res.end(message.body);

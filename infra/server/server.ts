@@ -74,13 +74,13 @@ export function createGateway(
     const isLast = (): boolean => headers.upgrade !== undefined || stopping;
     const preflight = cors?.preflight(request);
     if (preflight) {
-      send(res, request, preflight, isLast);
+      send(res, preflight, isLast);
       return;
     }
     const run = (): void => {
       const match = router(request.method, request.target.path);
       invoke(match.name, createEvent(request, match), (result) =>
-        send(res, request, cors?.expose(result, headers.origin) ?? result, isLast),
+        send(res, cors?.expose(result, headers.origin) ?? result, isLast),
       );
     };
     const contentLength = headers['content-length'];

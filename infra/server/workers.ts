@@ -1,5 +1,7 @@
-import cluster, { type Address, type Worker } from 'node:cluster';
+import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { Config } from '../../lib/config/config.ts';
 import type { Log } from '../../lib/log/log.ts';
 import { pauseAfter } from '../../lib/time.ts';
 import type { Listening, ServerProcess } from './serve.ts';
@@ -10,7 +12,7 @@ const MIN_UPTIME_MS = 5000;
 /** Pauses before the next start, from the second early end in a row on. In milliseconds. */
 const RESTART_PAUSE_MS = { first: 200, most: 10_000 };
 
-interface WorkerOptions {
+interface WorkerOptions extends Pick<Config, 'host' | 'port'> {
   count: number;
   log: Pick<Log, 'info' | 'error'>;
   /** Takes whole lines of the workers' logs. */
@@ -25,18 +27,16 @@ interface WorkerOptions {
  * The first worker starts alone, so that an invalid setting or a port in use is reported once. The workers' logs pass through this process,
  * because the system may mix what several processes write to one pipe, even within a line.
  */
-export function createWorkers({ count, log, write, onFailure }: WorkerOptions): ServerProcess {
+export function createWorkers({ count, host, port, log, write, onFailure }: WorkerOptions): ServerProcess {
   const workers = new Set<Worker>();
   const serving = new Set<Worker>();
   const allServe = Promise.withResolvers<Listening>();
   let stopping = false;
   let earlyEnds = 0;
-  let bound: Address | undefined;
+  let othersStarted = false;
   let settings: { SERVICE_PORT?: string } = {};
 
   const start = (isReplacement = false): void => {
-    // With SERVICE_PORT=0, a worker shares the port of those that serve. If none does, it must listen on the port that they had.
-    if (bound && workers.size === 0) settings = { SERVICE_PORT: String(bound.port) };
     const startedMonotonicMs = performance.now();
     const worker = cluster.fork(settings);
     workers.add(worker);
@@ -44,13 +44,13 @@ export function createWorkers({ count, log, write, onFailure }: WorkerOptions): 
     worker.once('listening', (address) => {
       serving.add(worker);
       if (isReplacement) log.info('worker restarted', { worker_pid: worker.process.pid });
-      if (!bound) {
-        bound = address;
+      if (!othersStarted) {
+        othersStarted = true;
         for (let i = 1; i < count; i++) start();
       }
       if (serving.size < count) return;
       const workerPids = [...serving].map(({ process }) => process.pid as number);
-      allServe.resolve({ address: bound.address, port: bound.port, workerPids });
+      allServe.resolve({ address: address.address, port: address.port, workerPids });
     });
     // Not on `exit`: some of the worker's output may not have been read then.
     worker.process.once('close', (code: number | null, signal: string | null) => {
@@ -75,7 +75,8 @@ export function createWorkers({ count, log, write, onFailure }: WorkerOptions): 
 
   cluster.setupPrimary({ stdio: ['inherit', 'pipe', 'inherit', 'ipc'] });
   return {
-    listen: () => {
+    listen: async () => {
+      if (port === 0) settings = { SERVICE_PORT: String(await findFreePort(host)) };
       start();
       return allServe.promise;
     },
@@ -86,6 +87,16 @@ export function createWorkers({ count, log, write, onFailure }: WorkerOptions): 
       await Promise.all(ends);
     },
   };
+}
+
+/** Workers that start later must use the port of the first one. With SERVICE_PORT=0 they would not if all had ended. */
+async function findFreePort(host: string): Promise<number> {
+  const server = createServer().listen(0, host);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Passes on the whole lines of a worker's stdout. */
