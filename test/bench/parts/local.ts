@@ -24,9 +24,9 @@ type Loads = Map<string, Load>;
 type Rates = Map<string, number[]>;
 
 /**
- * The minimum ratio to a bare Node server, at 16 connections. A server that is compared, the backend and the load generator, which runs in
- * this process, share the machine's cores. On two cores the load generator takes about half of the time, so the ratio of requests per
- * second is closer to 1 than the ratio of the servers' CPU time per request.
+ * The minimum ratio to a bare Node server, at 16 connections. The compared server, the backend and the load generator, which runs in this
+ * process, share the machine's cores. Where the load generator is the slowest of them, the ratio is closer to 1 than that of the servers'
+ * CPU time per request.
  */
 const GOALS = new Map([
   [OURS, 0.9],
