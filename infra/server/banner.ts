@@ -3,12 +3,10 @@ import type { Config } from '../../lib/config/config.ts';
 import type { NatsSettings } from '../../lib/config/nats.ts';
 import type { OtelSettings } from '../../lib/config/otel.ts';
 import type { Route } from '../../lib/routes.ts';
+import type { Listening } from './serve.ts';
 
 /** Facts that are known only after the start. */
-export interface Started {
-  /** The address that the server listens on, as the system reports it. */
-  address: string;
-  port: number;
+export interface Started extends Pick<Listening, 'address' | 'port' | 'workerPids'> {
   /** Whether the docs page is available. */
   docs: boolean;
 }
@@ -17,12 +15,17 @@ export interface Started {
 const LOCALHOST = ['127.0.0.1', '0.0.0.0', '::'];
 
 /** The lines that are printed when the server listens. */
-export function banner(config: Config, routes: readonly Route[], { address, port, docs }: Started): string {
+export function banner(
+  config: Config,
+  routes: readonly Route[],
+  { address, port, docs, workerPids }: Started,
+): string {
   const host = LOCALHOST.includes(address) ? 'localhost' : config.host;
   const url = `http://${hostAndPort({ host, port })}`;
   const rows = routes.flatMap(({ method, paths }) => paths.map((path) => `  ${method.padEnd(6)} ${path}`));
   return [
     `${config.serviceName} listens on ${url}`,
+    ...(workerPids ? [`Workers: ${workerPids.length} (processes ${workerPids.join(', ')})`] : []),
     `Backend: ${describeBackend(config)}`,
     ...(config.nats ? [`Events: ${describeBroker(config.nats)}`] : []),
     ...(config.otel ? [`Traces: ${describeCollector(config.otel)}`] : []),

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 
@@ -26,21 +25,33 @@ const CODINGS = {
 
 type Coding = keyof typeof CODINGS;
 
-/** Compresses a response with the coding that the request prefers, unless the body is short or binary. */
-export async function compress(message: Message, request: IncomingMessage): Promise<Message> {
-  const { 'content-length': length, ...headers } = message.headers;
-  if (message.isBinary || !(Number(length) >= MIN_BYTES)) return message;
+/**
+ * Chooses the coding that the request prefers, unless the body is short or binary, and adds Vary to the message if its length allows
+ * compression.
+ *
+ * @param acceptEncoding value of the request's header, if there is one
+ * @returns undefined if the response is not to be compressed
+ */
+export function negotiateCoding(
+  { headers, isBinary }: Message,
+  acceptEncoding: string | string[] | undefined,
+): Coding | undefined {
+  if (isBinary || !(Number(headers['content-length']) >= MIN_BYTES)) return undefined;
   headers.vary = headers.vary === undefined ? 'accept-encoding' : `${headers.vary}, accept-encoding`;
-  const coding = preferredCoding(String(request.headers['accept-encoding'] ?? ''));
-  if (coding === undefined) return { ...message, headers: { ...message.headers, vary: headers.vary } };
+  return acceptEncoding === undefined ? undefined : preferredCoding(String(acceptEncoding));
+}
+
+/** Compresses a message. */
+export async function compress(message: Message, coding: Coding, isHead: boolean): Promise<void> {
+  const { headers } = message;
   headers['content-encoding'] = coding;
   // A strong entity tag identifies exact bytes, which compression changes.
   if (headers.etag?.startsWith('"')) headers.etag = `W/${headers.etag}`;
   // HEAD: the compressed length is unknown without the body.
-  if (request.method === 'HEAD' || message.body === undefined) return { ...message, headers };
-  const body = await CODINGS[coding](message.body);
-  headers['content-length'] = String(body.length);
-  return { ...message, headers, body };
+  delete headers['content-length'];
+  if (isHead || message.body === undefined) return;
+  message.body = await CODINGS[coding](message.body);
+  headers['content-length'] = String(message.body.length);
 }
 
 const ENTRY = /^\s*([^\s;]+)\s*(?:;\s*q\s*=\s*(\S+)\s*)?$/;

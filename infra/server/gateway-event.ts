@@ -19,7 +19,7 @@ export function createEvent(request: IncomingRequest, match: Match): APIGatewayP
       accountId: '000000000000',
       apiId: 'local',
       domainName,
-      domainPrefix: domainName.replace(/\..*/, ''),
+      domainPrefix: domainName.split('.', 1)[0] as string,
       http: {
         method,
         path,

@@ -93,11 +93,13 @@ const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
  * @returns undefined if the path is not percent-encoded UTF-8
  */
 export function readTarget(target: string): Target | undefined {
-  const relative = target.replace(ORIGIN, '');
+  const relative = target.startsWith('/') ? target : target.replace(ORIGIN, '');
   const mark = relative.indexOf('?');
+  const encoded = mark < 0 ? relative : relative.slice(0, mark);
+  const rawQuery = mark < 0 ? '' : relative.slice(mark + 1);
+  if (!encoded.includes('%')) return { path: encoded || '/', rawQuery };
   try {
-    const path = decodeURIComponent(mark < 0 ? relative : relative.slice(0, mark)).replace(/\?.*/s, '');
-    return { path: path || '/', rawQuery: mark < 0 ? '' : relative.slice(mark + 1) };
+    return { path: decodeURIComponent(encoded).replace(/\?.*/s, '') || '/', rawQuery };
   } catch {
     return undefined;
   }
@@ -110,6 +112,7 @@ export function readTarget(target: string): Target | undefined {
  * @returns undefined if there are no parameters
  */
 export function readQuery(rawQuery: string): Record<string, string> | undefined {
+  if (rawQuery === '') return undefined;
   // `URLSearchParams` would drop a question mark at the start, which is a part of the first name.
   const query = new URLSearchParams(`&${rawQuery}`);
   if (query.size === 0) return undefined;

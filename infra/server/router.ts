@@ -22,7 +22,7 @@ export function createRouter(routes: readonly Route[], fallback: Route): Router 
     .flatMap((route) =>
       methodsOf(route).flatMap((method) =>
         route.paths.map((path) => ({
-          method: method as string,
+          method,
           name: route.name,
           routeKey: `${method} ${path}`,
           shape: pathShape(path),
@@ -33,13 +33,16 @@ export function createRouter(routes: readonly Route[], fallback: Route): Router 
     )
     .sort((a, b) => b.literalLength - a.literalLength);
 
-  const find = (wanted: string, path: string): Match | undefined => {
-    for (const { method, name, routeKey, shape, parameters } of compiled) {
-      const values = method === wanted && shape.exec(path)?.slice(1);
+  const byMethod = Map.groupBy(compiled, ({ method }): string => method);
+
+  const find = (method: string, path: string): Match | undefined => {
+    for (const { name, routeKey, shape, parameters } of byMethod.get(method) ?? []) {
+      const values = shape.exec(path);
       if (!values) continue;
       if (parameters.length === 0) return { name, routeKey };
-      const pairs = parameters.map((parameter, i) => [parameter, values[i]]);
-      return { name, routeKey, pathParameters: Object.fromEntries(pairs) };
+      const pathParameters: Record<string, string> = {};
+      for (const [i, parameter] of parameters.entries()) pathParameters[parameter] = values[i + 1] as string;
+      return { name, routeKey, pathParameters };
     }
     return undefined;
   };

@@ -8,8 +8,12 @@ export type Sink = (line: string) => void;
 export function createSink({ onLambda }: Pick<Config, 'onLambda'>): Sink {
   // Not buffered: a function is frozen after its response.
   if (onLambda) return (line) => process.stdout.write(line);
-  const isTerminal = process.stdout.isTTY;
-  return buffered((lines) => process.stdout.write(isTerminal ? prettyPrint(lines) : lines));
+  return buffered(writeToStdout);
+}
+
+/** Writes whole lines to stdout at once: pretty-printed if that is a terminal. */
+export function writeToStdout(lines: string): void {
+  process.stdout.write(process.stdout.isTTY ? prettyPrint(lines) : lines);
 }
 
 /**

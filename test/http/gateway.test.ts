@@ -96,6 +96,9 @@ describe('a failed start exits with code 1 and prints one line', () => {
     ['SERVICE_HOST', 'x'.repeat(300)],
     ['SERVICE_PORT', 'eighty'],
     ['SERVICE_PORT', '70000'],
+    ['SERVICE_WORKERS', '0'],
+    // Without a backend.
+    ['SERVICE_WORKERS', '2'],
     ['CORS_ORIGINS', 'https://a.example/path'],
     ['DEFAULT_TTL_SECONDS', '0'],
     ['MAX_VALUE_BYTES', '5 MB'],

@@ -38,12 +38,34 @@ const numbers: [name: string, member: keyof Config, fallback: number, min: numbe
   ['COMPRESS_MIN_BYTES', 'compressMinBytes', 2048, 0, Number.MAX_SAFE_INTEGER],
 ];
 
+describe('SERVICE_WORKERS', () => {
+  const ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:cache-AbCdEf';
+
+  test.each([
+    ['DRAGONFLY_URL', 'dragonfly://localhost'],
+    ['DRAGONFLY_SECRET_ARN', ARN],
+  ])('is a whole number from 1 to 64 with a backend in %s', (name, value) => {
+    expect(readConfig({ [name]: value, SERVICE_WORKERS: '64' }).workers).toBe(64);
+    for (const SERVICE_WORKERS of ['0', '65', 'all']) {
+      expect(problemWith({ [name]: value, SERVICE_WORKERS })).toMatch(
+        /^SERVICE_WORKERS must be a whole number from 1 to 64/,
+      );
+    }
+  });
+
+  test('is at most 1 without a backend, because processes cannot share memory', () => {
+    expect(readConfig({ SERVICE_WORKERS: '1' }).workers).toBe(1);
+    expect(problemWith({ SERVICE_WORKERS: '2' })).toMatch(/^SERVICE_WORKERS must be 1 without DRAGONFLY_URL/);
+  });
+});
+
 describe('settings that are not set', () => {
   test('have their defaults', () => {
     expect(readConfig({})).toEqual({
       serviceName: 'cache-service',
       host: '127.0.0.1',
       port: 8080,
+      workers: 1,
       corsOrigins: [],
       backend: undefined,
       backendTimeoutMs: 900,

@@ -52,6 +52,13 @@ test('the banner contains the address of the docs page, unless there is none', (
   expect(printedWith(false).join('\n')).not.toContain('/docs');
 });
 
+test('the banner contains the processes of the workers, unless one process serves all requests', () => {
+  const started = { address: '127.0.0.1', port: 8123, docs: true };
+  const lines = banner(readConfig({}), routes, { ...started, workerPids: [12, 13] }).split('\n');
+  expect(lines).toContain('Workers: 2 (processes 12, 13)');
+  expect(banner(readConfig({}), routes, started)).not.toContain('Workers');
+});
+
 describe('the address in the banner', () => {
   test.each([
     ['127.0.0.1', '127.0.0.1', 'localhost'],

@@ -1,0 +1,114 @@
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { Config } from '../../lib/config/config.ts';
+import type { Log } from '../../lib/log/log.ts';
+import { pauseAfter } from '../../lib/time.ts';
+import type { Listening, ServerProcess } from './serve.ts';
+
+/** A worker that ends sooner after its start counts as an early end. */
+const MIN_UPTIME_MS = 5000;
+
+/** Pauses before the next start, from the second early end in a row on. In milliseconds. */
+const RESTART_PAUSE_MS = { first: 200, most: 10_000 };
+
+interface WorkerOptions extends Pick<Config, 'host' | 'port'> {
+  count: number;
+  log: Pick<Log, 'info' | 'error'>;
+  /** Takes whole lines of the workers' logs. */
+  write: (lines: string) => void;
+  /** Called if a worker cannot start and no other one serves requests. The worker has written the reason to stderr. */
+  onFailure: () => void;
+}
+
+/**
+ * A server of several processes on one port. Each worker runs the main module, with `serve`. A worker that ends is replaced.
+ *
+ * The first worker starts alone, so that an invalid setting or a port in use is reported once. The workers' logs pass through this process,
+ * because the system may mix what several processes write to one pipe, even within a line.
+ */
+export function createWorkers({ count, host, port, log, write, onFailure }: WorkerOptions): ServerProcess {
+  const workers = new Set<Worker>();
+  const serving = new Set<Worker>();
+  const allServe = Promise.withResolvers<Listening>();
+  let stopping = false;
+  let earlyEnds = 0;
+  let othersStarted = false;
+  let settings: { SERVICE_PORT?: string } = {};
+
+  const start = (isReplacement = false): void => {
+    const startedMonotonicMs = performance.now();
+    const worker = cluster.fork(settings);
+    workers.add(worker);
+    forwardLines(worker, write);
+    worker.once('listening', (address) => {
+      serving.add(worker);
+      if (isReplacement) log.info('worker restarted', { worker_pid: worker.process.pid });
+      if (!othersStarted) {
+        othersStarted = true;
+        for (let i = 1; i < count; i++) start();
+      }
+      if (serving.size < count) return;
+      const workerPids = [...serving].map(({ process }) => process.pid as number);
+      allServe.resolve({ address: address.address, port: address.port, workerPids });
+    });
+    // Not on `exit`: some of the worker's output may not have been read then.
+    worker.process.once('close', (code: number | null, signal: string | null) => {
+      workers.delete(worker);
+      const hasServed = serving.delete(worker);
+      if (stopping) return;
+      if (!hasServed && serving.size === 0) {
+        onFailure();
+        return;
+      }
+      earlyEnds = performance.now() - startedMonotonicMs < MIN_UPTIME_MS ? earlyEnds + 1 : 0;
+      const pauseMs = earlyEnds > 1 ? Math.round(pauseAfter(RESTART_PAUSE_MS, earlyEnds - 2)) : 0;
+      log.error('worker ended', {
+        worker_pid: worker.process.pid,
+        exit_code: code ?? undefined,
+        signal: signal ?? undefined,
+        restart_in_ms: pauseMs,
+      });
+      setTimeout(() => stopping || start(true), pauseMs);
+    });
+  };
+
+  cluster.setupPrimary({ stdio: ['inherit', 'pipe', 'inherit', 'ipc'] });
+  return {
+    listen: async () => {
+      if (port === 0) settings = { SERVICE_PORT: String(await findFreePort(host)) };
+      start();
+      return allServe.promise;
+    },
+    stop: async () => {
+      stopping = true;
+      const ends = [...workers].map((worker) => once(worker.process, 'close'));
+      for (const worker of workers) worker.process.kill('SIGTERM');
+      await Promise.all(ends);
+    },
+  };
+}
+
+/** Workers that start later must use the port of the first one. With SERVICE_PORT=0 they would not if all had ended. */
+async function findFreePort(host: string): Promise<number> {
+  const server = createServer().listen(0, host);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Passes on the whole lines of a worker's stdout. */
+function forwardLines({ process: { stdout } }: Worker, write: (lines: string) => void): void {
+  let rest = '';
+  stdout?.setEncoding('utf8').on('data', (text: string) => {
+    const end = text.lastIndexOf('\n') + 1;
+    if (end > 0) write(rest + text.slice(0, end));
+    rest = end > 0 ? text.slice(end) : rest + text;
+  });
+  // A worker that was killed may have left a part of a line.
+  stdout?.once('end', () => {
+    if (rest !== '') write(`${rest}\n`);
+  });
+}
