@@ -21,6 +21,10 @@ if (config.tenantClaim !== undefined) {
     'is for functions behind API Gateway, which verifies the token; the local server verifies none';
   giveUp(new ConfigError('TENANT_CLAIM', `${problem}: leave it unset, and X-Tenant-ID names the tenant`));
 }
+if (config.workers > 1 && !config.backend && config.secretArn === undefined) {
+  const problem = 'must be 1 without DRAGONFLY_URL: processes cannot share entries that are in memory';
+  giveUp(new ConfigError('SERVICE_WORKERS', problem));
+}
 const docs = findDocs();
 const server =
   config.workers > 1 && cluster.isPrimary

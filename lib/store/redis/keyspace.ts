@@ -8,7 +8,8 @@ import { TAG_SEPARATOR } from './entry.ts';
 const REMOVED_AT_ONCE = 1600;
 
 /** The most and the fewest entries that one script removes. */
-const REMOVED_PER_SCRIPT = { most: 400, fewest: 100 };
+const MAX_REMOVED = 400;
+const MIN_REMOVED = 100;
 
 /**
  * The keys of one shard. A tenant's entries are divided into shards. All keys of a shard contain the same hash tag, so a cluster
@@ -32,8 +33,7 @@ export class Shard {
 
   /** The number of entries that a script removes, while other scripts remove entries of the other shards. */
   get removedPerScript(): number {
-    const { most, fewest } = REMOVED_PER_SCRIPT;
-    return Math.max(fewest, Math.min(Math.floor(REMOVED_AT_ONCE / this.#count), most));
+    return Math.max(MIN_REMOVED, Math.min(Math.floor(REMOVED_AT_ONCE / this.#count), MAX_REMOVED));
   }
 
   /** The key of the expiry index: a sorted set of names, scored by the end of their life in epoch milliseconds. Placeholders and tags have negative scores. */

@@ -37,7 +37,6 @@ import { listKeysOf } from './list-keys.ts';
 import { remove, takeRequests } from './scripts.ts';
 import { ServerClock } from './server-clock.ts';
 import { readServerStates } from './server-state.ts';
-import { usageOf } from './usage.ts';
 import { createRemovalExecutor, type RemovalExecutor, requireWait } from './wait-replicas.ts';
 import { type StoreSettings, Writer } from './writer.ts';
 
@@ -238,7 +237,9 @@ export class RedisStore implements CacheStore {
     return listKeysOf(this.#connection, shardsOf(tenant, this.#settings.shards), filter, deadlineEpochMs);
   }
 
-  usage(tenant: string): Promise<Usage> {
+  async usage(tenant: string): Promise<Usage> {
+    // One function needs it, and each kilobyte costs the cold start of all.
+    const { usageOf } = await import('./usage.ts');
     return usageOf(this.#connection, shardsOf(tenant, this.#settings.shards));
   }
 
