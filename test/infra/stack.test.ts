@@ -279,9 +279,11 @@ describe('the variables', () => {
     const read = new Set<string>();
     const recorder = new Proxy<Record<string, string>>({}, { get: (_, name) => void read.add(String(name)) });
     readConfig(recorder);
+    // Settings of the local server.
     read.delete('SERVICE_HOST');
     read.delete('CORS_ORIGINS');
     read.delete('SERVICE_PORT');
+    read.delete('SERVICE_WORKERS');
     read.delete('AWS_LAMBDA_FUNCTION_NAME');
     every((of) => {
       for (const id of Object.keys(FUNCTIONS)) {
