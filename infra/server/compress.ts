@@ -32,7 +32,7 @@ type Coding = keyof typeof CODINGS;
  * @param acceptEncoding value of the request's header, if there is one
  * @returns undefined if the response is not to be compressed
  */
-export function negotiateCoding(
+export function prepareCompression(
   { headers, isBinary }: Message,
   acceptEncoding: string | string[] | undefined,
 ): Coding | undefined {

@@ -22,7 +22,8 @@ if (config.tenantClaim !== undefined) {
   giveUp(new ConfigError('TENANT_CLAIM', `${problem}: leave it unset, and X-Tenant-ID names the tenant`));
 }
 if (config.workers > 1 && !config.backend && config.secretArn === undefined) {
-  const problem = 'must be 1 without DRAGONFLY_URL: processes cannot share entries that are in memory';
+  const problem =
+    'must be 1 without DRAGONFLY_URL or DRAGONFLY_SECRET_ARN: processes cannot share entries in memory';
   giveUp(new ConfigError('SERVICE_WORKERS', problem));
 }
 const docs = findDocs();

@@ -1,7 +1,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda';
-import { compress, type Message, negotiateCoding } from './compress.ts';
+import { compress, type Message, prepareCompression } from './compress.ts';
 
 /** The result of a function, or a response of the gateway itself. */
 export type Result = APIGatewayProxyStructuredResultV2;
@@ -25,7 +25,7 @@ const LINGER_MS = 5000;
 export async function send(res: ServerResponse, result: Result, isLast: () => boolean): Promise<void> {
   const { headers, method } = res.req;
   const message = messageOf(result);
-  const coding = negotiateCoding(message, headers['accept-encoding']);
+  const coding = prepareCompression(message, headers['accept-encoding']);
   if (coding !== undefined) await compress(message, coding, method === 'HEAD');
   res.writeHead(message.status, rawHeaders(message, isLast()));
   res.end(message.body);

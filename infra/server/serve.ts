@@ -13,7 +13,7 @@ import { createGateway, type Gateway } from './server.ts';
 /** Maximum time for running requests to finish after the process was asked to stop. */
 const SHUTDOWN_GRACE_MS = 5000;
 
-/** A server: this process, or its workers. */
+/** Serves requests, in this process or in worker processes. */
 export interface ServerProcess {
   /** Starts to listen. Rejects with the error of `listen`. */
   listen: () => Promise<Listening>;

@@ -9,6 +9,9 @@ import type { Listening, ServerProcess } from './serve.ts';
 /** A worker that ends sooner after its start counts as an early end. */
 const MIN_UPTIME_MS = 5000;
 
+/** A worker that has not ended this long after the stop signal is killed. It finishes requests for 5 s, and then closes its connections. */
+const STOP_TIMEOUT_MS = 10_000;
+
 /** Pauses before the next start, from the second early end in a row on. In milliseconds. */
 const RESTART_PAUSE_MS = { first: 200, most: 10_000 };
 
@@ -17,7 +20,7 @@ interface WorkerOptions extends Pick<Config, 'host' | 'port'> {
   log: Pick<Log, 'info' | 'error'>;
   /** Takes whole lines of the workers' logs. */
   write: (lines: string) => void;
-  /** Called if a worker cannot start and no other one serves requests. The worker has written the reason to stderr. */
+  /** Called if a worker cannot start and there is no other one. Unless it was killed, it has written the reason to stderr. */
   onFailure: () => void;
 }
 
@@ -32,18 +35,19 @@ export function createWorkers({ count, host, port, log, write, onFailure }: Work
   const serving = new Set<Worker>();
   const allServe = Promise.withResolvers<Listening>();
   let stopping = false;
-  let earlyEnds = 0;
   let othersStarted = false;
   let settings: { SERVICE_PORT?: string } = {};
 
-  const start = (isReplacement = false): void => {
+  /** @param earlyEnds how many workers in a row, of which each replaced the one before, have ended early; undefined for the first */
+  const start = (earlyEnds?: number): void => {
+    if (stopping) return;
     const startedMonotonicMs = performance.now();
     const worker = cluster.fork(settings);
     workers.add(worker);
     forwardLines(worker, write);
     worker.once('listening', (address) => {
       serving.add(worker);
-      if (isReplacement) log.info('worker restarted', { worker_pid: worker.process.pid });
+      if (earlyEnds !== undefined) log.info('worker restarted', { worker_pid: worker.process.pid });
       if (!othersStarted) {
         othersStarted = true;
         for (let i = 1; i < count; i++) start();
@@ -52,24 +56,29 @@ export function createWorkers({ count, host, port, log, write, onFailure }: Work
       const workerPids = [...serving].map(({ process }) => process.pid as number);
       allServe.resolve({ address: address.address, port: address.port, workerPids });
     });
+    worker.on('error', (error) =>
+      log.error('worker failed', { worker_pid: worker.process.pid, cause: error }),
+    );
     // Not on `exit`: some of the worker's output may not have been read then.
     worker.process.once('close', (code: number | null, signal: string | null) => {
       workers.delete(worker);
       const hasServed = serving.delete(worker);
       if (stopping) return;
-      if (!hasServed && serving.size === 0) {
+      if (!hasServed && workers.size === 0) {
+        if (signal !== null) log.error('worker ended', { worker_pid: worker.process.pid, signal });
         onFailure();
         return;
       }
-      earlyEnds = performance.now() - startedMonotonicMs < MIN_UPTIME_MS ? earlyEnds + 1 : 0;
-      const pauseMs = earlyEnds > 1 ? Math.round(pauseAfter(RESTART_PAUSE_MS, earlyEnds - 2)) : 0;
+      const isEarly = performance.now() - startedMonotonicMs < MIN_UPTIME_MS;
+      const ends = isEarly ? (earlyEnds ?? 0) + 1 : 0;
+      const pauseMs = ends > 1 ? Math.round(pauseAfter(RESTART_PAUSE_MS, ends - 2)) : 0;
       log.error('worker ended', {
         worker_pid: worker.process.pid,
         exit_code: code ?? undefined,
         signal: signal ?? undefined,
         restart_in_ms: pauseMs,
       });
-      setTimeout(() => stopping || start(true), pauseMs);
+      setTimeout(() => start(ends), pauseMs);
     });
   };
 
@@ -83,13 +92,19 @@ export function createWorkers({ count, host, port, log, write, onFailure }: Work
     stop: async () => {
       stopping = true;
       const ends = [...workers].map((worker) => once(worker.process, 'close'));
-      for (const worker of workers) worker.process.kill('SIGTERM');
+      const signalAll = (signal: NodeJS.Signals) => {
+        for (const worker of workers) worker.process.kill(signal);
+      };
+      signalAll('SIGTERM');
+      // A worker that does not react would outlive this process.
+      const timer = setTimeout(() => signalAll('SIGKILL'), STOP_TIMEOUT_MS);
       await Promise.all(ends);
+      clearTimeout(timer);
     },
   };
 }
 
-/** Workers that start later must use the port of the first one. With SERVICE_PORT=0 they would not if all had ended. */
+/** With SERVICE_PORT=0, the system would choose another port when all workers have ended and are replaced. So it is chosen once. */
 async function findFreePort(host: string): Promise<number> {
   const server = createServer().listen(0, host);
   await once(server, 'listening');

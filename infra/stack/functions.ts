@@ -108,8 +108,10 @@ export class CacheFunctions extends Construct {
       reservedConcurrentExecutions: route && settings.reservedConcurrency[route.name],
       environment: {
         ...functionEnvironment((setting) => {
-          // Others have no permission to read it.
-          if (setting === 'TENANT_LIMITS' && !route?.tenant) return undefined;
+          // A function without a tenant applies no limits, and has no permission to read them if the setting is an ARN. The weight is only
+          // accepted together with limits.
+          const isOfLimits = setting === 'TENANT_LIMITS' || setting === 'TENANT_SWEEP_WEIGHT';
+          if (isOfLimits && !route?.tenant) return undefined;
           return settings.service[setting] ?? props.environment[setting];
         }),
         ...endpoint?.environment,

@@ -12,7 +12,7 @@ export interface Config {
   host: string;
   /** The port on which the local server listens; 0 selects a free one. */
   port: number;
-  /** Processes of the local server, which share its port. It accepts more than 1 only with a backend. */
+  /** Processes of the local server, which share its port. The local server accepts more than 1 only with a backend. */
   workers: number;
   /** Origins that may call the local server from a browser. */
   corsOrigins: readonly string[];
@@ -66,7 +66,7 @@ export const ORIGINS = {
 
 /**
  * The meaning of `CACHE_SHARDS=auto`: the same for all backends and tenants, so that entries remain readable after a move to a cluster, and
- * no request has to look it up.
+ * no request has to look up the number of shards.
  */
 export const AUTO_SHARDS = 4;
 

@@ -4,13 +4,16 @@ import type { Sink } from './sink.ts';
 
 /** Writes one JSON object per line. Callers pass no secret, key or value at INFO or above. */
 export interface Log {
-  /** @param fields plain data: errors are only written by `warn` and `error` */
-  info: (message: string, fields?: LogLineFields) => void;
+  info: (message: string, fields?: PlainFields) => void;
   warn: (message: string, fields?: LogLineFields) => void;
   error: (message: string, fields?: LogLineFields) => void;
 }
 
 type LogLineFields = Readonly<Record<string, unknown>>;
+
+/** What `JSON.stringify` writes as it is. It would write an Error as `{}`, and throw for a bigint. */
+type Plain = string | number | boolean | null | undefined | readonly Plain[] | PlainFields;
+type PlainFields = { readonly [name: string]: Plain };
 
 /**
  * Creates a log that drops lines below `logLevel`. Lines have the members of Powertools' logger (`level`, `message`, `timestamp`,

@@ -1,3 +1,4 @@
+import { AUTO_SHARDS } from '../../lib/config/config.ts';
 import { compileGlob } from '../../lib/store/glob.ts';
 import { evaluate } from '../../lib/store/redis/connection/send.ts';
 import { shardsOf } from '../../lib/store/redis/keyspace.ts';
@@ -86,7 +87,7 @@ export async function inTenantSize(
 
 /** Makes a tenant's entries unreadable as a clear does, without removing them. @returns the server's time per shard, in microseconds */
 async function forget({ raw }: Backend, tenant: string): Promise<number> {
-  const shards = shardsOf(tenant, 16);
+  const shards = shardsOf(tenant, AUTO_SHARDS);
   const microseconds = await serverTime(raw, async () => {
     for (const shard of shards) {
       const { generation, expiryIndex, nameIndex } = shard;

@@ -3,7 +3,8 @@ import { readConfig } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { compileGlob } from '../../lib/store/glob.ts';
 import { openStore } from '../../lib/store/open.ts';
-import type { CacheStore } from '../../lib/store/store.ts';
+import { removedPerScript } from '../../lib/store/redis/keyspace.ts';
+import { type CacheStore, noObserver } from '../../lib/store/store.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import { commandsDuring } from '../support/engines/inspect.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
@@ -12,6 +13,16 @@ import { inBatches, soon } from './backends.ts';
 
 // The engine counts the commands. It also counts commands inside scripts, so that the tests compare the number of script calls.
 const keys = Array.from({ length: 300 }, (_, i) => `k:${i}`);
+
+test.each([
+  [1, 400],
+  [4, 400],
+  [8, 200],
+  [16, 100],
+  [1024, 100],
+])('with %i shards, one script removes at most %i entries', (shards, most) => {
+  expect(removedPerScript(shards)).toBe(most);
+});
 
 describe.each(['single server', 'cluster'] as const)('commands to the backend, %s', (kind) => {
   let engine: Server | TestCluster;
@@ -114,6 +125,27 @@ describe.each(['single server', 'cluster'] as const)('commands to the backend, %
     const sent = await during(() => store.invalidateTags('tags', tags, soon()));
     // For each shard: a script that reads the names of each tag, one that removes the entries of the first, and the empty indexes.
     expect(sent).toMatchObject({ evalsha: 16 * 17, unlink: keys.length + 16 });
+  });
+
+  test('of concurrent sets above a limit, one evicts from a shard, and the limit holds afterwards', async () => {
+    const config = readConfig({ ...PATIENT, DRAGONFLY_URL: engine.url, CACHE_SHARDS: '1' });
+    const log = createLog({ ...config, logLevel: 'ERROR' });
+    const limited = await openStore(config, log, noObserver, () => ({
+      maxEntries: 100,
+      maxBytes: undefined,
+    }));
+    try {
+      // Connects, and loads the code and the script of an eviction.
+      await inBatches(keys.slice(0, 150), (key) => limited.set('evicted-before', key, '1', 60));
+      const setAll = () => Promise.all(keys.map((key) => limited.set('evicted', key, '1', 60)));
+      const { evalsha = 0 } = await during(setAll);
+      // A script for each set, and one for each page of 100 evicted entries. If every set evicted, there would be twice as many.
+      expect(evalsha).toBeGreaterThan(keys.length);
+      expect(evalsha).toBeLessThan(keys.length * 1.5);
+      expect((await limited.usage('evicted')).entries).toBeLessThanOrEqual(105);
+    } finally {
+      await limited.close();
+    }
   });
 
   test('an invalidation of many entries removes at most 100 with each script', async () => {

@@ -318,7 +318,7 @@ describe.each(backends)('an invalidation that runs out of time, $name', ({ open 
   test.each(['a pattern', 'tags'])(
     'by %s: returns the count so far, and removes more when it is repeated',
     async (kind) => {
-      // One shard, so that the number of pages is known: a script removes 100 entries on a server, and a page is 10,000 in memory.
+      // One shard, so that the number of pages is known: a script removes 400 entries on a server, and a page is 10,000 in memory.
       const { store } = await open({ shards: 1 });
       const tenant = newTenant();
       const items = Array.from({ length: 25_000 }, (_, i) => ({

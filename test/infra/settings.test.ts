@@ -370,7 +370,7 @@ describe('the settings of a deployment', () => {
     ['getProvisionedConcurrency', /whole number from 1/, { getProvisionedConcurrency: '0' }],
     [
       'getProvisionedConcurrency',
-      /at most 10, half of the \d+ that reservedConcurrency has for get/,
+      /at most 10, half of the 21 that reservedConcurrency has for get/,
       { getProvisionedConcurrency: 11, reservedConcurrency: 'get=21' },
     ],
     [

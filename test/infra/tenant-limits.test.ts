@@ -45,6 +45,14 @@ describe('limits of tenants in an SSM parameter', () => {
   });
 });
 
+it('a weight of sweeps needs no default rate if tenants have limits of their own', () => {
+  const { template } = synthesize({ TENANT_LIMITS: PARAMETER, TENANT_SWEEP_WEIGHT: 5 });
+  for (const id of Object.keys(FUNCTIONS)) {
+    const expected = LIMITED.includes(id) ? '5' : '';
+    expect(variablesOf(template, id).TENANT_SWEEP_WEIGHT, id).toBe(expected);
+  }
+});
+
 it('limits of tenants in a secret may be read where the network has a route to it', () => {
   const { template } = synthesize({ ...BACKENDS.external, TENANT_LIMITS: SECRET });
   const read = statementsOf(template, 'GetFunction').find(

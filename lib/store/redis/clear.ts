@@ -13,6 +13,7 @@ const TRASH_TTL_MS = 60_000;
  * Removes all entries of a shard: makes them unreadable at once, at a constant cost, and then reclaims their memory page by page.
  *
  * @param id of this clear, unique
+ * @param perScript see `removedPerScript`
  * @param deadlineEpochMs memory that is not reclaimed by then is freed by the entries' TTLs
  * @returns the number of live entries
  */
@@ -20,6 +21,7 @@ export async function clearShard(
   { connection, evaluate: evaluateRemoval }: RemovalExecutor,
   shard: Shard,
   id: string,
+  perScript: number,
   deadlineEpochMs: number,
 ): Promise<number> {
   const trash = shard.trashKey(id);
@@ -28,7 +30,7 @@ export async function clearShard(
     (client) => evaluateRemoval(client, clear, [...shard.metaKeys, trash], [TRASH_TTL_MS]),
     { deadlineMonotonicMs: deadline.commandDeadlineMonotonicMs() },
   );
-  await reclaimMemory(connection, shard, trash, deadline);
+  await reclaimMemory(connection, shard, trash, perScript, deadline);
   return Number(count);
 }
 
@@ -36,13 +38,14 @@ async function reclaimMemory(
   connection: Connection,
   shard: Shard,
   trash: string,
+  perScript: number,
   deadline: PagingDeadline,
 ): Promise<void> {
   let page: Buffer[] = [];
   try {
     do {
       const keys = [shard.generation, trash, ...shard.entryKeys(page)];
-      const args = [shard.removedPerScript, ...page];
+      const args = [perScript, ...page];
       page = (await connection.run((client) => evaluate(client, reclaim, keys, args), {
         deadlineMonotonicMs: deadline.commandDeadlineMonotonicMs(),
       })) as Buffer[];

@@ -21,11 +21,16 @@ interface Walk {
   args: string[];
 }
 
-/** Removes a shard's entries whose names match. Reads only the part of the name index that begins with the pattern's literal prefix. */
+/**
+ * Removes a shard's entries whose names match. Reads only the part of the name index that begins with the pattern's literal prefix.
+ *
+ * @param perScript see `removedPerScript`
+ */
 export function invalidateShard(
   removals: RemovalExecutor,
   shard: Shard,
   pattern: Glob,
+  perScript: number,
   deadlineEpochMs: number,
 ): Promise<Invalidation> {
   const deadline = new PagingDeadline(deadlineEpochMs, removals.connection.profile);
@@ -36,7 +41,7 @@ export function invalidateShard(
     script: removeIndexed,
     args: [],
   };
-  return remove(removals, shard, walk, deadline);
+  return remove(removals, shard, walk, perScript, deadline);
 }
 
 /**
@@ -47,6 +52,7 @@ export async function invalidateTags(
   removals: RemovalExecutor,
   shard: Shard,
   tags: readonly string[],
+  perScript: number,
   deadlineEpochMs: number,
 ): Promise<Invalidation> {
   const deadline = new PagingDeadline(deadlineEpochMs, removals.connection.profile);
@@ -61,7 +67,7 @@ export async function invalidateTags(
       script: removeTagged,
       args: [tag],
     };
-    const removed = await remove(removals, shard, walk, deadline);
+    const removed = await remove(removals, shard, walk, perScript, deadline);
     count += removed.count;
     if (!removed.complete) return { count, complete: false };
   }
@@ -76,6 +82,7 @@ async function remove(
   { connection, evaluate }: RemovalExecutor,
   shard: Shard,
   { range, matches, keyAt, script, args }: Walk,
+  perScript: number,
   deadline: PagingDeadline,
 ): Promise<Invalidation> {
   // The first two round trips share a deadline: an unreachable backend is reported within the timeout of one operation.
@@ -92,8 +99,8 @@ async function remove(
   let page = await readPage(range.start);
   let matching = page.filter(matches);
   for (;;) {
-    const names = matching.slice(0, shard.removedPerScript);
-    matching = matching.slice(shard.removedPerScript);
+    const names = matching.slice(0, perScript);
+    matching = matching.slice(perScript);
     const last = page.length < PAGE ? undefined : page[page.length - 1];
     const complete = matching.length === 0 && last === undefined;
     const isOver = complete || deadline.hasPassed;

@@ -9,8 +9,8 @@ import { describeEntries, readNames } from './scripts.ts';
 
 /**
  * Names that one command reads from a shard: an equal share of the page, half as many again, and some for small pages. Shards have different
- * numbers of the next keys, above all of numbered keys: of the first 1,000 of a million, one of 16 shards has 98 instead of 63. A shard that runs out of names
- * costs another round trip. A name that is read and not needed costs 0.3 µs.
+ * numbers of the next keys, above all of numbered keys: of the first 1,000 of a million, one of 16 shards has 98 instead of 63. A shard that
+ * runs out of names costs another round trip. A name that is read and not needed costs 0.3 µs.
  */
 const namesPerShard = (limit: number, shards: number) => Math.ceil((1.5 * limit) / shards) + 16;
 

@@ -32,7 +32,7 @@ import { type ConnectionProfile, profileFor } from './connection/profiles.ts';
 import { awaitAll, evaluate, sendTogether } from './connection/send.ts';
 import { decodeEntry, dependsOnClock, type StoredEntry } from './entry.ts';
 import { invalidateShard, invalidateTags } from './invalidate.ts';
-import { byShard, rateKey, type Shard, shardsOf } from './keyspace.ts';
+import { byShard, rateKey, removedPerScript, type Shard, shardsOf } from './keyspace.ts';
 import { listKeysOf } from './list-keys.ts';
 import { remove, takeRequests } from './scripts.ts';
 import { ServerClock } from './server-clock.ts';
@@ -208,7 +208,13 @@ export class RedisStore implements CacheStore {
     }
     return sumOf(
       await this.#onEveryShard(tenant, (shard) =>
-        invalidateShard(this.#removals, shard, pattern, deadlineEpochMs),
+        invalidateShard(
+          this.#removals,
+          shard,
+          pattern,
+          removedPerScript(this.#settings.shards),
+          deadlineEpochMs,
+        ),
       ),
     );
   }
@@ -220,7 +226,7 @@ export class RedisStore implements CacheStore {
   ): Promise<Invalidation> {
     return sumOf(
       await this.#onEveryShard(tenant, (shard) =>
-        invalidateTags(this.#removals, shard, tags, deadlineEpochMs),
+        invalidateTags(this.#removals, shard, tags, removedPerScript(this.#settings.shards), deadlineEpochMs),
       ),
     );
   }
@@ -228,7 +234,7 @@ export class RedisStore implements CacheStore {
   async clear(tenant: string, deadlineEpochMs: number): Promise<number> {
     const id = randomUUID();
     const counts = await this.#onEveryShard(tenant, (shard) =>
-      clearShard(this.#removals, shard, id, deadlineEpochMs),
+      clearShard(this.#removals, shard, id, removedPerScript(this.#settings.shards), deadlineEpochMs),
     );
     return counts.reduce((sum, count) => sum + count, 0);
   }
@@ -238,7 +244,7 @@ export class RedisStore implements CacheStore {
   }
 
   async usage(tenant: string): Promise<Usage> {
-    // One function needs it, and each kilobyte costs the cold start of all.
+    // Only usage reports and limits of bytes need it, and each kilobyte costs every cold start.
     const { usageOf } = await import('./usage.ts');
     return usageOf(this.#connection, shardsOf(tenant, this.#settings.shards));
   }

@@ -91,11 +91,12 @@ export class Writer {
     if (written.excess.length > 0) {
       // Most tenants never need it, and each kilobyte costs a cold start.
       const { evictExcess } = await import('./storage-limits.ts');
-      // Concurrent sets would all send the names of the same entries. What they add meanwhile is left to the next set.
-      const excess = written.excess.filter(({ shard }) => !this.#evicting.has(shard.generation));
+      // Concurrent sets get the same names from the script. So one set of this process evicts from a shard at a time, and a later one evicts
+      // what the others have added.
+      const toEvict = written.excess.filter(({ shard }) => !this.#evicting.has(shard.generation));
       const keys = new Set(items.map(({ key }) => key));
       const counts = await awaitAll(
-        excess.map(({ shard, excess }) => {
+        toEvict.map(({ shard, excess }) => {
           this.#evicting.add(shard.generation);
           return evictExcess(this.#connection, shard, limits, excess, keys, endMonotonicMs, (error) =>
             this.#observer.limitEvictionFailed(error),

@@ -68,7 +68,7 @@ export const peer: Part = {
     const files = Object.fromEntries(
       [...Object.keys(PEERS.get), ...Object.keys(PEERS.set)].map((name) => [name, `anchors/peer/${name}.ts`]),
     );
-    // As most people bundle a function: without the names, which only this service keeps.
+    // Without `keepNames`, which is esbuild's default. The bundles of this service set it.
     const theirs = await bundle({ starter: 'starter.ts', ...files }, { keepNames: false });
     const server = await startServer();
     const place = { ours: outdir, theirs, url: server.url };
@@ -176,7 +176,10 @@ function comparable(operation: Operation, { data, error, ...rest }: Record<strin
   };
 }
 
-/** A cold start of get, with the first request: ioredis connects in the background unless it is told to wait. */
+/**
+ * Compares cold starts of get, until the first response. The peer connects to the backend in the background, as ioredis does by default, so
+ * its start alone would not include the connection.
+ */
 async function cold({ ours, theirs, url }: Place, { size, rounds, say }: BenchOptions): Promise<Comparison> {
   say('cold start of get');
   const starts = size === 'tiny' ? 1 : 15;

@@ -21,14 +21,15 @@ import type { ConnectionProfile } from './profiles.ts';
 /** Pause before an operation is retried. */
 const RETRY_PAUSE_MS = 25;
 
-/** Time without a reply after which a process may have been frozen, in milliseconds. */
-const PAUSE_MS = 10;
+/** A process that had no reply for this long may have been frozen, in milliseconds. */
+const MIN_FREEZE_MS = 10;
 
 /**
- * Turns of the event loop in which Node notices that a connection ended during a freeze: it reads the end of the stream, shuts the socket
- * down and closes it. The first turn may be past the phase in which it reads.
+ * Turns of the event loop in which Node notices that a TCP connection ended during a freeze: it reads the end of the stream, shuts the
+ * socket down and closes it. The first turn may be past the phase in which it reads. Over TLS it may need more; then the command is sent, and
+ * waits as it does after any lost connection.
  */
-const TURNS_AFTER_PAUSE = 4;
+const TURNS_AFTER_FREEZE = 4;
 
 /** Minimum time between two reads of the access, which may come from a service that charges for each request. */
 const ACCESS_INTERVAL_MS = 500;
@@ -104,9 +105,9 @@ export class Connection {
 
   async #run<T>(commands: (client: Client) => Promise<T>, deadlineMonotonicMs: number): Promise<T> {
     let serverError: unknown;
-    // A write that is sent on a connection already lost must wait until it cannot apply any more. See `WriteDeadline`.
-    if (this.profile.mayFreeze && Date.now() - this.#lastReplyEpochMs > PAUSE_MS) {
-      for (let turn = 0; turn < TURNS_AFTER_PAUSE; turn++) await nextTurn();
+    // A write on a lost connection is answered only after its deadline (see `WriteDeadline`), so Node gets time to notice the loss first.
+    if (this.profile.mayFreeze && Date.now() - this.#lastReplyEpochMs > MIN_FREEZE_MS) {
+      for (let turn = 0; turn < TURNS_AFTER_FREEZE; turn++) await nextTurn();
     }
     for (;;) {
       let client: Client | undefined;
@@ -126,7 +127,7 @@ export class Connection {
           throw asBackendError(error instanceof BackendUnavailableError ? (serverError ?? error) : error);
         }
         if ((error as Error).name === 'ReplyError') serverError = error;
-        // Without a client, the wait for one is the pause.
+        // Without a connected client, the next attempt waits for a connection anyway.
         if (this.#readyClient()) await sleep(RETRY_PAUSE_MS);
       }
     }
