@@ -10,6 +10,7 @@ import {
   setStale,
   TOKEN,
   UNKNOWN_TOKEN,
+  untilStale,
 } from './lease.ts';
 
 const granted = { token: expect.stringMatching(TOKEN), ttl: 300 };
@@ -90,7 +91,7 @@ describeOnEveryBackend('a lease request', {}, (connect) => {
       const body = (key: string, token: string) =>
         `{"key":"${key}","value":${text},"ttl":1,"grace":1000,"lease":"${token}"}`;
       dataOf(await client.post(body('k', await grantedToken(client))), 201);
-      await expect.poll(() => client.holds('k')).toBe(false);
+      await untilStale(client, 'k');
       const stale = await sendLease(client, { key: 'k' });
       expect(valueText(stale, text.length)).toBe(text);
       const { token } = dataOf(stale, 200).lease as { token: string };

@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { API, type Client, dataOf } from './client.ts';
 import type { RawResponse } from './gateway-raw.ts';
+import { pageOf } from './keys.ts';
 
 /** A well-formed token that no lease has. */
 export const UNKNOWN_TOKEN = 'AAAAAAAAAAA';
@@ -42,5 +43,13 @@ export const fill = (client: Client, key: string, value: string, token: string):
 /** Sets a value with a grace, and waits until its TTL has passed. The value is a JSON text. */
 export async function setStale(client: Client, key: string, value: string, grace = 1000): Promise<void> {
   dataOf(await client.post(`{"key":${JSON.stringify(key)},"value":${value},"ttl":1,"grace":${grace}}`), 201);
-  await expect.poll(() => client.holds(key)).toBe(false);
+  await untilStale(client, key);
+}
+
+/**
+ * Waits until a value is in its grace by the server's clock, which grants leases. By the upper bound of that clock, which a get uses, a value
+ * may be stale some milliseconds earlier.
+ */
+export async function untilStale(client: Client, key: string): Promise<void> {
+  await expect.poll(() => pageOf(client, { pattern: key })).toMatchObject({ keys: [{ key, stale: true }] });
 }
