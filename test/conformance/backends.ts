@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject } from 'vitest';
 import { type Config, readConfig } from '../../lib/config/config.ts';
@@ -77,6 +78,12 @@ let tenants = 0;
 export function newTenant(): string {
   return `t${process.pid}-${Date.now().toString(36)}-${++tenants}`;
 }
+
+/** JSON texts of 100 kB: compressed, one is some bytes long, the other still 75 kB. */
+export const LARGE_VALUES: readonly string[] = [
+  JSON.stringify('lorem ipsum '.repeat(8000)),
+  JSON.stringify(createHash('shake256', { outputLength: 75_000 }).digest('base64')),
+];
 
 /** A deadline that is late enough for every operation of a test. */
 export const soon = (): number => Date.now() + 25_000;

@@ -5,6 +5,7 @@ import {
   backends,
   getPresent,
   inBatches,
+  LARGE_VALUES,
   leftOf,
   newTenant,
   type OpenStore,
@@ -26,6 +27,7 @@ const VALUES = {
   'white space inside': '{ "a" : [ 1 ,\n 2 ] }',
   'deep nesting': '['.repeat(100_000) + ']'.repeat(100_000),
   'a long compressible text': JSON.stringify('lorem ipsum '.repeat(100_000)),
+  'a text that does not become much smaller': LARGE_VALUES[1] as string,
   'a long text of all planes': JSON.stringify('a\u00e9\u6f22\u{1f388}'.repeat(50_000)),
 };
 

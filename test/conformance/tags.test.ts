@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
-import { leftOf, newTenant, type OpenStore, soon } from './backends.ts';
+import { LARGE_VALUES, leftOf, newTenant, type OpenStore, soon } from './backends.ts';
 import { everywhere } from './over-the-wire.ts';
 
 /** Seconds. Long enough that no lease ends during a test on a busy machine. */
@@ -83,11 +83,11 @@ describe.each(everywhere)('tags, $name', ({ open }) => {
   });
 
   test('a value with tags is returned as it was set, compressed or not', async () => {
-    const large = JSON.stringify('lorem ipsum '.repeat(10_000));
-    for (const value of ['1.0', large]) {
+    for (const value of ['1.0', ...LARGE_VALUES]) {
       await store.set(tenant, 'k', value, 100, { tags: ['a', 'é'] });
       expect((await store.get(tenant, 'k'))?.value === value).toBe(true);
       expect((await store.lease(tenant, 'k', LEASE)).hit?.value === value).toBe(true);
+      expect(await untag('é')).toEqual({ count: 1, complete: true });
     }
   });
 

@@ -16,7 +16,11 @@ const BODY_AT = 31;
 function written(value: string, ttl: number, compressMinBytes = 0): Buffer {
   const { head, body } = encodeEntry({ value, ttlSeconds: ttl }, compressMinBytes);
   const expiry = String(NOW + ttl * 1000).padStart(13, '0');
-  return Buffer.concat([generation, Buffer.from(head), Buffer.from(expiry), Buffer.from(body)]);
+  const prefix = Buffer.concat([generation, Buffer.from(head), Buffer.from(expiry)]);
+  const bytes = Buffer.from(body);
+  if (bytes[0] !== 0) return Buffer.concat([prefix, bytes]);
+  prefix.copy(bytes);
+  return bytes;
 }
 
 const ttls = fc.integer({ min: 1, max: MAX_TTL });
@@ -38,6 +42,11 @@ describe('an entry', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  test.each(['\0', '\0\0x', 'x'.repeat(4095), 'x'.repeat(4096)])('has room for a header or none', (value) => {
+    const decoded = decodeEntry(written(value, 10), generation, NOW);
+    expect(decoded?.hit).toEqual({ value, bytes: value.length, ttl: 10 });
   });
 
   test('is compressed from the given length on, if that makes it smaller', () => {

@@ -42,7 +42,7 @@ export const LEASED_BODY_AT = LEASE_TIME_AT + 3;
 /** Separates tags, and in indexes a tag from a key. Neither contains control characters. */
 export const TAG_SEPARATOR = '\x01';
 /** Digits of the length of the tags. */
-const TAGS_LENGTH_BYTES = 4;
+export const TAGS_LENGTH_BYTES = 4;
 
 /** The flags of an entry with a value: a hexadecimal digit, which is the sum of these. */
 const ZSTD = 1;
@@ -63,6 +63,12 @@ export const PLACEHOLDER_FLAGS = PLACEHOLDER + TAGGED_PLACEHOLDER;
 export const LEASE_FLAGS = `23ab${GRACE_FLAGS}${PLACEHOLDER_FLAGS}`;
 export const TAG_FLAGS = `abef${TAGGED_PLACEHOLDER}`;
 
+/**
+ * From so many bytes on, a body is sent with room for what precedes it. Redis and Valkey hash every byte of each string that a script
+ * creates, so a script takes 3 µs per kilobyte to prepend a header, and 2 µs to overwrite the room.
+ */
+const ROOM_MIN_BYTES = 4096;
+
 /** A token that no caller can have. */
 const NO_TOKEN = '.'.repeat(ID_BYTES);
 const NOT_HELD = '0'.repeat(LEASED_BODY_AT - LEASE_EXPIRY_AT);
@@ -72,10 +78,18 @@ export const NO_LEASE = NO_TOKEN + NOT_HELD;
 /** Loaded when it is needed: it takes 3 ms of a cold start, and many functions never process a value that is large enough. */
 const zlib = () => process.getBuiltinModule('node:zlib');
 
-/** Level 1: higher levels take longer and do not make JSON of embeddings smaller. */
+/**
+ * Level 1: higher levels take longer and do not make JSON of embeddings smaller. The parameters make its tables fit into the processor's
+ * cache, and let it look for long matches only. 700 kB of embeddings take 0.7 of the time and become 2 % larger, records 0.8 and no larger.
+ */
 function compress(text: Buffer): Buffer {
   const { constants, zstdCompressSync } = zlib();
-  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: 1,
+    [constants.ZSTD_c_hashLog]: 12,
+    [constants.ZSTD_c_minMatch]: 7,
+    [constants.ZSTD_c_windowLog]: 17,
+  };
   return zstdCompressSync(text, { chunkSize: chunkSize(text.length), params });
 }
 
@@ -91,10 +105,9 @@ function chunkSize(expectedBytes: number): number {
 /** The parts of an entry before and after the expiry. The server inserts the generation and the expiry. */
 export interface EncodedEntry {
   head: string;
-  /** Empty if the entry has no lease fields. */
-  leaseFields: string;
-  /** The tags with their separators. */
-  tags: string;
+  /** The lease fields and the tags. Empty if the entry has neither. */
+  fields: string;
+  /** The body. A large one is preceded by a zero byte for each byte of the header, lease fields and tags. */
   body: string | Buffer;
   /** By how many bytes compression made the value smaller. */
   savedBytes: number;
@@ -113,13 +126,26 @@ export function encodeEntry(
     (hasLeaseFields ? LEASE_FIELDS : 0) +
     (graceSeconds > 0 ? GRACE : 0) +
     (hasTags ? TAGS_FLAG : 0);
+  const fields = (hasLeaseFields ? (lease ?? NO_TOKEN) + NOT_HELD : '') + encodeTags(tags);
   return {
     head: flags.toString(16) + encodeTtl(ttlSeconds),
-    tags: tags.join(TAG_SEPARATOR),
-    leaseFields: hasLeaseFields ? (lease ?? NO_TOKEN) + NOT_HELD : '',
-    body: packed?.body ?? value,
+    fields,
+    body: withRoom(packed?.body ?? value, LEASE_AT + Buffer.byteLength(fields)),
     savedBytes: packed?.savedBytes ?? 0,
   };
+}
+
+function withRoom(body: string | Buffer, bytes: number): string | Buffer {
+  const [first] = body;
+  // The script would take the zero byte for room.
+  if (body.length < ROOM_MIN_BYTES && first !== 0 && first !== '\0') return body;
+  return typeof body === 'string' ? '\0'.repeat(bytes) + body : Buffer.concat([Buffer.alloc(bytes), body]);
+}
+
+function encodeTags(tags: readonly string[]): string {
+  if (tags.length === 0) return '';
+  const text = tags.join(TAG_SEPARATOR);
+  return String(Buffer.byteLength(text)).padStart(TAGS_LENGTH_BYTES, '0') + text;
 }
 
 export function encodeTtl(ttlSeconds: number): string {

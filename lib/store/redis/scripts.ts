@@ -15,6 +15,7 @@ import {
   TAG_FLAGS,
   TAGGED_PLACEHOLDER,
   TAGS_FLAG,
+  TAGS_LENGTH_BYTES,
   TTL_AT,
   VALUE_FLAGS,
 } from './entry.ts';
@@ -41,8 +42,10 @@ function script(lua: string): Script {
 /** How long names remain in the indexes after their expiry, in milliseconds: the clock of a promoted replica may be behind. */
 export const REAP_GRACE_MS = 60_000;
 
-/** How many expired names a set removes per entry. More than one, so that an index shrinks faster than it grows. */
-export const REAPED_PER_SET = 16;
+/**
+ * How many expired names a set removes for each name that it writes, on average. More than one, so that an index shrinks faster than it grows.
+ */
+export const REAPED_PER_NAME = 16;
 
 /** How many expired names one script removes at most. It adds fewer: a hundred entries with 16 tags have 1,700 names. */
 const MAX_REAPED = 2000;
@@ -62,7 +65,7 @@ const NAMES_PER_COMMAND = 1000;
 
 const NOW = `
 local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
 const UNPACK = `
@@ -166,10 +169,11 @@ local function unindexAll(names)
   end
 end
 local function reap(count)
-  local expiredFor = now - ${REAP_GRACE_MS}
+  -- As texts: the server formats a number with more digits.
+  local expiredFor = string.format('%d', now - ${REAP_GRACE_MS})
   local limit = math.min(count, ${MAX_REAPED}) + 2
   local ended = {}
-  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], -expiredFor, expiredFor, 'LIMIT', 0, limit)) do
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-' .. expiredFor, expiredFor, 'LIMIT', '0', limit)) do
     if string.byte(name) ~= 0 then ended[#ended + 1] = name end
   end
   unindexAll(ended)
@@ -208,7 +212,7 @@ local function tagName(tag, name) return '\\1' .. tag .. '\\1' .. name end
 local function hasTag(tags, tag)
   return string.find('\\1' .. tags .. '\\1', '\\1' .. tag .. '\\1', 1, true)
 end
-local function withLength(tags) return tags == '' and '' or string.format('%04.0f', #tags) .. tags end
+local function withLength(tags) return tags == '' and '' or string.format('%04d', #tags) .. tags end
 -- One command for each index: a call takes longer than what it does.
 local function indexTags(tags, name, score)
   if tags == '' then return end
@@ -245,15 +249,13 @@ const MEASURE_AGAIN_SHARE = 0.95;
 const MAX_EXCESS = 100;
 
 /**
- * Sets `excess` to false if the limits hold. Otherwise it is a list: 1 if the bytes must be measured, else 0, then pairs of the names that
+ * Sets `excess` if the limits do not hold. It is a list: 1 if the bytes must be measured, else 0, then pairs of the names that
  * expire soonest and their scores, if there are too many entries. Includes the entries that were just written, which the writer skips. Needs
  * NOW.
  *
  * The bound of the bytes is lowered, so that other writers do not measure at the same time.
  */
 const EXCESS = `
-local excess = false
-local maxEntries, maxBytes = tonumber(ARGV[6]), tonumber(ARGV[7])
 if maxBytes > 0 and writtenBytes > 0 then
   local bound = tonumber(redis.call('ZINCRBY', KEYS[2], writtenBytes, '${BYTES_MEMBER}'))
   local isUnknown = bound == writtenBytes and not isNew
@@ -272,6 +274,17 @@ if maxEntries > 0 and redis.call('ZCARD', KEYS[2]) > maxEntries then
 end
 `;
 
+/** Lua that defines the functions of fragments only if they are needed: to create one takes as long as a short command. */
+function definedIf(condition: string, fragments: string): string {
+  const names = Array.from(fragments.matchAll(/^local function (\w+)/gm), ([, name]) => name);
+  return `
+local ${names.join(', ')}
+if ${condition} then
+${fragments.replaceAll(/^local function/gm, 'function')}
+end
+`;
+}
+
 /**
  * Writes entries, removes expired names, and probes for evicted entries. An entry with a token is written only if the key holds a lease
  * with this token.
@@ -282,70 +295,88 @@ end
  * 1. the deadline in epoch milliseconds, by the server's clock; empty if every entry has a token
  * 2. a new generation, used if the shard has none
  * 3. the number of entries to write
- * 4. the number of names to return for the next probe
- * 5. where that sample starts among the names that have not expired, from 0 to 1
- * 6. the shard's share of the tenant's limit of entries, and 7. that of bytes; 0: none
- * 8. for each entry to write: TTL and grace in milliseconds, name, head, lease fields, tags and body. The generation, the expiry and the
- *    length of the tags are inserted.
- * 9. the names of the entries to probe
+ * 4. empty, or what to do in addition, separated by spaces: how many expired names to remove for each name that is written; the number of
+ *    names to return for the next probe, and where that sample starts among the names that have not expired, from 0 to 1; if the tenant has
+ *    limits, the shard's share of the limit of entries and that of bytes, 0 for none
+ * 5. for each entry to write: TTL, and TTL and grace together, in milliseconds; name, head, fields and body. The generation and the expiry
+ *    are inserted. A body that begins with a zero byte has room for all that precedes it.
+ * 6. the names of the entries to probe
  *
- * Returns the number of probed entries that were evicted, the numbers of the entries whose lease has ended, what must be evicted to hold the
- * limits (see EXCESS), then the sample. If the deadline has passed or is too far ahead, it writes nothing and returns the server's time.
+ * Returns 0, or what the caller must know: the number of probed entries that were evicted, the numbers of the entries whose lease has ended,
+ * what must be evicted to hold the limits (see EXCESS), then the sample. If the deadline has passed or is too far ahead, it writes nothing
+ * and returns the server's time.
  *
  * An entry keeps the token that it was written with, so a repeated set with a lease succeeds. It writes nothing, because the entry may have
  * been touched since.
+ *
+ * Most sets write one entry without fields. For them, it avoids what costs as much as a command: functions, formatted numbers, and tables.
  */
-export const set = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEADER}${TAGS}${REAP}
-local last = 3 + tonumber(ARGV[3])
-local ttl = 0
-local isFill = true
-local function tokenOf(at)
-  local token = string.sub(ARGV[at + 4], 1, ${LEASE_EXPIRY_AT - LEASE_AT})
-  return token ~= '${NO_LEASE.slice(0, LEASE_EXPIRY_AT - LEASE_AT)}' and token ~= '' and token
+export const set = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}
+local last = 3 + ARGV[3]
+local function tokenOf(fields)
+  local token = string.sub(fields, 1, ${LEASE_EXPIRY_AT - LEASE_AT})
+  return token ~= '${NO_LEASE.slice(0, LEASE_EXPIRY_AT - LEASE_AT)}' and token
 end
-local tagCount = 0
+local ttl = 0
+local isFill, isPlain = true, ARGV[4] == '' and last == #KEYS
 for i = 4, last do
-  local at = 7 * i - 20
-  eachTag(ARGV[at + 5], function() tagCount = tagCount + 1 end)
-  ttl = math.max(ttl, ARGV[at] + ARGV[at + 1])
-  isFill = isFill and tokenOf(at)
+  local at = 6 * i - 19
+  ttl = math.max(ttl, ARGV[at + 1])
+  local fields = ARGV[at + 4]
+  if fields == '' then isFill = false else
+    isPlain = false
+    isFill = isFill and tokenOf(fields)
+  end
 end
 ${EXTEND_META_KEYS}
 local isNew = not generation
 if not isFill then
 ${CREATE_GENERATION}
 end
-local lost = {}
-local writtenBytes = 0
--- Only an entry of a shard with such names can have tags.
-local mayHaveTags = redis.call('ZCOUNT', KEYS[2], '-inf', -now) > 0
+-- Only an entry of a shard with names of tags can have tags. Their scores are negative.
+local mayHaveTags = redis.call('ZCOUNT', KEYS[2], '-inf', '(0') > 0
+${definedIf('mayHaveTags or not isPlain', `${HEADER}${TAGS}${REAP}`)}
+local lost
+local writtenNames, writtenBytes = last - 3, 0
 for i = 4, last do
-  local at = 7 * i - 20
-  local token = tokenOf(at)
+  local at = 6 * i - 19
+  local ttlText, lifeText, name, fields = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 4]
+  local token = fields ~= '' and tokenOf(fields)
   local writes = true
   if token then
     local entry = header(KEYS[i])
     local isOurs = isOneOf(entry.flags, '${LEASE_FLAGS}') and entry.token == token
     writes = isOurs and entry.leaseExpiry > now
-    if not writes and not (isOurs and entry.leaseExpiry == 0) then lost[#lost + 1] = i - 3 end
+    if not writes and not (isOurs and entry.leaseExpiry == 0) then
+      lost = lost or {}
+      lost[#lost + 1] = i - 3
+    end
   end
   if writes then
-    local name, tags = ARGV[at + 2], ARGV[at + 5]
+    local tags = fields == '' and '' or string.sub(fields, ${LEASED_BODY_AT - LEASE_AT + TAGS_LENGTH_BYTES + 1})
     local oldTags = mayHaveTags and tagsOf(KEYS[i], header(KEYS[i]).flags) or ''
-    local expiry = string.format('%013.0f', now + ARGV[at])
-    local life = ARGV[at] + ARGV[at + 1]
-    local score = string.format('%.0f', now + life)
+    local expiry = string.format('%013d', now + ttlText)
+    local score = ttlText == lifeText and expiry or string.format('%d', now + lifeText)
     redis.call('ZADD', KEYS[2], score, name)
-    redis.call('ZADD', KEYS[3], 0, name)
-    indexTags(tags, name, score)
-    local entry = generation .. ARGV[at + 3] .. expiry .. ARGV[at + 4] .. withLength(tags) .. ARGV[at + 6]
-    redis.call('SET', KEYS[i], entry, 'PX', string.format('%.0f', life))
+    redis.call('ZADD', KEYS[3], '0', name)
+    if tags ~= '' then
+      indexTags(tags, name, score)
+      eachTag(tags, function() writtenNames = writtenNames + 1 end)
+      mayHaveTags = true
+    end
+    local entry = ARGV[at + 5]
+    local prefix = generation .. ARGV[at + 3] .. expiry .. fields
+    local hasRoom = string.byte(entry) == 0
+    if not hasRoom then entry = prefix .. entry end
+    redis.call('SET', KEYS[i], entry, 'PX', lifeText)
+    -- Until then, the entry has no generation and cannot be read.
+    if hasRoom then redis.call('SETRANGE', KEYS[i], 0, prefix) end
     writtenBytes = writtenBytes + #entry
-    eachTag(oldTags, function(tag) if not hasTag(tags, tag) then unindex(tagName(tag, name)) end end)
-    mayHaveTags = mayHaveTags or tags ~= ''
+    if oldTags ~= '' then
+      eachTag(oldTags, function(tag) if not hasTag(tags, tag) then unindex(tagName(tag, name)) end end)
+    end
   end
 end
-reap(${REAPED_PER_SET} * (last - 3 + tagCount))
 local evicted = 0
 for i = last + 1, #KEYS do
   local name = ARGV[#ARGV - #KEYS + i]
@@ -355,15 +386,27 @@ for i = last + 1, #KEYS do
     unindex(name)
   end
 end
+local excess = false
+local sample = {}
+if ARGV[4] ~= '' then
+  local reapedPerName, sampleCount, sampleStart, limits = string.match(ARGV[4], '(%d+) (%d+) (%S+) ?(.*)')
+  if reapedPerName ~= '0' then reap(reapedPerName * writtenNames) end
+  if limits ~= '' then
+    local maxEntries, maxBytes = string.match(limits, '(%d+) (%d+)')
+    maxEntries, maxBytes = tonumber(maxEntries), tonumber(maxBytes)
 ${EXCESS}
-local sampleCount = tonumber(ARGV[4])
-if sampleCount == 0 then return {evicted, lost, excess} end
--- In the order of scores, names with a minus sign that have not ended are first, and live entries are last.
-local others = redis.call('ZCOUNT', KEYS[2], '-inf', -now)
-local ended = redis.call('ZCOUNT', KEYS[2], '(' .. -now, now)
-local start = math.floor((redis.call('ZCARD', KEYS[2]) - ended) * tonumber(ARGV[5]))
-if start >= others then start = start + ended end
-return {evicted, lost, excess, unpack(redis.call('ZRANGE', KEYS[2], start, start + sampleCount - 1))}
+  end
+  if sampleCount ~= '0' then
+    -- In the order of scores, names with a minus sign that have not ended are first, and live entries are last.
+    local others = redis.call('ZCOUNT', KEYS[2], '-inf', -now)
+    local ended = redis.call('ZCOUNT', KEYS[2], '(' .. -now, now)
+    local start = math.floor((redis.call('ZCARD', KEYS[2]) - ended) * sampleStart)
+    if start >= others then start = start + ended end
+    sample = redis.call('ZRANGE', KEYS[2], start, start + sampleCount - 1)
+  end
+end
+if evicted == 0 and not lost and not excess and #sample == 0 then return 0 end
+return {evicted, lost or {}, excess, unpack(sample)}
 `);
 
 /**
@@ -385,7 +428,7 @@ local tags = ARGV[4]
 ${EXTEND_META_KEYS}
 ${CREATE_GENERATION}
 local function leaseFields(token, seconds)
-  return token .. string.format('%013.0f', now + seconds * 1000) .. string.format('%03.0f', seconds)
+  return token .. string.format('%013d', now + seconds * 1000) .. string.format('%03d', seconds)
 end
 -- Adds the tags of the lease to a stale value, whose own tags remain: an invalidation of any of them must end the lease. Leases with other
 -- tags each time would add without an end: false if there are too many.
@@ -400,7 +443,7 @@ local function addTags(key, name, flags)
   eachTag(all, function() count = count + 1 end)
   if count > ${MAX_STORED_TAGS} then return false end
   local left = redis.call('PTTL', key)
-  indexTags(all, name, string.format('%.0f', now + left))
+  indexTags(all, name, string.format('%d', now + left))
   local entry = redis.call('GET', key)
   local bodyAt = ${LEASED_BODY_AT} + #withLength(oldTags)
   local tagged = oldTags == '' and string.format('%x', tonumber(flags) + ${TAGS_FLAG}) or flags
@@ -425,14 +468,14 @@ for i = 4, #KEYS do
       redis.call('SETRANGE', KEYS[i], ${LEASE_AT}, leaseFields(token, math.min(seconds, left)))
     else
       local oldTags = tagsOf(KEYS[i], entry.flags)
-      local score = string.format('%.0f', now + ttl)
+      local score = string.format('%d', now + ttl)
       redis.call('ZADD', KEYS[2], '-' .. score, name)
       redis.call('ZADD', KEYS[3], 0, name)
       indexTags(tags, name, score)
       local flags = tags == '' and '${PLACEHOLDER}' or '${TAGGED_PLACEHOLDER}'
       local fields = leaseFields(token, seconds) .. withLength(tags)
       local placeholder = generation .. flags .. string.rep('0', ${LEASE_AT - TTL_AT}) .. fields
-      redis.call('SET', KEYS[i], placeholder, 'PX', string.format('%.0f', ttl))
+      redis.call('SET', KEYS[i], placeholder, 'PX', string.format('%d', ttl))
       eachTag(oldTags, function(tag) if not hasTag(tags, tag) then unindex(tagName(tag, name)) end end)
     end
   end
@@ -441,7 +484,7 @@ for i = 4, #KEYS do
 end
 local tagCount = 0
 eachTag(tags, function() tagCount = tagCount + 1 end)
-reap(${REAPED_PER_SET} * (#KEYS - 3) * (1 + tagCount))
+reap(${REAPED_PER_NAME} * (#KEYS - 3) * (1 + tagCount))
 return reply
 `);
 
@@ -475,14 +518,14 @@ export const touch = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}${HEA
 local entry = header(KEYS[4])
 if not isOneOf(entry.flags, '${VALUE_FLAGS}') then return {0} end
 local ttl = tonumber(ARGV[2])
-local expiry = string.format('%013.0f', now + ttl)
+local expiry = string.format('%013d', now + ttl)
 if isOneOf(entry.flags, '${GRACE_FLAGS}') then
   if entry.expiry <= now then return {0} end
   -- Whole seconds were set. The two clocks of the server may differ by a millisecond.
   ttl = ttl + 1000 * math.floor((redis.call('PTTL', KEYS[4]) + now - entry.expiry) / 1000 + 0.5)
 end
 ${EXTEND_META_KEYS}
-local score = string.format('%.0f', now + ttl)
+local score = string.format('%d', now + ttl)
 local shorter = (tonumber(redis.call('ZSCORE', KEYS[2], ARGV[4])) or 0) > now + ttl
 local tags = tagsOf(KEYS[4], entry.flags)
 local function index()
@@ -491,7 +534,7 @@ local function index()
 end
 if not shorter then index() end
 redis.call('SETRANGE', KEYS[4], ${TTL_AT}, ARGV[3] .. expiry)
-redis.call('PEXPIRE', KEYS[4], string.format('%.0f', ttl))
+redis.call('PEXPIRE', KEYS[4], string.format('%d', ttl))
 if shorter then index() end
 return {1}
 `);
@@ -632,7 +675,7 @@ return {evicted, freed, unpack(redis.call('ZRANGEBYSCORE', KEYS[2], now, '+inf',
 export const recordBytes = script(`
 local bound = tonumber(redis.call('ZSCORE', KEYS[2], '${BYTES_MEMBER}') or '')
 if not bound or bound < tonumber(ARGV[1]) then return 0 end
-redis.call('ZADD', KEYS[2], string.format('%.0f', math.max(1, bound - ARGV[1] + ARGV[2])), '${BYTES_MEMBER}')
+redis.call('ZADD', KEYS[2], string.format('%d', math.max(1, bound - ARGV[1] + ARGV[2])), '${BYTES_MEMBER}')
 return 1
 `);
 
@@ -658,7 +701,7 @@ local function left() return math.max(0, math.floor((size - full + now + 1) / pe
 local wait = math.ceil(full + perRequest - size - now - 1)
 if wait > 0 then return {wait, left(), math.ceil(full - now)} end
 full = full + tonumber(ARGV[3]) * perRequest
-redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
+redis.call('SET', KEYS[1], string.format('%d', full), 'PX', math.ceil((full - now) / 1000))
 return {0, left(), math.ceil(full - now)}
 `);
 
@@ -726,7 +769,7 @@ if not isSample then
   return reply
 end
 for i = 0, size - 1 do
-  local rank = string.format('%.0f', expired + math.floor((i + tonumber(ARGV[3])) * live / size))
+  local rank = string.format('%d', expired + math.floor((i + tonumber(ARGV[3])) * live / size))
   reply[i + 3] = redis.call('ZRANGE', KEYS[2], rank, rank)[1]
 end
 return reply

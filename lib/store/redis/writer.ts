@@ -9,9 +9,12 @@ import { WriteDeadline } from './deadlines.ts';
 import { encodeEntry, encodeTtl, TAG_SEPARATOR } from './entry.ts';
 import { EvictionProbe, type Probe } from './eviction-probe.ts';
 import { byShard, type Shard, type ShardItems, type ShardLimits, shardLimits, shardOf } from './keyspace.ts';
-import { lease, release, set, touch } from './scripts.ts';
+import { lease, REAPED_PER_NAME, release, set, touch } from './scripts.ts';
 import type { ServerClock } from './server-clock.ts';
 import type { Excess } from './storage-limits.ts';
+
+/** The share of sets that remove expired names. To look for them takes a tenth of a set's time, also if there are none. */
+const REAP_RATIO = 1 / 4;
 
 export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'> & {
   /** Default: no limits. */
@@ -22,7 +25,7 @@ export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'> & {
 interface Write {
   shard: Shard;
   keys: (string | Buffer)[];
-  /** Seven arguments for each entry: TTL and grace in milliseconds, name, head, lease fields, tags, body. */
+  /** Six arguments for each entry, see `set`. */
   args: Argument[];
   /** The entries' indexes among the items of all shards. */
   indexes: number[];
@@ -228,7 +231,7 @@ export class Writer {
   async #send(
     writes: Write[],
     deadline: WriteDeadline | undefined,
-    { maxEntries, maxBytes }: ShardLimits,
+    limits: ShardLimits,
     written: Written,
   ): Promise<{ rejected: Write[]; serverEpochMs: number | undefined }> {
     const generation = newId();
@@ -244,17 +247,7 @@ export class Writer {
               client,
               set,
               [...shard.metaKeys, ...keys, ...names.map((name) => shard.entryKeyOf(name))],
-              [
-                serverDeadline,
-                generation,
-                keys.length,
-                sampleCount,
-                Math.random(),
-                maxEntries,
-                maxBytes,
-                ...args,
-                ...names,
-              ],
+              [serverDeadline, generation, keys.length, options(sampleCount, limits), ...args, ...names],
             );
           }),
         );
@@ -265,7 +258,9 @@ export class Writer {
     let serverEpochMs: number | undefined;
     for (const [i, write] of writes.entries()) {
       const reply = replies[i];
-      if (Array.isArray(reply)) {
+      if (reply === 0) {
+        this.#evictionProbe.record(write.shard.generation, probes[i] as Probe, 0, []);
+      } else if (Array.isArray(reply)) {
         const [evictedCount, lost, excess, ...sample] = reply as [
           number,
           number[],
@@ -284,13 +279,21 @@ export class Writer {
   }
 }
 
+/** What a set does in addition to writing, as the script reads it. */
+function options(sampleCount: number, { maxEntries, maxBytes }: ShardLimits): string {
+  const reapedPerName = Math.random() < REAP_RATIO ? REAPED_PER_NAME / REAP_RATIO : 0;
+  const limits = maxEntries + maxBytes > 0 ? ` ${maxEntries} ${maxBytes}` : '';
+  if (reapedPerName + sampleCount === 0 && limits === '') return '';
+  return `${reapedPerName} ${sampleCount} ${Math.random()}${limits}`;
+}
+
 function encodeWrite({ shard, items, indexes }: ShardItems<Item>, compressMinBytes: number): Write {
   const write: Write = { shard, keys: [], args: [], indexes, savedBytes: 0 };
   for (const item of items) {
-    const { head, leaseFields, tags, body, savedBytes } = encodeEntry(item, compressMinBytes);
+    const { head, fields, body, savedBytes } = encodeEntry(item, compressMinBytes);
     const { key, ttlSeconds, graceSeconds = 0 } = item;
     write.keys.push(shard.entryKey(key));
-    write.args.push(ttlSeconds * 1000, graceSeconds * 1000, key, head, leaseFields, tags, body);
+    write.args.push(ttlSeconds * 1000, (ttlSeconds + graceSeconds) * 1000, key, head, fields, body);
     write.savedBytes += savedBytes;
   }
   return write;
