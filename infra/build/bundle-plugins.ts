@@ -87,7 +87,7 @@ const onlyVersion: Plugin = {
 const compactScripts: Plugin = {
   name: 'compact-scripts',
   setup({ onLoad }) {
-    onLoad({ filter: /lib[\\/]store[\\/]redis[\\/]scripts\.ts$/ }, async ({ path }) => {
+    onLoad({ filter: /lib[\\/]store[\\/]redis[\\/]scripts[\\/]/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8');
       return { contents: source.replaceAll(/^ +/gm, '').replaceAll(/^--.*\n/gm, ''), loader: 'ts' };
     });

@@ -2,7 +2,7 @@ import { AUTO_SHARDS } from '../../lib/config/config.ts';
 import { compileGlob } from '../../lib/store/glob.ts';
 import { evaluate } from '../../lib/store/redis/connection/send.ts';
 import { shardsOf } from '../../lib/store/redis/keyspace.ts';
-import { clear } from '../../lib/store/redis/scripts.ts';
+import { clear } from '../../lib/store/redis/scripts/clear.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { type Backend, inBatches, TTL_SECONDS } from './backend.ts';
 import { type Comparison, takeTurns } from './part.ts';

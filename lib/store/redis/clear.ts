@@ -3,7 +3,7 @@ import type { Connection } from './connection/connection.ts';
 import { evaluate } from './connection/send.ts';
 import { PagingDeadline } from './deadlines.ts';
 import type { Shard } from './keyspace.ts';
-import { clear, reclaim } from './scripts.ts';
+import { clear, reclaim } from './scripts/clear.ts';
 import type { RemovalExecutor } from './wait-replicas.ts';
 
 /** TTL of the trash, the list of a cleared shard's names, in milliseconds: longer than a clear may run. */

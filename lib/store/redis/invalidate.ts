@@ -3,7 +3,9 @@ import type { Invalidation } from '../store.ts';
 import { awaitAll } from './connection/send.ts';
 import { PagingDeadline } from './deadlines.ts';
 import { type NameRange, nameRange, type Shard, startAfter, tagPrefix } from './keyspace.ts';
-import { readNames, removeIndexed, removeTagged, type Script } from './scripts.ts';
+import type { Script } from './scripts/fragments.ts';
+import { readNames } from './scripts/read.ts';
+import { removeIndexed, removeTagged } from './scripts/remove.ts';
 import type { RemovalExecutor } from './wait-replicas.ts';
 
 /** Names per page that is read. */

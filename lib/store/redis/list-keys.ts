@@ -5,7 +5,7 @@ import { evaluate, sendTogether } from './connection/send.ts';
 import { PagingDeadline } from './deadlines.ts';
 import { TAG_SEPARATOR } from './entry.ts';
 import { type NameRange, nameRange, type Shard, startAfter, tagPrefix } from './keyspace.ts';
-import { describeEntries, readNames } from './scripts.ts';
+import { describeEntries, readNames } from './scripts/read.ts';
 
 /**
  * Names that one command reads from a shard: an equal share of the page, half as many again, and some for small pages. Shards have different

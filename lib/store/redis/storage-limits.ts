@@ -3,7 +3,7 @@ import { EVICT_TO_SHARE } from '../store.ts';
 import type { Connection } from './connection/connection.ts';
 import { type Argument, evaluate } from './connection/send.ts';
 import type { Shard, ShardLimits } from './keyspace.ts';
-import { evict, recordBytes } from './scripts.ts';
+import { evict, recordBytes } from './scripts/limits.ts';
 import { measureShards } from './usage.ts';
 
 /**

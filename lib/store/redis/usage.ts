@@ -3,7 +3,7 @@ import type { Client } from './connection/client.ts';
 import type { Connection } from './connection/connection.ts';
 import { evaluate, sendTogether } from './connection/send.ts';
 import type { Shard } from './keyspace.ts';
-import { lengths, sample } from './scripts.ts';
+import { lengths, sample } from './scripts/usage.ts';
 
 /**
  * Sampled entries of all shards together. If the standard deviation of the lengths equals their mean, the standard error of the

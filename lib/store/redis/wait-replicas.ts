@@ -2,7 +2,7 @@ import { ConfigError } from '../../config/parse.ts';
 import type { Client } from './connection/client.ts';
 import type { Connection } from './connection/connection.ts';
 import { type Argument, byHashOrText, evaluate, type Scripting } from './connection/send.ts';
-import type { Script } from './scripts.ts';
+import type { Script } from './scripts/fragments.ts';
 
 /**
  * Runs the scripts that remove entries.

@@ -9,7 +9,10 @@ import { WriteDeadline } from './deadlines.ts';
 import { encodeEntry, encodeTtl, TAG_SEPARATOR } from './entry.ts';
 import { EvictionProbe, type Probe } from './eviction-probe.ts';
 import { byShard, type Shard, type ShardItems, type ShardLimits, shardLimits, shardOf } from './keyspace.ts';
-import { lease, REAPED_PER_NAME, release, set, touch } from './scripts.ts';
+import { REAPED_PER_NAME } from './scripts/fragments.ts';
+import { lease, release } from './scripts/lease.ts';
+import { set } from './scripts/set.ts';
+import { touch } from './scripts/touch.ts';
 import type { ServerClock } from './server-clock.ts';
 import type { Excess } from './storage-limits.ts';
 

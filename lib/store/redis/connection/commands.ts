@@ -1,4 +1,4 @@
-import * as scripts from '../scripts.ts';
+import * as scripts from '../scripts/index.ts';
 
 /** Commands that the store sends itself, except WAIT, which is sent with `call`. */
 const SENT_COMMANDS = ['time', 'eval', 'evalsha', 'mget'];

@@ -1,4 +1,4 @@
-import type { Script } from '../scripts.ts';
+import type { Script } from '../scripts/fragments.ts';
 import { type Client, serversOf } from './client.ts';
 
 export type Argument = string | Buffer | number;
