@@ -6,6 +6,7 @@ import {
   LEASE_EXPIRY_AT,
   LEASED_BODY_AT,
   TAG_FLAGS,
+  TAGS_LENGTH_BYTES,
 } from '../entry.ts';
 
 /**
@@ -168,12 +169,17 @@ local function reap(count)
 end
 `;
 
+/** What `header` reads of an entry: to read the tags with the header takes a third of the time of another command. */
+const HEAD_BYTES = 128;
+const TAGS_AT = LEASED_BODY_AT + TAGS_LENGTH_BYTES;
+
 /** Functions that read the header of an entry. Lua counts from 1. */
 export const HEADER = `
 local function header(key)
-  local text = redis.call('GETRANGE', key, 0, ${LEASED_BODY_AT - 1})
+  local text = redis.call('GETRANGE', key, 0, ${HEAD_BYTES - 1})
   if not generation or string.sub(text, 1, ${GENERATION_BYTES}) ~= generation then return {flags = ''} end
   return {
+    text = text,
     flags = string.sub(text, ${GENERATION_BYTES + 1}, ${GENERATION_BYTES + 1}),
     expiry = tonumber(string.sub(text, ${EXPIRY_AT + 1}, ${LEASE_AT})) or 0,
     token = string.sub(text, ${LEASE_AT + 1}, ${LEASE_EXPIRY_AT}),
@@ -184,14 +190,16 @@ local function isOneOf(flags, set) return flags ~= '' and string.find(set, flags
 `;
 
 /**
- * Functions that read the tags of an entry. `tagsOf` returns them with their separators; `eachTag` calls a function with each. `tagName` is
+ * Functions that read the tags of an entry. `tagsOf` returns them with their separators, given what `header` has returned;
+ * `eachTag` calls a function with each. `tagName` is
  * the name under which the indexes contain a tag of a key. Needs HEADER.
  */
 export const TAGS = `
-local function tagsOf(key, flags)
-  if not isOneOf(flags, '${TAG_FLAGS}') then return '' end
-  local length = tonumber(redis.call('GETRANGE', key, ${LEASED_BODY_AT}, ${LEASED_BODY_AT + 3})) or 0
-  return redis.call('GETRANGE', key, ${LEASED_BODY_AT + 4}, ${LEASED_BODY_AT + 3} + length)
+local function tagsOf(key, entry)
+  if not isOneOf(entry.flags, '${TAG_FLAGS}') then return '' end
+  local last = ${TAGS_AT} + (tonumber(string.sub(entry.text, ${LEASED_BODY_AT + 1}, ${TAGS_AT})) or 0)
+  if last <= ${HEAD_BYTES} then return string.sub(entry.text, ${TAGS_AT + 1}, last) end
+  return redis.call('GETRANGE', key, ${TAGS_AT}, last - 1)
 end
 local function eachTag(tags, visit)
   for tag in string.gmatch(tags, '[^\\1]+') do visit(tag) end
@@ -205,9 +213,10 @@ local function withLength(tags) return tags == '' and '' or string.format('%04d'
 local function indexTags(tags, name, score)
   if tags == '' then return end
   local inExpiry, inNames = {}, {}
+  local negative = '-' .. score
   eachTag(tags, function(tag)
     local at = #inNames + 1
-    inExpiry[at], inNames[at] = '-' .. score, 0
+    inExpiry[at], inNames[at] = negative, '0'
     inExpiry[at + 1] = tagName(tag, name)
     inNames[at + 1] = inExpiry[at + 1]
   end)

@@ -51,8 +51,7 @@ local function leaseFields(token, seconds)
 end
 -- Adds the tags of the lease to a stale value, whose own tags remain: an invalidation of any of them must end the lease. Leases with other
 -- tags each time would add without an end: false if there are too many.
-local function addTags(key, name, flags)
-  local oldTags = tagsOf(key, flags)
+local function addTags(key, name, flags, oldTags)
   local all = oldTags
   eachTag(tags, function(tag)
     if not hasTag(all, tag) then all = (all == '' and '' or all .. '\\1') .. tag end
@@ -83,10 +82,10 @@ for i = 4, #KEYS do
   if not isFresh and not isHeld then
     granted = true
     local left = isStale and math.floor(redis.call('PTTL', KEYS[i]) / 1000) or 0
-    if left > 0 and addTags(KEYS[i], name, entry.flags) then
+    local oldTags = tagsOf(KEYS[i], entry)
+    if left > 0 and addTags(KEYS[i], name, entry.flags, oldTags) then
       redis.call('SETRANGE', KEYS[i], ${LEASE_AT}, leaseFields(token, math.min(seconds, left)))
     else
-      local oldTags = tagsOf(KEYS[i], entry.flags)
       local score = string.format('%d', now + ttl)
       redis.call('ZADD', KEYS[2], '-' .. score, name)
       redis.call('ZADD', KEYS[3], 0, name)
@@ -118,7 +117,7 @@ if not isOneOf(entry.flags, '${PLACEHOLDER_FLAGS}') then
   redis.call('SETRANGE', KEYS[4], ${LEASE_AT}, '${NO_LEASE}')
   return 1
 end
-local tags = tagsOf(KEYS[4], entry.flags)
+local tags = tagsOf(KEYS[4], entry)
 redis.call('UNLINK', KEYS[4])
 eachTag(tags, function(tag) unindex(tagName(tag, ARGV[2])) end)
 unindex(ARGV[2])

@@ -20,7 +20,7 @@ for i = 4, #KEYS do
   if live - evicted <= kept and freed >= bytesToFree then break end
   if tonumber(redis.call('ZSCORE', KEYS[2], name)) == tonumber(score) then
     freed = freed + redis.call('STRLEN', KEYS[i])
-    eachTag(tagsOf(KEYS[i], header(KEYS[i]).flags), function(tag) names[#names + 1] = tagName(tag, name) end)
+    eachTag(tagsOf(KEYS[i], header(KEYS[i])), function(tag) names[#names + 1] = tagName(tag, name) end)
     redis.call('UNLINK', KEYS[i])
     names[#names + 1] = name
     evicted = evicted + 1

@@ -23,7 +23,7 @@ for i = 4, #KEYS do
   local isValue = isOneOf(entry.flags, '${VALUE_FLAGS}')
   local left = isValue and math.max(0, entry.expiry - now) or -1
   reply[#reply + 1] = left
-  reply[#reply + 1] = isValue and tagsOf(KEYS[i], entry.flags) or ''
+  reply[#reply + 1] = isValue and tagsOf(KEYS[i], entry) or ''
 end
 return reply
 `);

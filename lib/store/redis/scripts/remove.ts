@@ -1,4 +1,4 @@
-import { GENERATION_BYTES, PLACEHOLDER_FLAGS } from '../entry.ts';
+import { PLACEHOLDER_FLAGS } from '../entry.ts';
 import { DELETE_IF_EMPTY, HEADER, NOW, REAP, REPAIR_INDEXES, script, TAGS, UNPACK } from './fragments.ts';
 
 /** @param unlink Lua that removes the entries, and sets `live` to the number of live ones */
@@ -16,11 +16,10 @@ return live
 const UNLINK_COUNTED = `
 local tagNames = {}
 for i = 4, #KEYS do
-  local head = redis.call('GETRANGE', KEYS[i], 0, ${GENERATION_BYTES})
-  if string.sub(head, 1, ${GENERATION_BYTES}) == generation then
-    local flags = string.sub(head, -1)
-    if not isOneOf(flags, '${PLACEHOLDER_FLAGS}') then live = live + 1 end
-    eachTag(tagsOf(KEYS[i], flags), function(tag) tagNames[#tagNames + 1] = tagName(tag, ARGV[i - 3]) end)
+  local entry = header(KEYS[i])
+  if entry.flags ~= '' then
+    if not isOneOf(entry.flags, '${PLACEHOLDER_FLAGS}') then live = live + 1 end
+    eachTag(tagsOf(KEYS[i], entry), function(tag) tagNames[#tagNames + 1] = tagName(tag, ARGV[i - 3]) end)
   end
 end
 redis.call('UNLINK', unpack(KEYS, 4))
@@ -56,10 +55,10 @@ local live = 0
 local names = {}
 for i = 4, #KEYS do
   local name = ARGV[i - 2]
-  local flags = header(KEYS[i]).flags
-  local tags = tagsOf(KEYS[i], flags)
+  local entry = header(KEYS[i])
+  local tags = tagsOf(KEYS[i], entry)
   if hasTag(tags, ARGV[1]) then
-    if not isOneOf(flags, '${PLACEHOLDER_FLAGS}') then live = live + 1 end
+    if not isOneOf(entry.flags, '${PLACEHOLDER_FLAGS}') then live = live + 1 end
     redis.call('UNLINK', KEYS[i])
     names[#names + 1] = name
     eachTag(tags, function(tag) names[#names + 1] = tagName(tag, name) end)

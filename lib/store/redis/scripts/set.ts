@@ -133,7 +133,7 @@ for i = 4, last do
   end
   if writes then
     local tags = fields == '' and '' or string.sub(fields, ${LEASED_BODY_AT - LEASE_AT + TAGS_LENGTH_BYTES + 1})
-    local oldTags = mayHaveTags and tagsOf(KEYS[i], header(KEYS[i]).flags) or ''
+    local oldTags = mayHaveTags and tagsOf(KEYS[i], header(KEYS[i])) or ''
     local expiry = string.format('%013d', now + ttlText)
     local score = ttlText == lifeText and expiry or string.format('%d', now + lifeText)
     redis.call('ZADD', KEYS[2], score, name)

@@ -30,7 +30,7 @@ end
 ${EXTEND_META_KEYS}
 local score = string.format('%d', now + ttl)
 local shorter = (tonumber(redis.call('ZSCORE', KEYS[2], ARGV[4])) or 0) > now + ttl
-local tags = tagsOf(KEYS[4], entry.flags)
+local tags = tagsOf(KEYS[4], entry)
 local function index()
   redis.call('ZADD', KEYS[2], score, ARGV[4])
   indexTags(tags, ARGV[4], score)
