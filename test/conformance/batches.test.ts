@@ -55,6 +55,32 @@ describe.each(everywhere)('batches, $name', ({ open }) => {
     expect(await store.get(tenant, 'v:1')).toEqual(hitOf('12345678901234567890', 11));
   });
 
+  test('set plain and tagged items, fills and large values of the same shards', async () => {
+    const lease = async (key: string) => (await store.lease(tenant, key, 30)).lease?.token as string;
+    const lost = await lease('lost');
+    await store.delete(tenant, 'lost');
+    const kinds = ['plain', 'tagged', 'filled', 'lost'];
+    const set = kinds.flatMap((kind) =>
+      ['1.0', ...LARGE_VALUES].map((value, i) => ({
+        key: `${kind}:${i}`,
+        value,
+        ttlSeconds: 100,
+        tags: kind === 'tagged' ? ['t'] : [],
+      })),
+    );
+    const given = await Promise.all(
+      set.map(async (item) => {
+        if (item.key.startsWith('filled')) return { ...item, lease: await lease(item.key) };
+        return item.key.startsWith('lost') ? { ...item, lease: lost } : item;
+      }),
+    );
+    const wasSet = set.map(({ key }) => !key.startsWith('lost'));
+    expect(await store.setMany(tenant, given)).toEqual(wasSet);
+    const found = await getAll(set.map(({ key }) => key));
+    expect(found).toEqual(set.map(({ value }, i) => (wasSet[i] ? hitOf(value, 100) : undefined)));
+    expect(await store.invalidateTags(tenant, ['t'], soon())).toEqual({ count: 3, complete: true });
+  });
+
   test('expire each entry after its own TTL', async () => {
     await store.setMany(tenant, [...items(keys.slice(0, 50), 1), ...items(keys.slice(50), 100)]);
     await opened.pass(1100);

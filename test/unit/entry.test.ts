@@ -26,10 +26,10 @@ function written(value: string, ttl: number, compressMinBytes = 0): Buffer {
 const ttls = fc.integer({ min: 1, max: MAX_TTL });
 const texts = fc.oneof(
   fc.json(),
-  fc.string({ unit: anyCharacter, size: 'large' }),
+  fc.string({ unit: anyCharacter, size: 'large' }).map((text) => JSON.stringify(text)),
   fc
     .tuple(fc.string({ unit: 'grapheme', maxLength: 5 }), fc.nat({ max: 5000 }))
-    .map(([unit, n]) => unit.repeat(n)),
+    .map(([unit, n]) => JSON.stringify(unit.repeat(n))),
 );
 
 describe('an entry', () => {
@@ -44,9 +44,17 @@ describe('an entry', () => {
     );
   });
 
-  test.each(['\0', '\0\0x', 'x'.repeat(4095), 'x'.repeat(4096)])('has room for a header or none', (value) => {
-    const decoded = decodeEntry(written(value, 10), generation, NOW);
-    expect(decoded?.hit).toEqual({ value, bytes: value.length, ttl: 10 });
+  test('brings room for what precedes its body from 4 kB on', () => {
+    const lengthOf = (bytes: number, tags: string[] = []) =>
+      encodeEntry({ value: 'x'.repeat(bytes), ttlSeconds: 1, tags }, 0).body.length;
+    expect(lengthOf(4095)).toBe(4095);
+    expect(lengthOf(4096)).toBe(BODY_AT + 4096);
+    // 27 bytes of lease fields, the length of the tags in four digits, and the tags with their separator.
+    expect(lengthOf(4096, ['a', 'é'])).toBe(BODY_AT + 27 + 4 + 4 + 4096);
+  });
+
+  test('without a body is a miss', () => {
+    expect(decodeEntry(written('', 10), generation, NOW)).toBeUndefined();
   });
 
   test('is compressed from the given length on, if that makes it smaller', () => {

@@ -16,8 +16,11 @@ import { touch } from './scripts/touch.ts';
 import type { ServerClock } from './server-clock.ts';
 import type { Excess } from './storage-limits.ts';
 
-/** The share of sets that remove expired names. To look for them takes a tenth of a set's time, also if there are none. */
+/** The share of sets of one entry that remove expired names. Looking for them takes a tenth of a set's time, even if there are none. */
 const REAP_RATIO = 1 / 4;
+
+/** The reply to a write that has nothing to report: nothing evicted, lost or in excess, and no sample. */
+const NOTHING: SetReply = [0, [], null];
 
 export type StoreSettings = Pick<Config, 'shards' | 'compressMinBytes'> & {
   /** Default: no limits. */
@@ -35,6 +38,9 @@ interface Write {
   /** By how many bytes compression made the values smaller. */
   savedBytes: number;
 }
+
+/** The reply of the script `set`. */
+type SetReply = [evictedCount: number, lost: number[], excess: Excess | null, ...sample: Buffer[]];
 
 /** What the replies to a write say. */
 interface Written {
@@ -250,7 +256,14 @@ export class Writer {
               client,
               set,
               [...shard.metaKeys, ...keys, ...names.map((name) => shard.entryKeyOf(name))],
-              [serverDeadline, generation, keys.length, options(sampleCount, limits), ...args, ...names],
+              [
+                serverDeadline,
+                generation,
+                keys.length,
+                options(keys.length, sampleCount, limits),
+                ...args,
+                ...names,
+              ],
             );
           }),
         );
@@ -261,15 +274,8 @@ export class Writer {
     let serverEpochMs: number | undefined;
     for (const [i, write] of writes.entries()) {
       const reply = replies[i];
-      if (reply === 0) {
-        this.#evictionProbe.record(write.shard.generation, probes[i] as Probe, 0, []);
-      } else if (Array.isArray(reply)) {
-        const [evictedCount, lost, excess, ...sample] = reply as [
-          number,
-          number[],
-          Excess | null,
-          ...Buffer[],
-        ];
+      if (reply === 0 || Array.isArray(reply)) {
+        const [evictedCount, lost, excess, ...sample] = reply === 0 ? NOTHING : (reply as SetReply);
         if (excess) written.excess.push({ shard: write.shard, excess });
         for (const number of lost) written.wasSet[write.indexes[number - 1] as number] = false;
         this.#evictionProbe.record(write.shard.generation, probes[i] as Probe, evictedCount, sample);
@@ -283,11 +289,12 @@ export class Writer {
 }
 
 /** What a set does in addition to writing, as the script reads it. */
-function options(sampleCount: number, { maxEntries, maxBytes }: ShardLimits): string {
-  const reapedPerName = Math.random() < REAP_RATIO ? REAPED_PER_NAME / REAP_RATIO : 0;
-  const limits = maxEntries + maxBytes > 0 ? ` ${maxEntries} ${maxBytes}` : '';
-  if (reapedPerName + sampleCount === 0 && limits === '') return '';
-  return `${reapedPerName} ${sampleCount} ${Math.random()}${limits}`;
+function options(entryCount: number, sampleCount: number, { maxEntries, maxBytes }: ShardLimits): string {
+  let reapedPerName = REAPED_PER_NAME;
+  // A batch can add nearly as many names as a script removes at most, so each one removes some.
+  if (entryCount === 1) reapedPerName *= Math.random() < REAP_RATIO ? 1 / REAP_RATIO : 0;
+  if (reapedPerName + sampleCount + maxEntries + maxBytes === 0) return '';
+  return `${reapedPerName} ${sampleCount} ${Math.random()} ${maxEntries} ${maxBytes}`;
 }
 
 function encodeWrite({ shard, items, indexes }: ShardItems<Item>, compressMinBytes: number): Write {

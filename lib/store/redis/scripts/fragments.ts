@@ -17,7 +17,8 @@ import {
  * unreadable come first, and commands that make entries readable come last, when the indexes already contain their names.
  *
  * KEYS contain every key that a script accesses. Unless stated otherwise, they begin with the shard's generation (1), expiry index (2)
- * and name index (3). The scripts use only what Lua 5.1 (Redis, Valkey) and 5.4 (Dragonfly) have in common.
+ * and name index (3). The scripts use only what Lua 5.1 (Redis, Valkey) and 5.4 (Dragonfly) have in common. They format times with `%d`,
+ * which requires whole numbers in Lua 5.4 and a server of 64 bits in Lua 5.1.
  */
 export interface Script {
   readonly lua: string;
@@ -158,7 +159,7 @@ local function unindexAll(names)
   end
 end
 local function reap(count)
-  -- As texts: the server formats a number with more digits.
+  -- As text: Redis takes longer to format a number.
   local expiredFor = string.format('%d', now - ${REAP_GRACE_MS})
   local limit = math.min(count, ${MAX_REAPED}) + 2
   local ended = {}
@@ -169,7 +170,7 @@ local function reap(count)
 end
 `;
 
-/** What `header` reads of an entry: to read the tags with the header takes a third of the time of another command. */
+/** What `header` reads of an entry. Reading the tags with the header takes a third of the time of a second command. */
 const HEAD_BYTES = 128;
 const TAGS_AT = LEASED_BODY_AT + TAGS_LENGTH_BYTES;
 
@@ -208,7 +209,6 @@ local function tagName(tag, name) return '\\1' .. tag .. '\\1' .. name end
 local function hasTag(tags, tag)
   return string.find('\\1' .. tags .. '\\1', '\\1' .. tag .. '\\1', 1, true)
 end
-local function withLength(tags) return tags == '' and '' or string.format('%04d', #tags) .. tags end
 -- One command for each index: a call takes longer than what it does.
 local function indexTags(tags, name, score)
   if tags == '' then return end

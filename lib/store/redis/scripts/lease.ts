@@ -46,6 +46,7 @@ local ttl = seconds * 1000
 local tags = ARGV[4]
 ${EXTEND_META_KEYS}
 ${CREATE_GENERATION}
+local function withLength(tags) return tags == '' and '' or string.format('%04d', #tags) .. tags end
 local function leaseFields(token, seconds)
   return token .. string.format('%013d', now + seconds * 1000) .. string.format('%03d', seconds)
 end
@@ -86,6 +87,8 @@ for i = 4, #KEYS do
     if left > 0 and addTags(KEYS[i], name, entry.flags, oldTags) then
       redis.call('SETRANGE', KEYS[i], ${LEASE_AT}, leaseFields(token, math.min(seconds, left)))
     else
+      -- A value whose name has an earlier end than itself could be read when no walk finds it.
+      if isStale then redis.call('UNLINK', KEYS[i]) end
       local score = string.format('%d', now + ttl)
       redis.call('ZADD', KEYS[2], '-' .. score, name)
       redis.call('ZADD', KEYS[3], 0, name)

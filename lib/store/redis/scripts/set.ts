@@ -1,12 +1,5 @@
 import { EVICT_TO_SHARE } from '../../store.ts';
-import {
-  LEASE_AT,
-  LEASE_EXPIRY_AT,
-  LEASE_FLAGS,
-  LEASED_BODY_AT,
-  NO_LEASE,
-  TAGS_LENGTH_BYTES,
-} from '../entry.ts';
+import { LEASE_AT, LEASE_FLAGS, LEASED_BODY_AT, NO_TOKEN, TAGS_LENGTH_BYTES } from '../entry.ts';
 import {
   BYTES_MEMBER,
   CREATE_GENERATION,
@@ -53,7 +46,10 @@ if maxEntries > 0 and redis.call('ZCARD', KEYS[2]) > maxEntries then
 end
 `;
 
-/** Lua that defines the functions of fragments only if they are needed: to create one takes as long as a short command. */
+/**
+ * Lua that defines the functions of fragments only if they are needed: creating them takes as long as two commands. The fragments must not
+ * contain other local functions at the start of a line.
+ */
 function definedIf(condition: string, fragments: string): string {
   const names = Array.from(fragments.matchAll(/^local function (\w+)/gm), ([, name]) => name);
   return `
@@ -74,9 +70,9 @@ end
  * 1. the deadline in epoch milliseconds, by the server's clock; empty if every entry has a token
  * 2. a new generation, used if the shard has none
  * 3. the number of entries to write
- * 4. empty, or what to do in addition, separated by spaces: how many expired names to remove for each name that is written; the number of
- *    names to return for the next probe, and where that sample starts among the names that have not expired, from 0 to 1; if the tenant has
- *    limits, the shard's share of the limit of entries and that of bytes, 0 for none
+ * 4. empty, or five numbers, separated by spaces: how many expired names to remove for each name that is written; how many names to return
+ *    for the next probe; where that sample starts among the names that have not expired, from 0 to 1; the shard's shares of the tenant's
+ *    limits of entries and of bytes, 0 for none
  * 5. for each entry to write: TTL, and TTL and grace together, in milliseconds; name, head, fields and body. The generation and the expiry
  *    are inserted. A body that begins with a zero byte has room for all that precedes it.
  * 6. the names of the entries to probe
@@ -92,10 +88,6 @@ end
  */
 export const set = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}
 local last = 3 + ARGV[3]
-local function tokenOf(fields)
-  local token = string.sub(fields, 1, ${LEASE_EXPIRY_AT - LEASE_AT})
-  return token ~= '${NO_LEASE.slice(0, LEASE_EXPIRY_AT - LEASE_AT)}' and token
-end
 local ttl = 0
 local isFill, isPlain = true, ARGV[4] == '' and last == #KEYS
 for i = 4, last do
@@ -104,7 +96,7 @@ for i = 4, last do
   local fields = ARGV[at + 4]
   if fields == '' then isFill = false else
     isPlain = false
-    isFill = isFill and tokenOf(fields)
+    isFill = isFill and string.sub(fields, 1, ${NO_TOKEN.length}) ~= '${NO_TOKEN}'
   end
 end
 ${EXTEND_META_KEYS}
@@ -120,23 +112,28 @@ local writtenNames, writtenBytes = last - 3, 0
 for i = 4, last do
   local at = 6 * i - 19
   local ttlText, lifeText, name, fields = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 4]
-  local token = fields ~= '' and tokenOf(fields)
+  local token = string.sub(fields, 1, ${NO_TOKEN.length})
+  local hasToken = token ~= '' and token ~= '${NO_TOKEN}'
+  local old = (hasToken or mayHaveTags) and header(KEYS[i])
   local writes = true
-  if token then
-    local entry = header(KEYS[i])
-    local isOurs = isOneOf(entry.flags, '${LEASE_FLAGS}') and entry.token == token
-    writes = isOurs and entry.leaseExpiry > now
-    if not writes and not (isOurs and entry.leaseExpiry == 0) then
+  if hasToken then
+    local isOurs = isOneOf(old.flags, '${LEASE_FLAGS}') and old.token == token
+    writes = isOurs and old.leaseExpiry > now
+    if not writes and not (isOurs and old.leaseExpiry == 0) then
       lost = lost or {}
       lost[#lost + 1] = i - 3
     end
   end
   if writes then
     local tags = fields == '' and '' or string.sub(fields, ${LEASED_BODY_AT - LEASE_AT + TAGS_LENGTH_BYTES + 1})
-    local oldTags = mayHaveTags and tagsOf(KEYS[i], header(KEYS[i])) or ''
+    local oldTags = mayHaveTags and tagsOf(KEYS[i], old) or ''
     local expiry = string.format('%013d', now + ttlText)
     local score = ttlText == lifeText and expiry or string.format('%d', now + lifeText)
-    redis.call('ZADD', KEYS[2], score, name)
+    -- An entry must never live longer than its name: one that would is removed first, since the script may be interrupted.
+    if redis.call('ZADD', KEYS[2], 'GT', 'CH', score, name) == 0 then
+      redis.call('UNLINK', KEYS[i])
+      redis.call('ZADD', KEYS[2], score, name)
+    end
     redis.call('ZADD', KEYS[3], '0', name)
     if tags ~= '' then
       indexTags(tags, name, score)
@@ -148,8 +145,8 @@ for i = 4, last do
     local hasRoom = string.byte(entry) == 0
     if not hasRoom then entry = prefix .. entry end
     redis.call('SET', KEYS[i], entry, 'PX', lifeText)
-    -- Until then, the entry has no generation and cannot be read.
-    if hasRoom then redis.call('SETRANGE', KEYS[i], 0, prefix) end
+    -- Until then, the entry has no generation and cannot be read. If it was evicted meanwhile, this creates one without a body.
+    if hasRoom and redis.call('SETRANGE', KEYS[i], 0, prefix) ~= #entry then redis.call('UNLINK', KEYS[i]) end
     writtenBytes = writtenBytes + #entry
     if oldTags ~= '' then
       eachTag(oldTags, function(tag) if not hasTag(tags, tag) then unindex(tagName(tag, name)) end end)
@@ -168,13 +165,10 @@ end
 local excess = false
 local sample = {}
 if ARGV[4] ~= '' then
-  local reapedPerName, sampleCount, sampleStart, limits = string.match(ARGV[4], '(%d+) (%d+) (%S+) ?(.*)')
+  local reapedPerName, sampleCount, sampleStart, maxEntries, maxBytes = string.match(ARGV[4], '(%d+) (%d+) (%S+) (%d+) (%d+)')
+  maxEntries, maxBytes = tonumber(maxEntries), tonumber(maxBytes)
   if reapedPerName ~= '0' then reap(reapedPerName * writtenNames) end
-  if limits ~= '' then
-    local maxEntries, maxBytes = string.match(limits, '(%d+) (%d+)')
-    maxEntries, maxBytes = tonumber(maxEntries), tonumber(maxBytes)
 ${EXCESS}
-  end
   if sampleCount ~= '0' then
     -- In the order of scores, names with a minus sign that have not ended are first, and live entries are last.
     local others = redis.call('ZCOUNT', KEYS[2], '-inf', -now)
