@@ -38,7 +38,7 @@ export function createWorkers({ count, host, port, log, write, onFailure }: Work
   let othersStarted = false;
   let settings: { SERVICE_PORT?: string } = {};
 
-  /** @param earlyEnds how many workers in a row, of which each replaced the one before, have ended early; undefined for the first */
+  /** @param earlyEnds the number of consecutive early ends of the workers that this one replaces; undefined if it replaces none */
   const start = (earlyEnds?: number): void => {
     if (stopping) return;
     const startedMonotonicMs = performance.now();

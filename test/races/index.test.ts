@@ -135,47 +135,6 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
     expect(sizes).toEqual(Array(4).fill(1701));
   });
 
-  describe('a set that is interrupted', () => {
-    const OUT_OF_MEMORY = "error('out of memory')";
-    const SET_ENTRY = "redis.call('SET', KEYS[i], entry";
-    const SET_HEADER = "if hasRoom and redis.call('SETRANGE'";
-    const large = JSON.stringify('x'.repeat(5000));
-
-    /** Sets `k` with a script in which `lua` precedes `command`. */
-    async function setWith(lua: string, command: string, value: string, ttlMs: number): Promise<unknown> {
-      const changed = set.lua.replace(command, `${lua} ${command}`);
-      expect(changed).not.toBe(set.lua);
-      const { head, fields, body } = encodeEntry({ value, ttlSeconds: ttlMs / 1000 }, 0);
-      const args = [Date.now() + 5000, 'generation.', 1, '', ttlMs, ttlMs, 'k', head, fields, body];
-      return engine.eval(changed, 4, ...shard.metaKeys, shard.entryKey('k'), ...args);
-    }
-
-    test.each([
-      ['shorter', 10],
-      ['longer', 1000],
-    ])('leaves no entry that lives longer than its name, if the new TTL is %s', async (_, seconds) => {
-      await store.set(tenant, 'k', '"old"', 100);
-      const interrupted = setWith(OUT_OF_MEMORY, SET_ENTRY, '"new"', seconds * 1000);
-      await expect(interrupted).rejects.toThrow('out of memory');
-      const leftMs = await engine.pttl(shard.entryKey('k') as string);
-      // The tolerance covers the duration of the commands.
-      expect(Number(await engine.zscore(shard.expiryIndex, 'k'))).toBeGreaterThan(Date.now() + leftMs - 5000);
-    });
-
-    test('leaves a miss if the header of a large body is not written', async () => {
-      await store.set(tenant, 'k', '"old"', 100);
-      const interrupted = setWith(OUT_OF_MEMORY, SET_HEADER, large, 200_000);
-      await expect(interrupted).rejects.toThrow('out of memory');
-      expect(await store.get(tenant, 'k')).toBeUndefined();
-    });
-
-    test('leaves nothing if a large body is evicted before its header is written', async () => {
-      await store.set(tenant, 'k', '"old"', 100);
-      await setWith("redis.call('DEL', KEYS[i])", SET_HEADER, large, 200_000);
-      expect(await engine.exists(shard.entryKey('k') as string)).toBe(0);
-    });
-  });
-
   test('the meta keys have a TTL at least as long as that of every entry', async () => {
     const { generation, expiryIndex, nameIndex } = shard;
     for (const ttl of [1, 500, 20, 1000, 3]) await store.set(tenant, `k:${ttl}`, '1', ttl);

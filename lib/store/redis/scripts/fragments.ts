@@ -53,7 +53,7 @@ const MAX_REBUILT_NAMES = 20_000;
 /** Names that one command adds to an index or removes from it: Lua passes a few thousand arguments at most. */
 const NAMES_PER_COMMAND = 1000;
 
-export const NOW = `
+const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
@@ -72,7 +72,7 @@ local unpack = table.unpack or unpack
  *
  * Only the expiry index has the entries' expiries. When it is rebuilt, all names get the latest possible one.
  */
-export const REPAIR_INDEXES = `
+const REPAIR_INDEXES = `
 local generation = redis.call('GET', KEYS[1])
 local stored = generation
 if not generation then
@@ -124,10 +124,16 @@ end
 `;
 
 /** Returns the server's time if the deadline has passed or is too far ahead. ARGV[1] is empty if the write has no deadline. Needs NOW. */
-export const REJECT_LATE = `
+const REJECT_LATE = `
 local ahead = (tonumber(ARGV[1]) or now) - now
 if ahead < 0 or ahead > ${DEADLINE_AHEAD_MS} then return now end
 `;
+
+/** Sets `now`, `unpack` and `generation`. Most scripts begin with it. */
+export const OPEN_SHARD = `${NOW}${UNPACK}${REPAIR_INDEXES}`;
+
+/** As OPEN_SHARD, after REJECT_LATE. */
+export const OPEN_SHARD_IN_TIME = `${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}`;
 
 /** Gives the shard the generation in ARGV[2] if it has none. Needs EXTEND_META_KEYS. */
 export const CREATE_GENERATION = `

@@ -5,13 +5,10 @@ import {
   CREATE_GENERATION,
   EXTEND_META_KEYS,
   HEADER,
-  NOW,
+  OPEN_SHARD_IN_TIME,
   REAP,
-  REJECT_LATE,
-  REPAIR_INDEXES,
   script,
   TAGS,
-  UNPACK,
 } from './fragments.ts';
 
 /** The share of its limit from which on a shard is measured again, while a measurement runs. */
@@ -86,7 +83,7 @@ end
  *
  * Most sets write one entry without fields. For them, it avoids what costs as much as a command: functions, formatted numbers, and tables.
  */
-export const set = script(`${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}
+export const set = script(`${OPEN_SHARD_IN_TIME}
 local last = 3 + ARGV[3]
 local ttl = 0
 local isFill, isPlain = true, ARGV[4] == '' and last == #KEYS
