@@ -15,7 +15,8 @@ process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cach
  * Files that share processes, because loading what they import takes longer than many of them: the CDK, and the validators of responses.
  * They leave nothing behind in their process: no stub, no replaced clock, no listener.
  */
-const SHARED = ['test/infra/**/*.test.ts', 'test/http/contract-!(faults).test.ts'];
+const STACK = ['test/infra/**/*.test.ts'];
+const CONTRACT = ['test/http/contract-!(faults).test.ts'];
 
 export default defineConfig(({ mode }) => {
   const exclude = mode === ALL ? [] : ['test/**/*.long.test.ts'];
@@ -44,11 +45,19 @@ export default defineConfig(({ mode }) => {
       pool: 'forks',
       sequence: { sequencer: SlowFirst },
       // More than the two processors of a small machine, because much of the time is spent waiting.
-      maxWorkers: 6,
+      maxWorkers: 8,
       teardownTimeout: 10_000,
       projects: [
-        project('isolated', { include: ['test/**/*.test.ts'], exclude: [...exclude, ...SHARED] }),
-        project('shared', { include: SHARED, exclude, isolate: false }),
+        project('isolated', { include: ['test/**/*.test.ts'], exclude: [...exclude, ...CONTRACT, ...STACK] }),
+        project('contract', { include: CONTRACT, exclude, isolate: false }),
+        // Each process loads the CDK, and synthesizes each stack once. They use the processor all the time.
+        project('stack', {
+          include: STACK,
+          exclude,
+          isolate: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        }),
       ],
     },
   };

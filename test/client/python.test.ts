@@ -30,7 +30,7 @@ describe('the Python client', { timeout: 400_000 }, () => {
   });
 
   const files = readdirSync(TESTS).filter((name) => name.startsWith('test_'));
-  test.each(files)('passes %s on the service', async (name) => {
+  test.concurrent.each(files)('passes %s on the service', async (name) => {
     const env = { CACHE_URL: service.url, CACHE_CERTIFICATES: certificates };
     const { code, stderr } = await runPython(['-m', 'unittest', name], env, TESTS);
     expect(code, stderr).toBe(0);

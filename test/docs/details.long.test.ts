@@ -29,6 +29,31 @@ describe('the docs page', { timeout }, () => {
   });
   afterEach(() => docs.close());
 
+  test('sends and shows numbers as they were typed', async () => {
+    const set = docs.operation(...SET);
+    await set.expand();
+    await set.body.fill('{"key": "numbers", "value": {"score": 1.0, "id": 12345678901234567890}}');
+    expect((await set.execute()).status).toBe('201');
+    const get = docs.operation(...GET);
+    await get.expand();
+    await get.parameter('key').fill('numbers');
+    expect((await get.execute()).body).toMatch(
+      /"value": \{\s+"score": 1\.0,\s+"id": 12345678901234567890\s+\}/,
+    );
+  });
+
+  test('shows the failure envelope for invalid input', async () => {
+    const set = docs.operation(...SET);
+    await set.expand();
+    await set.body.fill('{"key": "k", "value": 1, "ttl": 0}');
+    const { status, body } = await set.execute();
+    expect(status).toBe('400');
+    expect(JSON.parse(body)).toMatchObject({
+      success: false,
+      error: { code: 'VALIDATION_ERROR', details: { issues: [{ field: 'ttl' }] } },
+    });
+  });
+
   test('has an example tenant, and sends another one after it is changed', async () => {
     const set = docs.operation(...SET);
     await set.expand();

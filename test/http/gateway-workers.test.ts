@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { afterEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { freePort } from '../support/engines/ports.ts';
 import { openConnection, rawRequest } from './gateway-raw.ts';
 import { runService, type Service, startService } from './service.ts';
@@ -52,35 +52,60 @@ function isAlive(pid: number): boolean {
 }
 
 describe('the local server with SERVICE_WORKERS=2', () => {
-  test('prints its start once, with the processes of its workers', async () => {
-    const { service, pids } = await start();
+  let service: Service;
+  let pids: number[];
+  beforeAll(async () => {
+    ({ service, pids } = await start());
+    started.pop();
+  });
+  afterAll(() => service?.stop());
+
+  test('prints its start once, with the processes of its workers', () => {
     expect(new Set(pids).size).toBe(2);
     expect(pids).not.toContain(service.pid);
     expect(service.stdout().match(/ listens on /g)).toHaveLength(1);
     expect(service.stderr()).toBe('');
   });
 
-  test('answers on one port with both workers: when one is killed, only the connection that it served is lost', async () => {
-    const { service, pids } = await start();
-    const sockets = [await openConnection(service.port), await openConnection(service.port)];
-    for (const socket of sockets) {
-      socket.on('error', () => {});
-      expect(await isServed(socket)).toBe(true);
-    }
-    const closed = Promise.race(sockets.map((socket) => once(socket, 'close').then(() => socket)));
-    process.kill(pids[0] as number, 'SIGKILL');
-    const lost = await closed;
-    const [other] = sockets.filter((socket) => socket !== lost);
-    expect(await isServed(other as Socket)).toBe(true);
-    other?.destroy();
+  test('writes a whole line to the log for every request of every worker', async () => {
+    const ids = Array.from({ length: 300 }, (_, index) => `request-${index}`);
+    await Promise.all(
+      ids.map((id) => rawRequest(service.port, { target: '/health', headers: ['X-Request-ID', id] })),
+    );
+    const found = () => logged(service, 'request').map((line) => String(line.request_id));
+    await expect.poll(() => found().length).toBe(ids.length);
+    expect(found().sort()).toEqual(ids.sort());
   });
 
+  test('prints one line and exits with code 1 if the port is in use', async () => {
+    const { code, stdout, stderr } = await runService({
+      DRAGONFLY_URL: inject('singleUrl'),
+      SERVICE_WORKERS: '2',
+      SERVICE_PORT: String(service.port),
+    });
+    expect(stderr).toMatch(new RegExp(`^SERVICE_PORT ${service.port} is in use [^\\n]+\\n$`));
+    expect(stdout).toBe('');
+    expect(code).toBe(1);
+  });
+});
+
+describe('a local server of its own with SERVICE_WORKERS=2', () => {
   test.each(['SIGKILL', 'SIGTERM'] as const)(
-    'replaces a worker that ends by %s, and no request fails afterwards',
+    'loses only the connections of a worker that ends by %s, replaces it, and serves every request afterwards',
     async (signal) => {
       const { service, pids } = await start();
+      const sockets = [await openConnection(service.port), await openConnection(service.port)];
+      for (const socket of sockets) {
+        socket.on('error', () => {});
+        expect(await isServed(socket)).toBe(true);
+      }
       const [pid] = pids as [number];
+      const closed = Promise.race(sockets.map((socket) => once(socket, 'close').then(() => socket)));
       process.kill(pid, signal);
+      const lost = await closed;
+      const [other] = sockets.filter((socket) => socket !== lost);
+      expect(await isServed(other as Socket)).toBe(true);
+      other?.destroy();
       await expect
         .poll(() => logged(service, 'worker restarted'), { timeout: PATIENCE_MS })
         .toEqual([expect.objectContaining({ worker_pid: expect.any(Number) })]);
@@ -101,17 +126,6 @@ describe('the local server with SERVICE_WORKERS=2', () => {
     expect((await rawRequest(service.port, { target: '/health' })).status).toBe(200);
   });
 
-  test('writes a whole line to the log for every request of every worker', async () => {
-    const { service } = await start();
-    const ids = Array.from({ length: 300 }, (_, index) => `request-${index}`);
-    await Promise.all(
-      ids.map((id) => rawRequest(service.port, { target: '/health', headers: ['X-Request-ID', id] })),
-    );
-    await service.stop();
-    const found = logged(service, 'request').map((line) => String(line.request_id));
-    expect(found.sort()).toEqual(ids.sort());
-  });
-
   test.each(['SIGTERM', 'SIGINT'] as const)('ends all workers and closes the port on %s', async (signal) => {
     const { service, pids } = await start();
     await service.stop(signal);
@@ -125,18 +139,6 @@ describe('the local server with SERVICE_WORKERS=2', () => {
     started.pop();
     process.kill(service.pid, 'SIGKILL');
     await expect.poll(() => pids.filter(isAlive), { timeout: PATIENCE_MS }).toEqual([]);
-  });
-
-  test('prints one line and exits with code 1 if the port is in use', async () => {
-    const { service } = await start();
-    const { code, stdout, stderr } = await runService({
-      DRAGONFLY_URL: inject('singleUrl'),
-      SERVICE_WORKERS: '2',
-      SERVICE_PORT: String(service.port),
-    });
-    expect(stderr).toMatch(new RegExp(`^SERVICE_PORT ${service.port} is in use [^\\n]+\\n$`));
-    expect(stdout).toBe('');
-    expect(code).toBe(1);
   });
 
   test('prints once that the backend does not answer', async () => {

@@ -104,6 +104,21 @@ export const BUNDLED: Context = { 'aws:cdk:bundling-stacks': ['**'] };
 
 const synthesized = new Map<string, Synthesized>();
 
+/** Constructs the stack and does not synthesize it, which takes most of the time: enough for checks of settings. */
+export function construct(context: Context = {}, props: StackProps = {}): Omit<Synthesized, 'template'> {
+  const app = new App({
+    outdir: mkdtempSync(join(workspace, 'out-')),
+    // Neither is part of a template of a stack without a region, and together they take a quarter of the time.
+    treeMetadata: false,
+    analyticsReporting: false,
+    context: { ...flags, ...FAST, ...context },
+    // Takes seconds. validation.long.test.ts runs it.
+    builtinCloudFormationValidation: false,
+  });
+  const settings = readSettings(app.node.getAllContext());
+  return { app, stack: new CacheStack(app, stackId(settings), { bundles, settings, ...props }) };
+}
+
 /**
  * Synthesizes the stack in this process, in a directory that is removed when the process ends. The same arguments return the same stack,
  * which tests must not change.
@@ -112,16 +127,9 @@ export function synthesize(context: Context = {}, props: StackProps = {}): Synth
   const id = JSON.stringify([context, props]);
   const known = synthesized.get(id);
   if (known) return known;
-  const app = new App({
-    outdir: mkdtempSync(join(workspace, 'out-')),
-    context: { ...flags, ...FAST, ...context },
-    // Takes seconds. stack.test.ts runs it.
-    builtinCloudFormationValidation: false,
-  });
-  const settings = readSettings(app.node.getAllContext());
-  const stack = new CacheStack(app, stackId(settings), { bundles, settings, ...props });
+  const constructed = construct(context, props);
   // Synthesizes the whole app, because some properties are set only then.
-  const result = { app, stack, template: Template.fromStack(stack) };
+  const result = { ...constructed, template: Template.fromStack(constructed.stack) };
   synthesized.set(id, result);
   return result;
 }

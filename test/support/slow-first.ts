@@ -9,7 +9,7 @@ const SLOW = [
   'test/bench/smoke.long.test.ts',
   'test/faults/connection-cluster.test.ts',
   'test/faults/scenarios.test.ts',
-  'test/docs/docs.test.ts',
+  'test/client/python.test.ts',
   'test/http/gateway-backend.test.ts',
   'test/faults/connection.test.ts',
   'test/logins/secret.test.ts',

@@ -1,0 +1,53 @@
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Service, startService } from '../http/service.ts';
+import { startBrowser } from './browser.ts';
+import { DocsPage } from './page.ts';
+
+/** For a whole test, in milliseconds: see the page's own patience. */
+const timeout = 240_000;
+
+let browser: Browser;
+let service: Service;
+
+beforeAll(async () => {
+  [service, browser] = await Promise.all([startService(), startBrowser()]);
+});
+afterAll(async () => {
+  await Promise.all([service?.stop(), browser?.close()]);
+});
+
+describe.each([
+  ['1280 × 900', { viewport: { width: 1280, height: 900 } }, 2_700],
+  ['390 × 844', { viewport: { width: 390, height: 844 } }, 4_200],
+] as const)('the docs page in a window of %s pixels', { timeout }, (_, size, maxHeight) => {
+  let docs: DocsPage;
+
+  beforeEach(async () => {
+    docs = await DocsPage.open(browser, service.url, size);
+  });
+  afterEach(async () => {
+    await docs.close();
+    for (const url of docs.requests) expect(new URL(url).origin).toBe(service.url);
+  });
+
+  test('shows every operation of the document with its form, within the width of the window and a bounded height', async () => {
+    const document = (await (await fetch(`${service.url}/openapi.json`)).json()) as {
+      paths: Record<string, Record<string, unknown>>;
+    };
+    const documented = Object.entries(document.paths).flatMap(([path, item]) =>
+      ['get', 'post', 'delete'].filter((method) => method in item).map((method) => [method, path] as const),
+    );
+    expect(documented.length).toBeGreaterThan(10);
+    expect(await docs.operations.count()).toBe(documented.length);
+    for (const [method, path] of documented) {
+      const operation = docs.operation(method.toUpperCase(), path);
+      await operation.expand();
+      const { page, window } = await docs.widths();
+      expect(page, path).toBeLessThanOrEqual(window);
+      expect(await operation.height(), path).toBeLessThan(maxHeight);
+      await operation.collapse();
+    }
+    expect(docs.complaints).toEqual([]);
+  });
+});
