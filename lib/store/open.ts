@@ -19,7 +19,7 @@ export async function openStore(
         'DRAGONFLY_URL is not set: this function instance caches in its own memory, which it shares with no other instance',
       );
     }
-    const { MemoryStore } = await import('./memory.ts');
+    const { MemoryStore } = await import('./memory/store.ts');
     return new MemoryStore({ ...config, observer, limitsOf });
   }
   const { openRedisStore } = await import('./redis/store.ts');

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, inject } from 'vitest';
 import { type Config, readConfig } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
-import { MemoryStore } from '../../lib/store/memory.ts';
+import { MemoryStore } from '../../lib/store/memory/store.ts';
 import { openStore } from '../../lib/store/open.ts';
 import {
   type CacheStore,

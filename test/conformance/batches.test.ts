@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
-import { ENTRY_OVERHEAD_BYTES, MemoryStore } from '../../lib/store/memory.ts';
+import { ENTRY_OVERHEAD_BYTES } from '../../lib/store/memory/entries.ts';
+import { MemoryStore } from '../../lib/store/memory/store.ts';
 import type { CacheStore, Hit, Item } from '../../lib/store/store.ts';
 import { backends, LARGE_VALUES, leftOf, newTenant, type OpenStore, soon } from './backends.ts';
 import { everywhere } from './over-the-wire.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { compileGlob } from '../../lib/store/glob.ts';
-import { MemoryStore } from '../../lib/store/memory.ts';
+import { MemoryStore } from '../../lib/store/memory/store.ts';
 import { type CacheStore, noObserver, type StorageLimits } from '../../lib/store/store.ts';
 import { backends, getPresent, newTenant, type OpenStore, setMany, soon } from './backends.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ENTRY_OVERHEAD_BYTES } from '../../lib/store/memory.ts';
+import { ENTRY_OVERHEAD_BYTES } from '../../lib/store/memory/entries.ts';
 import { httpCaller } from './harness/caller.ts';
 import type { Figures } from './harness/figures.ts';
 import { Load } from './harness/load.ts';

@@ -5,7 +5,7 @@ import { BackendUnavailableError, InternalError, TenantRateLimitedError } from '
 import { createRequestContext } from '../../lib/http/request.ts';
 import { RateLimiter } from '../../lib/limits/rate-limiter.ts';
 import type { Operation } from '../../lib/routes.ts';
-import { MemoryStore } from '../../lib/store/memory.ts';
+import { MemoryStore } from '../../lib/store/memory/store.ts';
 import type { RateReply } from '../../lib/store/store.ts';
 
 /** A limiter whose token buckets are in a store, both with a clock that only the test moves. */

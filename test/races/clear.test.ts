@@ -1,5 +1,5 @@
 import { describe, expect, inject, test } from 'vitest';
-import { MemoryStore } from '../../lib/store/memory.ts';
+import { MemoryStore } from '../../lib/store/memory/store.ts';
 import type { CacheStore } from '../../lib/store/store.ts';
 import { getPresent, inBatches, newTenant, setMany, soon } from '../conformance/backends.ts';
 import { openObserved } from './observed.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MemoryStore } from '../../lib/store/memory.ts';
+import { MemoryStore } from '../../lib/store/memory/store.ts';
 
 test('the embedded store reads no value that expires between two looks at the clock', async () => {
   for (let lifeMs = 1000; lifeMs < 1040; lifeMs++) {
