@@ -50,7 +50,7 @@ export default defineConfig(({ mode }) => {
       projects: [
         project('isolated', { include: ['test/**/*.test.ts'], exclude: [...exclude, ...CONTRACT, ...STACK] }),
         project('contract', { include: CONTRACT, exclude, isolate: false }),
-        // Each process loads the CDK, and synthesizes each stack once. They use the processor all the time.
+        // Each process loads the CDK, and synthesizes each stack once. These files use the processor all the time, so two are enough.
         project('stack', {
           include: STACK,
           exclude,

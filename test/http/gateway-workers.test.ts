@@ -10,15 +10,21 @@ const PATIENCE_MS = 60_000;
 const started: Service[] = [];
 
 /** Starts a service with two workers on the shared backend. */
-async function start(env: Record<string, string> = {}): Promise<{ service: Service; pids: number[] }> {
+async function startWorkers(env: Record<string, string> = {}): Promise<{ service: Service; pids: number[] }> {
   const service = await startService({
     DRAGONFLY_URL: inject('singleUrl'),
     SERVICE_WORKERS: '2',
     ...env,
   });
-  started.push(service);
   const [, pids = ''] = /^Workers: 2 \(processes (.*)\)$/m.exec(service.stdout()) ?? [];
   return { service, pids: pids.split(', ').map(Number) };
+}
+
+/** The same for one test, which need not stop it. */
+async function start(env: Record<string, string> = {}): ReturnType<typeof startWorkers> {
+  const workers = await startWorkers(env);
+  started.push(workers.service);
+  return workers;
 }
 
 afterEach(async () => {
@@ -55,8 +61,7 @@ describe('the local server with SERVICE_WORKERS=2', () => {
   let service: Service;
   let pids: number[];
   beforeAll(async () => {
-    ({ service, pids } = await start());
-    started.pop();
+    ({ service, pids } = await startWorkers());
   });
   afterAll(() => service?.stop());
 
@@ -65,16 +70,6 @@ describe('the local server with SERVICE_WORKERS=2', () => {
     expect(pids).not.toContain(service.pid);
     expect(service.stdout().match(/ listens on /g)).toHaveLength(1);
     expect(service.stderr()).toBe('');
-  });
-
-  test('writes a whole line to the log for every request of every worker', async () => {
-    const ids = Array.from({ length: 300 }, (_, index) => `request-${index}`);
-    await Promise.all(
-      ids.map((id) => rawRequest(service.port, { target: '/health', headers: ['X-Request-ID', id] })),
-    );
-    const found = () => logged(service, 'request').map((line) => String(line.request_id));
-    await expect.poll(() => found().length).toBe(ids.length);
-    expect(found().sort()).toEqual(ids.sort());
   });
 
   test('prints one line and exits with code 1 if the port is in use', async () => {
@@ -86,6 +81,17 @@ describe('the local server with SERVICE_WORKERS=2', () => {
     expect(stderr).toMatch(new RegExp(`^SERVICE_PORT ${service.port} is in use [^\\n]+\\n$`));
     expect(stdout).toBe('');
     expect(code).toBe(1);
+  });
+
+  // Last, because it stops the service.
+  test('writes a whole line to the log for every request of every worker', async () => {
+    const ids = Array.from({ length: 300 }, (_, index) => `request-${index}`);
+    await Promise.all(
+      ids.map((id) => rawRequest(service.port, { target: '/health', headers: ['X-Request-ID', id] })),
+    );
+    await service.stop();
+    const found = logged(service, 'request').map((line) => String(line.request_id));
+    expect(found.sort()).toEqual(ids.sort());
   });
 });
 
@@ -135,8 +141,7 @@ describe('a local server of its own with SERVICE_WORKERS=2', () => {
   });
 
   test('ends all workers when its first process is killed', async () => {
-    const { service, pids } = await start();
-    started.pop();
+    const { service, pids } = await startWorkers();
     process.kill(service.pid, 'SIGKILL');
     await expect.poll(() => pids.filter(isAlive), { timeout: PATIENCE_MS }).toEqual([]);
   });

@@ -10,7 +10,7 @@ interface Finding {
   path: string;
 }
 
-/** In a short run, every variant has the default authorization, and one has each of the others. */
+/** In a short run, every variant has the default authorization, and `memory` also has each other one. */
 const variants = [
   ...Object.entries(VARIANTS).flatMap(([backend, chosen]) =>
     Object.entries(AUTHORIZATIONS)

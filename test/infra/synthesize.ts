@@ -82,9 +82,9 @@ export const flags: Context = JSON.parse(
   readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8'),
 ).context;
 
-/** A stand-in for the bundles: a template does not depend on the content of the code. */
-const bundles = mkdtempSync(join(workspace, 'bundles-'));
-writeFileSync(join(bundles, 'get.mjs'), 'export const handler = () => {};');
+/** A stand-in for the bundles. */
+const standIn = mkdtempSync(join(workspace, 'bundles-'));
+writeFileSync(join(standIn, 'get.mjs'), 'export const handler = () => {};');
 
 export interface Synthesized {
   app: App;
@@ -104,16 +104,35 @@ export const BUNDLED: Context = { 'aws:cdk:bundling-stacks': ['**'] };
 
 const synthesized = new Map<string, Synthesized>();
 
-/** Constructs the stack and does not synthesize it, which takes most of the time: enough for checks of settings. */
-export function construct(context: Context = {}, props: StackProps = {}): Omit<Synthesized, 'template'> {
+/** How a stack is constructed. By default, as fast as possible. */
+interface Construction {
+  /** The directory of the functions' code. Default: a stand-in, since a template does not depend on the content of the code. */
+  bundles?: string;
+  outdir?: string;
+  /** Settings of the CDK. Default: {@link FAST}. */
+  cdk?: Context;
+  /** Whether the CDK validates the templates, which takes seconds. */
+  validates?: boolean;
+}
+
+/** Constructs the stack. Does not synthesize it, which takes most of the time: enough for checks of settings. */
+export function construct(
+  context: Context = {},
+  props: StackProps = {},
+  {
+    bundles = standIn,
+    outdir = mkdtempSync(join(workspace, 'out-')),
+    cdk = FAST,
+    validates = false,
+  }: Construction = {},
+): Omit<Synthesized, 'template'> {
   const app = new App({
-    outdir: mkdtempSync(join(workspace, 'out-')),
-    // Neither is part of a template of a stack without a region, and together they take a quarter of the time.
+    outdir,
+    context: { ...flags, ...cdk, ...context },
+    builtinCloudFormationValidation: validates,
+    // The tree is no part of a template, and `cdk.json` turns reporting off. Without both, a synthesis takes a quarter less time.
     treeMetadata: false,
     analyticsReporting: false,
-    context: { ...flags, ...FAST, ...context },
-    // Takes seconds. validation.long.test.ts runs it.
-    builtinCloudFormationValidation: false,
   });
   const settings = readSettings(app.node.getAllContext());
   return { app, stack: new CacheStack(app, stackId(settings), { bundles, settings, ...props }) };

@@ -2,21 +2,21 @@ import { EVICT_TO_SHARE, type Item, type StorageLimits } from '../store.ts';
 import { type Entries, type Entry, isPlaceholder } from './entries.ts';
 
 /**
- * Evicts what expires soonest of a tenant that these items would bring above its limits. Before they are stored: the LRU would otherwise evict
- * entries of other tenants for them.
+ * Evicts what expires soonest of a tenant that these items would bring above its limits. It evicts before the items are stored, because the
+ * LRU would otherwise evict entries of other tenants for them.
  *
  * @returns the number of evicted entries
  */
 export function makeRoom(
-  stored: Entries,
+  store: Entries,
   tenant: string,
   items: readonly Item[],
   { maxEntries = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY }: StorageLimits,
 ): number {
-  const partition = stored.partitionOf(tenant);
+  const partition = store.partitionOf(tenant);
   if (!partition || Math.min(maxEntries, maxBytes) === Number.POSITIVE_INFINITY) return 0;
   const { values, entries } = partition;
-  // What will be stored: the last item of each key, in place of the former entry.
+  // What will be store: the last item of each key, in place of the former entry.
   const added = new Map(items.map(({ key, value }) => [key, Buffer.byteLength(value)]));
   const replaced = [...added.keys()]
     .flatMap((key) => entries.get(key) ?? [])
@@ -28,7 +28,7 @@ export function makeRoom(
   const isAboveBytes = () => values.bytes + addedBytes > maxBytes;
   if (!isAboveCount() && !isAboveBytes()) return 0;
   // What has expired counts until it is purged.
-  for (const entry of entries.values()) if (!stored.isLive(entry)) stored.remove(entry);
+  for (const entry of entries.values()) if (!store.isLive(entry)) store.remove(entry);
   const keptCount = (isAboveCount() ? Math.floor(EVICT_TO_SHARE * maxEntries) : maxEntries) - addedCount;
   const keptBytes = (isAboveBytes() ? EVICT_TO_SHARE * maxBytes : maxBytes) - addedBytes;
   const isAbove = () => values.count > keptCount || values.bytes > keptBytes;
@@ -44,7 +44,7 @@ export function makeRoom(
     const latestEnd = ends[Math.min(needed, ends.length) - 1] as number;
     for (const entry of others) {
       if (endOf(entry) > latestEnd || !isAbove()) continue;
-      stored.remove(entry);
+      store.remove(entry);
       evicted++;
     }
   }
