@@ -44,8 +44,9 @@ export default defineConfig(({ mode }) => {
       reporters: ['default', './test/support/progress.ts'],
       pool: 'forks',
       sequence: { sequencer: SlowFirst },
-      // More than the two processors of a small machine, because much of the time is spent waiting.
-      maxWorkers: 8,
+      // More than the two processors of a small machine, because much of the time is spent waiting. Fewer in the long run, in which more
+      // tests use the processor all the time.
+      maxWorkers: mode === ALL ? 6 : 8,
       teardownTimeout: 10_000,
       projects: [
         project('isolated', { include: ['test/**/*.test.ts'], exclude: [...exclude, ...CONTRACT, ...STACK] }),
