@@ -1,14 +1,9 @@
-import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CacheClient } from '../../lib/client/index.ts';
-import { type Service, startService } from '../http/service.ts';
 import { document, operationsOf } from '../openapi/described.ts';
 import { findAccessibilityFaults } from './accessibility.ts';
-import { startBrowser } from './browser.ts';
-import { DocsPage } from './page.ts';
-
-/** For a whole test, in milliseconds: see the page's own patience. */
-const timeout = 240_000;
+import type { DocsPage } from './page.ts';
+import { timeout, useDocs } from './setup.ts';
 
 /** The operation that is open. */
 const OPEN = '.opblock.is-open';
@@ -17,31 +12,22 @@ const OPEN = '.opblock.is-open';
 const KINDS = ['getEntry', 'deleteEntry', 'invalidateEntries', 'getHealth'];
 const operations = operationsOf(document).filter(({ id }) => KINDS.includes(id));
 
-let browser: Browser;
-let service: Service;
-
-// A browser that is not there yet is first installed.
-beforeAll(async () => {
-  [service, browser] = await Promise.all([startService(), startBrowser()]);
-}, 600_000);
-afterAll(async () => {
-  await Promise.all([service?.stop(), browser?.close()]);
-});
+const page = useDocs();
 
 describe.each(['light', 'dark'] as const)('the docs page in %s mode', { timeout }, (colorScheme) => {
   let docs: DocsPage;
 
   beforeAll(async () => {
-    docs = await DocsPage.open(browser, service.url, { viewport: { width: 1280, height: 900 }, colorScheme });
+    docs = await page.open({ viewport: { width: 1280, height: 900 }, colorScheme });
   }, timeout);
-  afterAll(() => docs?.close());
+  afterAll(() => page.close(docs));
 
   test('has no accessibility faults with all operations closed', async () => {
     expect(await findAccessibilityFaults(docs.page)).toEqual([]);
   });
 
   test('has no accessibility faults in a list of keys', async () => {
-    const cache = new CacheClient({ url: service.url, tenant: 'tenant_123' });
+    const cache = new CacheClient({ url: page.url(), tenant: 'tenant_123' });
     await cache.setMany(
       Array.from({ length: 101 }, (_, i) => ({ key: `k:${i}`, value: i, tags: ['a', 'b'] })),
     );

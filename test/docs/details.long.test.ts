@@ -1,33 +1,20 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Service, startService } from '../http/service.ts';
-import { startBrowser } from './browser.ts';
-import { DocsPage } from './page.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DocsPage } from './page.ts';
+import { timeout, useDocs } from './setup.ts';
 
 const API = '/api/v1/cache';
 const SET = ['POST', API] as const;
 const GET = ['GET', `${API}/{key}`] as const;
 
-/** For a whole test, in milliseconds: see the page's own patience. */
-const timeout = 240_000;
-
-let browser: Browser;
-let service: Service;
-
-beforeAll(async () => {
-  [service, browser] = await Promise.all([startService(), startBrowser()]);
-});
-afterAll(async () => {
-  await Promise.all([service?.stop(), browser?.close()]);
-});
+const page = useDocs();
 
 describe('the docs page', { timeout }, () => {
   let docs: DocsPage;
 
   beforeEach(async () => {
-    docs = await DocsPage.open(browser, service.url, { viewport: { width: 1280, height: 900 } });
+    docs = await page.open({ viewport: { width: 1280, height: 900 } });
   });
-  afterEach(() => docs.close());
+  afterEach(() => page.close(docs));
 
   test('sends and shows numbers as they were typed', async () => {
     const set = docs.operation(...SET);

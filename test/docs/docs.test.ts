@@ -1,9 +1,7 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Service, startService } from '../http/service.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LONG_RUN } from '../support/long-run.ts';
-import { startBrowser } from './browser.ts';
-import { DocsPage } from './page.ts';
+import type { DocsPage } from './page.ts';
+import { timeout, useDocs } from './setup.ts';
 
 const API = '/api/v1/cache';
 const SET = ['POST', API] as const;
@@ -16,29 +14,15 @@ const WINDOWS = [
   ['in a window 390 pixels wide', PHONE],
 ] as const;
 
-/** For a whole test, in milliseconds: see the page's own patience. */
-const timeout = 240_000;
-
-let browser: Browser;
-let service: Service;
-
-beforeAll(async () => {
-  [service, browser] = await Promise.all([startService(), startBrowser()]);
-});
-afterAll(async () => {
-  await Promise.all([service?.stop(), browser?.close()]);
-});
+const page = useDocs();
 
 describe.each(LONG_RUN ? WINDOWS : WINDOWS.slice(0, 1))('the docs page %s', { timeout }, (_, size) => {
   let docs: DocsPage;
 
   beforeEach(async () => {
-    docs = await DocsPage.open(browser, service.url, size);
+    docs = await page.open(size);
   });
-  afterEach(async () => {
-    await docs.close();
-    for (const url of docs.requests) expect(new URL(url).origin).toBe(service.url);
-  });
+  afterEach(() => page.close(docs));
 
   test('sets the example entry, gets it, and shows its value', async () => {
     const set = docs.operation(...SET);

@@ -1,23 +1,10 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CacheClient } from '../../lib/client/index.ts';
 import { newTenant } from '../conformance/backends.ts';
-import { type Service, startService } from '../http/service.ts';
-import { startBrowser } from './browser.ts';
-import { DocsPage, type KeyList } from './page.ts';
+import type { DocsPage, KeyList } from './page.ts';
+import { timeout, useDocs } from './setup.ts';
 
-/** For a whole test, in milliseconds: see the page's own patience. */
-const timeout = 240_000;
-
-let browser: Browser;
-let service: Service;
-
-beforeAll(async () => {
-  [service, browser] = await Promise.all([startService(), startBrowser()]);
-});
-afterAll(async () => {
-  await Promise.all([service?.stop(), browser?.close()]);
-});
+const page = useDocs();
 
 describe('the list of keys on the docs page', { timeout }, () => {
   let docs: DocsPage;
@@ -25,13 +12,13 @@ describe('the list of keys on the docs page', { timeout }, () => {
   let cache: CacheClient;
 
   beforeEach(async () => {
-    cache = new CacheClient({ url: service.url, tenant: newTenant() });
-    docs = await DocsPage.open(browser, service.url, { viewport: { width: 390, height: 844 } });
+    cache = new CacheClient({ url: page.url(), tenant: newTenant() });
+    docs = await page.open({ viewport: { width: 390, height: 844 } });
     keys = docs.keys;
     await keys.open();
     await keys.field('Tenant').fill(cache.tenant);
   });
-  afterEach(() => docs.close());
+  afterEach(() => page.close(docs));
 
   async function list(expected: string): Promise<void> {
     await keys.button('List').click();

@@ -1,21 +1,8 @@
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Service, startService } from '../http/service.ts';
-import { startBrowser } from './browser.ts';
-import { DocsPage } from './page.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DocsPage } from './page.ts';
+import { timeout, useDocs } from './setup.ts';
 
-/** For a whole test, in milliseconds: see the page's own patience. */
-const timeout = 240_000;
-
-let browser: Browser;
-let service: Service;
-
-beforeAll(async () => {
-  [service, browser] = await Promise.all([startService(), startBrowser()]);
-});
-afterAll(async () => {
-  await Promise.all([service?.stop(), browser?.close()]);
-});
+const page = useDocs();
 
 describe.each([
   ['1280 × 900', { viewport: { width: 1280, height: 900 } }, 2_700],
@@ -24,15 +11,12 @@ describe.each([
   let docs: DocsPage;
 
   beforeEach(async () => {
-    docs = await DocsPage.open(browser, service.url, size);
+    docs = await page.open(size);
   });
-  afterEach(async () => {
-    await docs.close();
-    for (const url of docs.requests) expect(new URL(url).origin).toBe(service.url);
-  });
+  afterEach(() => page.close(docs));
 
   test('shows every operation of the document with its form, within the width of the window and a bounded height', async () => {
-    const document = (await (await fetch(`${service.url}/openapi.json`)).json()) as {
+    const document = (await (await fetch(`${page.url()}/openapi.json`)).json()) as {
       paths: Record<string, Record<string, unknown>>;
     };
     const documented = Object.entries(document.paths).flatMap(([path, item]) =>

@@ -6,6 +6,7 @@ import { authorizationEnvironment } from '../../infra/stack/api.ts';
 import { fallback, type Operation, routes } from '../../lib/routes.ts';
 import { accessLogOf } from './access-log.ts';
 import { AUTHORIZATIONS, BACKENDS, only, resources, synthesize } from './synthesize.ts';
+import { attributeOf, FUNCTIONS } from './template.ts';
 
 const variants = Object.entries(AUTHORIZATIONS).map(([authorization, context]) => ({
   authorization,
@@ -243,6 +244,43 @@ describe('throttling', () => {
 });
 
 describe('the API', () => {
+  it('may invoke every function, as the only principal', () => {
+    const permissions = Object.values(resources(iam.template, 'AWS::Lambda::Permission')).filter(
+      ({ FunctionName }) => attributeOf(FunctionName) !== 'MeasureBackendFunction',
+    );
+    const invocable = permissions.map(({ FunctionName }) => attributeOf(FunctionName));
+    expect([...new Set(invocable)].sort()).toEqual(Object.keys(FUNCTIONS).sort());
+    for (const permission of permissions) {
+      expect(permission).toMatchObject({
+        Action: 'lambda:InvokeFunction',
+        Principal: 'apigateway.amazonaws.com',
+      });
+      expect(permission).toHaveProperty('SourceArn');
+    }
+  });
+
+  it('has exactly the routes of the table, each with its own function', () => {
+    const table = [
+      ...routes.flatMap(({ name, method, paths }) =>
+        (method === 'GET' ? ['GET', 'HEAD'] : [method]).flatMap((verb) =>
+          paths.map((path) => [`${verb} ${path}`, name]),
+        ),
+      ),
+      ...fallback.paths.map((path) => [path, fallback.name]),
+    ];
+    const integrations = resources(iam.template, 'AWS::ApiGatewayV2::Integration');
+    const served = Object.values(resources(iam.template, 'AWS::ApiGatewayV2::Route')).map(
+      ({ RouteKey, Target }) => {
+        const [, { Ref }] = (Target as { 'Fn::Join': [string, [string, { Ref: string }]] })['Fn::Join'][1];
+        const { IntegrationUri, PayloadFormatVersion } = integrations[Ref] ?? {};
+        expect(PayloadFormatVersion).toBe('2.0');
+        return [RouteKey, FUNCTIONS[attributeOf(IntegrationUri)]];
+      },
+    );
+    expect(served.sort()).toEqual(table.sort());
+    expect(Object.keys(resources(iam.template, 'AWS::ApiGatewayV2::Api'))).toHaveLength(1);
+  });
+
   it('runs the function of GET for HEAD', () => {
     const all = Object.values(resources(iam.template, 'AWS::ApiGatewayV2::Route')) as {
       RouteKey: string;

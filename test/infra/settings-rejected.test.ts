@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { readSettings } from '../../infra/stack/settings/settings.ts';
+import type { CacheStack } from '../../infra/stack/stack.ts';
 import { ConfigError } from '../../lib/config/parse.ts';
 import {
   COLLECTOR,
@@ -18,6 +19,7 @@ import {
   TOPIC,
   VPC,
 } from './settings-examples.ts';
+import { BACKENDS, construct, EXTERNAL_IAM, synthesize } from './synthesize.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
@@ -226,5 +228,45 @@ describe('invalid settings of a deployment', () => {
     });
     expect(existsSync(join(outdir, 'manifest.json'))).toBe(false);
     rmSync(outdir, { recursive: true });
+  });
+});
+
+/** The errors for which the CDK refuses to synthesize the stack. */
+const errorsIn = (stack: CacheStack) =>
+  stack.node.findAll().flatMap(({ node }) => node.metadata.filter(({ type }) => type === 'aws:cdk:error'));
+
+describe('a setting that names a region', () => {
+  it.each([
+    ['alarmTopicArn', { alarmTopicArn: 'arn:aws:sns:eu-west-1:123456789012:on-call' }],
+    [
+      'certificateArn',
+      {
+        domainName: 'cache.example.com',
+        certificateArn: 'arn:aws:acm:eu-west-1:123456789012:certificate/0a1b2c3d-0000-1111-2222-333344445555',
+      },
+    ],
+    ['availabilityZones', { backend: 'elasticache', availabilityZones: 'eu-west-1a,eu-west-1b' }],
+    [
+      'externalIamCache',
+      { ...EXTERNAL_IAM, externalIamCache: EXTERNAL_IAM.externalIamCache.replace('us-east-1', 'eu-west-1') },
+    ],
+    [
+      'dragonflyImage',
+      {
+        backend: 'dragonfly',
+        dragonflyImage: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror/dragonfly:v1.40.1',
+      },
+    ],
+  ])('must name that of the stack, if it is known: %s', (name, context) => {
+    const inRegion = (region: string) => ({ env: { account: '123456789012', region } });
+    const given = { ...BACKENDS.memory, ...context };
+    expect(() => synthesize(given, inRegion('us-east-1'))).toThrow(
+      `${name} must be in the stack's region, us-east-1`,
+    );
+    // Without a synthesis, which would take most of the test's time.
+    expect(errorsIn(construct(given, inRegion('us-east-1')).stack)).toHaveLength(1);
+    for (const props of [inRegion('eu-west-1'), {}]) {
+      expect(errorsIn(construct(given, props).stack)).toEqual([]);
+    }
   });
 });

@@ -153,6 +153,11 @@ export function synthesize(context: Context = {}, props: StackProps = {}): Synth
   return result;
 }
 
+/** Calls `check` with the template of every variant. */
+export function everyVariant(check: (template: Template, variant: string) => void): void {
+  for (const [variant, context] of Object.entries(VARIANTS)) check(synthesize(context).template, variant);
+}
+
 /** Returns the properties of every resource of a type, by logical id. */
 export function resources(template: Template, type: string): Record<string, Record<string, unknown>> {
   return Object.fromEntries(

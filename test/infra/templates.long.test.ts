@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Hides the hashes of code, of which the names of Lambda's versions are made as well. */
+/** Replaces the hashes of assets. The name of a Lambda version ends with such a hash. */
 const withoutHashes = (template: Template) =>
   JSON.parse(
     JSON.stringify(template.toJSON())

@@ -1,48 +1,35 @@
-import type { Cluster, Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { MAX_STORED_TAGS } from '../../lib/store/lease.ts';
 import type { Argument } from '../../lib/store/redis/connection/send.ts';
 import { EXPIRY_AT, encodeEntry, TAG_SEPARATOR } from '../../lib/store/redis/entry.ts';
-import { type Shard, shardsOf } from '../../lib/store/redis/keyspace.ts';
 import type { Script } from '../../lib/store/redis/scripts/fragments.ts';
 import { lease } from '../../lib/store/redis/scripts/lease.ts';
 import { set } from '../../lib/store/redis/scripts/set.ts';
-import type { CacheStore } from '../../lib/store/store.ts';
-import { newTenant } from '../conformance/backends.ts';
-import { rawClient } from '../support/engines/inspect.ts';
-import { openObserved } from './observed.ts';
+import { useShard } from './shard.ts';
 
 /** The server may run out of memory, or evict a key, between any two commands of a script. */
 describe.each(inject('targets'))('a script that is interrupted, $name', ({ url }) => {
-  let engine: Redis | Cluster;
-  let store: CacheStore;
-  let tenant: string;
-  let shard: Shard;
-
-  beforeAll(async () => {
-    engine = await rawClient(url);
-    store = await openObserved(url, { shards: 1 });
-  });
-  afterAll(async () => {
-    await store.close();
-    engine.disconnect();
-  });
-  beforeEach(() => {
-    tenant = newTenant();
-    shard = shardsOf(tenant, 1)[0] as Shard;
-  });
+  const at = useShard(url);
 
   const OUT_OF_MEMORY = "error('out of memory')";
   const SET_ENTRY = "redis.call('SET', KEYS[i], entry";
   const SET_HEADER = "if hasRoom and redis.call('SETRANGE'";
   const large = JSON.stringify('x'.repeat(5000));
 
-  const entryKey = () => shard.entryKey('k') as string;
+  const entryKey = () => at.shard.entryKey('k') as string;
   /** Runs a script for `k`, in which `lua` precedes `command`. */
   function run(script: Script, lua: string, command: string, args: Argument[]): Promise<unknown> {
     const changed = script.lua.replace(command, `${lua} ${command}`);
     expect(changed).not.toBe(script.lua);
-    return engine.eval(changed, 4, ...shard.metaKeys, entryKey(), Date.now() + 5000, 'generation.', ...args);
+    return at.engine.eval(
+      changed,
+      4,
+      ...at.shard.metaKeys,
+      entryKey(),
+      Date.now() + 5000,
+      'generation.',
+      ...args,
+    );
   }
   function setWith(lua: string, command: string, value: string, ttlMs: number): Promise<unknown> {
     const { head, fields, body } = encodeEntry({ value, ttlSeconds: ttlMs / 1000 }, 0);
@@ -53,34 +40,36 @@ describe.each(inject('targets'))('a script that is interrupted, $name', ({ url }
     ['shorter', 10],
     ['longer', 1000],
   ])('a set leaves no entry that lives longer than its name, if the new TTL is %s', async (_, seconds) => {
-    await store.set(tenant, 'k', '"old"', 100);
+    await at.store.set(at.tenant, 'k', '"old"', 100);
     const interrupted = setWith(OUT_OF_MEMORY, SET_ENTRY, '"new"', seconds * 1000);
     await expect(interrupted).rejects.toThrow('out of memory');
-    const leftMs = await engine.pttl(entryKey());
+    const leftMs = await at.engine.pttl(entryKey());
     // The tolerance covers the duration of the commands.
-    expect(Number(await engine.zscore(shard.expiryIndex, 'k'))).toBeGreaterThan(Date.now() + leftMs - 5000);
+    expect(Number(await at.engine.zscore(at.shard.expiryIndex, 'k'))).toBeGreaterThan(
+      Date.now() + leftMs - 5000,
+    );
   });
 
   test('a set leaves a miss if the header of a large body is not written', async () => {
-    await store.set(tenant, 'k', '"old"', 100);
+    await at.store.set(at.tenant, 'k', '"old"', 100);
     const interrupted = setWith(OUT_OF_MEMORY, SET_HEADER, large, 200_000);
     await expect(interrupted).rejects.toThrow('out of memory');
-    expect(await store.get(tenant, 'k')).toBeUndefined();
+    expect(await at.store.get(at.tenant, 'k')).toBeUndefined();
   });
 
   test('a set leaves nothing if a large body is evicted before its header is written', async () => {
-    await store.set(tenant, 'k', '"old"', 100);
+    await at.store.set(at.tenant, 'k', '"old"', 100);
     await setWith("redis.call('DEL', KEYS[i])", SET_HEADER, large, 200_000);
-    expect(await engine.exists(entryKey())).toBe(0);
+    expect(await at.engine.exists(entryKey())).toBe(0);
   });
 
   test('a lease on a stale value with too many tags leaves no value that lives longer than its name', async () => {
-    await store.set(tenant, 'k', '"old"', 1, { graceSeconds: 1000 });
-    await engine.setrange(entryKey(), EXPIRY_AT, '0000000000001');
+    await at.store.set(at.tenant, 'k', '"old"', 1, { graceSeconds: 1000 });
+    await at.engine.setrange(entryKey(), EXPIRY_AT, '0000000000001');
     const tags = Array.from({ length: MAX_STORED_TAGS + 1 }, (_, i) => `t:${i}`).join(TAG_SEPARATOR);
     const args = [30, tags, 'token......', 'k'];
     const interrupted = run(lease, OUT_OF_MEMORY, "redis.call('SET', KEYS[i], placeholder", args);
     await expect(interrupted).rejects.toThrow('out of memory');
-    expect(await engine.exists(entryKey())).toBe(0);
+    expect(await at.engine.exists(entryKey())).toBe(0);
   });
 });
