@@ -115,7 +115,7 @@ interface Construction {
   validates?: boolean;
 }
 
-/** Constructs the stack. Does not synthesize it, which takes most of the time: enough for checks of settings. */
+/** Constructs the stack without synthesizing it. Synthesis takes most of the time, and checks of settings do not need it. */
 export function construct(
   context: Context = {},
   props: StackProps = {},

@@ -7,8 +7,7 @@ import { build } from '../../infra/build/functions.ts';
 import { BACKENDS, construct, synthesize, VARIANTS } from './synthesize.ts';
 
 /**
- * The templates that users get: with the real bundles, without the settings that make the other tests fast, and validated by the CDK,
- * which takes seconds for each.
+ * The templates that users get: with the real bundles, without the context in `FAST`, and validated by the CDK, which takes seconds for each.
  */
 
 /** Settings that add resources to the template of every backend, and are synthesized with one. */

@@ -178,7 +178,7 @@ describe.each(inject('targets'))('the keys of a tenant, $name', ({ url }) => {
     async (_, aheadMs) => {
       const token = newId();
       const keys = [...at.shard.metaKeys, at.shard.entryKey('k')];
-      const args = [Date.now() + aheadMs, newId(), 300, token, 'k'];
+      const args = [Date.now() + aheadMs, newId(), 300, '', token, 'k'];
       expect(await evaluate(at.engine, lease, keys, args)).toBeTypeOf('number');
       expect(await at.engine.exists(...(keys as string[]))).toBe(0);
       expect(await at.store.set(at.tenant, 'k', '1', 100, { lease: token })).toBe(false);

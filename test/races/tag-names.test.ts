@@ -15,18 +15,22 @@ describe.each(inject('targets'))('the names of tags, $name', ({ url }) => {
   };
   const untag = (tag: string) => at.store.invalidateTags(at.tenant, [tag], soon());
 
-  test.each<[string, () => Promise<unknown>]>([
-    ['a set without the tag', () => tagged('k', 'b')],
-    ['a delete', () => at.store.delete(at.tenant, 'k')],
-    ['an invalidation of another tag of the entry', () => untag('b')],
-    ['an invalidation by pattern', () => at.store.invalidate(at.tenant, compileGlob('k*'), soon())],
-    ['a clear', () => at.store.clear(at.tenant, soon())],
-  ])('%s removes the name of a tag', async (_, act) => {
+  test.each<[string, () => Promise<unknown>, left: string[]]>([
+    ['a set without the tag', () => tagged('k', 'b'), ['a other', 'b k']],
+    ['a delete', () => at.store.delete(at.tenant, 'k'), ['a other']],
+    ['an invalidation of another tag of the entry', () => untag('b'), ['a other']],
+    [
+      'an invalidation by pattern',
+      () => at.store.invalidate(at.tenant, compileGlob('k*'), soon()),
+      ['a other'],
+    ],
+    ['a clear', () => at.store.clear(at.tenant, soon()), []],
+  ])('%s removes the name of a tag', async (_, act, left) => {
     await tagged('other', 'a');
     await tagged('k', 'a', 'b');
     expect(await tagNames()).toEqual(['a k', 'a other', 'b k']);
     await act();
-    expect(await tagNames()).not.toContain('a k');
+    expect(await tagNames()).toEqual(left);
   });
 
   test('no meta key exists after the last entry was removed by its tag', async () => {
@@ -35,7 +39,7 @@ describe.each(inject('targets'))('the names of tags, $name', ({ url }) => {
     expect(await at.metaKeysLeft()).toBe(0);
   });
 
-  test('end with their entries, also after a touch', async () => {
+  test('names of tags expire with their entry, also after a touch', async () => {
     await tagged('k', 'a', 'b');
     for (const ttl of [1000, 10]) {
       await at.store.touch(at.tenant, 'k', ttl);
@@ -46,7 +50,7 @@ describe.each(inject('targets'))('the names of tags, $name', ({ url }) => {
     }
   });
 
-  test('of an evicted entry do not remove one that was set again without the tag', async () => {
+  test('the name of a tag of an evicted entry does not remove an entry that was set again without the tag', async () => {
     await tagged('k', 'a');
     await at.engine.del(at.shard.entryKey('k') as string);
     // The set does not find the evicted entry's tags.
@@ -57,7 +61,7 @@ describe.each(inject('targets'))('the names of tags, $name', ({ url }) => {
     expect((await at.store.get(at.tenant, 'k'))?.value).toBe('1');
   });
 
-  test('whose entries expired over a minute ago are removed as fast as they are added', async () => {
+  test('names of tags whose entries expired over a minute ago are removed as fast as they are added', async () => {
     const tags = ['a', 'b', 'c'];
     const names = tags.map((tag) => `\x01${tag}\x01gone`);
     await tagged('gone', ...tags);
@@ -67,17 +71,20 @@ describe.each(inject('targets'))('the names of tags, $name', ({ url }) => {
     expect(await tagNames()).toEqual([]);
   });
 
-  test('are few after 900 evictions', async () => {
+  test('the indexes contain few names of tags after 900 evictions', async () => {
     for (let i = 0; i < 1000; i++) {
       await tagged(`k:${i}`, 'a', `b:${i}`);
       // At most a hundred entries exist at a time.
       if (i >= 100) await at.engine.del(at.shard.entryKey(`k:${i - 100}`) as string);
     }
-    expect((await tagNames()).length).toBeLessThan(600);
+    const { length } = await tagNames();
+    // A hundred live entries with two tags each.
+    expect(length).toBeGreaterThanOrEqual(200);
+    expect(length).toBeLessThan(600);
   });
 
   test.each(['expiryIndex', 'nameIndex', 'generation'] as const)(
-    'are found when the %s was evicted, and are not counted',
+    'tagged entries are found after the %s was evicted, and names of tags are not counted as entries',
     async (metaKey) => {
       await tagged('k:1', 'a', 'b');
       await tagged('k:2', 'b');

@@ -85,7 +85,7 @@ export class Entries {
     return this.#lru.calculatedSize;
   }
 
-  /** How many entries the LRU has evicted for want of memory. */
+  /** How many entries the LRU has evicted because memory was full. */
   get evictedCount(): number {
     return this.#evictedCount;
   }

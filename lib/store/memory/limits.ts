@@ -8,15 +8,15 @@ import { type Entries, type Entry, isPlaceholder } from './entries.ts';
  * @returns the number of evicted entries
  */
 export function makeRoom(
-  store: Entries,
+  allEntries: Entries,
   tenant: string,
   items: readonly Item[],
   { maxEntries = Number.POSITIVE_INFINITY, maxBytes = Number.POSITIVE_INFINITY }: StorageLimits,
 ): number {
-  const partition = store.partitionOf(tenant);
+  const partition = allEntries.partitionOf(tenant);
   if (!partition || Math.min(maxEntries, maxBytes) === Number.POSITIVE_INFINITY) return 0;
   const { values, entries } = partition;
-  // What will be store: the last item of each key, in place of the former entry.
+  // What will be stored: the last item of each key, in place of the former entry.
   const added = new Map(items.map(({ key, value }) => [key, Buffer.byteLength(value)]));
   const replaced = [...added.keys()]
     .flatMap((key) => entries.get(key) ?? [])
@@ -28,7 +28,7 @@ export function makeRoom(
   const isAboveBytes = () => values.bytes + addedBytes > maxBytes;
   if (!isAboveCount() && !isAboveBytes()) return 0;
   // What has expired counts until it is purged.
-  for (const entry of entries.values()) if (!store.isLive(entry)) store.remove(entry);
+  for (const entry of entries.values()) if (!allEntries.isLive(entry)) allEntries.remove(entry);
   const keptCount = (isAboveCount() ? Math.floor(EVICT_TO_SHARE * maxEntries) : maxEntries) - addedCount;
   const keptBytes = (isAboveBytes() ? EVICT_TO_SHARE * maxBytes : maxBytes) - addedBytes;
   const isAbove = () => values.count > keptCount || values.bytes > keptBytes;
@@ -44,7 +44,7 @@ export function makeRoom(
     const latestEnd = ends[Math.min(needed, ends.length) - 1] as number;
     for (const entry of others) {
       if (endOf(entry) > latestEnd || !isAbove()) continue;
-      store.remove(entry);
+      allEntries.remove(entry);
       evicted++;
     }
   }

@@ -1,12 +1,12 @@
 import { GENERATION_BYTES } from '../entry.ts';
-import { OPEN_SHARD, script, UNPACK } from './fragments.ts';
+import { BEGIN, script, UNPACK } from './fragments.ts';
 
 /**
  * Makes all entries of a shard unreadable, and renames the expiry index so that the memory of the entries can be reclaimed.
  *
  * KEYS[4]: the index's new key. ARGV[1]: its TTL in milliseconds. Returns the number of live entries.
  */
-export const clear = script(`${OPEN_SHARD}
+export const clear = script(`${BEGIN}
 local live = generation and redis.call('ZCOUNT', KEYS[2], now, '+inf') or 0
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', KEYS[3])

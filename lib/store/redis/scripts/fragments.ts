@@ -129,11 +129,11 @@ local ahead = (tonumber(ARGV[1]) or now) - now
 if ahead < 0 or ahead > ${DEADLINE_AHEAD_MS} then return now end
 `;
 
-/** Sets `now`, `unpack` and `generation`. Most scripts begin with it. */
-export const OPEN_SHARD = `${NOW}${UNPACK}${REPAIR_INDEXES}`;
+/** Begins most scripts: sets `now`, `unpack` and `generation`, and repairs evicted meta keys. */
+export const BEGIN = `${NOW}${UNPACK}${REPAIR_INDEXES}`;
 
-/** As OPEN_SHARD, after REJECT_LATE. */
-export const OPEN_SHARD_IN_TIME = `${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}`;
+/** As BEGIN, but first returns the server's time if the deadline in ARGV[1] has passed or is too far ahead. */
+export const BEGIN_BEFORE_DEADLINE = `${NOW}${UNPACK}${REJECT_LATE}${REPAIR_INDEXES}`;
 
 /** Gives the shard the generation in ARGV[2] if it has none. Needs EXTEND_META_KEYS. */
 export const CREATE_GENERATION = `

@@ -14,12 +14,12 @@ import {
   VALUE_FLAGS,
 } from '../entry.ts';
 import {
+  BEGIN,
+  BEGIN_BEFORE_DEADLINE,
   CREATE_GENERATION,
   DELETE_IF_EMPTY,
   EXTEND_META_KEYS,
   HEADER,
-  OPEN_SHARD,
-  OPEN_SHARD_IN_TIME,
   REAP,
   REAPED_PER_NAME,
   script,
@@ -38,7 +38,7 @@ import {
  *
  * The lease on a stale value ends with its grace at the latest, since the entry then expires.
  */
-export const lease = script(`${OPEN_SHARD_IN_TIME}${HEADER}${TAGS}${REAP}
+export const lease = script(`${BEGIN_BEFORE_DEADLINE}${HEADER}${TAGS}${REAP}
 local seconds = tonumber(ARGV[3])
 local ttl = seconds * 1000
 local tags = ARGV[4]
@@ -111,7 +111,7 @@ return reply
  * Ends a lease. KEYS[4]: the entry. ARGV: the token, the name. A placeholder is removed. A stale value remains, so that another lease can
  * be granted on it.
  */
-export const release = script(`${OPEN_SHARD}${HEADER}${TAGS}${REAP}
+export const release = script(`${BEGIN}${HEADER}${TAGS}${REAP}
 local entry = header(KEYS[4])
 if not isOneOf(entry.flags, '${LEASE_FLAGS}') or entry.token ~= ARGV[1] or entry.leaseExpiry == 0 then return 0 end
 if not isOneOf(entry.flags, '${PLACEHOLDER_FLAGS}') then

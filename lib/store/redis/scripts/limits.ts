@@ -1,4 +1,4 @@
-import { BYTES_MEMBER, HEADER, OPEN_SHARD, REAP, script, TAGS } from './fragments.ts';
+import { BEGIN, BYTES_MEMBER, HEADER, REAP, script, TAGS } from './fragments.ts';
 
 /**
  * Evicts entries of a tenant that is above its limits.
@@ -9,7 +9,7 @@ import { BYTES_MEMBER, HEADER, OPEN_SHARD, REAP, script, TAGS } from './fragment
  * Returns the number of entries that were evicted, their bytes, then names and scores of the next page, which is empty if nothing more
  * must be evicted.
  */
-export const evict = script(`${OPEN_SHARD}${HEADER}${TAGS}${REAP}
+export const evict = script(`${BEGIN}${HEADER}${TAGS}${REAP}
 if not generation then return {0, 0} end
 local live = redis.call('ZCOUNT', KEYS[2], now, '+inf')
 local kept, bytesToFree = tonumber(ARGV[1]) or live, tonumber(ARGV[2])

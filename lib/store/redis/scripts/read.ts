@@ -1,5 +1,5 @@
 import { VALUE_FLAGS } from '../entry.ts';
-import { HEADER, OPEN_SHARD, script, TAGS } from './fragments.ts';
+import { BEGIN, HEADER, script, TAGS } from './fragments.ts';
 
 /**
  * Reads a page of a shard's names. ARGV: the start and the end of the range, in the syntax of ZRANGEBYLEX, and the size of the page.
@@ -7,7 +7,7 @@ import { HEADER, OPEN_SHARD, script, TAGS } from './fragments.ts';
  * Every page comes from a complete index: one that was evicted since the last page is rebuilt, or belongs to a new generation, whose
  * entries were all set during the walk.
  */
-export const readNames = script(`${OPEN_SHARD}
+export const readNames = script(`${BEGIN}
 if not generation then return {} end
 return redis.call('ZRANGEBYLEX', KEYS[3], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
 `);
@@ -16,7 +16,7 @@ return redis.call('ZRANGEBYLEX', KEYS[3], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
  * Describes entries. KEYS from the 4th: the entries. Returns for each the remaining TTL in milliseconds, 0 for a stale value and -1 if there is
  * no value, and the tags with their separators.
  */
-export const describeEntries = script(`${OPEN_SHARD}${HEADER}${TAGS}
+export const describeEntries = script(`${BEGIN}${HEADER}${TAGS}
 local reply = {}
 for i = 4, #KEYS do
   local entry = header(KEYS[i])

@@ -1,9 +1,9 @@
 import { PLACEHOLDER_FLAGS } from '../entry.ts';
-import { DELETE_IF_EMPTY, HEADER, OPEN_SHARD, REAP, script, TAGS } from './fragments.ts';
+import { BEGIN, DELETE_IF_EMPTY, HEADER, REAP, script, TAGS } from './fragments.ts';
 
 /** @param unlink Lua that removes the entries, and sets `live` to the number of live ones */
 const removalScript = (unlink: string) =>
-  script(`${OPEN_SHARD}${HEADER}${TAGS}${REAP}
+  script(`${BEGIN}${HEADER}${TAGS}${REAP}
 local live = 0
 ${unlink}
 redis.call('ZREM', KEYS[3], unpack(ARGV))
@@ -50,7 +50,7 @@ end
  * of live entries that were removed. An entry that does not have the tag remains: it was set again without the tag, and only the name that
  * led to it is removed.
  */
-export const removeTagged = script(`${OPEN_SHARD}${HEADER}${TAGS}${REAP}
+export const removeTagged = script(`${BEGIN}${HEADER}${TAGS}${REAP}
 local live = 0
 local names = {}
 for i = 4, #KEYS do

@@ -1,11 +1,11 @@
 import { EVICT_TO_SHARE } from '../../store.ts';
 import { LEASE_AT, LEASE_FLAGS, LEASED_BODY_AT, NO_TOKEN, TAGS_LENGTH_BYTES } from '../entry.ts';
 import {
+  BEGIN_BEFORE_DEADLINE,
   BYTES_MEMBER,
   CREATE_GENERATION,
   EXTEND_META_KEYS,
   HEADER,
-  OPEN_SHARD_IN_TIME,
   REAP,
   script,
   TAGS,
@@ -83,7 +83,7 @@ end
  *
  * Most sets write one entry without fields. For them, it avoids what costs as much as a command: functions, formatted numbers, and tables.
  */
-export const set = script(`${OPEN_SHARD_IN_TIME}
+export const set = script(`${BEGIN_BEFORE_DEADLINE}
 local last = 3 + ARGV[3]
 local ttl = 0
 local isFill, isPlain = true, ARGV[4] == '' and last == #KEYS

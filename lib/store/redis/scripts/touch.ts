@@ -1,5 +1,5 @@
 import { GRACE_FLAGS, TTL_AT, VALUE_FLAGS } from '../entry.ts';
-import { EXTEND_META_KEYS, HEADER, OPEN_SHARD_IN_TIME, script, TAGS } from './fragments.ts';
+import { BEGIN_BEFORE_DEADLINE, EXTEND_META_KEYS, HEADER, script, TAGS } from './fragments.ts';
 
 /**
  * Changes the TTL of a live entry. KEYS[4]: the entry. ARGV: the deadline as in `set`, the TTL in milliseconds, the encoded TTL, the
@@ -8,7 +8,7 @@ import { EXTEND_META_KEYS, HEADER, OPEN_SHARD_IN_TIME, script, TAGS } from './fr
  * Returns {1}, or {0} if there is no live entry. If the deadline has passed or is too far ahead, it changes nothing and returns the
  * server's time. An entry must never outlive its name in the expiry index, so a longer TTL is indexed first and a shorter one last.
  */
-export const touch = script(`${OPEN_SHARD_IN_TIME}${HEADER}${TAGS}
+export const touch = script(`${BEGIN_BEFORE_DEADLINE}${HEADER}${TAGS}
 local entry = header(KEYS[4])
 if not isOneOf(entry.flags, '${VALUE_FLAGS}') then return {0} end
 local ttl = tonumber(ARGV[2])

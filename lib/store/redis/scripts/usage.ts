@@ -1,4 +1,4 @@
-import { BYTES_MEMBER, OPEN_SHARD, script } from './fragments.ts';
+import { BEGIN, BYTES_MEMBER, script } from './fragments.ts';
 
 /**
  * Counts a shard's live entries, and returns a sample of their names: evenly spread over the order of expiry, or all of them if there
@@ -7,7 +7,7 @@ import { BYTES_MEMBER, OPEN_SHARD, script } from './fragments.ts';
  * ARGV: the size of the sample, the number of entries up to which all are returned, and the position of each sampled name within its part of the order, from 0 to 1. Returns the number of
  * live entries, the bound of their bytes (0: unknown), then the sample.
  */
-export const sample = script(`${OPEN_SHARD}
+export const sample = script(`${BEGIN}
 if not generation then return {0, 0} end
 local live = redis.call('ZCOUNT', KEYS[2], now, '+inf')
 local expired = redis.call('ZCARD', KEYS[2]) - live
