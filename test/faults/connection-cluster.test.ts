@@ -4,6 +4,7 @@ import { parseBackendUrl } from '../../lib/config/backend-url.ts';
 import { readConfig } from '../../lib/config/config.ts';
 import { BackendUnavailableError } from '../../lib/errors.ts';
 import { createLog } from '../../lib/log/log.ts';
+import { MAX_STORED_TAGS } from '../../lib/store/lease.ts';
 import { Connection } from '../../lib/store/redis/connection/connection.ts';
 import type { Access } from '../../lib/store/redis/connection/credentials.ts';
 import { profileFor } from '../../lib/store/redis/connection/profiles.ts';
@@ -11,7 +12,7 @@ import type { CacheStore } from '../../lib/store/store.ts';
 import { newTenant } from '../conformance/backends.ts';
 import { startCluster, type TestCluster } from '../support/engines/cluster.ts';
 import type { Server } from '../support/engines/server.ts';
-import { onNode, ownerOf } from '../support/engines/topology.ts';
+import { onNode, ownerOf, startMoving } from '../support/engines/topology.ts';
 import { PATIENT } from '../support/patience.ts';
 import { proxiedCluster } from './proxied.ts';
 import { DEFAULT_TIMEOUT, type Environment, healed, open, QUICK_TO_NOTICE, unavailable } from './store.ts';
@@ -116,11 +117,7 @@ test('a slot that is migrating to an unresponsive node does not end the process'
     const slot = await onNode(witness, (node) => node.cluster('KEYSLOT', `{cache:${tenant}:0}`));
     const from = await ownerOf(cluster, slot, witness);
     const to = cluster.nodes.find((node) => node !== from) as Server;
-    const [fromId, toId] = await Promise.all(
-      [from, to].map((node) => onNode(node, (c) => c.cluster('MYID'))),
-    );
-    await onNode(to, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(fromId)));
-    await onNode(from, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(toId)));
+    await startMoving(slot, from, to);
     to.pause();
     // Enough keys that every shard gets some.
     const keys = Array.from({ length: 64 }, (_, i) => `k:${i}`);
@@ -132,6 +129,49 @@ test('a slot that is migrating to an unresponsive node does not end the process'
     await cluster.stop();
   }
   expect(unhandled).toEqual([]);
+});
+
+describe('a slot that has begun to move', () => {
+  let cluster: TestCluster;
+  let store: CacheStore;
+  let tenant: string;
+
+  beforeAll(async () => {
+    cluster = await startCluster();
+    store = await open(cluster.url, 'local server', { settings: { ...PATIENT, CACHE_SHARDS: '1' } });
+  });
+  afterAll(async () => {
+    await store.close();
+    await cluster.stop();
+  });
+  beforeEach(() => {
+    tenant = newTenant();
+  });
+
+  /** Begins to move the tenant's only slot. All its keys are still on the old owner. */
+  async function move(): Promise<void> {
+    const [witness] = cluster.nodes as [Server];
+    const slot = await onNode(witness, (node) => node.cluster('KEYSLOT', `{cache:${tenant}:0}`));
+    const from = await ownerOf(cluster, slot, witness);
+    await startMoving(slot, from, cluster.nodes.find((node) => node !== from) as Server);
+  }
+
+  test('accepts a set that shortens the life of an entry', async () => {
+    await store.set(tenant, 'k', '1', 600);
+    await move();
+    await store.set(tenant, 'k', '2', 60);
+    expect(await store.get(tenant, 'k')).toMatchObject({ value: '2' });
+  });
+
+  test('grants a lease that replaces a stale value', async () => {
+    // More than a stale value and its lease can have together.
+    const tags = (prefix: string) => Array.from({ length: MAX_STORED_TAGS }, (_, i) => `${prefix}:${i}`);
+    await store.set(tenant, 'k', '1', 1, { graceSeconds: 600, tags: tags('a') });
+    await sleep(1100);
+    await move();
+    expect(await store.lease(tenant, 'k', 60, tags('b'))).toEqual({ lease: expect.anything() });
+    expect(await store.get(tenant, 'k')).toBeUndefined();
+  });
 });
 
 describe.each<Environment>(['local server', 'Lambda'])(

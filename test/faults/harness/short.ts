@@ -16,7 +16,8 @@ export function testScenarios(scenarios: readonly Scenario[]): void {
   describe.each(scenarios)('$name: $breaks', ({ run, knownLimit }) => {
     test('every response is as promised, and some gets are hits', { timeout }, async () => {
       const figures = await run(newRun('short'));
-      expect(judgeLimit(figures, knownLimit, SLACK_MS), figures.problems.join('\n')).toEqual([]);
+      const problems = [...figures.problems, `log: ${figures.notes.log ?? 'empty'}`].join('\n');
+      expect(judgeLimit(figures, knownLimit, SLACK_MS), problems).toEqual([]);
       expect(figures.hits).toBeGreaterThan(0);
     });
   });

@@ -29,6 +29,14 @@ test('the error of a blocked command whose server becomes a replica is transient
   expect(isTransient(new Error(message))).toBe(true);
 });
 
+test.each([
+  // The first as observed from Redis 7, the second by the sources of Redis 6.
+  'ERR Script attempted to access a non local key in a cluster node script: 83e03ec0, on @user_script:188.',
+  `${IN_SCRIPT}@user_script:188: @user_script: 188: Lua script attempted to access a non local key in a cluster node`,
+])('the error of a script whose slot is moving is transient: %s', (message) => {
+  expect(isTransient(new Error(message))).toBe(true);
+});
+
 test('an error that is transient for a command is also transient for a script', () => {
   expect(
     isTransient(new Error(`${IN_SCRIPT}@user_script:12: @user_script: 12: -READONLY You can't write`)),

@@ -32,6 +32,13 @@ export async function ownerOf(cluster: TestCluster, slot: number, witness: Serve
   return owner;
 }
 
+/** Begins to move a slot from one master to another, without moving a key. The old owner redirects commands for keys that it has not. */
+export async function startMoving(slot: number, from: Server, to: Server): Promise<void> {
+  const [fromId, toId] = await Promise.all([onNode(from, idOf), onNode(to, idOf)]);
+  await onNode(to, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId));
+  await onNode(from, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId));
+}
+
 /**
  * Moves a slot from one master to another in small steps, as administration tools do. Meanwhile clients receive ASK and TRYAGAIN,
  * afterwards MOVED.
@@ -45,10 +52,8 @@ export async function moveSlot(
   to: Server,
   pauseMs = 0,
 ): Promise<void> {
-  const [fromId, toId] = await Promise.all([from, to].map((node) => onNode(node, idOf)));
-  await onNode(to, (node) => node.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', String(fromId)));
+  await startMoving(slot, from, to);
   await onNode(from, async (source) => {
-    await source.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', String(toId));
     for (;;) {
       const keys = (await source.call('CLUSTER', 'GETKEYSINSLOT', slot, KEYS_PER_MIGRATE)) as string[];
       if (keys.length === 0) break;
@@ -56,11 +61,12 @@ export async function moveSlot(
       await sleep(pauseMs);
     }
   });
+  const toId = await onNode(to, idOf);
   // The new owner first. Otherwise the slot would have no owner for a moment.
   const receivers = [to, from, ...cluster.nodes.filter((node) => node !== to && node !== from)];
   for (const node of receivers) {
     if (await onNode(node, isMaster)) {
-      await onNode(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', String(toId)));
+      await onNode(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId));
     }
   }
 }

@@ -10,6 +10,9 @@ const TRANSIENT_REPLIES = [
   'UNBLOCKED',
   'UNKILLABLE',
   'BUSY',
+  // The slot is moving, and a command of the script needs a key that this node no longer has. The first word is of Redis before 7.
+  'ERR Script attempted to access a non local key',
+  'Lua script attempted to access a non local key',
 ];
 
 /** The replies of a server that can be read but not written. */
