@@ -48,10 +48,13 @@ export function clientStore(url: string, kind: CacheStore['kind']): CacheStore {
     },
     lease: async (tenant, key, lease, tags) =>
       leaseResultOf(await of(tenant).lease<JsonText>(key, { lease, tags })),
-    leaseMany: (tenant, keys, lease, _maxBytes, { tags } = {}) =>
-      Promise.all(
-        keys.map(async (key) => leaseResultOf(await of(tenant).lease<JsonText>(key, { lease, tags }))),
-      ),
+    // One request for each key: of two for the same key, only the one that arrives first gets the lease.
+    leaseMany: async (tenant, keys, lease, _maxBytes, { tags } = {}) => {
+      const request = async (key: string) =>
+        [key, leaseResultOf(await of(tenant).lease<JsonText>(key, { lease, tags }))] as const;
+      const results = new Map(await Promise.all([...new Set(keys)].map(request)));
+      return keys.map((key) => results.get(key) as LeaseResult);
+    },
     release: (tenant, key, token) => of(tenant).release(key, token),
     touch: (tenant, key, ttl) => of(tenant).touch(key, ttl),
     // A single delete does not return whether the entry existed.
