@@ -32,6 +32,12 @@ const literal = fc
   )
   .map((parts) => `"${parts.join('')}"`);
 
+/**
+ * A literal for a name. None is a single escape: after V8 has parsed `{"a":1,"\\":2}`, it reads the second name of `{"a":1,"\/":2}` as a
+ * backslash (Node 20 and 24), and these tests compare with JSON.parse.
+ */
+const nameLiteral = literal.filter((text) => !(text.includes('\\') && JSON.parse(text).length === 1));
+
 const number = fc.constantFrom('0', '-0.0', '1.0', '1e400', '12345678901234567890', '-1E-7');
 
 /** A list of texts between brackets, with white space wherever JSON allows it. */
@@ -57,7 +63,7 @@ const { value } = fc.letrec<{ value: string; list: string; record: string }>((ti
     .tuple(fc.array(tie('value'), { maxLength: 4 }), spaces)
     .map(([items, spaces]) => between('[', items, ']', spaces)),
   record: fc
-    .tuple(fc.array(fc.tuple(literal, space, space, tie('value')), { maxLength: 4 }), spaces)
+    .tuple(fc.array(fc.tuple(nameLiteral, space, space, tie('value')), { maxLength: 4 }), spaces)
     .map(([members, spaces]) =>
       between(
         '{',
@@ -71,7 +77,7 @@ const { value } = fc.letrec<{ value: string; list: string; record: string }>((ti
 const memberName = fc.oneof(
   fc.constantFrom('"value"', '"\\u0076alue"', '"v\\u0061lu\\u0065"'),
   fc.constantFrom('"key"', '"values"', '"Value"', '"\\\\value"', '"value "', '"valu\\u0065\\u0065"'),
-  literal,
+  nameLiteral,
 );
 
 /** An object: the names and the texts of its members, and the text of the whole, by what stands for its members. */
@@ -97,7 +103,7 @@ const object = fc
 const batch = fc
   .record({
     items: fc.array(object, { maxLength: 4 }),
-    others: fc.array(fc.record({ name: literal, text: value }), { maxLength: 2 }),
+    others: fc.array(fc.record({ name: nameLiteral, text: value }), { maxLength: 2 }),
     /** What stands among the objects and is none, or is a list of them. */
     stray: fc.option(value),
     spaces,
