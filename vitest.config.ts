@@ -12,11 +12,15 @@ const ALL = 'all';
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/node-compile');
 
 /**
- * Files that share processes, because loading what they import takes longer than many of them: the CDK, and the validators of responses.
- * They leave nothing behind in their process: no stub, no replaced clock, no listener.
+ * Files with a process each: they replace environment variables or globals, or import functions, which read the environment when they are
+ * loaded. All others share processes, because many would spend most of their time loading what they import. They leave nothing behind: no
+ * stub, replaced clock or listener.
  */
+const ISOLATED = [
+  'test/{logins,nats,observability,openapi,support}/**/*.test.ts',
+  'test/{client/frameworks,http/contract-faults,limits/tenant-limits}.test.ts',
+];
 const STACK = ['test/infra/**/*.test.ts'];
-const CONTRACT = ['test/http/contract-!(faults).test.ts'];
 
 export default defineConfig(({ mode }) => {
   const exclude = mode === ALL ? [] : ['test/**/*.long.test.ts'];
@@ -49,8 +53,12 @@ export default defineConfig(({ mode }) => {
       maxWorkers: mode === ALL ? 6 : 8,
       teardownTimeout: 10_000,
       projects: [
-        project('isolated', { include: ['test/**/*.test.ts'], exclude: [...exclude, ...CONTRACT, ...STACK] }),
-        project('contract', { include: CONTRACT, exclude, isolate: false }),
+        project('isolated', { include: ISOLATED, exclude }),
+        project('shared', {
+          include: ['test/**/*.test.ts'],
+          exclude: [...exclude, ...ISOLATED, ...STACK],
+          isolate: false,
+        }),
         // Each process loads the CDK, and synthesizes each stack once. These files use the processor all the time, so two are enough.
         project('stack', {
           include: STACK,

@@ -1,15 +1,15 @@
 import { CacheClient, type ClientOptions } from '../../lib/client/index.ts';
-import { describeOnEveryBackend } from '../http/client.ts';
+import { describeOnBackends } from '../http/client.ts';
 
 /**
- * Declares a suite for every backend, as `describeOnEveryBackend`. `open` returns a client for a new tenant, and `url` the service's
+ * Declares a suite as `describeOnBackends` does. `open` returns a client for a new tenant, and `url` the service's
  * address.
  */
 export function describeWithCaches(
   name: string,
   suite: (open: (options?: Partial<ClientOptions>) => CacheClient, url: () => string) => void,
 ): void {
-  describeOnEveryBackend(name, {}, (connect) => {
+  describeOnBackends(name, {}, (connect) => {
     const url = () => `http://127.0.0.1:${connect().port}`;
     suite(
       (options) => new CacheClient({ url: url(), tenant: connect().tenant, timeoutMs: 20_000, ...options }),

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fallback, type Operation, routes } from '../../lib/routes.ts';
+import { sampleEvent, sampleStatus } from '../events/sample.ts';
 import { mainTargets } from '../support/long-run.ts';
 import { type ApiRequest, eventFor } from './events.ts';
 import { type LambdaFunction, startFunction } from './lambda.ts';
@@ -39,6 +41,16 @@ describe.each(mainTargets)('the bundled functions on a $name', ({ url }) => {
     const { body } = await call('get', { query: `key=${encodeURIComponent(key)}` });
     return JSON.parse(body).data;
   };
+
+  it.each([...routes, fallback])(
+    'return the status of the example for the sample event of $name, which matches the example',
+    async ({ name }) => {
+      const file = new URL(`../events/${name}.json`, import.meta.url);
+      const event = JSON.parse(readFileSync(file, 'utf8'));
+      expect(event, 'node test/events/sample.ts writes it').toEqual(sampleEvent(name));
+      expect((await functions.get(name)?.invoke(event))?.statusCode).toBe(sampleStatus(name));
+    },
+  );
 
   it('set and get a value', async () => {
     const written = await set('greeting', '"hello"', 60);

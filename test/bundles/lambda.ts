@@ -36,11 +36,16 @@ const TIMEOUT_MS = 29_000;
 /** Time until a function must request its first event. Lambda allows 10 s, on a machine that is less busy. */
 const INIT_TIMEOUT_MS = 60_000;
 
-/** The directory of the bundles and of the functions' logs. */
+/** The directory of the functions' logs, and of bundles that this process has built. */
 const workspace = mkdtempSync(join(tmpdir(), 'cache-functions-'));
 runAfterExit('rm -rf "$1"', workspace);
 
 let built: Promise<Build> | undefined;
+
+/** The directory of the bundles. The setup of a test run builds them once for all processes (`global-setup.ts`). */
+export async function bundlesDirectory(): Promise<string> {
+  return process.env.TEST_BUNDLES ?? (await bundles()).outdir;
+}
 
 /** The bundles of the stack, built once per process. */
 export function bundles(): Promise<Build> {
@@ -65,7 +70,7 @@ export async function startFunction(
   for (const name of Object.keys(settings)) {
     if (!(name in declared)) throw new Error(`The template declares no ${name}`);
   }
-  const { outdir } = await bundles();
+  const outdir = await bundlesDirectory();
   const name = `${operation}-${randomUUID()}`;
   const logFile = join(workspace, `${name}.log`);
   const output = () => readFileSync(logFile, 'utf8');

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { CacheClient, type KeysOptions, LeaseLostError, type ListedKey } from '../../lib/client/index.ts';
 import { leftOf } from '../conformance/backends.ts';
-import { describeOnEveryBackend } from '../http/client.ts';
+import { describeOnBackends } from '../http/client.ts';
 import { startService } from '../http/service.ts';
 import { freePort } from '../support/engines/ports.ts';
 import { IMPATIENT } from '../support/patience.ts';
 import { PatientClient } from './service.ts';
 
-describeOnEveryBackend('the client', {}, (connect) => {
+describeOnBackends('the client', {}, (connect) => {
   const client = () => {
     const { port, tenant } = connect();
     return new PatientClient({ url: `http://127.0.0.1:${port}`, tenant });

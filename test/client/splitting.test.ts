@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CacheClient, type FetchRequest, PayloadTooLargeError } from '../../lib/client/index.ts';
-import { describeOnEveryBackend } from '../http/client.ts';
+import { describeOnBackends } from '../http/client.ts';
 import { failure, script, success } from './scripted.ts';
 
 const MIB = 1024 ** 2;
@@ -13,7 +13,7 @@ const sizes = (bodies: string[]) =>
     return (keys ?? items ?? []).length;
   });
 
-describeOnEveryBackend('a client with more items than fit into a batch', {}, (connect) => {
+describeOnBackends('a client with more items than fit into a batch', {}, (connect) => {
   const client = () => {
     const { port, tenant } = connect();
     const bodies: string[] = [];

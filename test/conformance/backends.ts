@@ -12,7 +12,7 @@ import {
   type StorageLimitsOf,
   type StoreObserver,
 } from '../../lib/store/store.ts';
-import { mainTargets } from '../support/long-run.ts';
+import { LONG_RUN, mainTargets } from '../support/long-run.ts';
 import { PATIENT } from '../support/patience.ts';
 
 /** A kind of store under test. */
@@ -55,10 +55,13 @@ export const backends: Backend[] = [
   ),
 ];
 
-/** The stores for suites that test what is above them: the embedded store, and a server or, in a long run, each one. */
+/** The stores for suites that test what is above them: the embedded store, and one server or, in a long run, each one. */
 export const mainBackends: Backend[] = backends.filter(
   ({ url }) => url === undefined || mainTargets.some((target) => target.url === url),
 );
+
+/** The stores for suites of the request path, which is the same on all of them: in a long run those of `mainBackends`, otherwise one server. */
+export const serviceBackends = LONG_RUN ? mainBackends : mainBackends.slice(-1);
 
 async function open(
   url: string,

@@ -2,7 +2,7 @@ import { CacheClient, ConnectionError, type GetOrSetOptions, type Signal } from 
 import { beforeEach, describe, expect, test } from 'vitest';
 import { PatientClient } from '../client/service.ts';
 import { startProxy } from '../faults/proxy.ts';
-import { describeOnEveryBackend } from '../http/client.ts';
+import { describeOnBackends } from '../http/client.ts';
 import { startService } from '../http/service.ts';
 import { freePort } from '../support/engines/ports.ts';
 import { type Agent, ask, forgetAnswers } from './agent.ts';
@@ -62,7 +62,7 @@ class ShortLivedClient extends PatientClient {
   }
 }
 
-describeOnEveryBackend('the examples', {}, (connect) => {
+describeOnBackends('the examples', {}, (connect) => {
   let cache: CacheClient;
   /** A client that shares nothing with `cache` but the tenant, as in another process. */
   let other: CacheClient;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject } from 'vitest';
-import { mainBackends, newTenant } from '../conformance/backends.ts';
+import { newTenant, serviceBackends } from '../conformance/backends.ts';
 import { requireDescribed } from '../openapi/conformity.ts';
 import { type RawRequest, type RawResponse, rawRequest } from './gateway-raw.ts';
 import { type Environment, type Service, startService } from './service.ts';
@@ -92,15 +92,17 @@ export function byQuery(key: string): string {
 }
 
 /**
- * Declares a suite for every backend, except the cluster in `npm test`. Its tests call a service that runs in a process of its own: without settings the one that
- * all test files share, otherwise one for the suite. `connect` returns a client of the service with a new tenant.
+ * Declares a suite for each of `backends`. Its tests call a service that runs in a process of its
+ * own: without settings the one that all test files share, otherwise one for the suite. `connect` returns a client of the service with a new
+ * tenant.
  */
-export function describeOnEveryBackend(
+export function describeOnBackends(
   name: string,
   env: Environment,
   suite: (connect: (tenant?: string) => Client) => void,
+  backends = serviceBackends,
 ): void {
-  describe.each(mainBackends)(`${name} ($name)`, ({ url }) => {
+  describe.each(backends)(`${name} ($name)`, ({ url }) => {
     let service: Pick<Service, 'port'>;
     let own: Service | undefined;
     beforeAll(async () => {

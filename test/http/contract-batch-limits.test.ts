@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { batch, itemsIn, keysBody, setBatch } from './batch.ts';
-import { type Client, dataOf, describeOnEveryBackend, detailsOf, expectInvalid } from './client.ts';
+import { type Client, dataOf, describeOnBackends, detailsOf, expectInvalid } from './client.ts';
 
 const MIB = 1024 ** 2;
 const MOST = 5 * MIB;
@@ -17,7 +17,7 @@ async function setAlone(client: Client, values: string[]): Promise<string[]> {
   return keys;
 }
 
-describeOnEveryBackend('a batch', {}, (connect) => {
+describeOnBackends('a batch', {}, (connect) => {
   test('is accepted with 100 keys or items and rejected with 101', async () => {
     const client = connect();
     const items = (count: number) => names(count).map((key) => [key, '1'] as const);
@@ -101,7 +101,7 @@ describeOnEveryBackend('a batch', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('a value in a batch', { MAX_VALUE_BYTES: '100' }, (connect) => {
+describeOnBackends('a value in a batch', { MAX_VALUE_BYTES: '100' }, (connect) => {
   test('is accepted at the limit of a value, even if all values together exceed the limit', async () => {
     const client = connect();
     const items = names(100).map((key) => [key, text(100)] as const);
@@ -122,7 +122,7 @@ describeOnEveryBackend('a value in a batch', { MAX_VALUE_BYTES: '100' }, (connec
 });
 
 describe('with MAX_VALUE_BYTES above 5 MiB', () => {
-  describeOnEveryBackend('a batch', { MAX_VALUE_BYTES: String(8 * MIB) }, (connect) => {
+  describeOnBackends('a batch', { MAX_VALUE_BYTES: String(8 * MIB) }, (connect) => {
     test('of gets is accepted with values up to MAX_VALUE_BYTES and rejected with more', async () => {
       const client = connect();
       const keys = await setAlone(client, [text(6 * MIB), text(2 * MIB), '1']);

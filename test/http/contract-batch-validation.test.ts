@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { batch } from './batch.ts';
-import { type Client, dataOf, describeOnEveryBackend, expectInvalid } from './client.ts';
+import { type Client, dataOf, describeOnBackends, expectInvalid } from './client.ts';
 
-describeOnEveryBackend('a batch that is not valid', {}, (connect) => {
+describeOnBackends('a batch that is not valid', {}, (connect) => {
   const valid = '{"key":"fine","value":1}';
   const expectNothingSet = async (client: Client) => {
     expect(await client.holds('fine')).toBe(false);

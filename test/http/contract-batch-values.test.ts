@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { numRuns } from '../support/long-run.ts';
 import { batch, keysBody, setBatch } from './batch.ts';
-import { dataOf, describeOnEveryBackend } from './client.ts';
+import { dataOf, describeOnBackends } from './client.ts';
 import type { RawResponse } from './gateway-raw.ts';
 
 /** The response with the TTL of 300 s that was set, because a busy machine may read the entries seconds later. */
 const asSet = ({ text }: RawResponse): string =>
   text.replaceAll(/"found":true,"ttl":2\d\d\}/g, '"found":true,"ttl":300}');
 
-describeOnEveryBackend('a value in a batch', {}, (connect) => {
+describeOnBackends('a value in a batch', {}, (connect) => {
   const texts = [
     ...['1.0', '12345678901234567890', '-0.0', '1e400', 'null', 'true', '""', '[]', '{}', '0', '1', '99'],
     ...['{"a":1,"a":2}', '{"value":[{"value":1}],"key":"x","items":[]}', '{"__proto__":{"a":1}}'],

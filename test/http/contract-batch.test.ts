@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { leftOf } from '../conformance/backends.ts';
 import { batch, itemsIn, keysBody, setBatch } from './batch.ts';
-import { dataOf, describeOnEveryBackend, expectNoContent } from './client.ts';
+import { dataOf, describeOnBackends, expectNoContent } from './client.ts';
 
-describeOnEveryBackend('a batch', {}, (connect) => {
+describeOnBackends('a batch', {}, (connect) => {
   test('of sets returns the results in the order of the items', async () => {
     const answer = await setBatch(connect(), [
       ['b', '1', 60],

@@ -5,7 +5,7 @@ import {
   type Client,
   dataOf,
   describedRequest,
-  describeOnEveryBackend,
+  describeOnBackends,
   detailsOf,
   expectInvalid,
   expectNoContent,
@@ -21,14 +21,14 @@ const endpoints: [string, string, status: 200 | 201, body: string][] = [
   ['batch of deletes', `${API}/batch/delete`, 200, '{"keys":["k"]}'],
 ];
 
-describeOnEveryBackend('the body of a DELETE request', {}, (connect) => {
+describeOnBackends('the body of a DELETE request', {}, (connect) => {
   test('is ignored, with any Content-Encoding and Content-Type', async () => {
     const headers = ['Content-Encoding', 'gzip', 'Content-Type', 'text/plain; charset=utf-16'];
     expectNoContent(await connect().send({ method: 'DELETE', target: `${API}/k`, headers, body: 'x' }));
   });
 });
 
-describeOnEveryBackend('a body', {}, (connect) => {
+describeOnBackends('a body', {}, (connect) => {
   describe.each(endpoints)('of a %s', (_, target, status, body) => {
     const send = (client: Client, sent: string | Buffer, type = 'application/json') =>
       client.send({ method: 'POST', target, body: sent, headers: ['Content-Type', type] });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { type Server, startServer } from '../support/engines/server.ts';
+import { firstRows } from '../support/long-run.ts';
 import { IMPATIENT } from '../support/patience.ts';
 import { Client, dataOf, detailsOf } from './client.ts';
 import { type Environment, type Service, startService } from './service.ts';
@@ -67,21 +68,19 @@ describe.concurrent('a service whose backend has passwords', () => {
   });
   afterAll(() => server.stop());
 
-  test.for(['dragonfly', 'redis', 'valkey'])(
+  test.for(firstRows(1, ['dragonfly', 'redis', 'valkey']))(
     'logs in with a password and no user: %s',
     async (scheme, context) => {
       await expectServes({ DRAGONFLY_URL: `${scheme}://:${encoded(PASSWORD)}@${address}` }, context);
     },
   );
 
-  test.for([
+  const USERS = [
     ['cache', USER_PASSWORD],
     ['default', PASSWORD],
-  ])('logs in with a user and password: %s', async ([user, password], context) => {
-    await expectServes(
-      { DRAGONFLY_URL: `dragonfly://${user}:${encoded(password as string)}@${address}` },
-      context,
-    );
+  ] as const;
+  test.for(firstRows(1, USERS))('logs in with a user and password: %s', async ([user, password], context) => {
+    await expectServes({ DRAGONFLY_URL: `dragonfly://${user}:${encoded(password)}@${address}` }, context);
   });
 
   test('uses the database number of the URL', async (context) => {
@@ -96,15 +95,19 @@ describe.concurrent('a service whose backend has passwords', () => {
     expect(await again.holds('k')).toBe(true);
   });
 
-  test.for([
+  const REJECTED = [
     ['a wrong password', '', 'another-secret'],
     ['the wrong password of a user', 'cache', PASSWORD],
     ['an unknown user', 'nobody', PASSWORD],
     ['a disabled user', 'idle', 'idle-secret'],
-  ])('answers 503 and logs WRONGPASS with %s', async ([, user, secret = ''], context) => {
-    const url = `dragonfly://${user}:${encoded(secret)}@${address}`;
-    await expectRefused({ DRAGONFLY_URL: url }, context, { reason: /WRONGPASS/, secret });
-  });
+  ] as const;
+  test.for(firstRows(2, REJECTED))(
+    'answers 503 and logs WRONGPASS with %s',
+    async ([, user, secret], context) => {
+      const url = `dragonfly://${user}:${encoded(secret)}@${address}`;
+      await expectRefused({ DRAGONFLY_URL: url }, context, { reason: /WRONGPASS/, secret });
+    },
+  );
 
   test('answers 503 and logs NOAUTH without a password', async (context) => {
     const refusal = { reason: /NOAUTH/, secret: PASSWORD };
@@ -124,7 +127,7 @@ describe.concurrent('a service whose backend requires TLS', () => {
   });
   afterAll(() => server.stop());
 
-  test.for(['dragonflys', 'rediss', 'valkeys'])(
+  test.for(firstRows(1, ['dragonflys', 'rediss', 'valkeys']))(
     'connects with the URL scheme %s',
     async (scheme, context) => {
       await expectServes({ ...trust, DRAGONFLY_URL: `${scheme}://${address}` }, context);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { API, dataOf, describeOnEveryBackend, expectNoContent } from './client.ts';
+import { API, dataOf, describeOnBackends, expectNoContent } from './client.ts';
 
-describeOnEveryBackend('an entry', {}, (connect) => {
+describeOnBackends('an entry', {}, (connect) => {
   test('is a miss before a set, a hit after the set, and a miss after a delete', async () => {
     const client = connect();
     expect(dataOf(await client.get('k'), 200)).toEqual({ key: 'k', found: false });

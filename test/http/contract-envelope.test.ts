@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { API, byQuery, type Client, dataOf, describeOnEveryBackend, detailsOf, UUID_V4 } from './client.ts';
+import { API, byQuery, type Client, dataOf, describeOnBackends, detailsOf, UUID_V4 } from './client.ts';
 import type { RawRequest, RawResponse } from './gateway-raw.ts';
 
 /** Requests to most endpoints and for some failures, with the expected status. */
@@ -29,7 +29,7 @@ function idsOf(answer: RawResponse): { correlation: string | undefined; request:
 const sendWith = (client: Client, { headers = [], ...request }: RawRequest, more: string[]) =>
   client.send({ ...request, headers: [...headers, ...more] });
 
-describeOnEveryBackend('every response', {}, (connect) => {
+describeOnBackends('every response', {}, (connect) => {
   test('of a successful request has exactly the members of the success envelope', async () => {
     const client = connect();
     expect(dataOf(await client.set('k', '[1]', 60), 201)).toEqual({ key: 'k', status: 'set', ttl: 60 });

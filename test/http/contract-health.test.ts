@@ -5,7 +5,7 @@ import {
   Client,
   dataOf,
   describedRequest,
-  describeOnEveryBackend,
+  describeOnBackends,
   detailsOf,
   expectNoContent,
   UUID_V4,
@@ -30,7 +30,7 @@ function expectHealth(answer: RawResponse, status: 'healthy' | 'unhealthy', serv
   expect(answer.json()).toMatchObject({ status, service });
 }
 
-describeOnEveryBackend('the health check', {}, (connect) => {
+describeOnBackends('the health check', {}, (connect) => {
   test('returns healthy with a tenant, with an invalid tenant and without a tenant', async () => {
     const client = connect();
     expectHealth(await health(client), 'healthy');
@@ -55,7 +55,7 @@ describe('the health check of a service with the memory store', () => {
   });
 });
 
-describeOnEveryBackend('the health check', { SERVICE_NAME: 'my cache' }, (connect) => {
+describeOnBackends('the health check', { SERVICE_NAME: 'my cache' }, (connect) => {
   test('returns the SERVICE_NAME', async () => {
     expectHealth(await health(connect()), 'healthy', 'my cache');
   });

@@ -1,12 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  API,
-  type Client,
-  dataOf,
-  describeOnEveryBackend,
-  expectInvalid,
-  expectNoContent,
-} from './client.ts';
+import { API, type Client, dataOf, describeOnBackends, expectInvalid, expectNoContent } from './client.ts';
 
 /** Sets the keys concurrently. */
 async function setAll(client: Client, keys: string[]): Promise<void> {
@@ -87,7 +80,7 @@ const patterns: [pattern: string, matching: string[]][] = [
   ['%', []],
 ];
 
-describeOnEveryBackend('an invalidation', {}, (connect) => {
+describeOnBackends('an invalidation', {}, (connect) => {
   test.each(patterns)(
     'by the pattern %s removes exactly the keys that match as a whole',
     async (pattern, matching) => {
@@ -182,7 +175,7 @@ describeOnEveryBackend('an invalidation', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend("a clear of the caller's tenant", {}, (connect) => {
+describeOnBackends("a clear of the caller's tenant", {}, (connect) => {
   test('removes all of its entries', async () => {
     const client = connect();
     await setAll(client, keys);

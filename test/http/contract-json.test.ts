@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Client, dataOf, describeOnEveryBackend, expectInvalid } from './client.ts';
+import { type Client, dataOf, describeOnBackends, expectInvalid } from './client.ts';
 
 /** Values that are not JSON, for bodies that are valid JSON apart from the value. */
 const notJson = [
@@ -58,7 +58,7 @@ const broken = [
   ],
 ];
 
-describeOnEveryBackend('a body that is not valid JSON is rejected and sets nothing', {}, (connect) => {
+describeOnBackends('a body that is not valid JSON is rejected and sets nothing', {}, (connect) => {
   const expectRejected = async (client: Client, body: string) => {
     expect((await client.post(body)).status, body.slice(0, 200)).toBe(400);
     expect(await client.holds('k'), body.slice(0, 200)).toBe(false);

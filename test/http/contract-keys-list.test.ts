@@ -7,7 +7,7 @@ import {
   Client,
   dataOf,
   describedRequest,
-  describeOnEveryBackend,
+  describeOnBackends,
   detailsOf,
   expectInvalid,
 } from './client.ts';
@@ -31,7 +31,7 @@ const inByteOrder = (keys: string[]) =>
 const numbered = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ key: `k:${String(index).padStart(4, '0')}` }));
 
-describeOnEveryBackend('a list of keys', {}, (connect) => {
+describeOnBackends('a list of keys', {}, (connect) => {
   test('of a tenant without entries is empty', async () => {
     expect(await pageOf(connect())).toEqual({ keys: [], cursor: null });
   });
@@ -197,7 +197,7 @@ describeOnEveryBackend('a list of keys', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('the query of a list of keys', {}, (connect) => {
+describeOnBackends('the query of a list of keys', {}, (connect) => {
   test.each([
     '0',
     '1001',
@@ -275,7 +275,7 @@ describeOnEveryBackend('the query of a list of keys', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('the cursor of a list of keys', {}, (connect) => {
+describeOnBackends('the cursor of a list of keys', {}, (connect) => {
   /** The cursor after the first of three keys. */
   async function cursorOf(client: Client, query: Record<string, string> = {}): Promise<string> {
     await setAll(

@@ -3,14 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { inBatches } from '../conformance/backends.ts';
 import { anyCharacter } from '../support/characters.ts';
 import { numRuns } from '../support/long-run.ts';
-import {
-  API,
-  type Client,
-  dataOf,
-  describeOnEveryBackend,
-  expectInvalid,
-  expectNoContent,
-} from './client.ts';
+import { API, type Client, dataOf, describeOnBackends, expectInvalid, expectNoContent } from './client.ts';
 
 const byPath = (key: string) => `${API}/${encodeURIComponent(key)}`;
 
@@ -129,7 +122,7 @@ const controls = Array.from({ length: 0xa0 }, (_, code) => String.fromCharCode(c
   (character) => character < ' ' || character > '~',
 );
 
-describeOnEveryBackend('a key', {}, (connect) => {
+describeOnBackends('a key', {}, (connect) => {
   test('with special characters is set, read and deleted without affecting another key', async () => {
     const client = connect();
     await inBatches(hardKeys, async (key) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { leftOf } from '../conformance/backends.ts';
 import { batch, itemsIn } from './batch.ts';
-import { type Client, dataOf, describeOnEveryBackend, detailsOf } from './client.ts';
+import { type Client, dataOf, describeOnBackends, detailsOf } from './client.ts';
 import { fill, grantedToken, setStale, TOKEN, UNKNOWN_TOKEN } from './lease.ts';
 
 const MIB = 1024 ** 2;
@@ -19,7 +19,7 @@ const fillBatch = (client: Client, items: [key: string, value: string, token?: s
   return batch(client, 'set', `{"items":[${texts}]}`);
 };
 
-describeOnEveryBackend('a batch of gets with a lease', {}, (connect) => {
+describeOnBackends('a batch of gets with a lease', {}, (connect) => {
   test('returns the result of a lease request for each key, in order', async () => {
     const client = connect();
     await client.set('fresh', '"new"', 100);
@@ -107,7 +107,7 @@ describeOnEveryBackend('a batch of gets with a lease', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('a batch of sets with leases', {}, (connect) => {
+describeOnBackends('a batch of sets with leases', {}, (connect) => {
   test('sets the items whose leases have not ended, and reports the others as lease_lost', async () => {
     const client = connect();
     const kept = await grantedToken(client, 'kept');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { batch } from './batch.ts';
-import { dataOf, describeOnEveryBackend, expectInvalid } from './client.ts';
+import { dataOf, describeOnBackends, expectInvalid } from './client.ts';
 import { fill, grantedToken, sendLease, sendRelease, UNKNOWN_TOKEN } from './lease.ts';
 
 /** Texts of a lease's time that is invalid. */
@@ -23,7 +23,7 @@ const TOKENS = [
   '["AAAAAAAAAAA"]',
 ];
 
-describeOnEveryBackend('a lease request that is not valid', {}, (connect) => {
+describeOnBackends('a lease request that is not valid', {}, (connect) => {
   test.each([
     ...TIMES.map((time): [string, ...string[]] => [`{"key":"k","lease":${time}}`, 'lease']),
     ['{}', 'key'],
@@ -56,7 +56,7 @@ describeOnEveryBackend('a lease request that is not valid', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('a release that is not valid', {}, (connect) => {
+describeOnBackends('a release that is not valid', {}, (connect) => {
   test.each([
     ...TOKENS.map((token): [string, string] => [`{"key":"k","lease":${token}}`, 'lease']),
     ['{"key":"k"}', 'lease'],
@@ -72,7 +72,7 @@ describeOnEveryBackend('a release that is not valid', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('a set with a lease that is not valid', {}, (connect) => {
+describeOnBackends('a set with a lease that is not valid', {}, (connect) => {
   test.each(TOKENS)('is rejected, and the lease stays: %s', async (token) => {
     const client = connect();
     const valid = await grantedToken(client);
@@ -94,7 +94,7 @@ describeOnEveryBackend('a set with a lease that is not valid', {}, (connect) => 
   });
 });
 
-describeOnEveryBackend('a set with a grace that is not valid', { MAX_TTL_SECONDS: '1000' }, (connect) => {
+describeOnBackends('a set with a grace that is not valid', { MAX_TTL_SECONDS: '1000' }, (connect) => {
   test.each([
     ['-1', undefined],
     ['1.5', undefined],

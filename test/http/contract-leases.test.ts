@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { leftOf, newTenant } from '../conformance/backends.ts';
-import { API, dataOf, describeOnEveryBackend, detailsOf, expectNoContent, valueText } from './client.ts';
+import { API, dataOf, describeOnBackends, detailsOf, expectNoContent, valueText } from './client.ts';
 import {
   fill,
   grantedToken,
@@ -15,7 +15,7 @@ import {
 
 const granted = { token: expect.stringMatching(TOKEN), ttl: 300 };
 
-describeOnEveryBackend('a lease request', {}, (connect) => {
+describeOnBackends('a lease request', {}, (connect) => {
   test('for a fresh value returns it without a lease', async () => {
     const client = connect();
     await client.set('k', '"made"', 100);
@@ -101,7 +101,7 @@ describeOnEveryBackend('a lease request', {}, (connect) => {
   );
 });
 
-describeOnEveryBackend('a set with a lease', {}, (connect) => {
+describeOnBackends('a set with a lease', {}, (connect) => {
   test('is answered like a set, and ends the lease', async () => {
     const client = connect();
     const answer = await fill(client, 'k', '"made"', await grantedToken(client));
@@ -191,7 +191,7 @@ describeOnEveryBackend('a set with a lease', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('a release', {}, (connect) => {
+describeOnBackends('a release', {}, (connect) => {
   test('is answered with 204, and the next request gets the lease', async () => {
     const client = connect();
     expectNoContent(await sendRelease(client, { key: 'k', lease: await grantedToken(client) }));
@@ -224,7 +224,7 @@ describeOnEveryBackend('a release', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('a placeholder and a stale value', {}, (connect) => {
+describeOnBackends('a placeholder and a stale value', {}, (connect) => {
   test('are misses for every other read, and the stale value counts as an entry', async () => {
     const client = connect();
     await setStale(client, 'stale', '1');
@@ -246,7 +246,7 @@ describeOnEveryBackend('a placeholder and a stale value', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('a grace', { MAX_TTL_SECONDS: '1000', DEFAULT_TTL_SECONDS: '100' }, (connect) => {
+describeOnBackends('a grace', { MAX_TTL_SECONDS: '1000', DEFAULT_TTL_SECONDS: '100' }, (connect) => {
   test.each(['0', '900', '900.0', 'null'])('of %s beside the default TTL is accepted', async (grace) => {
     const client = connect();
     const answer = await client.post(`{"key":"k","value":1,"grace":${grace}}`);

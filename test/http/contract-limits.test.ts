@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { dataOf, describeOnEveryBackend, detailsOf, valueText } from './client.ts';
+import { dataOf, describeOnBackends, detailsOf, valueText } from './client.ts';
 
 const LIMIT = 100;
 const quoted = (text: string) => `"${text}"`;
 
-describeOnEveryBackend('a value with MAX_VALUE_BYTES set', { MAX_VALUE_BYTES: String(LIMIT) }, (connect) => {
+describeOnBackends('a value with MAX_VALUE_BYTES set', { MAX_VALUE_BYTES: String(LIMIT) }, (connect) => {
   test.each([
     ['letters', quoted('x'.repeat(98)), 0],
     ['letters of two bytes', quoted('é'.repeat(49)), 0],
@@ -36,7 +36,7 @@ describeOnEveryBackend('a value with MAX_VALUE_BYTES set', { MAX_VALUE_BYTES: St
   });
 });
 
-describeOnEveryBackend('a value with default settings', {}, (connect) => {
+describeOnBackends('a value with default settings', {}, (connect) => {
   test('is accepted with 5 MiB and rejected with one byte more', async () => {
     const client = connect();
     const longest = quoted('é'.repeat((5 * 1024 ** 2 - 2) / 2));

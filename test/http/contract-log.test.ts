@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { mainBackends } from '../conformance/backends.ts';
+import { serviceBackends } from '../conformance/backends.ts';
 import { API, Client } from './client.ts';
 import { type Service, startService } from './service.ts';
 
@@ -95,7 +95,7 @@ async function requestsIn(service: Service): Promise<LogLine[]> {
   return logged.filter(({ message }) => message === 'request');
 }
 
-describe.each(mainBackends)('the log ($name)', ({ url }) => {
+describe.each(serviceBackends)('the log ($name)', ({ url }) => {
   const env: Record<string, string> = url === undefined ? {} : { DRAGONFLY_URL: url };
 
   test('has one line of JSON for each request, with its identifiers and without key and value', async () => {

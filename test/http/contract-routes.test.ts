@@ -4,13 +4,13 @@ import {
   byQuery,
   dataOf,
   describedRequest,
-  describeOnEveryBackend,
+  describeOnBackends,
   detailsOf,
   expectNoContent,
 } from './client.ts';
 import { rawRequest } from './gateway-raw.ts';
 
-describeOnEveryBackend('a path without a route', {}, (connect) => {
+describeOnBackends('a path without a route', {}, (connect) => {
   test.each([
     ['GET', '/api'],
     ['GET', '/api/v1'],
@@ -43,7 +43,7 @@ describeOnEveryBackend('a path without a route', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('a path without a route for the method', {}, (connect) => {
+describeOnBackends('a path without a route for the method', {}, (connect) => {
   test.each([
     ['PUT', API, 'DELETE, GET, HEAD, POST'],
     ['PATCH', API, 'DELETE, GET, HEAD, POST'],
@@ -74,7 +74,7 @@ describeOnEveryBackend('a path without a route for the method', {}, (connect) =>
   });
 });
 
-describeOnEveryBackend('HEAD', {}, (connect) => {
+describeOnBackends('HEAD', {}, (connect) => {
   test('is answered with the status and headers of GET and no body, on every path of GET', async () => {
     const client = connect();
     dataOf(await client.set('k', '[1.0]', 3600), 201);
@@ -121,7 +121,7 @@ describeOnEveryBackend('HEAD', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('the root path of the local server', {}, (connect) => {
+describeOnBackends('the root path of the local server', {}, (connect) => {
   test.each(['GET', 'HEAD'])('redirects %s to the docs page', async (method) => {
     const answer = await rawRequest(connect().port, { method, target: '/' });
     expect([answer.status, answer.headers.location, answer.text]).toEqual([302, '/docs', '']);

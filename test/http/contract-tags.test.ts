@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { leftOf } from '../conformance/backends.ts';
 import { batch, itemsIn } from './batch.ts';
-import { type Client, dataOf, describeOnEveryBackend, detailsOf, expectInvalid } from './client.ts';
+import { type Client, dataOf, describeOnBackends, detailsOf, expectInvalid } from './client.ts';
 import { namesOf, walk } from './keys.ts';
 import { fill, grantedToken, sendLease, setStale, TOKEN } from './lease.ts';
 
@@ -37,7 +37,7 @@ const LITERAL = [
   'a,b',
 ];
 
-describeOnEveryBackend('an invalidation by tags', {}, (connect) => {
+describeOnBackends('an invalidation by tags', {}, (connect) => {
   test('removes every entry with at least one of the tags, and counts each once', async () => {
     const client = connect();
     dataOf(await setTagged(client, 'both', ['doc:1', 'doc:2']), 201);
@@ -114,7 +114,7 @@ describeOnEveryBackend('an invalidation by tags', {}, (connect) => {
   });
 });
 
-describeOnEveryBackend('tags', {}, (connect) => {
+describeOnBackends('tags', {}, (connect) => {
   test('of a set are stored without repetitions, and null and an empty list are none', async () => {
     const client = connect();
     dataOf(await setTagged(client, 'a', ['y', 'x', 'y']), 201);
@@ -286,7 +286,7 @@ const endpoints: [
 ];
 
 for (const [name, send, prefix] of endpoints) {
-  describeOnEveryBackend(`${name} with tags that are not valid`, {}, (connect) => {
+  describeOnBackends(`${name} with tags that are not valid`, {}, (connect) => {
     const expectRejected = async (answered: ReturnType<typeof send>, client: Client, fields: string[]) => {
       expectInvalid(await answered, ...fields.map((field) => `${prefix}${field}`));
       expect(await client.held(['k', 'new'])).toEqual(['k']);
@@ -310,7 +310,7 @@ for (const [name, send, prefix] of endpoints) {
   });
 }
 
-describeOnEveryBackend('an invalidation', {}, (connect) => {
+describeOnBackends('an invalidation', {}, (connect) => {
   test.each([
     ['{"tags":null}', 'tags'],
     ['{"tags":[]}', 'tags'],

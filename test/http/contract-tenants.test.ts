@@ -5,7 +5,7 @@ import {
   type Client,
   dataOf,
   describedRequest,
-  describeOnEveryBackend,
+  describeOnBackends,
   detailsOf,
   expectInvalid,
   expectNoContent,
@@ -45,7 +45,7 @@ const sendAs = ({ port }: Client, { headers = [], ...request }: RawRequest, ...t
     headers: [...headers, ...tenants.flatMap((tenant) => ['X-Tenant-ID', tenant])],
   });
 
-describeOnEveryBackend('a tenant', {}, (connect) => {
+describeOnBackends('a tenant', {}, (connect) => {
   describe.each(requests)('of a %s', (_, request) => {
     test('is required', async () => {
       detailsOf(await sendAs(connect(), request), 401, 'MISSING_TENANT_ID');

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { leftOf } from '../conformance/backends.ts';
-import { API, type Client, dataOf, describeOnEveryBackend, expectInvalid } from './client.ts';
+import { API, type Client, dataOf, describeOnBackends, expectInvalid } from './client.ts';
 
 const touch = (client: Client, body: string) => client.send({ method: 'POST', target: `${API}/touch`, body });
 
-describeOnEveryBackend('a touch', {}, (connect) => {
+describeOnBackends('a touch', {}, (connect) => {
   test('makes the TTL of an entry longer or shorter, and neither returns nor changes its value', async () => {
     const client = connect();
     await client.set('k', '12345678901234567890', 60);

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { type Client, dataOf, describeOnEveryBackend, expectInvalid } from './client.ts';
+import { type Client, dataOf, describeOnBackends, expectInvalid } from './client.ts';
 
 const MAX = 30 * 24 * 3600;
 
 /** Maximum difference between the clocks of two processes and the server on one machine. */
 const CLOCK_ERROR_MS = 20;
 
-describeOnEveryBackend('a TTL', {}, (connect) => {
+describeOnBackends('a TTL', {}, (connect) => {
   const setWith = (client: Client, ttl: string) => client.post(`{"key":"k","value":1,"ttl":${ttl}}`);
 
   test.each([
@@ -85,7 +85,7 @@ async function untilGone(client: Client, key: string): Promise<void> {
   while (await client.holds(key)) await sleep(50);
 }
 
-describeOnEveryBackend('the settings', { DEFAULT_TTL_SECONDS: '7', MAX_TTL_SECONDS: '20' }, (connect) => {
+describeOnBackends('the settings', { DEFAULT_TTL_SECONDS: '7', MAX_TTL_SECONDS: '20' }, (connect) => {
   test('DEFAULT_TTL_SECONDS is the TTL of a set without one', async () => {
     const client = connect();
     expect(dataOf(await client.set('k', '1'), 201).ttl).toBe(7);

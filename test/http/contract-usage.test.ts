@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { shardsOf } from '../../lib/store/redis/keyspace.ts';
 import { rawClient } from '../support/engines/inspect.ts';
 import { mainTargets } from '../support/long-run.ts';
-import { API, Client, dataOf, describeOnEveryBackend, detailsOf, expectNoContent } from './client.ts';
+import { API, Client, dataOf, describeOnBackends, detailsOf, expectNoContent } from './client.ts';
 import { type Service, startService } from './service.ts';
 
 /** The response of the contract. */
@@ -18,7 +18,7 @@ const ask = (client: Client, tenant = client.tenant) => client.send({ target: `$
 const usageOf = async (client: Client) => dataOf(await ask(client), 200) as unknown as Usage;
 const entriesOf = async (client: Client) => (await usageOf(client)).entries;
 
-describeOnEveryBackend('the usage of a tenant', {}, (connect) => {
+describeOnBackends('the usage of a tenant', {}, (connect) => {
   test('is zero before its first set', async () => {
     const client = connect();
     expect(await usageOf(client)).toEqual({

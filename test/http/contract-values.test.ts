@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { anyCharacter } from '../support/characters.ts';
 import { numRuns } from '../support/long-run.ts';
-import { type Client, dataOf, describeOnEveryBackend, expectInvalid, valueText } from './client.ts';
+import { type Client, dataOf, describeOnBackends, expectInvalid, valueText } from './client.ts';
 
 const nested = (open: string, close: string, levels: number) => open.repeat(levels) + close.repeat(levels);
 
@@ -58,7 +58,7 @@ async function stored(client: Client, key: string, length: number): Promise<stri
   return valueText(answer, length);
 }
 
-describeOnEveryBackend('a value', {}, (connect) => {
+describeOnBackends('a value', {}, (connect) => {
   test.each(values)('is returned verbatim: %s', async (_, text) => {
     const client = connect();
     dataOf(await client.set('k', text), 201);

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server as NetServer, type Socket }
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { freePort, LOOPBACK } from '../support/engines/ports.ts';
 import { type Server, startServer } from '../support/engines/server.ts';
-import { LONG_RUN } from '../support/long-run.ts';
+import { firstRows } from '../support/long-run.ts';
 import { rawRequest } from './gateway-raw.ts';
 import { startService } from './service.ts';
 
@@ -47,7 +47,7 @@ const loggedProblems = (stdout: string) =>
   [...stdout.matchAll(/"message":"backend connection".*?"error":"([^"]*)"/g)].map(([, error]) => error);
 
 describe.concurrent('a service whose DRAGONFLY_URL does not match its backend prints the reason in one line and answers 503', () => {
-  test.for<[string, () => string, string]>([
+  const MISMATCHES: [string, () => string, string][] = [
     [
       'a wrong password',
       () => `dragonfly://:${SECRET}@127.0.0.1:${locked.port}`,
@@ -80,7 +80,8 @@ describe.concurrent('a service whose DRAGONFLY_URL does not match its backend pr
       'it has no database with this number',
     ],
     ['a port on which no server listens', () => `dragonfly://127.0.0.1:${nobody}`, 'nothing listens there'],
-  ])('%s', async ([_, url, reason]) => {
+  ];
+  test.for(firstRows(4, MISMATCHES))('%s', async ([_, url, reason]) => {
     const { stdout, stderr, status } = await startOn(url());
     expect(stderr).toBe(
       `The backend does not answer yet (${reason}): until it does, requests are answered 503.\n`,
@@ -112,10 +113,10 @@ const greetingServer = (greet: (socket: Socket) => void) => () => createServer(g
 const replyingServer = (reply: (socket: Socket) => void) => () =>
   createServer((socket) => socket.once('data', () => reply(socket)));
 
-describe.concurrent.each(LONG_RUN ? ['', '?cluster=true'] : [''])(
+describe.concurrent.each(firstRows(1, ['', '?cluster=true']))(
   'a service whose backend is not a Redis server (%s)',
   (query) => {
-    test.for<[string, () => NetServer, string]>([
+    const OTHERS: [string, () => NetServer, string][] = [
       ['an HTTP server', () => createHttpServer((_, response) => response.end('Hello')), ''],
       [
         'an HTTP server that closes the connection',
@@ -128,16 +129,20 @@ describe.concurrent.each(LONG_RUN ? ['', '?cluster=true'] : [''])(
         replyingServer((socket) => socket.end(Buffer.from([0x15, 3, 3, 0, 2, 2, 70]))),
         ': it wants TLS, dragonflys://…',
       ],
-    ])('reports that %s does not speak the Redis protocol', async ([_, create, hint], context) => {
-      const address = await startOther(create(), context);
-      const { stdout, stderr, status } = await startOn(`redis://${address}${query}`);
-      const line = `${address} answers, but does not speak the Redis protocol${hint}`;
-      expect(stderr).toBe(`${line}. Correct DRAGONFLY_URL: until then, requests are answered 503.\n`);
-      expect(loggedProblems(stdout)).toEqual([line]);
-      expect(status).toBe(503);
-    });
+    ];
+    test.for(firstRows(1, OTHERS))(
+      'reports that %s does not speak the Redis protocol',
+      async ([_, create, hint], context) => {
+        const address = await startOther(create(), context);
+        const { stdout, stderr, status } = await startOn(`redis://${address}${query}`);
+        const line = `${address} answers, but does not speak the Redis protocol${hint}`;
+        expect(stderr).toBe(`${line}. Correct DRAGONFLY_URL: until then, requests are answered 503.\n`);
+        expect(loggedProblems(stdout)).toEqual([line]);
+        expect(status).toBe(503);
+      },
+    );
 
-    test.for<[string, () => NetServer, reason: string]>([
+    const SILENT: [string, () => NetServer, reason: string][] = [
       [
         'closes each connection after the first bytes',
         replyingServer((socket) => socket.end()),
@@ -149,7 +154,8 @@ describe.concurrent.each(LONG_RUN ? ['', '?cluster=true'] : [''])(
         'it closes every connection; if it requires TLS, use dragonflys://…',
       ],
       ['never answers', greetingServer(() => {}), 'it accepts connections, but does not answer'],
-    ])('reports that a server %s', async ([_, create, reason], context) => {
+    ];
+    test.for(firstRows(1, SILENT))('reports that a server %s', async ([_, create, reason], context) => {
       const address = await startOther(create(), context);
       const { stdout, stderr, status } = await startOn(`redis://${address}${query}`);
       expect(stderr).toBe(
@@ -163,7 +169,7 @@ describe.concurrent.each(LONG_RUN ? ['', '?cluster=true'] : [''])(
   },
 );
 
-test.each(['', '?cluster=true'])(
+test.each(firstRows(1, ['', '?cluster=true']))(
   'an unreachable backend is logged once, even if requests and reconnections fail (%s)',
   async (query) => {
     const { stdout } = await startOn(`dragonfly://127.0.0.1:${nobody}${query}`);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { freePort } from '../support/engines/ports.ts';
+import { firstRows } from '../support/long-run.ts';
 import { openConnection, rawRequest } from './gateway-raw.ts';
 import { runService, type Service, startService } from './service.ts';
 
@@ -96,7 +97,7 @@ describe('the local server with SERVICE_WORKERS=2', () => {
 });
 
 describe('a local server of its own with SERVICE_WORKERS=2', () => {
-  test.each(['SIGKILL', 'SIGTERM'] as const)(
+  test.each(firstRows(1, ['SIGKILL', 'SIGTERM'] as const))(
     'loses only the connections of a worker that ends by %s, replaces it, and serves every request afterwards',
     async (signal) => {
       const { service, pids } = await start();
@@ -132,13 +133,16 @@ describe('a local server of its own with SERVICE_WORKERS=2', () => {
     expect((await rawRequest(service.port, { target: '/health' })).status).toBe(200);
   });
 
-  test.each(['SIGTERM', 'SIGINT'] as const)('ends all workers and closes the port on %s', async (signal) => {
-    const { service, pids } = await start();
-    await service.stop(signal);
-    expect(pids.filter(isAlive)).toEqual([]);
-    await expect(openConnection(service.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-    expect(service.stderr()).toBe('');
-  });
+  test.each(firstRows(1, ['SIGTERM', 'SIGINT'] as const))(
+    'ends all workers and closes the port on %s',
+    async (signal) => {
+      const { service, pids } = await start();
+      await service.stop(signal);
+      expect(pids.filter(isAlive)).toEqual([]);
+      await expect(openConnection(service.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      expect(service.stderr()).toBe('');
+    },
+  );
 
   test('ends all workers when its first process is killed', async () => {
     const { service, pids } = await startWorkers();

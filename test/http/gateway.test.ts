@@ -6,6 +6,7 @@ import { afterEach, describe, expect, inject, test } from 'vitest';
 import { routes } from '../../lib/routes.ts';
 import type { SharedService } from '../support/engines/global-setup.ts';
 import { freePort } from '../support/engines/ports.ts';
+import { firstRows } from '../support/long-run.ts';
 import { openConnection, openRequest, rawRequest, readAnswer, readToEnd } from './gateway-raw.ts';
 import { runService, type Service, startService } from './service.ts';
 
@@ -89,16 +90,17 @@ function line(text: string): RegExp {
 }
 
 describe('a failed start exits with code 1 and prints one line', () => {
-  test.each([
-    ['SERVICE_HOST', ''],
+  const INVALID = [
     // An address that is reserved for documentation, and a host name above the maximum length.
     ['SERVICE_HOST', '203.0.113.7'],
     ['SERVICE_HOST', 'x'.repeat(300)],
+    // Without a backend.
+    ['SERVICE_WORKERS', '2'],
+    ['DRAGONFLY_URL', 'dragonfly://someone:secret@host:port'],
+    ['SERVICE_HOST', ''],
     ['SERVICE_PORT', 'eighty'],
     ['SERVICE_PORT', '70000'],
     ['SERVICE_WORKERS', '0'],
-    // Without a backend.
-    ['SERVICE_WORKERS', '2'],
     ['CORS_ORIGINS', 'https://a.example/path'],
     ['DEFAULT_TTL_SECONDS', '0'],
     ['MAX_VALUE_BYTES', '5 MB'],
@@ -108,14 +110,17 @@ describe('a failed start exits with code 1 and prints one line', () => {
     ['TENANT_CLAIM', 'tenant_id'],
     ['ENABLE_NATS', 'perhaps'],
     ['DRAGONFLY_URL', 'http://localhost'],
-    ['DRAGONFLY_URL', 'dragonfly://someone:secret@host:port'],
-  ])('that contains the name of an invalid setting: %s=%s', async (name, value) => {
-    const { code, stdout, stderr } = await runService({ [name]: value });
-    expect(stderr).toMatch(new RegExp(`^${name} [^\\n]+\\n$`));
-    expect(stderr).not.toContain('secret');
-    expect(stdout).toBe('');
-    expect(code).toBe(1);
-  });
+  ] as const;
+  test.each(firstRows(4, INVALID))(
+    'that contains the name of an invalid setting: %s=%s',
+    async (name, value) => {
+      const { code, stdout, stderr } = await runService({ [name]: value });
+      expect(stderr).toMatch(new RegExp(`^${name} [^\\n]+\\n$`));
+      expect(stderr).not.toContain('secret');
+      expect(stdout).toBe('');
+      expect(code).toBe(1);
+    },
+  );
 
   test('that contains the port if the port is in use', async () => {
     const { port } = await start();

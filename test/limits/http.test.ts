@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { API, type Client, dataOf, describeOnEveryBackend, detailsOf } from '../http/client.ts';
+import { API, type Client, dataOf, describeOnBackends, detailsOf } from '../http/client.ts';
 
 const LIMITS = {
   TENANT_MAX_ENTRIES: '160',
@@ -19,7 +19,7 @@ async function untilRejected(send: () => ReturnType<Client['get']>) {
   }
 }
 
-describeOnEveryBackend('limits of tenants', LIMITS, (connect) => {
+describeOnBackends('limits of tenants', LIMITS, (connect) => {
   const usage = (client: Client) => client.send({ target: `${API}/tenant/${client.tenant}` });
 
   test('a tenant gets 429 above its rate, with the time to wait, and another tenant does not', async () => {
@@ -106,7 +106,7 @@ describeOnEveryBackend('limits of tenants', LIMITS, (connect) => {
 });
 
 describe('without limits', () => {
-  describeOnEveryBackend('a response', {}, (connect) => {
+  describeOnBackends('a response', {}, (connect) => {
     test('has no RateLimit headers, and the usage no limits', async () => {
       const client = connect();
       const answer = await client.send({ target: `${API}/tenant/${client.tenant}` });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mainBackends, newTenant } from '../conformance/backends.ts';
+import { newTenant, serviceBackends } from '../conformance/backends.ts';
 import { batch } from '../http/batch.ts';
 import { API, Client, dataOf, detailsOf, expectNoContent } from '../http/client.ts';
 import { fill, grantedToken, sendRelease, UNKNOWN_TOKEN } from '../http/lease.ts';
@@ -23,7 +23,7 @@ function contents(received: Received[], tenant: string): Record<string, unknown>
     });
 }
 
-describe.each(mainBackends)('events of the service ($name)', ({ url }) => {
+describe.each(serviceBackends)('events of the service ($name)', ({ url }) => {
   let nats: NatsServer;
   let service: Service;
   let subscriber: Subscriber;

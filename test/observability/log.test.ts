@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { LOG_LEVELS } from '../../lib/config/config.ts';
 import { createLog } from '../../lib/log/log.ts';
 import { prettyPrint } from '../../lib/log/pretty.ts';
@@ -13,24 +13,43 @@ import { IMPATIENT } from '../support/patience.ts';
 import { type Line, linesOf } from './emf.ts';
 
 const functions: LambdaFunction[] = [];
-afterEach(async () => {
+afterAll(async () => {
   await Promise.all(functions.splice(0).map((started) => started.stop()));
 });
 
-/** Starts a function and invokes it with each request. @returns the lines of its log */
-async function logOf(operation: Operation, url: string, ...requests: ApiRequest[]): Promise<Line[]> {
-  return logWith(operation, { DRAGONFLY_URL: url }, ...requests);
+/** The functions that `logOf` has started. */
+const shared = new Map<Operation, LambdaFunction>();
+
+/** Invokes a function, which runs since its first call, with each request. @returns the lines of its log */
+async function logOf(operation: Operation, ...requests: ApiRequest[]): Promise<Line[]> {
+  const started = shared.get(operation) ?? (await start(operation, { DRAGONFLY_URL: inject('singleUrl') }));
+  shared.set(operation, started);
+  return invoked(started, operation, requests);
 }
 
+/** Starts a function and invokes it with each request. @returns the lines of its log */
 async function logWith(
   operation: Operation,
   settings: Record<string, string>,
   ...requests: ApiRequest[]
 ): Promise<Line[]> {
+  return invoked(await start(operation, settings), operation, requests);
+}
+
+async function start(operation: Operation, settings: Record<string, string>): Promise<LambdaFunction> {
   const started = await startFunction(operation, settings);
   functions.push(started);
+  return started;
+}
+
+async function invoked(
+  started: LambdaFunction,
+  operation: Operation,
+  requests: ApiRequest[],
+): Promise<Line[]> {
+  const before = started.output().length;
   for (const request of requests) await started.invoke(eventFor(operation, request));
-  return linesOf(started.output());
+  return linesOf(started.output().slice(before));
 }
 
 const tenant = `log-${randomUUID()}`;
@@ -39,7 +58,8 @@ const headers = { 'X-Tenant-ID': tenant, 'X-Correlation-ID': 'chain' };
 describe('the log line of a request', () => {
   it('contains cold_start on Lambda, true for the first request of a sandbox, and does not contain it elsewhere', async () => {
     const get = { headers, parameters: { key: 'k' } };
-    const lines = await logOf('get', inject('singleUrl'), get, { headers, query: 'key=%' }, get);
+    const settings = { DRAGONFLY_URL: inject('singleUrl') };
+    const lines = await logWith('get', settings, get, { headers, query: 'key=%' }, get);
     expect(lines.map(({ cold_start }) => cold_start)).toEqual([true, false, false]);
     expect(lines[0]).toMatchObject({ init_ms: expect.any(Number), rss_mb: expect.any(Number) });
     expect(lines[0]?.rss_mb).toBeGreaterThan(20);
@@ -48,7 +68,7 @@ describe('the log line of a request', () => {
       expect(line).not.toHaveProperty('rss_mb');
     }
 
-    const service = await startService({ DRAGONFLY_URL: inject('singleUrl') });
+    const service = await startService(settings);
     await new Client(service).get('k');
     await service.stop();
     expect(linesOf(service.stdout())).toEqual([
@@ -61,14 +81,13 @@ describe('the log line of a request', () => {
       headers: { ...headers, ...more },
       parameters: { key: 'k' },
     });
-    const lines = await logOf('get', inject('singleUrl'), get({ 'X-Request-ID': 'link-1' }), get({}));
+    const lines = await logOf('get', get({ 'X-Request-ID': 'link-1' }), get({}));
     expect(lines.map(({ request_id }) => request_id)).toEqual(['link-1', undefined]);
     expect(lines.map(({ correlation_id }) => correlation_id)).toEqual(['chain', 'chain']);
   });
 
   it('contains the request id of the API Gateway', async () => {
-    const started = await startFunction('get', { DRAGONFLY_URL: inject('singleUrl') });
-    functions.push(started);
+    const started = await start('get', { DRAGONFLY_URL: inject('singleUrl') });
     const event = eventFor('get', { headers, parameters: { key: 'k' } });
     await started.invoke(event);
     expect(linesOf(started.output()).map((line) => line.gateway_request_id)).toEqual([
@@ -77,9 +96,8 @@ describe('the log line of a request', () => {
   });
 
   it('contains the length of the values that were read or set, in bytes of UTF-8', async () => {
-    const url = inject('singleUrl');
     const bytesOf = async (operation: Operation, ...requests: ApiRequest[]) =>
-      (await logOf(operation, url, ...requests)).map(({ bytes }) => bytes);
+      (await logOf(operation, ...requests)).map(({ bytes }) => bytes);
     const body = '{"key":"k","value": "é漢🎈" }';
     const long = `{"key":"long","value":"${'é'.repeat(5000)}"}`;
     const items = '{"items":[{"key":"a","value":1.0},{"key":"b","value":[1, 2]},{"key":"a","value":null}]}';
@@ -92,12 +110,11 @@ describe('the log line of a request', () => {
   });
 
   it('contains the code of a failure, and the number of entries that a clear removed', async () => {
-    const url = inject('singleUrl');
-    const [failed] = await logOf('get', url, { headers, query: 'key=a&key=b' });
+    const [failed] = await logOf('get', { headers, query: 'key=a&key=b' });
     expect(failed).toMatchObject({ level: 'INFO', status: 400, code: 'VALIDATION_ERROR' });
-    await logOf('set', url, { headers, body: { key: 'a', value: 1 } });
+    await logOf('set', { headers, body: { key: 'a', value: 1 } });
     const clear = { headers, parameters: { tenant_id: tenant } };
-    const counts = (await logOf('clear-tenant', url, clear, clear)).map(({ count }) => count);
+    const counts = (await logOf('clear-tenant', clear, clear)).map(({ count }) => count);
     expect(counts[0]).toBeGreaterThanOrEqual(1);
     expect(counts[1]).toBe(0);
   });
@@ -105,14 +122,12 @@ describe('the log line of a request', () => {
 
 describe('the log line of a list of keys', () => {
   it('contains the number of keys in the page, and neither the query nor a key', async () => {
-    const url = inject('singleUrl');
     const own = { 'X-Tenant-ID': `log-${randomUUID()}` };
     const items = ['secret:1', 'secret:2', 'secret:3'].map((key) => ({ key, value: 1, tags: ['secret'] }));
-    await logOf('batch-set', url, { headers: own, body: { items } });
+    await logOf('batch-set', { headers: own, body: { items } });
     const list = (query: string) => ({ headers: own, parameters: { tenant_id: own['X-Tenant-ID'] }, query });
     const lines = await logOf(
       'keys',
-      url,
       list('limit=2'),
       list('tag=secret'),
       list('pattern=secret'),

@@ -3,8 +3,10 @@ import { readConfig } from '../../lib/config/config.ts';
 import { SAMPLE_TENANT } from '../../lib/openapi/components.ts';
 import { openApiDocument } from '../../lib/openapi/document.ts';
 import type { Schema } from '../../lib/openapi/json-schema.ts';
-import { API, type Client, describedRequest, describeOnEveryBackend } from '../http/client.ts';
+import { mainBackends } from '../conformance/backends.ts';
+import { API, type Client, describedRequest, describeOnBackends } from '../http/client.ts';
 import { type RawResponse, rawRequest } from '../http/gateway-raw.ts';
+import { untilStale } from '../http/lease.ts';
 import { startService } from '../http/service.ts';
 import { type Described, document, operationFor, operationsOf } from './described.ts';
 import {
@@ -56,7 +58,7 @@ async function check(example: EndpointExample, client: Client): Promise<void> {
   const send = (sent: Sent) => describedRequest(port, withHeader(sent, 'X-Tenant-ID', tenant));
   for (const preparation of preparationsOf(example))
     expect([200, 201]).toContain((await send(preparation)).status);
-  if (expired) for (const { key } of given) await expect.poll(() => client.holds(key)).toBe(false);
+  if (expired) for (const { key } of given) await untilStale(client, key);
   const sent = requestOf(example);
   const got = await send({ ...sent, target: sent.target.replace(SAMPLE_TENANT, tenant) });
   const text = got.text.replaceAll(tenant, SAMPLE_TENANT);
@@ -66,17 +68,22 @@ async function check(example: EndpointExample, client: Client): Promise<void> {
   strikeOut(operationFor(sent.method ?? '', sent.target) as Described, { ...got, text });
 }
 
-describeOnEveryBackend("the document's examples", {}, (connect) => {
-  test.each(examples)(
-    '$endpoint, $name: the request of the example is answered with the response of the example',
-    (example) => check(example, connect()),
-  );
-});
+describeOnBackends(
+  "the document's examples",
+  {},
+  (connect) => {
+    test.each(examples)(
+      '$endpoint, $name: the request of the example is answered with the response of the example',
+      (example) => check(example, connect()),
+    );
+  },
+  mainBackends,
+);
 
 /** Below the TTLs of the other examples. */
 const SHORT = { MAX_TTL_SECONDS: '40', DEFAULT_TTL_SECONDS: '30', SERVICE_NAME: 'my cache' };
 
-describeOnEveryBackend("the document's examples with short TTLs", SHORT, (connect) => {
+describeOnBackends("the document's examples with short TTLs", SHORT, (connect) => {
   test('every request is answered with the response of its example', async () => {
     for (const example of examplesWith(readConfig(SHORT))) await check(example, connect());
   });

@@ -35,7 +35,7 @@ const stores = LONG_RUN
  * looked up or produced. Its read began with that one, except for removals by its own process, which end such joins.
  */
 describe.each(stores)('processes that get, produce and remove, $name', ({ url }) => {
-  const wanted = LONG_RUN ? 20_000 : 5_000;
+  const wanted = LONG_RUN ? 20_000 : 2_500;
   test('no value is read that was produced before an invalidation', { timeout: 300_000 }, async () => {
     const env: Record<string, string> = url === undefined ? {} : { DRAGONFLY_URL: url };
     const service = await startService({ CACHE_SHARDS: String(SHARDS), LOG_LEVEL: 'WARN', ...env });

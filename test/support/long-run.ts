@@ -14,6 +14,10 @@ export const LONG_RUN = inject('longRun');
 /** Returns the number of generated cases of a property: `long`, or a tenth of it in `npm test`. */
 export const numRuns = (long: number): number => (LONG_RUN ? long : Math.ceil(long / 10));
 
+/** Returns the rows of a table whose tests start a process each: all, or the first `count` in `npm test`. */
+export const firstRows = <T>(count: number, rows: readonly T[]): T[] =>
+  LONG_RUN ? [...rows] : rows.slice(0, count);
+
 /**
  * The backends for suites that test the layers above the store. The conformance and race tests run on every backend, so in
  * `npm test` the first one is enough for the others.

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { operations } from '../../../infra/build/functions.ts';
 import { eventFor } from '../../bundles/events.ts';
-import { bundles, type LambdaFunction, startFunction } from '../../bundles/lambda.ts';
+import { bundlesDirectory, type LambdaFunction, startFunction } from '../../bundles/lambda.ts';
 import { type Server, startServer } from '../../support/engines/server.ts';
 import { type DecodedSpan, SERVER } from './otlp.ts';
 import { type Receiver, startReceiver } from './receiver.ts';
@@ -219,7 +219,7 @@ describe('a function with OpenTelemetry disabled', () => {
   });
 
   it('imports no file that contains the SDK', async () => {
-    const { outdir } = await bundles();
+    const outdir = await bundlesDirectory();
     const code = new Map<string, string>();
     for (const file of await readdir(outdir)) code.set(file, await readFile(join(outdir, file), 'utf8'));
     // The SDK adds this attribute to everything that it sends.

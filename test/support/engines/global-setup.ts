@@ -1,6 +1,10 @@
-import { relative } from 'node:path';
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import type { Redis } from 'ioredis';
 import type { TestProject } from 'vitest/node';
+import { build } from '../../../infra/build/functions.ts';
 import { parseBackendUrl } from '../../../lib/config/backend-url.ts';
 import { type Environment, startService } from '../../http/service.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
@@ -27,6 +31,16 @@ export interface SharedService {
 /** The tests that use the shared services, as path prefixes relative to the project's root. */
 const USE_SERVICES = ['test/http/', 'test/openapi/', 'test/examples/', 'test/client/', 'test/adapters/'];
 
+/** The tests that start bundled functions. */
+const USE_BUNDLES = [
+  'test/bundles/',
+  'test/faults/',
+  'test/hostile/',
+  'test/nats/',
+  'test/observability/',
+  'test/openapi/',
+];
+
 /** Large enough for the entries of all test files, so that none is evicted. In bytes. */
 const MEMORY_MAX_BYTES = String(1024 ** 3);
 
@@ -51,10 +65,14 @@ declare module 'vitest' {
  * TEST_BACKEND_URL it uses that backend instead.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const install = (files: string[]) => installFor(files.map((file) => relative(project.config.root, file)));
-  await install(project.vitest.state.getPaths());
-  // In watch mode a later run may include more files.
-  project.onTestsRerun((specifications) => install(specifications.map(({ moduleId }) => moduleId)));
+  const prepare = async (paths: string[]) => {
+    const files = paths.map((path) => relative(project.config.root, path));
+    await installFor(files);
+    await buildBundlesFor(files);
+  };
+  await prepare(project.vitest.state.getPaths());
+  // In watch mode a later run may include more files, or test changed sources.
+  project.onTestsRerun((specifications) => prepare(specifications.map(({ moduleId }) => moduleId)));
   const given = process.env.TEST_BACKEND_URL?.trim();
   const { targets, stop } = given ? await useGiven(given) : await startOwn();
   try {
@@ -63,11 +81,27 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => {
       await stopServices();
       await stop();
+      await removeBundles();
     };
   } catch (error) {
     await stop();
+    await removeBundles();
     throw error;
   }
+}
+
+const isInOneOf = (prefixes: readonly string[], files: readonly string[]) =>
+  files.some((file) => prefixes.some((prefix) => file.startsWith(prefix)));
+
+/** Builds the bundles if a file uses them, in the directory TEST_BUNDLES, which the processes of the tests inherit. */
+async function buildBundlesFor(files: string[]): Promise<void> {
+  if (!isInOneOf(USE_BUNDLES, files)) return;
+  process.env.TEST_BUNDLES ??= mkdtempSync(join(tmpdir(), 'cache-bundles-'));
+  await build(process.env.TEST_BUNDLES);
+}
+
+async function removeBundles(): Promise<void> {
+  if (process.env.TEST_BUNDLES) await rm(process.env.TEST_BUNDLES, { recursive: true });
 }
 
 interface Backends {
@@ -77,7 +111,7 @@ interface Backends {
 
 async function startServices(project: TestProject, targets: Target[]): Promise<() => Promise<void>> {
   const files = project.vitest.state.getPaths().map((file) => relative(project.config.root, file));
-  const areUsed = files.some((file) => USE_SERVICES.some((prefix) => file.startsWith(prefix)));
+  const areUsed = isInOneOf(USE_SERVICES, files);
   const urls = areUsed ? [undefined, ...targets.map(({ url }) => url)] : [];
   const services = await Promise.all(
     urls.map(async (backendUrl) => {
