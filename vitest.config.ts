@@ -12,13 +12,14 @@ const ALL = 'all';
 process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/node-compile');
 
 /**
- * Files with a process each: they replace environment variables or globals, or import functions, which read the environment when they are
- * loaded. All others share processes, because many would spend most of their time loading what they import. They leave nothing behind: no
- * stub, replaced clock or listener.
+ * Files with a process each: they stub environment variables or globals, import functions, which read the environment when they are loaded,
+ * or expect that no promise of their process is rejected unhandled. All others share processes, because many would spend most of their time
+ * loading what they import. They restore what they replace, such as clocks.
  */
 const ISOLATED = [
   'test/{logins,nats,observability,openapi,support}/**/*.test.ts',
-  'test/{client/frameworks,http/contract-faults,limits/tenant-limits}.test.ts',
+  'test/client/{frameworks,get-or-set-faults,get-or-set-grace}.test.ts',
+  'test/{faults/connection-cluster,faults/connection-tls,http/contract-faults,limits/tenant-limits}.test.ts',
 ];
 const STACK = ['test/infra/**/*.test.ts'];
 

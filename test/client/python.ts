@@ -18,7 +18,8 @@ export function runPython(args: string[], env: Record<string, string>, cwd = ROO
     env: {
       ...process.env,
       PYTHONPATH: join(ROOT, 'lib', 'client', 'python'),
-      PYTHONDONTWRITEBYTECODE: '1',
+      // Beside the sources, the compiled files would become part of the package.
+      PYTHONPYCACHEPREFIX: join(ROOT, 'node_modules', '.cache', 'python'),
       ...env,
     },
     timeout: TIMEOUT_MS,

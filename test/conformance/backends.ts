@@ -60,8 +60,8 @@ export const mainBackends: Backend[] = backends.filter(
   ({ url }) => url === undefined || mainTargets.some((target) => target.url === url),
 );
 
-/** The stores for suites of the request path, which is the same on all of them: in a long run those of `mainBackends`, otherwise one server. */
-export const serviceBackends = LONG_RUN ? mainBackends : mainBackends.slice(-1);
+/** The stores for suites of code that does not depend on the store: in a long run those of `mainBackends`, otherwise one server. */
+export const serviceBackends = LONG_RUN ? mainBackends : mainBackends.filter(({ url }) => url !== undefined);
 
 async function open(
   url: string,

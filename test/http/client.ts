@@ -92,9 +92,8 @@ export function byQuery(key: string): string {
 }
 
 /**
- * Declares a suite for each of `backends`. Its tests call a service that runs in a process of its
- * own: without settings the one that all test files share, otherwise one for the suite. `connect` returns a client of the service with a new
- * tenant.
+ * Declares a suite for each of `backends`. Its tests call a service that runs in a process of its own: without settings the one
+ * that all test files share, otherwise one for the suite. `connect` returns a client of the service with a new tenant.
  */
 export function describeOnBackends(
   name: string,

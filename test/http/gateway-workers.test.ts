@@ -97,7 +97,7 @@ describe('the local server with SERVICE_WORKERS=2', () => {
 });
 
 describe('a local server of its own with SERVICE_WORKERS=2', () => {
-  test.each(firstRows(1, ['SIGKILL', 'SIGTERM'] as const))(
+  test.each(['SIGKILL', 'SIGTERM'] as const)(
     'loses only the connections of a worker that ends by %s, replaces it, and serves every request afterwards',
     async (signal) => {
       const { service, pids } = await start();

@@ -83,11 +83,16 @@ describeOnBackends(
 /** Below the TTLs of the other examples. */
 const SHORT = { MAX_TTL_SECONDS: '40', DEFAULT_TTL_SECONDS: '30', SERVICE_NAME: 'my cache' };
 
-describeOnBackends("the document's examples with short TTLs", SHORT, (connect) => {
-  test('every request is answered with the response of its example', async () => {
-    for (const example of examplesWith(readConfig(SHORT))) await check(example, connect());
-  });
-});
+describeOnBackends(
+  "the document's examples with short TTLs",
+  SHORT,
+  (connect) => {
+    test('every request is answered with the response of its example', async () => {
+      for (const example of examplesWith(readConfig(SHORT))) await check(example, connect());
+    });
+  },
+  mainBackends,
+);
 
 /** All statuses of the document, with the error codes of each. */
 const documented = operations.flatMap((operation) =>

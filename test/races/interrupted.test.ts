@@ -44,6 +44,9 @@ describe.each(inject('targets'))('a script that is interrupted, $name', ({ url }
     const interrupted = setWith(OUT_OF_MEMORY, SET_ENTRY, '"new"', seconds * 1000);
     await expect(interrupted).rejects.toThrow('out of memory');
     const leftMs = await at.engine.pttl(entryKey());
+    expect(leftMs).toBeGreaterThan(0);
+    // A value that would live longer than its name was emptied.
+    if (seconds < 100) expect(await at.engine.strlen(entryKey())).toBe(0);
     // The tolerance covers the duration of the commands.
     expect(Number(await at.engine.zscore(at.shard.expiryIndex, 'k'))).toBeGreaterThan(
       Date.now() + leftMs - 5000,
@@ -71,5 +74,6 @@ describe.each(inject('targets'))('a script that is interrupted, $name', ({ url }
     const interrupted = run(lease, OUT_OF_MEMORY, "redis.call('SET', KEYS[i], placeholder", args);
     await expect(interrupted).rejects.toThrow('out of memory');
     expect(await at.engine.strlen(entryKey())).toBe(0);
+    expect(await at.engine.pttl(entryKey())).toBeGreaterThan(0);
   });
 });

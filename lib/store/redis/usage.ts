@@ -74,7 +74,7 @@ export function measureShards(
   return connection.run(measure, { deadlineMonotonicMs });
 }
 
-/** @param lengths of the sampled entries in bytes, in the order of the samples; 0 for a missing entry */
+/** @param lengths of the sampled entries in bytes, in the order of the samples; 0 for a missing or emptied one */
 function project(samples: Sample[], lengths: number[]): Usage {
   const usage: Usage = { entries: 0, bytes: 0, sampled: lengths.length, missing: 0 };
   let from = 0;

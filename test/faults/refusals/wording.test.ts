@@ -87,6 +87,12 @@ test('a reply that is not the Redis protocol is a BackendUnavailableError and no
   }
 });
 
+test('a TLS alert is described with the scheme that the URL needs', () => {
+  expect(describeError(new Error('Unknown RESP type 21 "\x15". Please report this.'), 'cache:6379')).toBe(
+    'cache:6379 answers, but does not speak the Redis protocol: it wants TLS, dragonflys://…',
+  );
+});
+
 test('an AggregateError without a message is described by the messages of its errors', () => {
   const errors = ['connect ECONNREFUSED ::1:6379', 'connect ECONNREFUSED 127.0.0.1:6379'].map(
     (message) => new Error(message),

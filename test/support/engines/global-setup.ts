@@ -1,5 +1,4 @@
 import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Redis } from 'ioredis';
@@ -7,6 +6,7 @@ import type { TestProject } from 'vitest/node';
 import { build } from '../../../infra/build/functions.ts';
 import { parseBackendUrl } from '../../../lib/config/backend-url.ts';
 import { type Environment, startService } from '../../http/service.ts';
+import { runAfterExit } from '../after-exit.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
 import { findClusterEngine, findEngine, installFor, type Program, versionOf } from './find.ts';
 import { infoFields, masters, withRawClient } from './inspect.ts';
@@ -81,11 +81,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     return async () => {
       await stopServices();
       await stop();
-      await removeBundles();
     };
   } catch (error) {
     await stop();
-    await removeBundles();
     throw error;
   }
 }
@@ -93,15 +91,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
 const isInOneOf = (prefixes: readonly string[], files: readonly string[]) =>
   files.some((file) => prefixes.some((prefix) => file.startsWith(prefix)));
 
-/** Builds the bundles if a file uses them, in the directory TEST_BUNDLES, which the processes of the tests inherit. */
+/** The directory of this run's bundles. */
+let bundles: string | undefined;
+
+/** Builds the bundles if a file uses them. The processes of the tests inherit TEST_BUNDLES. */
 async function buildBundlesFor(files: string[]): Promise<void> {
   if (!isInOneOf(USE_BUNDLES, files)) return;
-  process.env.TEST_BUNDLES ??= mkdtempSync(join(tmpdir(), 'cache-bundles-'));
-  await build(process.env.TEST_BUNDLES);
-}
-
-async function removeBundles(): Promise<void> {
-  if (process.env.TEST_BUNDLES) await rm(process.env.TEST_BUNDLES, { recursive: true });
+  if (bundles === undefined) {
+    bundles = mkdtempSync(join(tmpdir(), 'cache-bundles-'));
+    runAfterExit('rm -rf "$1"', bundles);
+    process.env.TEST_BUNDLES = bundles;
+  }
+  await build(bundles);
 }
 
 interface Backends {

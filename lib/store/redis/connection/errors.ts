@@ -10,7 +10,7 @@ const TRANSIENT_REPLIES = [
   'UNBLOCKED',
   'UNKILLABLE',
   'BUSY',
-  // The slot is moving, and a command of the script needs a key that this node no longer has. The first word is of Redis before 7.
+  // The slot is moving, and a command of the script needs a key that this node does not have. Redis before 7 says `Lua script`.
   'ERR Script attempted to access a non local key',
   'Lua script attempted to access a non local key',
 ];

@@ -16,6 +16,11 @@ import {
  * generation. The server may crash or run out of memory between any two commands of a script. Therefore commands that make entries
  * unreadable come first, and commands that make entries readable come last, when the indexes already contain their names.
  *
+ * While a slot of a cluster moves, its old owner rejects commands for keys that it does not have, also for a key that the script has just
+ * deleted. A script therefore empties an entry that it writes again, and does not delete it. If it is interrupted then, an entry of zero
+ * bytes remains: a miss, which counts as an entry until it expires. Only repairs of evicted meta keys delete first: a script that fails
+ * there is sent again.
+ *
  * KEYS contain every key that a script accesses. Unless stated otherwise, they begin with the shard's generation (1), expiry index (2)
  * and name index (3). The scripts use only what Lua 5.1 (Redis, Valkey) and 5.4 (Dragonfly) have in common. They format times with `%d`,
  * which requires whole numbers in Lua 5.4 and a server of 64 bits in Lua 5.1.

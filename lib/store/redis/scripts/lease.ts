@@ -86,7 +86,7 @@ for i = 4, #KEYS do
       redis.call('SETRANGE', KEYS[i], ${LEASE_AT}, leaseFields(token, math.min(seconds, left)))
     else
       local score = string.format('%d', now + ttl)
-      -- A value whose name has an earlier end than itself could be read when no walk finds it. It is emptied and not deleted, as by a set.
+      -- A value whose name has an earlier end than itself could be read when no walk finds it.
       if isStale then redis.call('SET', KEYS[i], '', 'PX', string.format('%d', ttl)) end
       redis.call('ZADD', KEYS[2], '-' .. score, name)
       redis.call('ZADD', KEYS[3], 0, name)

@@ -126,8 +126,7 @@ for i = 4, last do
     local oldTags = mayHaveTags and tagsOf(KEYS[i], old) or ''
     local expiry = string.format('%013d', now + ttlText)
     local score = ttlText == lifeText and expiry or string.format('%d', now + lifeText)
-    -- An entry must never live longer than its name: one that would is emptied first, since the script may be interrupted. It is not
-    -- deleted: while a slot moves, its old owner rejects commands for keys that it does not have.
+    -- An entry must never live longer than its name: one that would is emptied first, since the script may be interrupted.
     if redis.call('ZADD', KEYS[2], 'GT', 'CH', score, name) == 0 then
       redis.call('SET', KEYS[i], '', 'PX', lifeText)
       redis.call('ZADD', KEYS[2], score, name)

@@ -24,7 +24,7 @@ for i = 0, size - 1 do
 end
 return reply
 `);
-/** Returns the lengths of entries in bytes; 0 for a missing one. KEYS: the entries. */
+/** Returns the lengths of entries in bytes; 0 for a missing or emptied one. KEYS: the entries. */
 export const lengths = script(`
 local reply = {}
 for i = 1, #KEYS do reply[i] = redis.call('STRLEN', KEYS[i]) end
