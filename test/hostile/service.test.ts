@@ -14,7 +14,7 @@ test.each(['embedded', 'server'] as const)(
         backend,
         rounds: LONG_RUN ? 2 : 1,
         series: numRuns(260),
-        volleys: LONG_RUN ? 12 : 4,
+        volleys: LONG_RUN ? 12 : 2,
         seed,
       }),
     );
