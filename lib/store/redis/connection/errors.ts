@@ -11,6 +11,7 @@ const TRANSIENT_REPLIES = [
   'UNKILLABLE',
   'BUSY',
   // The slot is moving, and a command of the script needs a key that this node does not have. Redis before 7 says `Lua script`.
+  // A script that accessed a key of another node would get the same error.
   'ERR Script attempted to access a non local key',
   'Lua script attempted to access a non local key',
 ];
